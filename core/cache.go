@@ -1,0 +1,274 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// MaxKeyLen is the length in bytes of the longest key.
+	MaxKeyLen = 65536
+
+	// MaxPrefixLen is the length in bytes of the longest prefix of a Cache.
+	MaxPrefixLen = 250
+
+	// DefaultTTL, in the place of a time to live, stands for the Cache's own.
+	DefaultTTL time.Duration = math.MinInt64
+)
+
+// Options are the settings of a Cache. The zero value of a field is its
+// default.
+type Options struct {
+	// Prefix is put before every key as it is, so that two caches can share a
+	// backend. End it with a byte that no other prefix goes on with: "user:"
+	// and "users:" are apart, "user" and "users" are not.
+	Prefix string
+
+	// DefaultTTL is what the time to live DefaultTTL stands for; 0 is for ever.
+	DefaultTTL time.Duration
+
+	// Timeout ends each verb of the Cache with context.DeadlineExceeded, as if
+	// its context had this deadline; 0 is no time-out.
+	Timeout time.Duration
+
+	// Hooks are told of every verb.
+	Hooks []Hook
+}
+
+func (o *Options) check() error {
+	switch {
+	case len(o.Prefix) > MaxPrefixLen:
+		return fmt.Errorf("%w: prefix of %d bytes, the longest is %d", ErrConfig, len(o.Prefix), MaxPrefixLen)
+	case o.DefaultTTL < 0:
+		return fmt.Errorf("%w: default time to live %v, want 0 (for ever) or more", ErrConfig, o.DefaultTTL)
+	case o.Timeout < 0:
+		return fmt.Errorf("%w: time-out %v, want 0 (none) or more", ErrConfig, o.Timeout)
+	}
+	for i, h := range o.Hooks {
+		if h == nil {
+			return fmt.Errorf("%w: hook %d is nil", ErrConfig, i)
+		}
+	}
+	return nil
+}
+
+// A Cache is what an application holds. Its methods are the verbs of the
+// contract, which the package's documentation tells; they may be called by many
+// goroutines at once. The zero value is of no use: see [Open] and [New].
+type Cache struct {
+	shared  *shared
+	prefix  string
+	ttl     time.Duration
+	timeout time.Duration
+	hooks   []Hook
+	closed  atomic.Bool
+	view    bool // made by WithPrefix: Close leaves the backend open
+}
+
+// A shared is a backend with what is known of it. All the caches that WithPrefix
+// makes of one another hold the same.
+type shared struct {
+	Backend
+	driver string // the name of the backend's package
+	traits Traits
+	closed atomic.Bool
+
+	// Abilities, nil where the backend lacks them.
+	multiGetter  MultiGetter
+	multiStorer  MultiStorer
+	multiDeleter MultiDeleter
+	ttlReader    TTLReader
+	pinger       Pinger
+	statsReader  StatsReader
+	keyLister    KeyLister
+	sharedStorer SharedStorer
+	unwrapper    Unwrapper
+}
+
+// New answers a Cache over b, which it owns from then on: Close closes it. A
+// nil opts is the zero Options. The error is ErrConfig: b is nil, or a field of
+// opts is out of its range.
+func New(b Backend, opts *Options) (*Cache, error) {
+	if b == nil {
+		return nil, fmt.Errorf("%w: backend is nil; null.New() is a cache that keeps nothing", ErrConfig)
+	}
+	if opts == nil {
+		opts = &Options{}
+	}
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	s := &shared{Backend: b, driver: driverName(b)}
+	if r, ok := b.(TraitsReporter); ok {
+		s.traits = r.Traits()
+	}
+	s.multiGetter, _ = b.(MultiGetter)
+	s.multiStorer, _ = b.(MultiStorer)
+	s.multiDeleter, _ = b.(MultiDeleter)
+	s.ttlReader, _ = b.(TTLReader)
+	s.pinger, _ = b.(Pinger)
+	s.statsReader, _ = b.(StatsReader)
+	s.keyLister, _ = b.(KeyLister)
+	s.sharedStorer, _ = b.(SharedStorer)
+	s.unwrapper, _ = b.(Unwrapper)
+	return &Cache{
+		shared:  s,
+		prefix:  opts.Prefix,
+		ttl:     opts.DefaultTTL,
+		timeout: opts.Timeout,
+		hooks:   append([]Hook(nil), opts.Hooks...),
+	}, nil
+}
+
+// driverName answers the name of the package in which b's type is declared.
+func driverName(b Backend) string {
+	name, _, _ := strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", b), "*"), ".")
+	return name
+}
+
+// WithPrefix answers a Cache on the same backend whose keys all begin with
+// prefix, after the prefix that c has, and whose other settings are c's. Its
+// Close closes nothing but itself; once c is closed it answers ErrClosed.
+//
+// Its Flush deletes only its own keys, on a backend that can list keys; on
+// another it is errors.ErrUnsupported. The error of WithPrefix is ErrConfig: the
+// two prefixes together are longer than MaxPrefixLen.
+func (c *Cache) WithPrefix(prefix string) (*Cache, error) {
+	opts := Options{Prefix: c.prefix + prefix}
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	return &Cache{
+		shared:  c.shared,
+		prefix:  opts.Prefix,
+		ttl:     c.ttl,
+		timeout: c.timeout,
+		hooks:   c.hooks,
+		view:    true,
+	}, nil
+}
+
+// Traits answers what a caller may have to know of the backend.
+func (c *Cache) Traits() Traits { return c.shared.traits }
+
+// Ping answers nil when the backend can be reached, an error that says why not,
+// or errors.ErrUnsupported where it cannot tell.
+func (c *Cache) Ping(ctx context.Context) error {
+	cl := c.begin(ctx, "Ping", "")
+	err := c.admit(cl.ctx)
+	if err == nil {
+		if p := c.shared.pinger; p != nil {
+			err = p.Ping(cl.ctx)
+		} else {
+			err = unsupported("Ping")
+		}
+	}
+	return cl.end("", err)
+}
+
+// Stats answers the backend's own figures, those of other prefixes included, or
+// errors.ErrUnsupported where it keeps none.
+func (c *Cache) Stats(ctx context.Context) (Stats, error) {
+	cl := c.begin(ctx, "Stats", "")
+	var stats Stats
+	err := c.admit(cl.ctx)
+	if err == nil {
+		if r := c.shared.statsReader; r != nil {
+			stats, err = r.Stats(cl.ctx)
+		} else {
+			err = unsupported("Stats")
+		}
+	}
+	return stats, cl.end("", err)
+}
+
+// As finds what is under the Cache: if the backend, or something that it gives
+// out, can be assigned to what target points to, As assigns it and answers
+// true. Target is a pointer, to a type of the driver's package:
+//
+//	var b *memory.Backend
+//	if cache.As(&b) { … }
+//
+// What is done to it is outside the contract: it knows neither prefix nor
+// hooks.
+func (c *Cache) As(target any) bool {
+	v := reflect.ValueOf(target)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		return false
+	}
+	if b := reflect.ValueOf(c.shared.Backend); b.Type().AssignableTo(v.Elem().Type()) {
+		v.Elem().Set(b)
+		return true
+	}
+	return c.shared.unwrapper != nil && c.shared.unwrapper.As(target)
+}
+
+// Close closes the Cache and, unless WithPrefix made it, the backend. Every verb
+// after it is ErrClosed. A second Close does nothing.
+func (c *Cache) Close() error {
+	if c.closed.Swap(true) || c.view {
+		return nil
+	}
+	c.shared.closed.Store(true)
+	if err := c.shared.Close(); err != nil {
+		return &Error{Verb: "Close", Driver: c.shared.driver, Err: err}
+	}
+	return nil
+}
+
+// admit is the check that every verb begins with.
+func (c *Cache) admit(ctx context.Context) error {
+	if c.closed.Load() || c.shared.closed.Load() {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+// admitKey is admit for a verb with one key.
+func (c *Cache) admitKey(ctx context.Context, key string) error {
+	if err := c.admit(ctx); err != nil {
+		return err
+	}
+	return checkKey(key)
+}
+
+var errEmptyKey = fmt.Errorf("%w: empty; a key has 1 to %d bytes", ErrInvalidKey, MaxKeyLen)
+
+func checkKey(key string) error {
+	if key == "" {
+		return errEmptyKey
+	}
+	if len(key) > MaxKeyLen {
+		return fmt.Errorf("%w: %d bytes; a key has 1 to %d", ErrInvalidKey, len(key), MaxKeyLen)
+	}
+	return nil
+}
+
+// resolveTTL answers the time to live that a backend gets for ttl.
+func (c *Cache) resolveTTL(ttl time.Duration) (time.Duration, error) {
+	if ttl == DefaultTTL {
+		return c.ttl, nil
+	}
+	if ttl < 0 {
+		return 0, fmt.Errorf("%w: %v; want more than 0, 0 (for ever) or DefaultTTL", ErrInvalidTTL, ttl)
+	}
+	return ttl, nil
+}
+
+// full answers key as the backend knows it.
+func (c *Cache) full(key string) string {
+	if c.prefix == "" {
+		return key
+	}
+	return c.prefix + key
+}
+
+func unsupported(ability string) error {
+	return fmt.Errorf("%w: this backend has no %s", errors.ErrUnsupported, ability)
+}

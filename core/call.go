@@ -1,0 +1,129 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// A call is a verb while it runs. Without hooks and without a time-out it
+// costs nothing.
+type call struct {
+	cache  *Cache
+	verb   string
+	ctx    context.Context
+	cancel context.CancelFunc // nil without a time-out
+	op     *Op                // nil without hooks
+}
+
+var ops = sync.Pool{New: func() any { return new(Op) }}
+
+// begin starts a verb that has one key, or none if key is empty.
+func (c *Cache) begin(ctx context.Context, verb, key string) call {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	cl := call{cache: c, verb: verb, ctx: ctx}
+	if len(c.hooks) != 0 || c.timeout != 0 {
+		cl.enter(key, nil)
+	}
+	return cl
+}
+
+// beginMulti starts a verb that has many keys.
+func (c *Cache) beginMulti(ctx context.Context, verb string, keys []string) call {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	cl := call{cache: c, verb: verb, ctx: ctx}
+	if len(c.hooks) != 0 || c.timeout != 0 {
+		cl.enter("", keys)
+	}
+	return cl
+}
+
+func (cl *call) enter(key string, keys []string) {
+	c := cl.cache
+	if c.timeout != 0 {
+		cl.ctx, cl.cancel = context.WithTimeout(cl.ctx, c.timeout)
+	}
+	if len(c.hooks) == 0 {
+		return
+	}
+	op := ops.Get().(*Op)
+	cl.op = op
+	op.Verb, op.Keys, op.Start = cl.verb, keys, time.Now()
+	if key != "" {
+		op.one[0] = key
+		op.Keys = op.one[:]
+	}
+	for _, h := range c.hooks {
+		if ctx := h.Before(cl.ctx, op); ctx != nil {
+			cl.ctx = ctx
+		}
+	}
+}
+
+// read notes how many of the keys that a verb looked for were there.
+func (cl *call) read(hits, misses int) {
+	if cl.op != nil {
+		cl.op.Hits, cl.op.Misses = hits, misses
+	}
+}
+
+// end ends a verb on key, which may be empty. It answers err as the caller is
+// to see it.
+func (cl *call) end(key string, err error) error {
+	if err != nil {
+		err = cl.wrap(key, err)
+	}
+	cl.leave(err)
+	return err
+}
+
+// endRead is end for a verb that looked for key.
+func (cl *call) endRead(key string, err error) error {
+	switch {
+	case err == nil:
+		cl.read(1, 0)
+	case errors.Is(err, ErrMiss):
+		cl.read(0, 1)
+	}
+	return cl.end(key, err)
+}
+
+// endMulti ends a verb on total keys of which some failed. An err is for the
+// whole and stands alone.
+func (cl *call) endMulti(failed failures, total int, err error) error {
+	if err == nil && len(failed) != 0 {
+		err = &MultiError{Verb: cl.verb, Driver: cl.cache.shared.driver, Errors: failed, Total: total}
+	} else if err != nil {
+		err = cl.wrap("", err)
+	}
+	cl.leave(err)
+	return err
+}
+
+func (cl *call) wrap(key string, err error) error {
+	if errors.Is(err, ErrMiss) {
+		return ErrMiss
+	}
+	return &Error{Verb: cl.verb, Key: key, Driver: cl.cache.shared.driver, Err: err}
+}
+
+func (cl *call) leave(err error) {
+	if op := cl.op; op != nil {
+		op.Duration = time.Since(op.Start)
+		op.Err = err
+		hooks := cl.cache.hooks
+		for i := len(hooks) - 1; i >= 0; i-- {
+			hooks[i].After(cl.ctx, op)
+		}
+		*op = Op{}
+		ops.Put(op)
+	}
+	if cl.cancel != nil {
+		cl.cancel()
+	}
+}

@@ -1,0 +1,63 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// A Codec turns values of T into bytes and back, for [Typed]. Many goroutines
+// use it at once. What it answers as an error becomes ErrCodec, with the error
+// as its cause.
+type Codec[T any] interface {
+	// Append appends the encoded v to dst and answers the longer slice and the
+	// flags to store beside it. It keeps no reference to dst.
+	Append(dst []byte, v T) ([]byte, uint32, error)
+
+	// Decode answers the value that Append encoded as data and flags, or an
+	// error if they are not such a value: never a zero value in its place. The
+	// flags are 0 on a backend that keeps none. Data is read-only, and stays as
+	// it is for as long as the value may refer to it.
+	Decode(data []byte, flags uint32) (T, error)
+}
+
+// Shared answers the Codec that encodes nothing: on a backend that keeps Go
+// values as they are (see SharedStorer) a hit decodes nothing, and all readers
+// get the same value, which nobody may change. On any other backend the verbs
+// that read or store a value are errors.ErrUnsupported.
+//
+// A key stored in this way cannot be read as bytes, nor bytes or a value of
+// another type through it: each is ErrCodec.
+func Shared[T any]() Codec[T] { return sharedCodec[T]{} }
+
+type sharedCodec[T any] struct{}
+
+var errNotShared = fmt.Errorf("%w: this backend keeps bytes only; core.Shared needs one that keeps Go values, such as memory", errors.ErrUnsupported)
+
+func (sharedCodec[T]) Append(dst []byte, _ T) ([]byte, uint32, error) { return dst, 0, errNotShared }
+
+func (sharedCodec[T]) Decode([]byte, uint32) (T, error) {
+	var none T
+	return none, errNotShared
+}
+
+// codecError answers what a Codec's error is for the caller of a verb.
+func codecError(err error) error {
+	if errors.Is(err, ErrCodec) || errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrCodec, err)
+}
+
+// buffers are for encoded values, which a backend does not keep.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// keptBuffer is the capacity up to which a buffer is kept for the next value.
+const keptBuffer = 64 << 10
+
+func putBuffer(buf *[]byte) {
+	if cap(*buf) <= keptBuffer {
+		*buf = (*buf)[:0]
+		buffers.Put(buf)
+	}
+}

@@ -1,0 +1,120 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// What can go wrong, for [errors.Is]. Beside these there are
+// [errors.ErrUnsupported], for what a backend cannot do, and the errors of
+// contexts.
+var (
+	// ErrMiss: the key is absent, or its time to live is over. Verbs return it
+	// bare, so that a miss costs no allocation.
+	ErrMiss = errors.New("cachewire: miss")
+
+	// ErrExists: Add met a key that is present.
+	ErrExists = errors.New("cachewire: key exists")
+
+	// ErrConflict: the item changed since its token was read, or the token is
+	// nil or another backend's.
+	ErrConflict = errors.New("cachewire: changed since it was read")
+
+	// ErrNotNumber: the value is not a counter; see ParseCount.
+	ErrNotNumber = errors.New("cachewire: not a number")
+
+	// ErrInvalidKey: the key is empty, longer than MaxKeyLen, or given twice to
+	// StoreMulti.
+	ErrInvalidKey = errors.New("cachewire: invalid key")
+
+	// ErrInvalidTTL: the time to live is negative and not DefaultTTL.
+	ErrInvalidTTL = errors.New("cachewire: invalid time to live")
+
+	// ErrTooLarge: the value is larger than the backend can keep.
+	ErrTooLarge = errors.New("cachewire: value too large")
+
+	// ErrUnavailable: the backend cannot be reached, or gave up. Nothing is
+	// said of the key.
+	ErrUnavailable = errors.New("cachewire: unavailable")
+
+	// ErrClosed: the Cache, or the one it was made from, is closed.
+	ErrClosed = errors.New("cachewire: closed")
+
+	// ErrCodec: a value cannot be encoded, or what is stored is not a value of
+	// the type asked for.
+	ErrCodec = errors.New("cachewire: codec")
+
+	// ErrConfig: a URL or an option is wrong.
+	ErrConfig = errors.New("cachewire: invalid configuration")
+
+	// ErrNoNamespace: a Client has no cache under this name.
+	ErrNoNamespace = errors.New("cachewire: unknown namespace")
+)
+
+const textPrefix = "cachewire: "
+
+// An Error tells which verb failed, on what, and why.
+type Error struct {
+	Verb   string // the method of Cache: "Get", "IncrFrom", …
+	Key    string // as the caller gave it; empty for verbs without one
+	Driver string // the backend's package: "memory", "null", …
+	Err    error  // what the backend or the Cache found
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(textPrefix)
+	b.WriteString(e.Verb)
+	if e.Key != "" {
+		b.WriteByte(' ')
+		b.WriteString(quoteKey(e.Key))
+	}
+	fmt.Fprintf(&b, " (%s): %s", e.Driver, strings.TrimPrefix(e.Err.Error(), textPrefix))
+	return b.String()
+}
+
+// Unwrap answers e.Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// A MultiError tells which keys of a multi verb failed; the others were done.
+// It has no Unwrap method on purpose.
+type MultiError struct {
+	Verb   string           // the method of Cache: "GetMulti", …
+	Driver string           // the backend's package
+	Errors map[string]error // why, by key as the caller gave it; never empty
+	Total  int              // how many keys there were
+}
+
+// shownErrors is how many keys the text of a MultiError tells of.
+const shownErrors = 3
+
+func (e *MultiError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s%s (%s): %d of %d keys failed", textPrefix, e.Verb, e.Driver, len(e.Errors), e.Total)
+	for i, key := range slices.Sorted(maps.Keys(e.Errors)) {
+		switch {
+		case i == 0:
+			b.WriteString(": ")
+		case i == shownErrors:
+			b.WriteString("; …")
+			return b.String()
+		default:
+			b.WriteString("; ")
+		}
+		b.WriteString(quoteKey(key) + ": " + strings.TrimPrefix(e.Errors[key].Error(), textPrefix))
+	}
+	return b.String()
+}
+
+// shownKey is how many bytes of a key an error's text shows.
+const shownKey = 100
+
+func quoteKey(key string) string {
+	if len(key) <= shownKey {
+		return fmt.Sprintf("%q", key)
+	}
+	return fmt.Sprintf("%q… (%d bytes)", key[:shownKey], len(key))
+}

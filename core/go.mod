@@ -1,0 +1,3 @@
+module github.com/cachewire/cachewire/core
+
+go 1.25.0

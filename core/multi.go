@@ -1,0 +1,362 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// GetMulti answers the values of the keys that are present, read-only. A key
+// given twice is asked for once. The map is never nil, and what could be read is
+// in it also when the error, a *MultiError or ErrClosed, tells of keys that
+// could not.
+func (c *Cache) GetMulti(ctx context.Context, keys []string) (map[string][]byte, error) {
+	cl := c.beginMulti(ctx, "GetMulti", keys)
+	items, failed, err := c.loadMulti(&cl, keys)
+	values := make(map[string][]byte, len(items))
+	for _, item := range items {
+		values[item.Key] = item.Value
+	}
+	return values, cl.endMulti(failed, len(keys), err)
+}
+
+// SetMulti stores every value of values, whatever was there. The error is a
+// *MultiError or ErrClosed, here and in all multi verbs.
+func (c *Cache) SetMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {
+	return c.storeMulti(ctx, "SetMulti", Set, itemsOf(values, ttl), nil)
+}
+
+// AddMulti stores those of values whose key is absent; the others are ErrExists
+// in the *MultiError.
+func (c *Cache) AddMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {
+	return c.storeMulti(ctx, "AddMulti", Add, itemsOf(values, ttl), nil)
+}
+
+// ReplaceMulti stores those of values whose key is present; the others are
+// ErrMiss in the *MultiError.
+func (c *Cache) ReplaceMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {
+	return c.storeMulti(ctx, "ReplaceMulti", Replace, itemsOf(values, ttl), nil)
+}
+
+// StoreMulti is Store for many items, each with flags, a time to live and a
+// token of its own. A key given twice is ErrInvalidKey, and neither item is
+// stored: in which order they would be, no backend can promise.
+func (c *Cache) StoreMulti(ctx context.Context, mode Mode, items []Item) error {
+	return c.storeMulti(ctx, "StoreMulti", mode, items, repeated(items))
+}
+
+// DeleteMulti deletes keys. That one of them is absent is no error.
+func (c *Cache) DeleteMulti(ctx context.Context, keys []string) error {
+	cl := c.beginMulti(ctx, "DeleteMulti", keys)
+	var failed failures
+	err := c.admitMulti()
+	if err == nil {
+		full := c.fullKeys(cl.ctx, keys, &failed)
+		c.deleteFull(cl.ctx, full, &failed)
+	}
+	return cl.endMulti(failed, len(keys), err)
+}
+
+// Flush deletes everything: of a Cache with a prefix, its own keys. An item
+// stored meanwhile may stay. A Cache with a prefix answers
+// errors.ErrUnsupported where the backend cannot list keys, and a *MultiError
+// where some of them could not be deleted.
+func (c *Cache) Flush(ctx context.Context) error {
+	cl := c.begin(ctx, "Flush", "")
+	if err := c.admit(cl.ctx); err != nil {
+		return cl.end("", err)
+	}
+	if c.prefix == "" {
+		return cl.end("", c.shared.Flush(cl.ctx))
+	}
+	failed, total, err := c.flushPrefix(cl.ctx)
+	return cl.endMulti(failed, total, err)
+}
+
+func (c *Cache) flushPrefix(ctx context.Context) (failed failures, total int, err error) {
+	if c.shared.keyLister == nil {
+		return nil, 0, fmt.Errorf("%w: this backend cannot list the keys with prefix %q: delete them by name, or flush the whole cache",
+			errors.ErrUnsupported, c.prefix)
+	}
+	const size = 1000 // keys a DeleteMulti
+	keys := make([]string, 0, size)
+	for key, err := range c.shared.keyLister.Keys(ctx, c.prefix) {
+		if err != nil {
+			return failed, total, err
+		}
+		if keys = append(keys, key); len(keys) == size {
+			c.deleteFull(ctx, keys, &failed)
+			total += size
+			keys = keys[:0]
+		}
+	}
+	c.deleteFull(ctx, keys, &failed)
+	return failed, total + len(keys), nil
+}
+
+// failures are the errors of a multi verb by key, as the caller gave it.
+type failures map[string]error
+
+func (f *failures) add(key string, err error) {
+	if errors.Is(err, ErrMiss) {
+		err = ErrMiss
+	}
+	if *f == nil {
+		*f = failures{}
+	}
+	(*f)[key] = err
+}
+
+// own answers the caller's key for one that comes from the backend.
+func (c *Cache) own(full string) string { return strings.TrimPrefix(full, c.prefix) }
+
+// admitMulti is admit for a multi verb, in which a context that is done is an
+// error of each key.
+func (c *Cache) admitMulti() error { return c.admit(context.Background()) }
+
+// fullKeys answers the legal ones among keys, each once, as the backend knows
+// them, and adds the others to failed. If ctx is done, all have failed.
+func (c *Cache) fullKeys(ctx context.Context, keys []string, failed *failures) []string {
+	done := ctx.Err()
+	full := make([]string, 0, len(keys))
+	for _, key := range keys {
+		err := checkKey(key)
+		if err == nil {
+			err = done
+		}
+		if err != nil {
+			failed.add(key, err)
+			continue
+		}
+		full = append(full, key)
+	}
+	full = distinct(full)
+	if c.prefix != "" {
+		for i, key := range full {
+			full[i] = c.prefix + key
+		}
+	}
+	return full
+}
+
+// distinct removes from keys, in place, those that are there twice.
+func distinct(keys []string) []string {
+	if len(keys) <= 16 { // too few for a map to pay
+		kept := keys[:0]
+		for _, key := range keys {
+			if !slices.Contains(kept, key) {
+				kept = append(kept, key)
+			}
+		}
+		return kept
+	}
+	seen := make(map[string]struct{}, len(keys))
+	return slices.DeleteFunc(keys, func(key string) bool {
+		before := len(seen)
+		seen[key] = struct{}{}
+		return len(seen) == before
+	})
+}
+
+// repeated answers how often a key stands in items, for the keys that do so more
+// than once.
+func repeated(items []Item) map[string]int {
+	times := make(map[string]int, len(items))
+	for _, item := range items {
+		times[item.Key]++
+	}
+	if len(times) == len(items) {
+		return nil
+	}
+	return times
+}
+
+func itemsOf(values map[string][]byte, ttl time.Duration) []Item {
+	items := make([]Item, 0, len(values))
+	for key, value := range values {
+		items = append(items, Item{Key: key, Value: value, TTL: ttl})
+	}
+	return items
+}
+
+func keysOf(items []Item) []string {
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = item.Key
+	}
+	return keys
+}
+
+// loadMulti reads keys. The error is for the whole: the Cache is closed.
+func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, failures, error) {
+	if err := c.admitMulti(); err != nil {
+		return nil, nil, err
+	}
+	var failed failures
+	full := c.fullKeys(cl.ctx, keys, &failed)
+	refused := len(failed)
+	items := c.getFull(cl.ctx, full, &failed)
+	for i, item := range items {
+		items[i] = seen(item, c.own(item.Key))
+	}
+	cl.read(len(items), len(full)-len(items)-(len(failed)-refused))
+	return items, failed, nil
+}
+
+// getFull reads keys, which are as the backend knows them, and so are those of
+// the items.
+func (c *Cache) getFull(ctx context.Context, keys []string, failed *failures) []Item {
+	if len(keys) == 0 {
+		return nil
+	}
+	if g := c.shared.multiGetter; g != nil {
+		items, err := g.GetMulti(ctx, keys)
+		if err != nil {
+			v, found := verdictOf(err), make(map[string]bool, len(items))
+			for _, item := range items {
+				found[item.Key] = true
+			}
+			for _, key := range keys {
+				if err := v.on(key); err != nil && !found[key] {
+					failed.add(c.own(key), err)
+				}
+			}
+		}
+		return items
+	}
+	items := make([]Item, len(keys))
+	errs := each(ctx, len(keys), func(i int) (err error) {
+		items[i], err = c.shared.Get(ctx, keys[i])
+		items[i].Key = keys[i]
+		return err
+	})
+	found := items[:0]
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			found = append(found, items[i])
+		case !errors.Is(err, ErrMiss):
+			failed.add(c.own(keys[i]), err)
+		}
+	}
+	return found
+}
+
+func (c *Cache) storeMulti(ctx context.Context, verb string, mode Mode, items []Item, twice map[string]int) error {
+	var keys []string
+	if len(c.hooks) != 0 {
+		keys = keysOf(items)
+	}
+	cl := c.beginMulti(ctx, verb, keys)
+	var failed failures
+	err := c.admitMulti()
+	if err == nil {
+		c.storeItems(cl.ctx, mode, items, twice, &failed)
+	}
+	return cl.endMulti(failed, len(items), err)
+}
+
+// storeItems stores items on mode's condition; keys in twice are refused.
+func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *failures) {
+	full := c.fullItems(ctx, mode, items, twice, failed)
+	if len(full) == 0 {
+		return
+	}
+	if s := c.shared.multiStorer; s != nil {
+		if err := s.StoreMulti(ctx, mode, full); err != nil {
+			v := verdictOf(err)
+			for _, item := range full {
+				if err := v.on(item.Key); err != nil {
+					failed.add(c.own(item.Key), err)
+				}
+			}
+		}
+		return
+	}
+	errs := each(ctx, len(full), func(i int) error {
+		return c.shared.Store(ctx, mode, full[i])
+	})
+	for i, err := range errs {
+		if err != nil {
+			failed.add(c.own(full[i].Key), err)
+		}
+	}
+}
+
+// fullItems is fullKeys for items, of which those in twice are refused.
+func (c *Cache) fullItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *failures) []Item {
+	done := ctx.Err()
+	full := make([]Item, 0, len(items))
+	for _, item := range items {
+		key := item.Key
+		err := checkKey(key)
+		if n := twice[key]; err == nil && n > 1 {
+			err = fmt.Errorf("%w: given %d times in one call", ErrInvalidKey, n)
+		}
+		if err == nil {
+			err = done
+		}
+		if err == nil {
+			item, err = c.admitItem(mode, item)
+		}
+		if err != nil {
+			failed.add(key, err)
+			continue
+		}
+		full = append(full, item)
+	}
+	return full
+}
+
+// deleteFull deletes keys, which are as the backend knows them.
+func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *failures) {
+	if len(keys) == 0 {
+		return
+	}
+	if d := c.shared.multiDeleter; d != nil {
+		if err := d.DeleteMulti(ctx, keys); err != nil {
+			v := verdictOf(err)
+			for _, key := range keys {
+				if err := v.on(key); err != nil && !errors.Is(err, ErrMiss) {
+					failed.add(c.own(key), err)
+				}
+			}
+		}
+		return
+	}
+	errs := each(ctx, len(keys), func(i int) error {
+		return c.shared.Delete(ctx, keys[i])
+	})
+	for i, err := range errs {
+		if err != nil && !errors.Is(err, ErrMiss) {
+			failed.add(c.own(keys[i]), err)
+		}
+	}
+}
+
+// A verdict is what the error of a backend's multi verb says of each key.
+type verdict struct {
+	byKey map[string]error // of a *MultiError
+	all   error            // of any other error
+}
+
+func verdictOf(err error) verdict {
+	var multi *MultiError
+	if !errors.As(err, &multi) {
+		return verdict{all: err}
+	}
+	if multi == nil { // a nil pointer in an error: the driver meant no error
+		return verdict{}
+	}
+	return verdict{byKey: multi.Errors}
+}
+
+func (v verdict) on(key string) error {
+	if v.all != nil {
+		return v.all
+	}
+	return v.byKey[key]
+}

@@ -1,0 +1,176 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Params reads the query of a driver's URL and is strict about it: a parameter
+// that is malformed, given twice or never asked for is an error.
+//
+//	p := core.NewParams(u)
+//	opts := Options{Size: p.Int("size", 10, 1, 1000), Timeout: p.Duration("timeout", time.Second)}
+//	if err := p.Err(); err != nil {
+//		return nil, err
+//	}
+//
+// A Params is not for concurrent use.
+type Params struct {
+	values url.Values
+	asked  []string
+	wrong  []error
+}
+
+// NewParams answers the parameters of u.
+func NewParams(u *url.URL) *Params {
+	values, err := url.ParseQuery(u.RawQuery)
+	p := &Params{values: values}
+	if err != nil {
+		p.wrong = append(p.wrong, errors.New("malformed query: want name=value&name=value"))
+	}
+	return p
+}
+
+// String answers the parameter name, or def where it is absent.
+func (p *Params) String(name, def string) string {
+	text, ok := p.one(name)
+	if !ok {
+		return def
+	}
+	return text
+}
+
+// Strings answers the parameter name each time it is given, in order.
+func (p *Params) Strings(name string) []string {
+	p.asked = append(p.asked, name)
+	return p.values[name]
+}
+
+// Int answers the parameter name, a whole number from lo to hi, or def where it
+// is absent.
+func (p *Params) Int(name string, def, lo, hi int) int {
+	text, ok := p.one(name)
+	if !ok {
+		return def
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < lo || n > hi {
+		p.refuse(name, fmt.Sprintf("a whole number from %d to %d", lo, hi))
+		return def
+	}
+	return n
+}
+
+// Bool answers the parameter name, true or false, or def where it is absent.
+func (p *Params) Bool(name string, def bool) bool {
+	switch text, ok := p.one(name); {
+	case !ok:
+	case text == "true":
+		return true
+	case text == "false":
+		return false
+	default:
+		p.refuse(name, "true or false")
+	}
+	return def
+}
+
+// Duration answers the parameter name, 0 or more in the form of
+// time.ParseDuration, or def where it is absent.
+func (p *Params) Duration(name string, def time.Duration) time.Duration {
+	text, ok := p.one(name)
+	if !ok {
+		return def
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		p.refuse(name, "a duration like 250ms, 15s or 1h30m, not negative")
+		return def
+	}
+	return d
+}
+
+var sizeUnits = []struct {
+	suffix string
+	bytes  int64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"", 1},
+}
+
+// Bytes answers the parameter name, a number of bytes with or without one of
+// the units KiB, MiB, GiB and TiB, or def where it is absent.
+func (p *Params) Bytes(name string, def int64) int64 {
+	text, ok := p.one(name)
+	if !ok {
+		return def
+	}
+	for _, unit := range sizeUnits {
+		digits, found := strings.CutSuffix(text, unit.suffix)
+		if !found {
+			continue
+		}
+		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n >= 0 && n <= math.MaxInt64/unit.bytes {
+			return n * unit.bytes
+		}
+		break
+	}
+	p.refuse(name, "a number of bytes like 65536, 512KiB, 64MiB or 2GiB")
+	return def
+}
+
+// NoHost refuses a URL that has anything between its scheme and its query, for
+// drivers that have nowhere to connect to.
+func (p *Params) NoHost(u *url.URL) {
+	if u.Host != "" || u.Path != "" || u.Opaque != "" || u.User != nil || u.Fragment != "" {
+		p.wrong = append(p.wrong, fmt.Errorf("want %s://, then nothing or ?name=value", u.Scheme))
+	}
+}
+
+// Err answers what was wrong, as ErrConfig, or nil. It is called last: a
+// parameter that was not asked for by then is wrong, too.
+func (p *Params) Err() error {
+	for name := range p.values {
+		if !slices.Contains(p.asked, name) {
+			known := slices.Sorted(slices.Values(p.asked))
+			p.wrong = append(p.wrong, fmt.Errorf("unknown parameter %q; known: %s", name, orNone(known)))
+		}
+	}
+	return p.errs()
+}
+
+func (p *Params) errs() error {
+	if len(p.wrong) == 0 {
+		return nil
+	}
+	texts := make([]string, len(p.wrong))
+	for i, err := range p.wrong {
+		texts[i] = err.Error()
+	}
+	slices.Sort(texts)
+	return fmt.Errorf("%w: %s", ErrConfig, strings.Join(texts, "; "))
+}
+
+// one answers the only value of the parameter name, and whether there is one.
+func (p *Params) one(name string) (string, bool) {
+	p.asked = append(p.asked, name)
+	switch values := p.values[name]; len(values) {
+	case 0:
+		return "", false
+	case 1:
+		return values[0], true
+	}
+	p.wrong = append(p.wrong, fmt.Errorf("parameter %s is given %d times, want one", name, len(p.values[name])))
+	return "", false
+}
+
+// refuse does not show the value, which may have been meant for another
+// parameter and be secret.
+func (p *Params) refuse(name, want string) {
+	p.wrong = append(p.wrong, fmt.Errorf("parameter %s: want %s", name, want))
+}

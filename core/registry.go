@@ -1,0 +1,174 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A Registry knows drivers by URL scheme. The zero value knows none and is ready
+// to use; a Registry may be used by many goroutines at once, and must not be
+// copied. Programs that do without one of their own use the functions
+// [Register], [Open] and [Drivers].
+type Registry struct {
+	mu      sync.RWMutex
+	drivers map[string]Driver // guarded by mu
+}
+
+var defaultRegistry Registry
+
+// Register makes d known by scheme. It panics if d is nil, if scheme is not a
+// lower-case URL scheme (RFC 3986, section 3.1), or if the scheme is taken: each
+// is a mistake in the program.
+func (r *Registry) Register(scheme string, d Driver) {
+	if d == nil {
+		panic("cachewire: Register: driver of " + scheme + " is nil")
+	}
+	if !validScheme(scheme) {
+		panic(fmt.Sprintf("cachewire: Register: %q is not a URL scheme: want a lower-case letter, then letters, digits, +, - and .", scheme))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, taken := r.drivers[scheme]; taken {
+		panic("cachewire: Register: scheme " + scheme + " is taken")
+	}
+	if r.drivers == nil {
+		r.drivers = map[string]Driver{}
+	}
+	r.drivers[scheme] = d
+}
+
+func validScheme(scheme string) bool {
+	for i, c := range scheme {
+		switch {
+		case 'a' <= c && c <= 'z':
+		case i > 0 && ('0' <= c && c <= '9' || strings.ContainsRune("+-.", c)):
+		default:
+			return false
+		}
+	}
+	return scheme != ""
+}
+
+// Drivers answers the known schemes in order.
+func (r *Registry) Drivers() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Sorted(maps.Keys(r.drivers))
+}
+
+// Open answers a new Cache on the backend that rawURL tells of, as in
+// "memory://?max_items=10000&prefix=app:&default_ttl=10m". The scheme says which
+// driver opens it; the parameters prefix and default_ttl are the Cache's, all
+// others the driver's. What opts sets wins over rawURL; nil sets nothing.
+//
+// The error is ErrConfig if rawURL or opts is wrong, else the driver's, wrapped.
+// It never shows a password.
+func (r *Registry) Open(ctx context.Context, rawURL string, opts *Options) (*Cache, error) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	u, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.RLock()
+	d, ok := r.drivers[u.Scheme]
+	r.mu.RUnlock()
+	if !ok {
+		return nil, fmt.Errorf("%w: no driver for %q; known: %s (forgotten import?)",
+			ErrConfig, u.Scheme, orNone(r.Drivers()))
+	}
+	settings, err := urlOptions(u, opts)
+	if err != nil {
+		return nil, openError(u, err)
+	}
+	backend, err := d.Open(ctx, u)
+	if err != nil {
+		return nil, openError(u, err)
+	}
+	c, err := New(backend, settings)
+	if err != nil {
+		return nil, openError(u, err)
+	}
+	return c, nil
+}
+
+// Register makes a driver known to the default registry, as Registry.Register
+// does. Drivers call it when their package is initialized.
+func Register(scheme string, d Driver) { defaultRegistry.Register(scheme, d) }
+
+// Open opens a Cache by the default registry, as Registry.Open does.
+func Open(ctx context.Context, rawURL string, opts *Options) (*Cache, error) {
+	return defaultRegistry.Open(ctx, rawURL, opts)
+}
+
+// Drivers answers the schemes that the default registry knows, in order.
+func Drivers() []string { return defaultRegistry.Drivers() }
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// parseURL parses rawURL. Its error shows nothing that may be secret.
+func parseURL(rawURL string) (*url.URL, error) {
+	u, err := url.Parse(rawURL)
+	if err == nil && u.Scheme != "" {
+		return u, nil
+	}
+	why := "no scheme"
+	if err != nil {
+		why = "malformed"
+		// The text of the cause may show part of what stands before an @,
+		// or after the colon of a forgotten one.
+		var cause *url.Error
+		if errors.As(err, &cause) && !strings.ContainsAny(rawURL, "@") && !strings.Contains(cause.Err.Error(), "invalid port") {
+			why = cause.Err.Error()
+		}
+	}
+	return nil, fmt.Errorf("%w: URL: %s; want one like memory:// or scheme://host:port?name=value, "+
+		"and where the hosts do not fit into a URL scheme://?server=host:port&server=[::1]:port", ErrConfig, why)
+}
+
+// openError says which URL could not be opened, without what may be secret in it.
+func openError(u *url.URL, err error) error {
+	shown := u.Scheme + "://" + u.Host + u.EscapedPath()
+	return fmt.Errorf("cachewire: open %s: %w", shown, err)
+}
+
+// urlOptions takes the Cache's parameters out of u and answers opts, completed
+// by them.
+func urlOptions(u *url.URL, opts *Options) (*Options, error) {
+	settings := Options{}
+	if opts != nil {
+		settings = *opts
+	}
+	p := NewParams(u)
+	prefix := p.String("prefix", "")
+	ttl := p.Duration("default_ttl", 0)
+	if err := p.errs(); err != nil {
+		return nil, err
+	}
+	if settings.Prefix == "" {
+		settings.Prefix = prefix
+	}
+	if settings.DefaultTTL == 0 {
+		settings.DefaultTTL = ttl
+	}
+	if err := settings.check(); err != nil {
+		return nil, err
+	}
+	rest := p.values
+	rest.Del("prefix")
+	rest.Del("default_ttl")
+	u.RawQuery = rest.Encode()
+	return &settings, nil
+}

@@ -1,0 +1,188 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Get answers the value under key, read-only, or ErrMiss. A counter's value is
+// its digits, perhaps with spaces behind them; see Count.
+func (c *Cache) Get(ctx context.Context, key string) ([]byte, error) {
+	cl := c.begin(ctx, "Get", key)
+	item, err := c.load(cl.ctx, key)
+	return item.Value, cl.endRead(key, err)
+}
+
+// GetItem is Get with the item's flags and the token for CompareAndSwap and
+// CompareAndDelete. The item's TTL is 0; see TTL.
+func (c *Cache) GetItem(ctx context.Context, key string) (Item, error) {
+	cl := c.begin(ctx, "GetItem", key)
+	item, err := c.load(cl.ctx, key)
+	return item, cl.endRead(key, err)
+}
+
+// Set stores value under key, whatever was there.
+func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	cl := c.begin(ctx, "Set", key)
+	return cl.end(key, c.store(cl.ctx, Set, Item{Key: key, Value: value, TTL: ttl}))
+}
+
+// Add stores value under key if the key is absent, else it is ErrExists and
+// what is there stays untouched.
+func (c *Cache) Add(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	cl := c.begin(ctx, "Add", key)
+	return cl.end(key, c.store(cl.ctx, Add, Item{Key: key, Value: value, TTL: ttl}))
+}
+
+// Replace stores value under key if the key is present, else it is ErrMiss and
+// nothing is stored.
+func (c *Cache) Replace(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	cl := c.begin(ctx, "Replace", key)
+	return cl.end(key, c.store(cl.ctx, Replace, Item{Key: key, Value: value, TTL: ttl}))
+}
+
+// CompareAndSwap stores item if nothing changed under its key since GetItem
+// answered item.Token. Otherwise it is ErrConflict, or ErrMiss if the key is
+// gone. Mind item.TTL, which GetItem leaves 0, for ever.
+//
+// A token of another backend is ErrConflict, and so is nil, without a look at
+// the backend.
+func (c *Cache) CompareAndSwap(ctx context.Context, item Item) error {
+	cl := c.begin(ctx, "CompareAndSwap", item.Key)
+	return cl.end(item.Key, c.store(cl.ctx, CompareAndSwap, item))
+}
+
+// CompareAndDelete deletes the item if nothing changed under its key since
+// GetItem answered item.Token; an Add that follows succeeds. Otherwise it is
+// ErrConflict or ErrMiss, as CompareAndSwap.
+func (c *Cache) CompareAndDelete(ctx context.Context, item Item) error {
+	cl := c.begin(ctx, "CompareAndDelete", item.Key)
+	return cl.end(item.Key, c.store(cl.ctx, CompareAndDelete, item))
+}
+
+// Store is the general form of the verbs above: it stores item, flags included,
+// on mode's condition.
+func (c *Cache) Store(ctx context.Context, mode Mode, item Item) error {
+	cl := c.begin(ctx, "Store", item.Key)
+	return cl.end(item.Key, c.store(cl.ctx, mode, item))
+}
+
+// Delete deletes the item under key, or is ErrMiss. There is no delay as
+// memcached once had.
+func (c *Cache) Delete(ctx context.Context, key string) error {
+	cl := c.begin(ctx, "Delete", key)
+	err := c.admitKey(cl.ctx, key)
+	if err == nil {
+		err = c.shared.Delete(cl.ctx, c.full(key))
+	}
+	return cl.end(key, err)
+}
+
+// Touch gives the item under key a new time to live, counted from now, or is
+// ErrMiss.
+func (c *Cache) Touch(ctx context.Context, key string, ttl time.Duration) error {
+	cl := c.begin(ctx, "Touch", key)
+	return cl.end(key, c.touch(cl.ctx, key, ttl))
+}
+
+func (c *Cache) touch(ctx context.Context, key string, ttl time.Duration) error {
+	if err := c.admitKey(ctx, key); err != nil {
+		return err
+	}
+	ttl, err := c.resolveTTL(ttl)
+	if err != nil {
+		return err
+	}
+	return c.shared.Touch(ctx, c.full(key), ttl)
+}
+
+// Exists tells whether key is present. It reads the value to find out.
+func (c *Cache) Exists(ctx context.Context, key string) (bool, error) {
+	cl := c.begin(ctx, "Exists", key)
+	_, err := c.load(cl.ctx, key)
+	if errors.Is(err, ErrCodec) { // a shared value, which has no bytes
+		err = nil
+	}
+	err = cl.endRead(key, err)
+	if err == ErrMiss {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// TTL answers how long the item under key has to live, or 0 if it lives for
+// ever; an absent key is ErrMiss. Where the backend cannot tell it is
+// errors.ErrUnsupported.
+func (c *Cache) TTL(ctx context.Context, key string) (time.Duration, error) {
+	cl := c.begin(ctx, "TTL", key)
+	var ttl time.Duration
+	err := c.admitKey(cl.ctx, key)
+	if err == nil {
+		if r := c.shared.ttlReader; r != nil {
+			ttl, err = r.TTL(cl.ctx, c.full(key))
+		} else {
+			err = unsupported("TTL")
+		}
+	}
+	return ttl, cl.endRead(key, err)
+}
+
+// load reads the item under key.
+func (c *Cache) load(ctx context.Context, key string) (Item, error) {
+	if err := c.admitKey(ctx, key); err != nil {
+		return Item{}, err
+	}
+	item, err := c.shared.Get(ctx, c.full(key))
+	if err != nil {
+		return Item{}, err
+	}
+	return seen(item, key), nil
+}
+
+// seen answers a backend's item as the caller, who knows it by key, sees it.
+func seen(item Item, key string) Item {
+	item.Key = key
+	item.TTL = 0
+	item.Value = item.Value[:len(item.Value):len(item.Value)]
+	return item
+}
+
+// store stores item on mode's condition.
+func (c *Cache) store(ctx context.Context, mode Mode, item Item) error {
+	if err := c.admitKey(ctx, item.Key); err != nil {
+		return err
+	}
+	item, err := c.admitItem(mode, item)
+	if err != nil {
+		return err
+	}
+	return c.shared.Store(ctx, mode, item)
+}
+
+// admitItem answers item, whose key has been checked, as the backend gets it.
+func (c *Cache) admitItem(mode Mode, item Item) (Item, error) {
+	switch mode {
+	case Set, Add, Replace:
+		item.Token = nil
+	case CompareAndSwap, CompareAndDelete:
+		if item.Token == nil {
+			return item, errNilToken
+		}
+	default:
+		return item, fmt.Errorf("%w: no such mode as %v", ErrConfig, mode)
+	}
+	if mode == CompareAndDelete {
+		item.Value, item.Flags, item.TTL = nil, 0, 0
+	}
+	ttl, err := c.resolveTTL(item.TTL)
+	if err != nil {
+		return item, err
+	}
+	item.TTL = ttl
+	item.Key = c.full(item.Key)
+	return item, nil
+}
+
+var errNilToken = fmt.Errorf("%w: no token; GetItem gives one", ErrConflict)
