@@ -1,0 +1,2 @@
+// Package memory is the cache in this process.
+package memory

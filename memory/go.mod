@@ -1,0 +1,13 @@
+module github.com/cachewire/cachewire/memory
+
+go 1.25.0
+
+require github.com/cachewire/cachewire/core v0.1.0
+
+replace (
+	github.com/cachewire/cachewire/conformance => ../conformance
+	github.com/cachewire/cachewire/core => ../core
+	github.com/cachewire/cachewire/docs => ../docs
+	github.com/cachewire/cachewire/memory => ../memory
+	github.com/cachewire/cachewire/null => ../null
+)
