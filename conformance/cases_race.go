@@ -86,17 +86,17 @@ var raceCases = []testCase{
 		e.counts("n", racers*laps)
 	}},
 	{"race-delete", "Of many that delete one item, by Delete or by CompareAndDelete, exactly one succeeds.", func(e *env) {
-		for round := range 20 {
+		for round := range 30 {
 			key := numbered("k", round)
 			e.set(key, "v")
 			item := e.item(key)
 			var won atomic.Int32
 			e.goAll(racers, func(i int) {
 				var err error
-				if i%2 == 0 {
-					err = e.cache.Delete(e.ctx, key)
-				} else {
+				if byToken := round%3 == 0 || round%3 == 1 && i%2 == 0; byToken {
 					err = e.cache.CompareAndDelete(e.ctx, item)
+				} else {
+					err = e.cache.Delete(e.ctx, key)
 				}
 				switch {
 				case err == nil:

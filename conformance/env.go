@@ -42,12 +42,23 @@ func (e *env) inNewGoroutine(f func()) {
 	<-done
 }
 
-// goAll calls f(0) to f(n-1), each in a goroutine, and waits for all.
+// goAll calls f(0) to f(n-1), each in a goroutine, all from one moment on, and
+// waits for all.
 func (e *env) goAll(n int, f func(i int)) {
-	var all sync.WaitGroup
+	var ready, all sync.WaitGroup
+	start := make(chan struct{})
+	ready.Add(n)
 	for i := range n {
-		all.Go(func() { e.inNewGoroutine(func() { f(i) }) })
+		all.Go(func() {
+			e.inNewGoroutine(func() {
+				ready.Done()
+				<-start
+				f(i)
+			})
+		})
 	}
+	ready.Wait()
+	close(start)
 	all.Wait()
 }
 

@@ -4,7 +4,7 @@ go 1.25.0
 
 require github.com/cachewire/cachewire/core v0.1.0
 
-require github.com/anishathalye/porcupine v1.3.1 // indirect
+require github.com/anishathalye/porcupine v1.3.1
 
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/conformance => ../conformance

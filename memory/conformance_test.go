@@ -9,8 +9,23 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	for name, opts := range map[string]*memory.Options{
+		"as it comes": nil,
+		"bounded":     {MaxItems: 1 << 20, MaxBytes: 1 << 30},
+		"one shard":   {MaxBytes: 16 << 20, MaxItems: 1e6, Buckets: 1, BucketInterval: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conformance.Run(t, conformance.Config{
+				New:      func(testing.TB) core.Backend { return memory.New(opts) },
+				Synctest: true,
+			})
+		})
+	}
+}
+
+func TestConformanceInRealTime(t *testing.T) {
 	conformance.Run(t, conformance.Config{
 		New:      func(testing.TB) core.Backend { return memory.New(nil) },
-		Synctest: true,
+		Parallel: true,
 	})
 }

@@ -17,17 +17,20 @@ type entry struct {
 	// Of a counter that has moved since it was last read, value is nil.
 	value []byte
 
-	shared   *sharedValue // what core.Shared stored; then value is nil
-	number   uint64       // what a counter stands at
-	cost     int64        // what the entry counts as; see cost
 	deadline int64        // when it expires, as Backend.now; 0 is never
+	shared   *sharedValue // what core.Shared stored; then value is nil
 	flags    uint32
-	bucket   int32 // in which bucket it lies, if it has a deadline
 	counter  bool  // number counts, not value
 	queue    uint8 // in which queue it lies, if there is a bound
 	reads    uint8 // how often it was read since it came into its queue, at most maxReads
 
-	links [2]links // of its bucket and of its queue
+	// Up to here is what Get looks at: with 64 bytes, one line of the
+	// processor's cache.
+
+	number uint64   // what a counter stands at
+	cost   int64    // what the entry counts as; see cost
+	bucket int32    // in which bucket it lies, if it has a deadline
+	links  [2]links // of its bucket and of its queue
 }
 
 // A sharedValue is a box, so that its address is a token.
@@ -44,13 +47,6 @@ func cloneValue(value []byte) []byte {
 }
 
 func (e *entry) expired(now int64) bool { return e.deadline != 0 && now >= e.deadline }
-
-// read notes that the entry was of use, for eviction to know.
-func (e *entry) read() {
-	if e.reads < maxReads {
-		e.reads++
-	}
-}
 
 // bytes answers the value, also of a counter.
 func (e *entry) bytes() []byte {

@@ -46,8 +46,15 @@ func (sh *shard) read(key string) *entry {
 		return nil
 	}
 	sh.hits++
-	e.read()
+	sh.use(e)
 	return e
+}
+
+// use notes that e was of use, for eviction to know.
+func (sh *shard) use(e *entry) {
+	if sh.owner.bounds.set() && e.reads < maxReads {
+		e.reads++
+	}
 }
 
 // drop takes e out of the shard and gives its room back.

@@ -57,7 +57,7 @@ func (sh *shard) try(w *write) (done bool, err error) {
 	} else {
 		sh.bytes += w.cost - e.cost
 		e.cost = w.cost
-		e.read()
+		sh.use(e)
 	}
 	e.value, e.shared, e.counter, e.flags = w.item.Value, w.shared, false, w.item.Flags
 	sh.setDeadline(e, w.deadline)

@@ -4,7 +4,7 @@ go 1.25.0
 
 require github.com/cachewire/cachewire/core v0.1.0
 
-replace (
+replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/conformance => ../conformance
 	github.com/cachewire/cachewire/core => ../core
 	github.com/cachewire/cachewire/docs => ../docs

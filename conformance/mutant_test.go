@@ -1,0 +1,132 @@
+package conformance
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// A mutant is a backend with a planted fault: each method is the reference's
+// unless the fault's function stands in its place.
+type mutant struct {
+	*reference
+
+	get         func(ctx context.Context, key string) (core.Item, error)
+	store       func(ctx context.Context, mode core.Mode, item core.Item) error
+	del         func(ctx context.Context, key string) error
+	incr        func(ctx context.Context, key string, delta uint64) (uint64, error)
+	decr        func(ctx context.Context, key string, delta uint64) (uint64, error)
+	touch       func(ctx context.Context, key string, ttl time.Duration) error
+	flush       func(ctx context.Context) error
+	close       func() error
+	getMulti    func(ctx context.Context, keys []string) ([]core.Item, error)
+	storeMulti  func(ctx context.Context, mode core.Mode, items []core.Item) error
+	deleteMulti func(ctx context.Context, keys []string) error
+	ttl         func(ctx context.Context, key string) (time.Duration, error)
+	keys        func(ctx context.Context, prefix string) iter.Seq2[string, error]
+	ping        func(ctx context.Context) error
+	stats       func(ctx context.Context) (core.Stats, error)
+	getShared   func(ctx context.Context, key string) (any, any, error)
+	storeShared func(ctx context.Context, mode core.Mode, item core.Item, value any) error
+	traits      core.Traits
+}
+
+// newMutant answers the reference with a fault.
+func newMutant(plant func(m *mutant)) *mutant {
+	r := newReference()
+	m := &mutant{
+		reference: r,
+		get:       r.Get, store: r.Store, del: r.Delete, incr: r.Incr, decr: r.Decr, touch: r.Touch,
+		flush: r.Flush, close: r.Close, getMulti: r.GetMulti, storeMulti: r.StoreMulti, deleteMulti: r.DeleteMulti,
+		ttl: r.TTL, keys: r.Keys, ping: r.Ping, stats: r.Stats, getShared: r.GetShared, storeShared: r.StoreShared,
+	}
+	r.self = m
+	plant(m)
+	return m
+}
+
+func (m *mutant) Get(ctx context.Context, key string) (core.Item, error) { return m.get(ctx, key) }
+
+func (m *mutant) Store(ctx context.Context, mode core.Mode, item core.Item) error {
+	return m.store(ctx, mode, item)
+}
+
+func (m *mutant) Delete(ctx context.Context, key string) error { return m.del(ctx, key) }
+
+func (m *mutant) Incr(ctx context.Context, key string, delta uint64) (uint64, error) {
+	return m.incr(ctx, key, delta)
+}
+
+func (m *mutant) Decr(ctx context.Context, key string, delta uint64) (uint64, error) {
+	return m.decr(ctx, key, delta)
+}
+
+func (m *mutant) Touch(ctx context.Context, key string, ttl time.Duration) error {
+	return m.touch(ctx, key, ttl)
+}
+
+func (m *mutant) Flush(ctx context.Context) error { return m.flush(ctx) }
+
+func (m *mutant) Close() error { return m.close() }
+
+func (m *mutant) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
+	return m.getMulti(ctx, keys)
+}
+
+func (m *mutant) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
+	return m.storeMulti(ctx, mode, items)
+}
+
+func (m *mutant) DeleteMulti(ctx context.Context, keys []string) error {
+	return m.deleteMulti(ctx, keys)
+}
+
+func (m *mutant) TTL(ctx context.Context, key string) (time.Duration, error) { return m.ttl(ctx, key) }
+
+func (m *mutant) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return m.keys(ctx, prefix)
+}
+
+func (m *mutant) Ping(ctx context.Context) error { return m.ping(ctx) }
+
+func (m *mutant) Stats(ctx context.Context) (core.Stats, error) { return m.stats(ctx) }
+
+func (m *mutant) GetShared(ctx context.Context, key string) (value, token any, err error) {
+	return m.getShared(ctx, key)
+}
+
+func (m *mutant) StoreShared(ctx context.Context, mode core.Mode, item core.Item, value any) error {
+	return m.storeShared(ctx, mode, item, value)
+}
+
+func (m *mutant) Traits() core.Traits { return m.traits }
+
+// rename makes every verb see keys through to.
+func (m *mutant) rename(to func(key string) string) {
+	r := m.reference
+	m.get = func(ctx context.Context, key string) (core.Item, error) { return r.Get(ctx, to(key)) }
+	m.store = func(ctx context.Context, mode core.Mode, item core.Item) error {
+		item.Key = to(item.Key)
+		return r.Store(ctx, mode, item)
+	}
+	m.del = func(ctx context.Context, key string) error { return r.Delete(ctx, to(key)) }
+}
+
+// onStore makes Store see items as to changes them.
+func (m *mutant) onStore(to func(mode core.Mode, item *core.Item)) {
+	m.store = func(ctx context.Context, mode core.Mode, item core.Item) error {
+		to(mode, &item)
+		return m.reference.Store(ctx, mode, item)
+	}
+}
+
+// keepNothing makes the mutant a correct null cache.
+func (m *mutant) keepNothing() {
+	m.traits = core.Traits{KeepsNothing: true}
+	m.store = func(context.Context, core.Mode, core.Item) error { return nil }
+	m.del = func(context.Context, string) error { return nil }
+	m.touch = func(context.Context, string, time.Duration) error { return nil }
+	m.storeShared = func(context.Context, core.Mode, core.Item, any) error { return nil }
+}

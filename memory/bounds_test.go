@@ -1,0 +1,256 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+func key(i int) string { return fmt.Sprintf("key-%08d", i) }
+
+func set(t testing.TB, b *Backend, key string, value []byte, ttl time.Duration) {
+	t.Helper()
+	if err := b.Store(context.Background(), core.Set, core.Item{Key: key, Value: value, TTL: ttl}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func has(b *Backend, key string) bool {
+	_, err := b.Get(context.Background(), key)
+	return err == nil
+}
+
+func stats(b *Backend) core.Stats {
+	s, _ := b.Stats(context.Background())
+	return s
+}
+
+func TestNothingGoesBeforeTheBoundIsReached(t *testing.T) {
+	for _, n := range []int{1, 10, 100, 1000, 20000} {
+		b := New(&Options{MaxItems: n})
+		var writers sync.WaitGroup
+		for w := range 4 {
+			writers.Go(func() {
+				for i := w; i < n; i += 4 {
+					set(t, b, key(i), []byte("v"), 0)
+					set(t, b, key(i), []byte("a longer value"), time.Hour)
+				}
+			})
+		}
+		writers.Wait()
+		for i := range n {
+			if !has(b, key(i)) {
+				t.Fatalf("of %d items, as many as may be, %s is gone", n, key(i))
+			}
+		}
+		if s := stats(b); s.Items != uint64(n) || s.Evictions != 0 {
+			t.Errorf("of %d items: %+v, want all and no eviction", n, s)
+		}
+		set(t, b, "one more", nil, 0)
+		if s := stats(b); s.Items != uint64(n) || s.Evictions != 1 {
+			t.Errorf("after one more than %d: %+v, want as many and one eviction", n, s)
+		}
+		audit(t, b)
+	}
+}
+
+func TestBoundsHoldAtEveryMoment(t *testing.T) {
+	for name, opts := range map[string]Options{
+		"items": {MaxItems: 300},
+		"bytes": {MaxBytes: 300 << 10},
+		"both":  {MaxItems: 300, MaxBytes: 100 << 10},
+		"one":   {MaxItems: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := New(&opts)
+			var writers sync.WaitGroup
+			for w := range uint64(8) {
+				writers.Go(func() {
+					r := rand.New(rand.NewPCG(1, w))
+					for range 3000 {
+						k := key(r.IntN(2000))
+						switch r.IntN(10) {
+						case 0:
+							b.Delete(context.Background(), k)
+						case 1:
+							b.Store(context.Background(), core.Replace, core.Item{Key: k, Value: make([]byte, r.IntN(5000))})
+						case 2:
+							b.Incr(context.Background(), k, 1)
+						default:
+							set(t, b, k, make([]byte, r.IntN(1000)), time.Duration(r.IntN(3))*time.Hour)
+						}
+						items, bytes := b.bounds.items.Load(), b.bounds.bytes.Load()
+						if opts.MaxItems > 0 && items > int64(opts.MaxItems) || opts.MaxBytes > 0 && bytes > opts.MaxBytes {
+							t.Errorf("%d items and %d bytes, the bounds are %d and %d", items, bytes, opts.MaxItems, opts.MaxBytes)
+							return
+						}
+					}
+				})
+			}
+			writers.Wait()
+			audit(t, b)
+			if stats(b).Evictions == 0 {
+				t.Error("nothing was evicted: this proves nothing")
+			}
+			b.Flush(context.Background())
+			audit(t, b)
+			if n := b.bounds.bytes.Load(); n != 0 {
+				t.Errorf("%d bytes after Flush", n)
+			}
+		})
+	}
+}
+
+func TestItemThatIsLargerThanAllMayBeIsRefusedAndWhatWasThereStays(t *testing.T) {
+	b := New(&Options{MaxBytes: 10000})
+	set(t, b, "k", []byte("old"), 0)
+	set(t, b, "other", []byte("kept"), 0)
+	err := b.Store(context.Background(), core.Set, core.Item{Key: "k", Value: make([]byte, 10000)})
+	if !errors.Is(err, core.ErrTooLarge) || !strings.Contains(err.Error(), "10000") {
+		t.Errorf("error is %v, want %v, with the bound", err, core.ErrTooLarge)
+	}
+	if item, err := b.Get(context.Background(), "k"); string(item.Value) != "old" {
+		t.Errorf("after the refused Set: %q and error %v, want \"old\"", item.Value, err)
+	}
+	if !has(b, "other") {
+		t.Error("another item had to go for one that was refused")
+	}
+}
+
+func TestLargestItemDrivesOutAllOthers(t *testing.T) {
+	const bound = 1 << 20
+	b := New(&Options{MaxBytes: bound})
+	for i := range 500 {
+		set(t, b, key(i), make([]byte, 1000), 0)
+	}
+	large := make([]byte, bound-cost("large", 0)+minValueCost)
+	set(t, b, "large", large, 0)
+	if s := stats(b); s.Items != 1 || s.Bytes != bound || !has(b, "large") {
+		t.Errorf("%+v, want the large item alone, of %d bytes", s, bound)
+	}
+	audit(t, b)
+}
+
+func TestReplaceNeverEvictsWhatItReplaces(t *testing.T) {
+	b := New(&Options{MaxBytes: 100 << 10})
+	for i := 0; stats(b).Evictions == 0; i++ {
+		set(t, b, key(i), make([]byte, 1000), 0)
+	}
+	set(t, b, "mine", []byte("small"), 0)
+	if err := b.Store(context.Background(), core.Replace, core.Item{Key: "mine", Value: make([]byte, 90<<10)}); err != nil {
+		t.Errorf("Replace of a present item by a large one: %v", err)
+	}
+	audit(t, b)
+}
+
+// Items that are read again stay while ten times as many pass by once. With LRU
+// none would.
+func TestScanDoesNotDriveOutWhatIsInUse(t *testing.T) {
+	const bound, inUse = 1000, 800
+	b := New(&Options{MaxItems: bound})
+	for range 2 {
+		for i := range inUse {
+			if k := key(i); !has(b, k) {
+				set(t, b, k, []byte("v"), 0)
+			}
+		}
+	}
+	for i := range 10 * bound {
+		set(t, b, "scan "+key(i), []byte("v"), 0)
+	}
+	left := 0
+	for i := range inUse {
+		if has(b, key(i)) {
+			left++
+		}
+	}
+	if left < inUse*9/10 {
+		t.Errorf("of %d items in use %d are left after a scan", inUse, left)
+	}
+}
+
+// The point of the ghosts: a key that comes back soon after it went is one that
+// is in use, though never twice while it is in the small queue.
+func TestKeyThatComesBackGetsIntoTheMainQueue(t *testing.T) {
+	b := New(&Options{MaxItems: 10})
+	for i := range 11 {
+		set(t, b, key(i), nil, 0)
+	}
+	if has(b, key(0)) {
+		t.Fatal("the oldest is still there")
+	}
+	set(t, b, key(0), nil, 0)
+	if q := b.shards[0].entries[key(0)].queue; q != mainQueue {
+		t.Errorf("it came back into queue %d, want %d", q, mainQueue)
+	}
+	audit(t, b)
+}
+
+// A Zipf trace as the literature takes it. LRU, run beside it, is the bar.
+func TestHitRatioIsAboveThatOfLRU(t *testing.T) {
+	const keys, bound, reads = 50000, 500, 200000
+	trace := make([]int, reads)
+	z := rand.NewZipf(rand.New(rand.NewPCG(3, 4)), 1.01, 1, keys-1)
+	for i := range trace {
+		trace[i] = int(z.Uint64())
+	}
+	b := New(&Options{MaxItems: bound})
+	lru := newLRU(bound)
+	hits, lruHits := 0, 0
+	for _, i := range trace {
+		if k := key(i); has(b, k) {
+			hits++
+		} else {
+			set(t, b, k, nil, 0)
+		}
+		if lru.touch(i) {
+			lruHits++
+		}
+	}
+	t.Logf("hit ratio %.1f %%, LRU %.1f %%", 100*float64(hits)/reads, 100*float64(lruHits)/reads)
+	if hits < lruHits+reads/50 {
+		t.Errorf("%d hits, LRU has %d; want two points more", hits, lruHits)
+	}
+}
+
+// An lru is the slowest that works.
+type lru struct {
+	bound int
+	last  map[int]int // by key, when it was touched last
+	order []int       // keys, in the order in which they were touched, also of old
+	clock int
+}
+
+func newLRU(bound int) *lru { return &lru{bound: bound, last: map[int]int{}} }
+
+func (l *lru) touch(key int) bool {
+	_, hit := l.last[key]
+	l.last[key] = l.clock
+	l.order = append(l.order, key)
+	l.clock++
+	for at := l.clock - len(l.order); len(l.last) > l.bound; at++ {
+		if l.last[l.order[0]] == at {
+			delete(l.last, l.order[0])
+		}
+		l.order = l.order[1:]
+	}
+	return hit
+}
+
+func TestExpiredItemsAreNoEvictions(t *testing.T) {
+	b := New(&Options{MaxItems: 1})
+	set(t, b, "a", nil, 1) // over at once
+	for b.now() < 2 {
+	}
+	set(t, b, "b", nil, 0)
+	if s := stats(b); s.Evictions != 0 || s.Expirations != 1 || s.Items != 1 {
+		t.Errorf("%+v, want one expiration and no eviction", s)
+	}
+}

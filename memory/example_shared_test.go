@@ -1,0 +1,32 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memory"
+)
+
+// Values that never leave the process need no encoding: core.Shared keeps them
+// as they are, for all readers to share.
+func ExampleBackend_shared() {
+	type page struct{ title string }
+	ctx := context.Background()
+	cache, err := core.New(memory.New(nil), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+
+	pages := core.NewTyped(cache, core.Shared[*page]())
+	home := &page{title: "Home"}
+	if err := pages.Set(ctx, "home", home, time.Minute); err != nil {
+		log.Fatal(err)
+	}
+	got, err := pages.Get(ctx, "home")
+	fmt.Println(got.title, got == home, err)
+	// Output: Home true <nil>
+}

@@ -1,0 +1,121 @@
+package memory_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memory"
+)
+
+func open(t *testing.T, rawURL string) *core.Cache {
+	t.Helper()
+	cache, err := core.Open(t.Context(), rawURL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cache.Close() })
+	return cache
+}
+
+func TestURLSetsOptions(t *testing.T) {
+	cache := open(t, "memory://?buckets=30&interval=1s&max_items=10&max_bytes=64MiB&prefix=p:")
+	for i := range 20 {
+		if err := cache.Set(t.Context(), fmt.Sprint(i), nil, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := cache.Stats(t.Context()); err != nil || s.Items != 10 || s.Evictions != 10 {
+		t.Errorf("after 20 items with max_items=10: %+v and error %v", s, err)
+	}
+	err := open(t, "memory://?max_bytes=2KiB").Set(t.Context(), "k", make([]byte, 2048), 0)
+	if !errors.Is(err, core.ErrTooLarge) {
+		t.Errorf("Set of 2 KiB with max_bytes=2KiB: error is %v, want %v", err, core.ErrTooLarge)
+	}
+}
+
+func TestURLThatIsWrongSaysWhatWouldBeRight(t *testing.T) {
+	for rawURL, want := range map[string]string{
+		"memory://?bucket=60":               `unknown parameter "bucket"; known: buckets, interval, max_bytes, max_items`,
+		"memory://?buckets=0":               "parameter buckets: want a whole number from 1 to 3600",
+		"memory://?buckets=3601":            "parameter buckets: want a whole number from 1 to 3600",
+		"memory://?buckets=many":            "parameter buckets: want a whole number from 1 to 3600",
+		"memory://?interval=15":             "parameter interval: want a duration like 250ms, 15s or 1h30m",
+		"memory://?interval=-1s":            "parameter interval: want a duration like 250ms, 15s or 1h30m, not negative",
+		"memory://?max_items=-1":            "parameter max_items: want a whole number, 0 or more",
+		"memory://?max_bytes=64MB":          "parameter max_bytes: want a number of bytes like 65536, 512KiB, 64MiB or 2GiB",
+		"memory://?max_items=1&max_items=2": "parameter max_items is given 2 times, want one",
+		"memory://localhost":                "want memory://, then nothing or ?name=value",
+		"memory://localhost:11211/db":       "want memory://, then nothing or ?name=value",
+		"memory:///path":                    "want memory://, then nothing or ?name=value",
+		"memory:mine":                       "want memory://, then nothing or ?name=value",
+		"memory://me:secret@":               "want memory://, then nothing or ?name=value",
+		"memory://?default_ttl=soon":        "parameter default_ttl: want a duration",
+	} {
+		cache, err := core.Open(t.Context(), rawURL, nil)
+		if err == nil {
+			cache.Close()
+		}
+		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("Open(%q): error is %v, want %v that says: %s", rawURL, err, core.ErrConfig, want)
+		}
+	}
+}
+
+func TestOptionsOutOfRangeHaveTheirDefaults(t *testing.T) {
+	for _, opts := range []*memory.Options{
+		nil,
+		{},
+		{Buckets: -1, BucketInterval: -time.Second, MaxItems: -1, MaxBytes: -1},
+		{Buckets: 1 << 40, BucketInterval: 1},
+	} {
+		cache, err := core.New(memory.New(opts), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 1000 {
+			if err := cache.Set(t.Context(), fmt.Sprint(i), nil, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s, _ := cache.Stats(t.Context()); s.Items != 1000 || s.Evictions != 0 {
+			t.Errorf("%+v: %+v, want 1000 items", opts, s)
+		}
+		cache.Close()
+	}
+}
+
+func TestStatsCount(t *testing.T) {
+	cache := open(t, "memory://")
+	ctx := t.Context()
+	cache.Set(ctx, "k", []byte("v"), 0)
+	cache.Get(ctx, "k")
+	cache.GetMulti(ctx, []string{"k", "a", "b"})
+	cache.Incr(ctx, "absent", 1) // is no read
+	got, err := cache.Stats(ctx)
+	if want := (core.Stats{Items: 1, Bytes: got.Bytes, Hits: 2, Misses: 2}); got != want || err != nil || got.Bytes == 0 {
+		t.Errorf("Stats: %+v and error %v, want %+v with some Bytes", got, err, want)
+	}
+	if err := cache.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := cache.Stats(ctx); got.Items != 0 || got.Bytes != 0 || got.Hits != 2 {
+		t.Errorf("Stats after Flush: %+v, want nothing held and Hits as before", got)
+	}
+}
+
+func TestAsGivesTheBackend(t *testing.T) {
+	b := memory.New(nil)
+	cache, err := core.New(b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
+	var got *memory.Backend
+	if !cache.As(&got) || got != b {
+		t.Errorf("As gives %p, want %p", got, b)
+	}
+}
