@@ -1,0 +1,63 @@
+# `make` alone lists the targets. `work` is Go's name for all packages of all modules in go.work.
+
+BENCH     ?= .
+BENCHTIME ?= 1s
+FUZZTIME  ?= 5s
+
+staticcheck := .bin/staticcheck
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+unexport GOWORK
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## see the cache do its job on the Go files of the standard library
+	go run ./docs/examples/demo
+
+.PHONY: test
+test: ## run every test of every module
+	go test work
+
+.PHONY: race
+race: ## run every test under the race detector (needs a C compiler)
+	go test -race work
+
+.PHONY: lint
+lint: $(staticcheck) ## gofmt, go vet and staticcheck
+	@echo gofmt -l .; unformatted=$$(gofmt -l .) && \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; fi
+	go vet work
+	$(staticcheck) work
+
+.PHONY: fuzz
+fuzz: ## fuzz every Fuzz function of every module, each for FUZZTIME=5s
+	scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: ## run the benchmarks, BENCH=. each for BENCHTIME=1s
+	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem work
+
+.PHONY: mod-check
+mod-check: ## prove that the go.mod files are in step and that each module passes alone
+	scripts/modules.sh check
+	@for dir in $$(go list -m -f '{{.Dir}}'); do \
+		echo "GOWORK=off go test -C $${dir#$(CURDIR)/} ./..."; \
+		GOWORK=off go test -C "$$dir" ./... || exit; \
+	done
+
+# The quick ones first. Tests really run twice, in test and in race: what mod-check builds alone is
+# the same program, as long as the versions are the same, and its results come from Go's test cache.
+# A count instead of a time for fuzz, because before Go 1.27 the end of the time may be taken for a
+# failure (golang.org/issue/75804).
+.PHONY: check
+check: BENCHTIME := 1x
+check: FUZZTIME := 1000x
+check: lint test mod-check race bench fuzz demo ## all that CI runs: the above, each benchmark once, each fuzz 1000 times
+	@echo check: all passed
+
+$(staticcheck): tools/go.mod tools/go.sum
+	GOWORK=off go build -C tools -o ../$@ honnef.co/go/tools/cmd/staticcheck
