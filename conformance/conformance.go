@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,8 +86,8 @@ func runCase(t *testing.T, cfg Config, v view, c testCase) {
 }
 
 func report(t *testing.T, c testCase, r outcome) {
-	for _, f := range r.failures {
-		t.Errorf("%s: %s\n%s", c.id, c.rule, f)
+	if len(r.failures) != 0 {
+		t.Errorf("%s: %s\n%s", c.id, c.rule, strings.Join(r.failures, "\n"))
 	}
 	for _, d := range r.declined {
 		t.Logf("declined: %s", d)

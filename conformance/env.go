@@ -93,6 +93,19 @@ func (e *env) resolution() time.Duration {
 	return 10 * time.Millisecond
 }
 
+// inTime says that a verb took no longer than one may whose context is done: 50
+// milliseconds by the contract, and in real time some more for machines that
+// have much to do.
+func (e *env) inTime(what string, took time.Duration) {
+	limit := 50 * time.Millisecond
+	if !e.fakeTime {
+		limit += 500 * time.Millisecond
+	}
+	if took > limit {
+		e.errorf("%s under a context that was done took %v", what, took)
+	}
+}
+
 // full answers key as the backend knows it.
 func (e *env) full(key string) string { return e.prefix + key }
 

@@ -755,6 +755,14 @@ var mutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
+	{"a write goes on though its deadline has passed", "context-deadline", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if _, ok := ctx.Deadline(); ok {
+				time.Sleep(time.Second)
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
 	{"the reply to one Get answers the next", "context-cancel", func(m *mutant) {
 		var mu sync.Mutex
 		var late bool

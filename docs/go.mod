@@ -2,9 +2,20 @@ module github.com/cachewire/cachewire/docs
 
 go 1.25.0
 
-require github.com/cachewire/cachewire/core v0.1.0
+require (
+	github.com/cachewire/cachewire/conformance v0.1.0
+	github.com/cachewire/cachewire/core v0.1.0
+	github.com/cachewire/cachewire/memory v0.1.0
+	github.com/cachewire/cachewire/null v0.1.0
+	golang.org/x/term v0.45.0
+)
 
-replace (
+require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
+
+replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/conformance => ../conformance
 	github.com/cachewire/cachewire/core => ../core
 	github.com/cachewire/cachewire/docs => ../docs

@@ -5,12 +5,10 @@ go 1.25.0
 require (
 	github.com/cachewire/cachewire/conformance v0.1.0
 	github.com/cachewire/cachewire/core v0.1.0
+	github.com/google/go-cmp v0.7.0
 )
 
-require (
-	github.com/anishathalye/porcupine v1.3.1 // indirect
-	github.com/google/go-cmp v0.7.0 // indirect
-)
+require github.com/anishathalye/porcupine v1.3.1 // indirect
 
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/conformance => ../conformance

@@ -3,6 +3,7 @@ package memory_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func TestOptionsOutOfRangeHaveTheirDefaults(t *testing.T) {
 		nil,
 		{},
 		{Buckets: -1, BucketInterval: -time.Second, MaxItems: -1, MaxBytes: -1},
-		{Buckets: 1 << 40, BucketInterval: 1},
+		{Buckets: math.MaxInt, BucketInterval: 1},
 	} {
 		cache, err := core.New(memory.New(opts), nil)
 		if err != nil {

@@ -2,7 +2,12 @@ module github.com/cachewire/cachewire/null
 
 go 1.25.0
 
-require github.com/cachewire/cachewire/core v0.1.0
+require (
+	github.com/cachewire/cachewire/conformance v0.1.0
+	github.com/cachewire/cachewire/core v0.1.0
+)
+
+require github.com/anishathalye/porcupine v1.3.1 // indirect
 
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/conformance => ../conformance

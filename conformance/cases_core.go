@@ -1,0 +1,90 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// coreCases are rules that package core keeps for every backend. They hold on
+// any that does not panic, hang or call its own methods behind core's back.
+var coreCases = []testCase{
+	{"core-key", "An empty key, or one of more than 65,536 bytes, is ErrInvalidKey.", func(e *env) {
+		for _, key := range []string{"", string(make([]byte, core.MaxKeyLen+1))} {
+			_, err := e.cache.Get(e.ctx, key)
+			e.want("Get", err, core.ErrInvalidKey)
+			e.want("Set", e.cache.Set(e.ctx, key, nil, 0), core.ErrInvalidKey)
+			e.want("Delete", e.cache.Delete(e.ctx, key), core.ErrInvalidKey)
+			_, err = e.cache.Incr(e.ctx, key, 1)
+			e.want("Incr", err, core.ErrInvalidKey)
+			_, err = e.cache.IncrFrom(e.ctx, key, 1, 1, 0)
+			e.want("IncrFrom", err, core.ErrInvalidKey)
+			e.want("Touch", e.cache.Touch(e.ctx, key, 0), core.ErrInvalidKey)
+		}
+	}},
+	{"core-ttl", "A negative time to live, other than DefaultTTL, is ErrInvalidTTL, and nothing changes.", func(e *env) {
+		for _, ttl := range []time.Duration{-1, -time.Second, core.DefaultTTL + 1} {
+			e.want("Set", e.cache.Set(e.ctx, "k", []byte("v"), ttl), core.ErrInvalidTTL)
+			e.want("Touch", e.cache.Touch(e.ctx, "k", ttl), core.ErrInvalidTTL)
+			_, err := e.cache.IncrFrom(e.ctx, "k", 1, 1, ttl)
+			e.want("IncrFrom", err, core.ErrInvalidTTL)
+			e.failsFor("SetMulti", e.cache.SetMulti(e.ctx, map[string][]byte{"k": nil}, ttl), map[string]error{"k": core.ErrInvalidTTL})
+		}
+		e.lacks("k")
+		e.must("Set with DefaultTTL", e.cache.Set(e.ctx, "k", []byte("v"), core.DefaultTTL))
+	}},
+	{"core-context", "A context that is done before the verb ends it with the context's error, and nothing is done.", func(e *env) {
+		cancelled, cancel := context.WithCancel(e.ctx)
+		cancel()
+		late, cancelLate := context.WithTimeout(e.ctx, -1)
+		defer cancelLate()
+		for want, ctx := range map[error]context.Context{context.Canceled: cancelled, context.DeadlineExceeded: late} {
+			for _, v := range verbs {
+				start := time.Now()
+				e.want(v.name, keyError(v.call(ctx, e.cache)), want)
+				e.inTime(v.name, time.Since(start))
+			}
+			e.want("Flush", e.cache.Flush(ctx), want)
+			e.want("Ping", e.cache.Ping(ctx), want)
+		}
+		e.lacks("k")
+	}},
+	{"core-close", "After Close every verb is ErrClosed, and a second Close is fine.", func(e *env) {
+		e.must("Close", e.cache.Close())
+		e.must("second Close", e.cache.Close())
+		for _, v := range verbs {
+			e.want(v.name, v.call(e.ctx, e.cache), core.ErrClosed)
+		}
+		e.want("Flush", e.cache.Flush(e.ctx), core.ErrClosed)
+		e.want("Ping", e.cache.Ping(e.ctx), core.ErrClosed)
+	}},
+	{"close-busy", "Close beside verbs that are under way neither panics nor hangs, and they end.", func(e *env) {
+		const workers = 8
+		started := make(chan struct{}, workers)
+		e.goAll(workers+1, func(w int) {
+			if w == workers {
+				for range workers {
+					<-started
+				}
+				e.must("Close", e.closeAll())
+				return
+			}
+			for i := 0; ; i++ {
+				key := numbered("k", i%100)
+				err := e.cache.Set(e.ctx, key, []byte("1"), 0)
+				if i == 0 {
+					started <- struct{}{}
+				}
+				if errors.Is(err, core.ErrClosed) {
+					return
+				}
+				// Beside Close these may end in any error but must end.
+				e.cache.GetMulti(e.ctx, []string{key, "absent"})
+				e.cache.Incr(e.ctx, key, 1)
+				e.cache.Delete(e.ctx, key)
+			}
+		})
+	}},
+}

@@ -1,0 +1,65 @@
+package conformance
+
+import (
+	"strings"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+var valueCases = []testCase{
+	{"value-empty", "nil and the empty value are the same value, and finding it is a hit.", func(e *env) {
+		e.must("Set", e.cache.Set(e.ctx, "nil", nil, 0))
+		e.must("Set", e.cache.Set(e.ctx, "empty", []byte{}, 0))
+		e.set("emptied", "v")
+		e.must("Replace", e.cache.Replace(e.ctx, "emptied", nil, 0))
+		for _, key := range []string{"nil", "empty", "emptied"} {
+			e.holds(key, "")
+			e.want("Add", e.cache.Add(e.ctx, key, []byte("v"), 0), core.ErrExists)
+		}
+		got, err := e.cache.GetMulti(e.ctx, []string{"nil", "empty"})
+		e.want("GetMulti", err, nil)
+		e.sameValues("GetMulti", got, map[string]string{"nil": "", "empty": ""})
+		e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, swap(e.item("nil"), "v")))
+		e.must("CompareAndSwap to nothing", e.cache.CompareAndSwap(e.ctx, swap(e.item("nil"), "")))
+		e.holds("nil", "")
+	}},
+	{"value-bytes", "A value may be any bytes, the words of a protocol among them.", func(e *env) {
+		every := make([]byte, 256)
+		for i := range every {
+			every[i] = byte(i)
+		}
+		for i, value := range []string{string(every), "\r\n", "END\r\n", "v\r\nEND\r\nVALUE k 0 1\r\nx\r\nEND\r\n", "\x00", " ", "nil", "\xff\xfe", "STORED\r\n"} {
+			key := numbered("k", i)
+			e.set(key, value)
+			e.holds(key, value)
+		}
+	}},
+	{"value-lengths", "Values of every length up to 1 MiB less 1 kB, or up to Traits.MaxValue, come back whole.", func(e *env) {
+		most := 1<<20 - 1000
+		if limit := e.cache.Traits().MaxValue; limit > 0 && limit < most {
+			most = limit
+		}
+		for _, n := range []int{1, 2, 7, 8, 9, 63, 64, 65, 255, 256, 1023, 1024, 4096, 8191, 65535, 65536, 1 << 18, most} {
+			if n > most {
+				continue
+			}
+			value := strings.Repeat("v", n-1) + "!"
+			e.set("k", value)
+			e.holds("k", value)
+		}
+	}},
+	{"value-too-large", "A value longer than Traits.MaxValue is ErrTooLarge, and the next verb works.", func(e *env) {
+		limit := e.cache.Traits().MaxValue
+		if limit == 0 {
+			e.decline("a largest value, by Traits.MaxValue")
+			return
+		}
+		e.must("Set of the largest value", e.cache.Set(e.ctx, "k", make([]byte, limit), 0))
+		large := make([]byte, limit+1)
+		e.want("Set", e.cache.Set(e.ctx, "large", large, 0), core.ErrTooLarge)
+		e.want("Add", e.cache.Add(e.ctx, "large", large, 0), core.ErrTooLarge)
+		e.lacks("large")
+		e.failsFor("SetMulti", e.cache.SetMulti(e.ctx, map[string][]byte{"large": large, "small": []byte("v")}, 0), map[string]error{"large": core.ErrTooLarge})
+		e.holds("small", "v")
+	}},
+}

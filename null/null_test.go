@@ -1,0 +1,61 @@
+package null_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/cachewire/cachewire/conformance"
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/null"
+)
+
+// The seeds' examples of NullCache are the cases of this profile: reads miss,
+// stores and deletes succeed, incr and decr are None.
+func TestConformance(t *testing.T) {
+	conformance.Run(t, conformance.Config{
+		New:      func(testing.TB) core.Backend { return null.New() },
+		Profile:  conformance.Null,
+		Synctest: true,
+	})
+}
+
+func TestAbilitiesKeepNothingEither(t *testing.T) {
+	cache, err := core.Open(t.Context(), "null://?prefix=p:", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
+	ctx := t.Context()
+	if err := cache.Ping(ctx); err != nil {
+		t.Errorf("Ping: error is %v, want none", err)
+	}
+	if s, err := cache.Stats(ctx); err != nil || s != (core.Stats{}) {
+		t.Errorf("Stats: %+v and error %v, want zeros and none", s, err)
+	}
+	if err := cache.Flush(ctx); err != nil {
+		t.Errorf("Flush through a prefix: error is %v, want none", err)
+	}
+	shared := core.NewTyped(cache, core.Shared[*int]())
+	if err := shared.Set(ctx, "k", new(int), 0); err != nil {
+		t.Errorf("Set through core.Shared: error is %v, want none", err)
+	}
+	if _, err := shared.Get(ctx, "k"); err != core.ErrMiss {
+		t.Errorf("Get through core.Shared: error is %v, want %v", err, core.ErrMiss)
+	}
+	if _, err := cache.TTL(ctx, "k"); err != core.ErrMiss {
+		t.Errorf("TTL: error is %v, want %v", err, core.ErrMiss)
+	}
+}
+
+func TestURLHasNoParameters(t *testing.T) {
+	for rawURL, want := range map[string]string{
+		"null://?size=1":   `unknown parameter "size"; known: none`,
+		"null://localhost": "want null://, then nothing or ?name=value",
+	} {
+		_, err := core.Open(t.Context(), rawURL, nil)
+		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open(%q): error is %v, want %v that says: %s", rawURL, err, core.ErrConfig, want)
+		}
+	}
+}
