@@ -78,7 +78,8 @@ type Driver interface {
 // cause: fmt.Errorf("%w: %w", core.ErrUnavailable, err). A miss is ErrMiss as
 // it is. A verb that this kind of cache cannot have is errors.ErrUnsupported.
 // When ctx is done the error is ctx's, within 50 ms, and what was abandoned
-// must never answer a later call.
+// must never answer a later call. Core has looked at ctx before the call, so that
+// a backend which never waits may pay no heed to it.
 //
 // A Backend may have further abilities, each an interface of its own below.
 // They are looked for once, by New: a backend implements those that it can
@@ -114,7 +115,7 @@ type Backend interface {
 
 	// Close releases what the backend holds and ends its goroutines. It is
 	// called once; verbs that were in flight may still be running, and must end
-	// without a panic.
+	// without a panic. Core lets no verb begin after it.
 	Close() error
 }
 
@@ -176,8 +177,9 @@ type StatsReader interface {
 type KeyLister interface {
 	// Keys yields the keys that begin with prefix. A key that is there from the
 	// first to the last moment of the iteration is yielded at least once; of the
-	// others some may be. An error ends the iteration. The loop's body may call
-	// the Backend, also to delete what was yielded.
+	// others some may be, but none whose time to live was over before. An error,
+	// that of a ctx which is done among them, ends the iteration. The loop's body
+	// may call the Backend, also to delete what was yielded.
 	Keys(ctx context.Context, prefix string) iter.Seq2[string, error]
 }
 

@@ -67,8 +67,8 @@ type Cache struct {
 	ttl     time.Duration
 	timeout time.Duration
 	hooks   []Hook
+	parent  *Cache // what WithPrefix made it of, or nil: then Close closes the backend
 	closed  atomic.Bool
-	view    bool // made by WithPrefix: Close leaves the backend open
 }
 
 // A shared is a backend with what is known of it. All the caches that WithPrefix
@@ -77,7 +77,6 @@ type shared struct {
 	Backend
 	driver string // the name of the backend's package
 	traits Traits
-	closed atomic.Bool
 
 	// Abilities, nil where the backend lacks them.
 	multiGetter  MultiGetter
@@ -129,6 +128,9 @@ func New(b Backend, opts *Options) (*Cache, error) {
 // driverName answers the name of the package in which b's type is declared.
 func driverName(b Backend) string {
 	name, _, _ := strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", b), "*"), ".")
+	if strings.Contains(name, " ") { // a type without a name
+		return "backend"
+	}
 	return name
 }
 
@@ -150,7 +152,7 @@ func (c *Cache) WithPrefix(prefix string) (*Cache, error) {
 		ttl:     c.ttl,
 		timeout: c.timeout,
 		hooks:   c.hooks,
-		view:    true,
+		parent:  c,
 	}, nil
 }
 
@@ -160,7 +162,7 @@ func (c *Cache) Traits() Traits { return c.shared.traits }
 // Ping answers nil when the backend can be reached, an error that says why not,
 // or errors.ErrUnsupported where it cannot tell.
 func (c *Cache) Ping(ctx context.Context) error {
-	cl := c.begin(ctx, "Ping", "")
+	cl := c.beginMulti(ctx, "Ping", nil)
 	err := c.admit(cl.ctx)
 	if err == nil {
 		if p := c.shared.pinger; p != nil {
@@ -175,7 +177,7 @@ func (c *Cache) Ping(ctx context.Context) error {
 // Stats answers the backend's own figures, those of other prefixes included, or
 // errors.ErrUnsupported where it keeps none.
 func (c *Cache) Stats(ctx context.Context) (Stats, error) {
-	cl := c.begin(ctx, "Stats", "")
+	cl := c.beginMulti(ctx, "Stats", nil)
 	var stats Stats
 	err := c.admit(cl.ctx)
 	if err == nil {
@@ -212,10 +214,9 @@ func (c *Cache) As(target any) bool {
 // Close closes the Cache and, unless WithPrefix made it, the backend. Every verb
 // after it is ErrClosed. A second Close does nothing.
 func (c *Cache) Close() error {
-	if c.closed.Swap(true) || c.view {
+	if c.closed.Swap(true) || c.parent != nil {
 		return nil
 	}
-	c.shared.closed.Store(true)
 	if err := c.shared.Close(); err != nil {
 		return &Error{Verb: "Close", Driver: c.shared.driver, Err: err}
 	}
@@ -224,8 +225,10 @@ func (c *Cache) Close() error {
 
 // admit is the check that every verb begins with.
 func (c *Cache) admit(ctx context.Context) error {
-	if c.closed.Load() || c.shared.closed.Load() {
-		return ErrClosed
+	for p := c; p != nil; p = p.parent {
+		if p.closed.Load() {
+			return ErrClosed
+		}
 	}
 	return ctx.Err()
 }

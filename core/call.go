@@ -19,31 +19,37 @@ type call struct {
 
 var ops = sync.Pool{New: func() any { return new(Op) }}
 
-// begin starts a verb that has one key, or none if key is empty.
+// begin starts a verb on one key.
 func (c *Cache) begin(ctx context.Context, verb, key string) call {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	cl := call{cache: c, verb: verb, ctx: ctx}
-	if len(c.hooks) != 0 || c.timeout != 0 {
-		cl.enter(key, nil)
+	cl := c.call(ctx, verb)
+	if cl.busy() {
+		cl.enter(nil, key)
 	}
 	return cl
 }
 
-// beginMulti starts a verb that has many keys.
+// beginMulti starts a verb on many keys, or on none.
 func (c *Cache) beginMulti(ctx context.Context, verb string, keys []string) call {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	cl := call{cache: c, verb: verb, ctx: ctx}
-	if len(c.hooks) != 0 || c.timeout != 0 {
-		cl.enter("", keys)
+	cl := c.call(ctx, verb)
+	if cl.busy() {
+		cl.enter(keys)
 	}
 	return cl
 }
 
-func (cl *call) enter(key string, keys []string) {
+func (c *Cache) call(ctx context.Context, verb string) call {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return call{cache: c, verb: verb, ctx: ctx}
+}
+
+// busy tells whether there is more to a call than its verb.
+func (cl *call) busy() bool { return len(cl.cache.hooks) != 0 || cl.cache.timeout != 0 }
+
+// enter starts the time-out and calls the hooks. A single key stands apart, so
+// that it needs no slice of its own.
+func (cl *call) enter(keys []string, single ...string) {
 	c := cl.cache
 	if c.timeout != 0 {
 		cl.ctx, cl.cancel = context.WithTimeout(cl.ctx, c.timeout)
@@ -54,8 +60,7 @@ func (cl *call) enter(key string, keys []string) {
 	op := ops.Get().(*Op)
 	cl.op = op
 	op.Verb, op.Keys, op.Start = cl.verb, keys, time.Now()
-	if key != "" {
-		op.one[0] = key
+	if copy(op.one[:], single) == 1 {
 		op.Keys = op.one[:]
 	}
 	for _, h := range c.hooks {
@@ -69,6 +74,13 @@ func (cl *call) enter(key string, keys []string) {
 func (cl *call) read(hits, misses int) {
 	if cl.op != nil {
 		cl.op.Hits, cl.op.Misses = hits, misses
+	}
+}
+
+// spoiled notes that a key which was there could not be decoded.
+func (cl *call) spoiled() {
+	if cl.op != nil {
+		cl.op.Hits--
 	}
 }
 

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -33,6 +34,17 @@ func Shared[T any]() Codec[T] { return sharedCodec[T]{} }
 type sharedCodec[T any] struct{}
 
 var errNotShared = fmt.Errorf("%w: this backend keeps bytes only; core.Shared needs one that keeps Go values, such as memory", errors.ErrUnsupported)
+
+// noSharing stands in for the SharedStorer of a backend that is none.
+type noSharing struct{}
+
+func (noSharing) GetShared(context.Context, string) (value, token any, err error) {
+	return nil, nil, errNotShared
+}
+
+func (noSharing) StoreShared(context.Context, Mode, Item, any) error { return errNotShared }
+
+// A Typed over Shared has no use for Append and Decode.
 
 func (sharedCodec[T]) Append(dst []byte, _ T) ([]byte, uint32, error) { return dst, 0, errNotShared }
 

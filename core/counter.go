@@ -100,8 +100,11 @@ func (c *Cache) move(ctx context.Context, key string, delta uint64, down bool) (
 const moveTries = 10
 
 func (c *Cache) moveFrom(ctx context.Context, key string, delta uint64, down bool, first uint64, ttl time.Duration) (uint64, error) {
-	// Checked first, so that a bad ttl is an error whether or not the counter
-	// is there.
+	if err := c.admitKey(ctx, key); err != nil {
+		return 0, err
+	}
+	// Here and not only in store, so that a bad ttl is an error whether or not
+	// the counter is there.
 	if _, err := c.resolveTTL(ttl); err != nil {
 		return 0, err
 	}

@@ -65,7 +65,7 @@ func (c *Cache) DeleteMulti(ctx context.Context, keys []string) error {
 // errors.ErrUnsupported where the backend cannot list keys, and a *MultiError
 // where some of them could not be deleted.
 func (c *Cache) Flush(ctx context.Context) error {
-	cl := c.begin(ctx, "Flush", "")
+	cl := c.beginMulti(ctx, "Flush", nil)
 	if err := c.admit(cl.ctx); err != nil {
 		return cl.end("", err)
 	}
@@ -83,18 +83,23 @@ func (c *Cache) flushPrefix(ctx context.Context) (failed failures, total int, er
 	}
 	const size = 1000 // keys a DeleteMulti
 	keys := make([]string, 0, size)
-	for key, err := range c.shared.keyLister.Keys(ctx, c.prefix) {
-		if err != nil {
-			return failed, total, err
+	flush := func() {
+		keys = distinct(keys)
+		c.deleteFull(ctx, keys, &failed)
+		total += len(keys)
+		keys = keys[:0]
+	}
+	for key, listErr := range c.shared.keyLister.Keys(ctx, c.prefix) {
+		if listErr != nil {
+			err = listErr
+			break
 		}
 		if keys = append(keys, key); len(keys) == size {
-			c.deleteFull(ctx, keys, &failed)
-			total += size
-			keys = keys[:0]
+			flush()
 		}
 	}
-	c.deleteFull(ctx, keys, &failed)
-	return failed, total + len(keys), nil
+	flush()
+	return failed, total, err
 }
 
 // failures are the errors of a multi verb by key, as the caller gave it.
@@ -202,7 +207,8 @@ func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, failures, error) {
 	for i, item := range items {
 		items[i] = seen(item, c.own(item.Key))
 	}
-	cl.read(len(items), len(full)-len(items)-(len(failed)-refused))
+	found := min(len(items), len(full)) // more would be a fault of the backend
+	cl.read(found, max(0, len(full)-found-(len(failed)-refused)))
 	return items, failed, nil
 }
 
@@ -220,7 +226,7 @@ func (c *Cache) getFull(ctx context.Context, keys []string, failed *failures) []
 				found[item.Key] = true
 			}
 			for _, key := range keys {
-				if err := v.on(key); err != nil && !found[key] {
+				if err := v.on(key); err != nil && !errors.Is(err, ErrMiss) && !found[key] {
 					failed.add(c.own(key), err)
 				}
 			}

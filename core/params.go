@@ -1,7 +1,6 @@
 package core
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -23,16 +22,17 @@ import (
 // A Params is not for concurrent use.
 type Params struct {
 	values url.Values
+	secret bool // names may be part of a password
 	asked  []string
-	wrong  []error
+	wrong  []string
 }
 
 // NewParams answers the parameters of u.
 func NewParams(u *url.URL) *Params {
 	values, err := url.ParseQuery(u.RawQuery)
-	p := &Params{values: values}
+	p := &Params{values: values, secret: strayAt(u)}
 	if err != nil {
-		p.wrong = append(p.wrong, errors.New("malformed query: want name=value&name=value"))
+		p.wrong = append(p.wrong, "malformed query: want name=value&name=value")
 	}
 	return p
 }
@@ -53,7 +53,7 @@ func (p *Params) Strings(name string) []string {
 }
 
 // Int answers the parameter name, a whole number from lo to hi, or def where it
-// is absent.
+// is absent. A hi of math.MaxInt is no upper bound.
 func (p *Params) Int(name string, def, lo, hi int) int {
 	text, ok := p.one(name)
 	if !ok {
@@ -61,7 +61,11 @@ func (p *Params) Int(name string, def, lo, hi int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < lo || n > hi {
-		p.refuse(name, fmt.Sprintf("a whole number from %d to %d", lo, hi))
+		want := fmt.Sprintf("a whole number from %d to %d", lo, hi)
+		if hi == math.MaxInt {
+			want = fmt.Sprintf("a whole number, %d or more", lo)
+		}
+		p.refuse(name, want)
 		return def
 	}
 	return n
@@ -128,32 +132,34 @@ func (p *Params) Bytes(name string, def int64) int64 {
 // drivers that have nowhere to connect to.
 func (p *Params) NoHost(u *url.URL) {
 	if u.Host != "" || u.Path != "" || u.Opaque != "" || u.User != nil || u.Fragment != "" {
-		p.wrong = append(p.wrong, fmt.Errorf("want %s://, then nothing or ?name=value", u.Scheme))
+		p.wrong = append(p.wrong, fmt.Sprintf("want %s://, then nothing or ?name=value", u.Scheme))
 	}
 }
 
 // Err answers what was wrong, as ErrConfig, or nil. It is called last: a
 // parameter that was not asked for by then is wrong, too.
 func (p *Params) Err() error {
+	wrong := slices.Clone(p.wrong)
 	for name := range p.values {
-		if !slices.Contains(p.asked, name) {
-			known := slices.Sorted(slices.Values(p.asked))
-			p.wrong = append(p.wrong, fmt.Errorf("unknown parameter %q; known: %s", name, orNone(known)))
+		if slices.Contains(p.asked, name) {
+			continue
 		}
+		shown := strconv.Quote(name)
+		if p.secret {
+			shown = "not shown, for the URL has an @ that is not behind a user (in a password, percent-encode @ / ? and #)"
+		}
+		known := slices.Sorted(slices.Values(p.asked))
+		wrong = append(wrong, fmt.Sprintf("unknown parameter %s; known: %s", shown, orNone(slices.Compact(known))))
 	}
-	return p.errs()
+	return configError(wrong)
 }
 
-func (p *Params) errs() error {
-	if len(p.wrong) == 0 {
+func configError(wrong []string) error {
+	if len(wrong) == 0 {
 		return nil
 	}
-	texts := make([]string, len(p.wrong))
-	for i, err := range p.wrong {
-		texts[i] = err.Error()
-	}
-	slices.Sort(texts)
-	return fmt.Errorf("%w: %s", ErrConfig, strings.Join(texts, "; "))
+	slices.Sort(wrong)
+	return fmt.Errorf("%w: %s", ErrConfig, strings.Join(slices.Compact(wrong), "; "))
 }
 
 // one answers the only value of the parameter name, and whether there is one.
@@ -165,12 +171,12 @@ func (p *Params) one(name string) (string, bool) {
 	case 1:
 		return values[0], true
 	}
-	p.wrong = append(p.wrong, fmt.Errorf("parameter %s is given %d times, want one", name, len(p.values[name])))
+	p.wrong = append(p.wrong, fmt.Sprintf("parameter %s is given %d times, want one", name, len(p.values[name])))
 	return "", false
 }
 
 // refuse does not show the value, which may have been meant for another
 // parameter and be secret.
 func (p *Params) refuse(name, want string) {
-	p.wrong = append(p.wrong, fmt.Errorf("parameter %s: want %s", name, want))
+	p.wrong = append(p.wrong, fmt.Sprintf("parameter %s: want %s", name, want))
 }

@@ -86,15 +86,15 @@ func (r *Registry) Open(ctx context.Context, rawURL string, opts *Options) (*Cac
 	}
 	settings, err := urlOptions(u, opts)
 	if err != nil {
-		return nil, openError(u, err)
+		return nil, &openError{u, err}
 	}
 	backend, err := d.Open(ctx, u)
 	if err != nil {
-		return nil, openError(u, err)
+		return nil, &openError{u, err}
 	}
 	c, err := New(backend, settings)
 	if err != nil {
-		return nil, openError(u, err)
+		return nil, &openError{u, err}
 	}
 	return c, nil
 }
@@ -124,24 +124,42 @@ func parseURL(rawURL string) (*url.URL, error) {
 	if err == nil && u.Scheme != "" {
 		return u, nil
 	}
-	why := "no scheme"
-	if err != nil {
-		why = "malformed"
-		// The text of the cause may show part of what stands before an @,
-		// or after the colon of a forgotten one.
-		var cause *url.Error
-		if errors.As(err, &cause) && !strings.ContainsAny(rawURL, "@") && !strings.Contains(cause.Err.Error(), "invalid port") {
-			why = cause.Err.Error()
-		}
+	if err == nil {
+		return nil, fmt.Errorf("%w: the URL has no scheme; want one like memory:// or scheme://host:port?name=value", ErrConfig)
 	}
-	return nil, fmt.Errorf("%w: URL: %s; want one like memory:// or scheme://host:port?name=value, "+
-		"and where the hosts do not fit into a URL scheme://?server=host:port&server=[::1]:port", ErrConfig, why)
+	why := "malformed"
+	// The text of the cause may show part of what stands before an @, or after
+	// the colon of a forgotten one.
+	var cause *url.Error
+	if errors.As(err, &cause) && !strings.Contains(rawURL, "@") && !strings.Contains(cause.Err.Error(), "invalid port") {
+		why = cause.Err.Error()
+	}
+	return nil, fmt.Errorf("%w: the URL is wrong: %s; want scheme://host:port,host:port?name=value, "+
+		"or for hosts that do not fit there scheme://?server=host:port&server=[::1]:port", ErrConfig, why)
 }
 
-// openError says which URL could not be opened, without what may be secret in it.
-func openError(u *url.URL, err error) error {
-	shown := u.Scheme + "://" + u.Host + u.EscapedPath()
-	return fmt.Errorf("cachewire: open %s: %w", shown, err)
+// An openError says which URL could not be opened, without what may be secret in
+// it.
+type openError struct {
+	url *url.URL
+	err error
+}
+
+func (e *openError) Error() string {
+	where := e.url.Host + e.url.EscapedPath()
+	if strayAt(e.url) {
+		where = "…"
+	}
+	return textPrefix + "open " + e.url.Scheme + "://" + where + ": " + strings.TrimPrefix(e.err.Error(), textPrefix)
+}
+
+func (e *openError) Unwrap() error { return e.err }
+
+// strayAt tells whether u has an @ that is not behind a user. It may be that of a
+// password with a character in it that ended it too early: what stands before the
+// @ is then part of the password.
+func strayAt(u *url.URL) bool {
+	return strings.Contains(u.Host+u.Opaque+u.Path+u.RawQuery+u.Fragment, "@")
 }
 
 // urlOptions takes the Cache's parameters out of u and answers opts, completed
@@ -154,7 +172,7 @@ func urlOptions(u *url.URL, opts *Options) (*Options, error) {
 	p := NewParams(u)
 	prefix := p.String("prefix", "")
 	ttl := p.Duration("default_ttl", 0)
-	if err := p.errs(); err != nil {
+	if err := configError(p.wrong); err != nil {
 		return nil, err
 	}
 	if settings.Prefix == "" {
@@ -166,9 +184,12 @@ func urlOptions(u *url.URL, opts *Options) (*Options, error) {
 	if err := settings.check(); err != nil {
 		return nil, err
 	}
-	rest := p.values
-	rest.Del("prefix")
-	rest.Del("default_ttl")
-	u.RawQuery = rest.Encode()
+	// What is left stays as it was written, also in its order.
+	rest := slices.DeleteFunc(strings.Split(u.RawQuery, "&"), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		name, _ = url.QueryUnescape(name)
+		return name == "prefix" || name == "default_ttl"
+	})
+	u.RawQuery = strings.Join(rest, "&")
 	return &settings, nil
 }

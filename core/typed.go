@@ -10,11 +10,13 @@ import (
 // many goroutines at once.
 //
 // A value that cannot be encoded, or bytes that cannot be decoded, are ErrCodec:
-// in a multi verb that of their key only.
+// in a multi verb that of their key only. To a program that loads what the cache
+// does not have, ErrCodec of a read is as good as ErrMiss: what it then stores
+// takes the place of what could not be read.
 type Typed[T any] struct {
 	cache  *Cache
 	codec  Codec[T]
-	shared SharedStorer // nil where values are encoded
+	shared SharedStorer // nil unless codec is Shared
 }
 
 // A TypedItem is a value with what CompareAndSwap needs; the fields are those of
@@ -30,7 +32,9 @@ type TypedItem[T any] struct {
 func NewTyped[T any](c *Cache, codec Codec[T]) *Typed[T] {
 	t := &Typed[T]{cache: c, codec: codec}
 	if _, ok := codec.(sharedCodec[T]); ok {
-		t.shared = c.shared.sharedStorer
+		if t.shared = c.shared.sharedStorer; t.shared == nil {
+			t.shared = noSharing{}
+		}
 	}
 	return t
 }
@@ -66,6 +70,7 @@ func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, e
 		v, err := t.codec.Decode(item.Value, item.Flags)
 		if err != nil {
 			failed.add(item.Key, codecError(err))
+			cl.spoiled()
 			continue
 		}
 		values[item.Key] = v
@@ -160,6 +165,9 @@ func (t *Typed[T]) store(ctx context.Context, verb string, mode Mode, item Typed
 	cl := t.cache.begin(ctx, verb, item.Key)
 	if t.shared != nil {
 		return cl.end(item.Key, t.storeShared(cl.ctx, mode, item))
+	}
+	if err := t.cache.admitKey(cl.ctx, item.Key); err != nil { // nothing to encode for
+		return cl.end(item.Key, err)
 	}
 	buf := buffers.Get().(*[]byte)
 	defer putBuffer(buf)

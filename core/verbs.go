@@ -102,14 +102,15 @@ func (c *Cache) touch(ctx context.Context, key string, ttl time.Duration) error 
 func (c *Cache) Exists(ctx context.Context, key string) (bool, error) {
 	cl := c.begin(ctx, "Exists", key)
 	_, err := c.load(cl.ctx, key)
-	if errors.Is(err, ErrCodec) { // a shared value, which has no bytes
-		err = nil
+	switch {
+	case err == nil, errors.Is(err, ErrCodec): // a shared value has no bytes
+		cl.read(1, 0)
+		return true, cl.end(key, nil)
+	case errors.Is(err, ErrMiss):
+		cl.read(0, 1)
+		return false, cl.end(key, nil)
 	}
-	err = cl.endRead(key, err)
-	if err == ErrMiss {
-		return false, nil
-	}
-	return err == nil, err
+	return false, cl.end(key, err)
 }
 
 // TTL answers how long the item under key has to live, or 0 if it lives for
