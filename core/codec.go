@@ -11,8 +11,9 @@ import (
 // use it at once. What it answers as an error becomes ErrCodec, with the error
 // as its cause.
 type Codec[T any] interface {
-	// Append appends the encoded v to dst and answers the longer slice and the
-	// flags to store beside it. It keeps no reference to dst.
+	// Append appends the encoded v to dst, which may hold other values already,
+	// and answers the longer slice and the flags to store beside v. It keeps no
+	// reference to dst.
 	Append(dst []byte, v T) ([]byte, uint32, error)
 
 	// Decode answers the value that Append encoded as data and flags, or an
@@ -67,9 +68,13 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // keptBuffer is the capacity up to which a buffer is kept for the next value.
 const keptBuffer = 64 << 10
 
-func putBuffer(buf *[]byte) {
-	if cap(*buf) <= keptBuffer {
-		*buf = (*buf)[:0]
-		buffers.Put(buf)
+// putBuffer gives buf back, and has it larger the next time if used bytes did not
+// fit. What a Codec answered it does not take: that may be the Codec's own.
+func putBuffer(buf *[]byte, used int) {
+	if used > cap(*buf) && used <= keptBuffer {
+		*buf = make([]byte, 0, used)
 	}
+	buffers.Put(buf)
 }
+
+var errNotAppended = fmt.Errorf("%w: Append answered less than it was given; it must append to dst", ErrCodec)

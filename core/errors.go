@@ -65,6 +65,9 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	if e == nil { // of a driver that answers a nil pointer for no error
+		return "<nil>"
+	}
 	var b strings.Builder
 	b.WriteString(textPrefix)
 	b.WriteString(e.Verb)
@@ -77,10 +80,16 @@ func (e *Error) Error() string {
 }
 
 // Unwrap answers e.Err.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // A MultiError tells which keys of a multi verb failed; the others were done.
-// It has no Unwrap method on purpose.
+// Each key's error is what a single verb would wrap in an *Error. A MultiError
+// has no Unwrap method on purpose.
 type MultiError struct {
 	Verb   string           // the method of Cache: "GetMulti", …
 	Driver string           // the backend's package
@@ -92,6 +101,9 @@ type MultiError struct {
 const shownErrors = 3
 
 func (e *MultiError) Error() string {
+	if e == nil {
+		return "<nil>"
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%s (%s): %d of %d keys failed", textPrefix, e.Verb, e.Driver, len(e.Errors), e.Total)
 	for i, key := range slices.Sorted(maps.Keys(e.Errors)) {

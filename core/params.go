@@ -22,7 +22,6 @@ import (
 // A Params is not for concurrent use.
 type Params struct {
 	values url.Values
-	secret bool // names may be part of a password
 	asked  []string
 	wrong  []string
 }
@@ -30,7 +29,7 @@ type Params struct {
 // NewParams answers the parameters of u.
 func NewParams(u *url.URL) *Params {
 	values, err := url.ParseQuery(u.RawQuery)
-	p := &Params{values: values, secret: strayAt(u)}
+	p := &Params{values: values}
 	if err != nil {
 		p.wrong = append(p.wrong, "malformed query: want name=value&name=value")
 	}
@@ -144,12 +143,9 @@ func (p *Params) Err() error {
 		if slices.Contains(p.asked, name) {
 			continue
 		}
-		shown := strconv.Quote(name)
-		if p.secret {
-			shown = "not shown, for the URL has an @ that is not behind a user (in a password, percent-encode @ / ? and #)"
-		}
-		known := slices.Sorted(slices.Values(p.asked))
-		wrong = append(wrong, fmt.Sprintf("unknown parameter %s; known: %s", shown, orNone(slices.Compact(known))))
+		known := slices.Compact(slices.Sorted(slices.Values(p.asked)))
+		known = append(known, "prefix", "default_ttl") // which core took
+		wrong = append(wrong, fmt.Sprintf("unknown parameter %q; known: %s", name, strings.Join(known, ", ")))
 	}
 	return configError(wrong)
 }

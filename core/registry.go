@@ -121,11 +121,17 @@ func orNone(names []string) string {
 // parseURL parses rawURL. Its error shows nothing that may be secret.
 func parseURL(rawURL string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
-	if err == nil && u.Scheme != "" {
-		return u, nil
-	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case u.Scheme == "":
 		return nil, fmt.Errorf("%w: the URL has no scheme; want one like memory:// or scheme://host:port?name=value", ErrConfig)
+	// A password with a / in it ends too early, and its rest is taken for a path
+	// that errors show. The @ behind it tells.
+	case strings.Contains(u.Host+u.Opaque+u.Path+u.RawQuery+u.Fragment, "@"):
+		return nil, fmt.Errorf("%w: the URL has an @ that does not end user and password: percent-encode @ / ? # in a password, "+
+			"and @ in what comes behind the host (%%40 %%2F %%3F %%23)", ErrConfig)
+	default:
+		return u, nil
 	}
 	why := "malformed"
 	// The text of the cause may show part of what stands before an @, or after
@@ -146,21 +152,11 @@ type openError struct {
 }
 
 func (e *openError) Error() string {
-	where := e.url.Host + e.url.EscapedPath()
-	if strayAt(e.url) {
-		where = "…"
-	}
-	return textPrefix + "open " + e.url.Scheme + "://" + where + ": " + strings.TrimPrefix(e.err.Error(), textPrefix)
+	return textPrefix + "open " + e.url.Scheme + "://" + e.url.Host + e.url.EscapedPath() + ": " +
+		strings.TrimPrefix(e.err.Error(), textPrefix)
 }
 
 func (e *openError) Unwrap() error { return e.err }
-
-// strayAt tells whether u has an @ that is not behind a user. It may be that of a
-// password with a character in it that ended it too early: what stands before the
-// @ is then part of the password.
-func strayAt(u *url.URL) bool {
-	return strings.Contains(u.Host+u.Opaque+u.Path+u.RawQuery+u.Fragment, "@")
-}
 
 // urlOptions takes the Cache's parameters out of u and answers opts, completed
 // by them.

@@ -170,15 +170,16 @@ func (t *Typed[T]) store(ctx context.Context, verb string, mode Mode, item Typed
 		return cl.end(item.Key, err)
 	}
 	buf := buffers.Get().(*[]byte)
-	defer putBuffer(buf)
 	data, flags, err := t.codec.Append((*buf)[:0], item.Value)
 	if err != nil {
-		return cl.end(item.Key, codecError(err))
+		err = codecError(err)
+	} else {
+		err = t.cache.store(cl.ctx, mode, Item{
+			Key: item.Key, Value: data, Flags: flags, TTL: item.TTL, Token: item.Token,
+		})
 	}
-	*buf = data
-	return cl.end(item.Key, t.cache.store(cl.ctx, mode, Item{
-		Key: item.Key, Value: data, Flags: flags, TTL: item.TTL, Token: item.Token,
-	}))
+	putBuffer(buf, len(data))
+	return cl.end(item.Key, err)
 }
 
 func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, values map[string]T, ttl time.Duration) error {
@@ -202,21 +203,23 @@ func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, value
 		}
 	default:
 		buf := buffers.Get().(*[]byte)
-		defer putBuffer(buf)
-		items := t.encodeAll(buf, values, ttl, &failed)
+		items, used := t.encodeAll((*buf)[:0], values, ttl, &failed)
 		c.storeItems(cl.ctx, mode, items, nil, &failed)
+		putBuffer(buf, used)
 	}
 	return cl.endMulti(failed, len(values), err)
 }
 
-// encodeAll encodes values one behind the other in buf. Those that will not be
-// encoded it adds to failed.
-func (t *Typed[T]) encodeAll(buf *[]byte, values map[string]T, ttl time.Duration, failed *failures) []Item {
+// encodeAll encodes values one behind the other in all, and answers how long they
+// are together. Those that will not be encoded it adds to failed.
+func (t *Typed[T]) encodeAll(all []byte, values map[string]T, ttl time.Duration, failed *failures) (_ []Item, used int) {
 	items := make([]Item, 0, len(values))
 	ends := make([]int, 0, len(values))
-	all := (*buf)[:0]
 	for key, v := range values {
 		data, flags, err := t.codec.Append(all, v)
+		if err == nil && len(data) < len(all) {
+			err = errNotAppended
+		}
 		if err != nil {
 			failed.add(key, codecError(err))
 			continue
@@ -225,11 +228,10 @@ func (t *Typed[T]) encodeAll(buf *[]byte, values map[string]T, ttl time.Duration
 		items = append(items, Item{Key: key, Flags: flags, TTL: ttl})
 		ends = append(ends, len(all))
 	}
-	*buf = all
 	start := 0
 	for i, end := range ends { // only now does all stay where it is
 		items[i].Value = all[start:end:end]
 		start = end
 	}
-	return items
+	return items, len(all)
 }

@@ -40,7 +40,7 @@ func TestURLSetsOptions(t *testing.T) {
 
 func TestURLThatIsWrongSaysWhatWouldBeRight(t *testing.T) {
 	for rawURL, want := range map[string]string{
-		"memory://?bucket=60":               `unknown parameter "bucket"; known: buckets, interval, max_bytes, max_items`,
+		"memory://?bucket=60":               `unknown parameter "bucket"; known: buckets, interval, max_bytes, max_items, prefix, default_ttl`,
 		"memory://?buckets=0":               "parameter buckets: want a whole number from 1 to 3600",
 		"memory://?buckets=3601":            "parameter buckets: want a whole number from 1 to 3600",
 		"memory://?buckets=many":            "parameter buckets: want a whole number from 1 to 3600",

@@ -50,7 +50,7 @@ func TestAbilitiesKeepNothingEither(t *testing.T) {
 
 func TestURLHasNoParameters(t *testing.T) {
 	for rawURL, want := range map[string]string{
-		"null://?size=1":   `unknown parameter "size"; known: none`,
+		"null://?size=1":   `unknown parameter "size"; known: prefix, default_ttl`,
 		"null://localhost": "want null://, then nothing or ?name=value",
 	} {
 		_, err := core.Open(t.Context(), rawURL, nil)

@@ -27,5 +27,5 @@ func Example() {
 	// Output:
 	// <nil>
 	// hello, <nil>
-	// cachewire: open map://: invalid configuration: unknown parameter "size"; known: none
+	// cachewire: open map://: invalid configuration: unknown parameter "size"; known: prefix, default_ttl
 }

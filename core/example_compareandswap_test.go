@@ -1,0 +1,48 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// Append to a list that others append to as well: read it with its token, store
+// it if nothing changed meanwhile, else begin again.
+func ExampleCache_CompareAndSwap() {
+	ctx := context.Background()
+	cache, _ := core.New(newBackend(), nil)
+	defer cache.Close()
+	_ = cache.Set(ctx, "list", []byte("a"), time.Hour)
+
+	for attempt := 1; ; attempt++ {
+		item, err := cache.GetItem(ctx, "list")
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if attempt == 1 { // somebody comes between
+			_ = cache.Set(ctx, "list", []byte("a,b"), time.Hour)
+		}
+		item.Value = append(item.Value, ",c"...) // copies: the capacity is the length
+		item.TTL = time.Hour
+		err = cache.CompareAndSwap(ctx, item)
+		if errors.Is(err, core.ErrConflict) {
+			fmt.Println("again")
+			continue
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		break
+	}
+	value, _ := cache.Get(ctx, "list")
+	fmt.Printf("%s\n", value)
+
+	// Output:
+	// again
+	// a,b,c
+}

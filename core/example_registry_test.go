@@ -1,0 +1,26 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// A program that wants no global state has a Registry of its own.
+func ExampleRegistry() {
+	var drivers core.Registry
+	drivers.Register("local", driverFunc(func(context.Context, *url.URL) (core.Backend, error) {
+		return newBackend(), nil
+	}))
+
+	_, err := drivers.Open(context.Background(), "locol://", nil)
+	fmt.Println(errors.Is(err, core.ErrConfig))
+	fmt.Println(err)
+
+	// Output:
+	// true
+	// cachewire: invalid configuration: no driver for "locol"; known: local (forgotten import?)
+}

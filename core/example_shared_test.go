@@ -1,0 +1,34 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// A compiled expression has no encoding worth the name. A backend in memory
+// keeps it as it is.
+func ExampleShared() {
+	ctx := context.Background()
+	cache, _ := core.New(newFull(), nil)
+	defer cache.Close()
+
+	patterns := core.NewTyped(cache, core.Shared[*regexp.Regexp]())
+	word := regexp.MustCompile(`\w+`)
+	_ = patterns.Set(ctx, "word", word, 0)
+	got, err := patterns.Get(ctx, "word")
+	fmt.Println(got == word, err)
+
+	// A backend that keeps bytes says so.
+	bytes, _ := core.New(newBackend(), nil)
+	defer bytes.Close()
+	err = core.NewTyped(bytes, core.Shared[*regexp.Regexp]()).Set(ctx, "word", word, 0)
+	fmt.Println(errors.Is(err, errors.ErrUnsupported))
+
+	// Output:
+	// true <nil>
+	// true
+}

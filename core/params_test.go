@@ -1,0 +1,232 @@
+package core_test
+
+import (
+	"errors"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+func params(query string) *core.Params { return core.NewParams(&url.URL{RawQuery: query}) }
+
+// Each reader of a parameter called a: what it answers, and part of the error
+// where it must refuse.
+func TestParamsReadOneParameter(t *testing.T) {
+	str := func(p *core.Params) any { return p.String("a", "def") }
+	num := func(p *core.Params) any { return p.Int("a", 7, -5, 100) }
+	yes := func(p *core.Params) any { return p.Bool("a", true) }
+	no := func(p *core.Params) any { return p.Bool("a", false) }
+	dur := func(p *core.Params) any { return p.Duration("a", time.Minute) }
+	size := func(p *core.Params) any { return p.Bytes("a", 7) }
+	const (
+		whole    = "parameter a: want a whole number from -5 to 100"
+		truth    = "parameter a: want true or false"
+		duration = "parameter a: want a duration like 250ms, 15s or 1h30m, not negative"
+		bytes    = "parameter a: want a number of bytes like 65536, 512KiB, 64MiB or 2GiB"
+		twice    = "parameter a is given 2 times, want one"
+	)
+	for _, test := range []struct {
+		read  func(p *core.Params) any
+		query string
+		want  any
+		wrong string // what the error says behind its sentinel; "" is no error
+	}{
+		{str, "", "def", ""},
+		{str, "a=x", "x", ""},
+		{str, "a=", "", ""},
+		{str, "a", "", ""},
+		{str, "a=%20x%26", " x&", ""},
+		{str, "a=x&a=y", "def", twice},
+		{str, "a=x&a=x", "def", twice},
+
+		{num, "", 7, ""},
+		{num, "a=0", 0, ""},
+		{num, "a=-5", -5, ""},
+		{num, "a=100", 100, ""},
+		{num, "a=101", 7, whole},
+		{num, "a=-6", 7, whole},
+		{num, "a=", 7, whole},
+		{num, "a=1.0", 7, whole},
+		{num, "a=1e1", 7, whole},
+		{num, "a=0x1", 7, whole},
+		{num, "a=1_0", 7, whole},
+		{num, "a=%201", 7, whole},
+		{num, "a=99999999999999999999", 7, whole},
+		{num, "a=1&a=2", 7, twice},
+
+		{yes, "", true, ""},
+		{no, "", false, ""},
+		{no, "a=true", true, ""},
+		{yes, "a=false", false, ""},
+		{yes, "a=", true, truth},
+		{no, "a", false, truth},
+		{no, "a=1", false, truth},
+		{no, "a=TRUE", false, truth},
+		{no, "a=yes", false, truth},
+		{no, "a=true&a=true", false, twice},
+
+		{dur, "", time.Minute, ""},
+		{dur, "a=0", time.Duration(0), ""},
+		{dur, "a=250ms", 250 * time.Millisecond, ""},
+		{dur, "a=1h30m", 90 * time.Minute, ""},
+		{dur, "a=1.5s", 1500 * time.Millisecond, ""},
+		{dur, "a=-1ns", time.Minute, duration},
+		{dur, "a=15", time.Minute, duration},
+		{dur, "a=15d", time.Minute, duration},
+		{dur, "a=", time.Minute, duration},
+		{dur, "a=9999999999h", time.Minute, duration},
+		{dur, "a=1s&a=2s", time.Minute, twice},
+
+		{size, "", int64(7), ""},
+		{size, "a=0", int64(0), ""},
+		{size, "a=65536", int64(65536), ""},
+		{size, "a=1KiB", int64(1024), ""},
+		{size, "a=512KiB", int64(524288), ""},
+		{size, "a=64MiB", int64(67108864), ""},
+		{size, "a=2GiB", int64(2147483648), ""},
+		{size, "a=3TiB", int64(3298534883328), ""},
+		{size, "a=9223372036854775807", int64(math.MaxInt64), ""},
+		{size, "a=9223372036854775808", int64(7), bytes},
+		{size, "a=8388607TiB", int64(8388607) << 40, ""},
+		{size, "a=8388608TiB", int64(7), bytes}, // 2^63
+		{size, "a=9007199254740991KiB", int64(9007199254740991) << 10, ""},
+		{size, "a=9007199254740992KiB", int64(7), bytes},
+		{size, "a=16777216TiB", int64(7), bytes}, // 2^64, which wraps to 0
+		{size, "a=-1", int64(7), bytes},
+		{size, "a=-1KiB", int64(7), bytes},
+		{size, "a=", int64(7), bytes},
+		{size, "a=KiB", int64(7), bytes},
+		{size, "a=1kib", int64(7), bytes},
+		{size, "a=1KB", int64(7), bytes},
+		{size, "a=1K", int64(7), bytes},
+		{size, "a=1%20KiB", int64(7), bytes},
+		{size, "a=1.5MiB", int64(7), bytes},
+		{size, "a=1KiBKiB", int64(7), bytes},
+		{size, "a=1PiB", int64(7), bytes},
+		{size, "a=1&a=2", int64(7), twice},
+	} {
+		p := params(test.query)
+		if got := test.read(p); got != test.want {
+			t.Errorf("%q: answers %#v, want %#v", test.query, got, test.want)
+		}
+		wantParamsErr(t, test.query, p.Err(), test.wrong)
+	}
+}
+
+// wantParamsErr fails if err does not say wrong and nothing else.
+func wantParamsErr(t *testing.T, query string, err error, wrong string) {
+	t.Helper()
+	if wrong == "" {
+		if err != nil {
+			t.Errorf("%q: error is %v, want none", query, err)
+		}
+		return
+	}
+	if !errors.Is(err, core.ErrConfig) || err.Error() != "cachewire: invalid configuration: "+wrong {
+		t.Errorf("%q: error is %v, want ErrConfig: %s", query, err, wrong)
+	}
+}
+
+func TestParamsDoNotTellOfABoundThatIsNone(t *testing.T) {
+	p := params("a=-1")
+	p.Int("a", 7, 0, math.MaxInt)
+	wantParamsErr(t, "a=-1", p.Err(), "parameter a: want a whole number, 0 or more")
+	p = params("a=9223372036854775807")
+	if got := p.Int("a", 7, 0, math.MaxInt); got != math.MaxInt || p.Err() != nil {
+		t.Errorf("Int = %d, %v; want the largest", got, p.Err())
+	}
+}
+
+func TestParamsAnswerARepeatedParameterInOrder(t *testing.T) {
+	p := params("server=b&weight=1&server=a&server=b")
+	if got, want := p.Strings("server"), []string{"b", "a", "b"}; !slices.Equal(got, want) {
+		t.Errorf("Strings = %q, want %q", got, want)
+	}
+	if got := p.Strings("absent"); len(got) != 0 {
+		t.Errorf("Strings of an absent parameter = %q", got)
+	}
+	wantParamsErr(t, "", p.Err(), `unknown parameter "weight"; known: absent, server, prefix, default_ttl`)
+}
+
+func TestParamsTellEverythingThatIsWrongInOrder(t *testing.T) {
+	for range 20 { // the parameters lie in a map
+		p := params("z=1&size=x&y=2&size2=1&size2=2&x=3")
+		p.Int("size", 1, 0, 10)
+		p.Int("size2", 1, 0, 10)
+		wantParamsErr(t, "", p.Err(), `parameter size2 is given 2 times, want one; parameter size: want a whole number from 0 to 10; `+
+			`unknown parameter "x"; known: size, size2, prefix, default_ttl; unknown parameter "y"; known: size, size2, prefix, default_ttl; unknown parameter "z"; known: size, size2, prefix, default_ttl`)
+	}
+}
+
+func TestParamsOfADriverThatHasNoneRefuseEach(t *testing.T) {
+	wantParamsErr(t, "", params("a=1").Err(), `unknown parameter "a"; known: prefix, default_ttl`)
+	wantParamsErr(t, "", params("").Err(), "")
+}
+
+func TestParamsRefuseAMalformedQueryWithoutShowingIt(t *testing.T) {
+	for _, query := range []string{"a=%zz", "a=1;b=2", "%=1", "a=secret%2"} {
+		p := params(query)
+		p.String("a", "")
+		p.String("b", "")
+		wantParamsErr(t, query, p.Err(), "malformed query: want name=value&name=value")
+	}
+}
+
+// A driver may well ask twice: if p.Err() != nil { return nil, p.Err() }.
+func TestParamsErrAnswersTheSameWhenAskedAgain(t *testing.T) {
+	p := params("a=1&b=x")
+	p.Int("b", 0, 0, 1)
+	first, second := p.Err(), p.Err()
+	if first == nil || second == nil || first.Error() != second.Error() {
+		t.Errorf("first %v, then %v", first, second)
+	}
+}
+
+func TestParamsNeverShowAValue(t *testing.T) {
+	p := params("int=secret&bool=secret&duration=secret&bytes=secret&string=secret&string=secret&other=secret")
+	p.Int("int", 0, 0, 1)
+	p.Bool("bool", false)
+	p.Duration("duration", 0)
+	p.Bytes("bytes", 0)
+	p.String("string", "")
+	err := p.Err()
+	wantErr(t, err, core.ErrConfig)
+	if err != nil && strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %q shows a value", err)
+	}
+}
+
+func TestNoHostRefusesAllButTheQuery(t *testing.T) {
+	for raw, ok := range map[string]bool{
+		"memory://":             true,
+		"memory:":               true,
+		"memory://?a=1":         true,
+		"memory:?a=1":           true,
+		"memory://host":         false,
+		"memory://:11211":       false,
+		"memory:///path":        false,
+		"memory:///":            false,
+		"memory:opaque":         false,
+		"memory://user@":        false,
+		"memory://user:secret@": false,
+		"memory://#fragment":    false,
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := core.NewParams(u)
+		p.String("a", "")
+		p.NoHost(u)
+		wrong := "want memory://, then nothing or ?name=value"
+		if ok {
+			wrong = ""
+		}
+		wantParamsErr(t, raw, p.Err(), wrong)
+	}
+}

@@ -1,0 +1,151 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// leaky is a registry with drivers that refuse every URL: x without a look, and
+// strict for its parameters, as most do.
+func leaky() *core.Registry {
+	var r core.Registry
+	r.Register("x", fails(errors.New("no")))
+	r.Register("strict", driverFunc(func(_ context.Context, u *url.URL) (core.Backend, error) {
+		p := core.NewParams(u)
+		p.NoHost(u)
+		p.Int("size", 1, 0, 1)
+		return nil, errors.Join(p.Err(), errors.New("no"))
+	}))
+	return &r
+}
+
+// In each of these URLs somebody meant what begins with S3 for a password. Many
+// are wrong, and wrong URLs are what errors are about.
+var secretURLs = []string{
+	"x://user:S3CRET@host",
+	"x://:S3CRET@host",
+	"x://:S3CRET",
+	"x://user:S3CRET",
+	"x://user:S3CRET@",
+	"x://user:S3CRET@host:port",
+	"x://user:S3CRET@ho st",
+	"x://user:S3CRET@[::1",
+	"x://user:S3CRET@[::1]",
+	"x://user:S3CRET@a:1,b:2",
+	"x://user:S3CRET@a,[::1]:2",
+	"x://us er:S3CRET@host",
+	"x://user:S3 S3CRET@host",
+	"x://user:S3%zzS3CRET@host",
+	"x://user:%S3CRET@host",
+	"x://user:%53S3CRET@host",
+	"x://user:\x7fS3CRET@host",
+	"x://user:S3CRET%40host",
+	"x://S3CRET@host:99999999",
+	"x://user:\"S3CRET\"@host",
+	"x://user:S3@S3CRET@host",
+
+	// A password that was not escaped, with what ends the authority part of a
+	// URL; the digits before it make a port of it.
+	"x://user:/S3CRET@host",
+	"x://user:12/S3CRET@host",
+	"x://user:S3/S3CRET@host",
+	"x://user:12?S3CRET@host",
+	"x://user:12#S3CRET@host",
+	"x://user:S3@S3/S3CRET@host",
+	"x://user:12/S3CRET?prefix=@host", // where the @ is in what core takes out of the URL
+	"x://user:12/S3CRET?a=%40&prefix=@host",
+	"x://user:12?S3CRET&prefix=@host",
+	"x://user/S3CRET@host",
+	"x://12/S3CRET@host",
+
+	// A slash too many, or too few, or nothing before it.
+	"x:///user:S3CRET@host",
+	"x:/user:S3CRET@host",
+	"x:user:S3CRET@host",
+	"/user:S3CRET@host",
+	"//user:S3CRET@host",
+	"://user:S3CRET@host",
+	"user:S3CRET@host",
+	"1user:S3CRET@host",
+	"%zz:S3CRET@host",
+	" x://user:S3CRET@host",
+	"x ://user:S3CRET@host",
+	"unknown://user:S3CRET@host",
+	"unknown://user:12/S3CRET@host",
+
+	// In the query.
+	"x://host?password=S3CRET",
+	"x://host?default_ttl=S3CRET",
+	"x://host?prefix=S3CRET&prefix=S3CRET",
+	"x://host?a=S3CRET;b",
+	"x://host?a=S3CRET%zz",
+	"x://host?a=%zzS3CRET",
+	"x://host#S3CRET",
+}
+
+func TestNoErrorOfOpenShowsAPassword(t *testing.T) {
+	r := leaky()
+	for _, raw := range secretURLs {
+		raws := []string{raw}
+		if rest, ok := strings.CutPrefix(raw, "x:"); ok {
+			raws = append(raws, "strict:"+rest)
+		}
+		for _, raw := range raws {
+			_, err := r.Open(t.Context(), raw, nil)
+			if err == nil {
+				t.Errorf("%q is opened", raw)
+			} else if strings.Contains(err.Error(), "S3") {
+				t.Errorf("%q: %v", raw, err)
+			}
+		}
+	}
+}
+
+// What is no secret is shown, for an error that hides all helps nobody.
+func TestErrorOfOpenShowsWhereItWasGoing(t *testing.T) {
+	_, err := leaky().Open(t.Context(), "x://user:S3CRET@host:11211/db?size=1", nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "cachewire: open x://host:11211/db: ") {
+		t.Errorf("error is %v, want one of x://host:11211/db", err)
+	}
+}
+
+// Open never panics, whatever it is given, and shows no password that stands
+// where a password belongs.
+func FuzzOpen(f *testing.F) {
+	for _, raw := range []string{"", "x", "x://", ":", "x://?prefix=a&default_ttl=1s", "x://[", "x:opaque", "\x00", "x://%zz", "strict://?;"} {
+		f.Add(raw, "", "")
+	}
+	for _, part := range []string{"", "/", "12/", "?", "12?", "#", "@", ":", "%", "%40", " ", "\n", "[", "a b", "é"} {
+		f.Add("x://host", part, "")
+		f.Add("x://host", "", part)
+		f.Add("x://host", part, part)
+		f.Add("x://host", part, "=")
+		f.Add("x://host", part, "?prefix=")
+	}
+	r := leaky()
+	f.Fuzz(func(t *testing.T, raw, before, after string) {
+		if c, err := r.Open(t.Context(), raw, nil); (c == nil) == (err == nil) {
+			t.Errorf("Open(%q) = %v, %v", raw, c, err)
+		}
+		const secret = "S3CRET"
+		if strings.Contains(before+after, secret[:2]) {
+			t.Skip("a password that looks like another")
+		}
+		password := before + secret + after
+		for _, scheme := range []string{"x", "strict", "unknown"} {
+			for _, userinfo := range []string{"user:" + password, ":" + password, url.UserPassword("user", password).String()} {
+				raw := scheme + "://" + userinfo + "@host:1?size=1"
+				if _, err := r.Open(t.Context(), raw, nil); err == nil {
+					t.Errorf("%q is opened", raw)
+				} else if strings.Contains(err.Error(), secret) {
+					t.Errorf("%q: %v", raw, err)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,249 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+func TestSharedAnswersTheVeryPointerThatWasStored(t *testing.T) {
+	for _, prefix := range []string{"", "p:"} {
+		users := core.NewTyped(open(t, newFull(), &core.Options{Prefix: prefix}), core.Shared[*user]())
+		ctx := t.Context()
+		one, two := &user{"Ann", 40}, &user{"Ann", 40}
+		wantErr(t, users.Set(ctx, "one", one, 0), nil)
+		wantErr(t, users.SetMulti(ctx, map[string]*user{"two": two}, 0), nil)
+		got, err := users.Get(ctx, "one")
+		if got != one || err != nil {
+			t.Errorf("Get = %p, %v; want %p", got, err, one)
+		}
+		item, err := users.GetItem(ctx, "one")
+		if item.Value != one || err != nil {
+			t.Errorf("GetItem = %p, %v; want %p", item.Value, err, one)
+		}
+		many, err := users.GetMulti(ctx, []string{"one", "two"})
+		if many["one"] != one || many["two"] != two || err != nil {
+			t.Errorf("GetMulti = %v, %v; want %p and %p", many, err, one, two)
+		}
+	}
+}
+
+// The zero value of a type is a value, and a hit.
+func TestSharedKeepsNils(t *testing.T) {
+	ctx := t.Context()
+	c := open(t, newFull(), nil)
+
+	pointers := core.NewTyped(c, core.Shared[*user]())
+	wantErr(t, pointers.Set(ctx, "pointer", nil, 0), nil)
+	if got, err := pointers.Get(ctx, "pointer"); got != nil || err != nil {
+		t.Errorf("pointer: Get = %v, %v; want nil", got, err)
+	}
+	errs := core.NewTyped(c, core.Shared[error]())
+	wantErr(t, errs.Set(ctx, "interface", nil, 0), nil)
+	if got, err := errs.Get(ctx, "interface"); got != nil || err != nil {
+		t.Errorf("interface: Get = %v, %v; want nil", got, err)
+	}
+	if got, err := errs.GetMulti(ctx, []string{"interface"}); len(got) != 1 || got["interface"] != nil || err != nil {
+		t.Errorf("interface: GetMulti = %v, %v; want nil under its key", got, err)
+	}
+	anything := core.NewTyped(c, core.Shared[any]())
+	wantErr(t, anything.Set(ctx, "any", nil, 0), nil)
+	if got, err := anything.Get(ctx, "any"); got != nil || err != nil {
+		t.Errorf("any: Get = %v, %v; want nil", got, err)
+	}
+	slices := core.NewTyped(c, core.Shared[[]int]())
+	wantErr(t, slices.Set(ctx, "slice", nil, 0), nil)
+	if got, err := slices.Get(ctx, "slice"); got != nil || err != nil {
+		t.Errorf("slice: Get = %v, %v; want nil", got, err)
+	}
+}
+
+func TestSharedInterfaceHoldsWhateverImplementsIt(t *testing.T) {
+	errs := core.NewTyped(open(t, newFull(), nil), core.Shared[error]())
+	wantErr(t, errs.Set(t.Context(), "k", io.EOF, 0), nil)
+	if got, err := errs.Get(t.Context(), "k"); got != io.EOF || err != nil {
+		t.Errorf("Get = %v, %v; want EOF", got, err)
+	}
+}
+
+func TestSharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
+	ctx := t.Context()
+	c := open(t, newFull(), nil)
+	numbers, names := core.NewTyped(c, core.Shared[int]()), core.NewTyped(c, core.Shared[string]())
+	wantErr(t, numbers.Set(ctx, "number", 7, 0), nil)
+	wantErr(t, names.Set(ctx, "name", "Ann", 0), nil)
+	wantErr(t, core.NewTyped(c, core.Shared[any]()).Set(ctx, "nil", nil, 0), nil)
+	put(t, c, "bytes", "abc")
+
+	for _, key := range []string{"number", "nil", "bytes"} {
+		got, err := names.Get(ctx, key)
+		wantErr(t, err, core.ErrCodec)
+		if got != "" {
+			t.Errorf("Get %s = %q beside the error", key, got)
+		}
+	}
+	got, err := names.GetMulti(ctx, []string{"number", "name", "absent", "bytes"})
+	wantFailed(t, err, map[string]error{"number": core.ErrCodec, "bytes": core.ErrCodec})
+	if len(got) != 1 || got["name"] != "Ann" {
+		t.Errorf("GetMulti = %q, want what could be read", got)
+	}
+	_, err = names.Get(ctx, "number")
+	if want := `cachewire: Get "number" (core_test): codec: the value is a int, want string`; err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %s", err, want)
+	}
+}
+
+func TestSharedValueHasNoBytes(t *testing.T) {
+	ctx := t.Context()
+	c := open(t, newFull(), nil)
+	wantErr(t, core.NewTyped(c, core.Shared[int]()).Set(ctx, "k", 7, 0), nil)
+	_, get := c.Get(ctx, "k")
+	_, item := c.GetItem(ctx, "k")
+	_, count := c.Count(ctx, "k")
+	_, typed := core.NewTyped(c, words{}).Get(ctx, "k")
+	for _, err := range []error{get, item, count, typed} {
+		wantErr(t, err, core.ErrCodec)
+	}
+	_, err := c.GetMulti(ctx, []string{"k"})
+	wantFailed(t, err, map[string]error{"k": core.ErrCodec})
+	if ok, err := c.Exists(ctx, "k"); !ok || err != nil {
+		t.Errorf("Exists = %t, %v; want true: it is there", ok, err)
+	}
+	wantErr(t, c.Delete(ctx, "k"), nil)
+}
+
+// On a backend that keeps bytes only, the verbs that read or store a value are
+// unsupported whatever the key holds, absent keys included: a miss would be
+// believed, and then every time.
+func TestSharedIsUnsupportedWhereBytesAreKept(t *testing.T) {
+	b := newBackend()
+	raw := open(t, b, nil)
+	c := core.NewTyped(raw, core.Shared[string]())
+	for _, key := range []string{"present", "absent"} {
+		eachTypedVerb(t, func(t *testing.T, v typedVerb) {
+			switch v.name {
+			case "CompareAndDelete", "Delete", "DeleteMulti", "Touch", "Exists", "TTL":
+				t.Skip("neither reads nor stores a value")
+			}
+			put(t, raw, "present", "bytes")
+			err := v.call(t.Context(), c, key, "hello", 0)
+			var m *core.MultiError
+			if errors.As(err, &m) {
+				err = m.Errors[key]
+			}
+			wantErr(t, err, errors.ErrUnsupported)
+			if errors.Is(err, core.ErrCodec) {
+				t.Error("what is unsupported looks like a bad value")
+			}
+			wantValue(t, raw, "present", "bytes")
+		})
+	}
+}
+
+func TestSharedStillDeletesWhereBytesAreKept(t *testing.T) {
+	raw := open(t, newBackend(), nil)
+	c := core.NewTyped(raw, core.Shared[string]())
+	ctx := t.Context()
+	put(t, raw, "k", "v")
+	if ok, err := c.Exists(ctx, "k"); !ok || err != nil {
+		t.Errorf("Exists = %t, %v; want true", ok, err)
+	}
+	wantErr(t, c.Touch(ctx, "k", 0), nil)
+	item, err := raw.GetItem(ctx, "k")
+	wantErr(t, err, nil)
+	wantErr(t, c.CompareAndDelete(ctx, core.TypedItem[string]{Key: "k", Token: item.Token}), nil)
+	wantErr(t, c.Delete(ctx, "k"), core.ErrMiss)
+}
+
+func TestSharedVerbsCheckTheirArgumentsFirst(t *testing.T) {
+	f := newFull()
+	c := core.NewTyped(open(t, f, nil), core.Shared[string]())
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	f.log()
+	eachTypedVerb(t, func(t *testing.T, v typedVerb) {
+		key := func(key string, err error) error {
+			var m *core.MultiError
+			if errors.As(err, &m) {
+				return m.Errors[key]
+			}
+			return err
+		}
+		wantErr(t, key("", v.call(t.Context(), c, "", "hello", 0)), core.ErrInvalidKey)
+		wantErr(t, key("k", v.call(done, c, "k", "hello", 0)), context.Canceled)
+		switch v.name {
+		case "Set", "SetMulti", "Add", "AddMulti", "Replace", "ReplaceMulti", "CompareAndSwap", "Touch":
+			wantErr(t, key("k", v.call(t.Context(), c, "k", "hello", -1)), core.ErrInvalidTTL)
+		}
+		wantUntouched(t, f.backend)
+	})
+}
+
+func TestErrorsOfASharedStorerReachTheCaller(t *testing.T) {
+	f := newFull()
+	c := core.NewTyped(open(t, f, nil), core.Shared[string]())
+	ctx := t.Context()
+	wantErr(t, c.Set(ctx, "good", "v", 0), nil)
+	f.before = func(_ context.Context, _, key string) error {
+		if key == "bad" {
+			return fmt.Errorf("%w: %w", core.ErrUnavailable, io.EOF)
+		}
+		return nil
+	}
+	_, err := c.Get(ctx, "bad")
+	wantErr(t, err, core.ErrUnavailable)
+	got, err := c.GetMulti(ctx, []string{"good", "bad"})
+	wantFailed(t, err, map[string]error{"bad": io.EOF})
+	if len(got) != 1 || got["good"] != "v" {
+		t.Errorf("GetMulti = %q, want what could be read", got)
+	}
+	wantFailed(t, c.SetMulti(ctx, map[string]string{"good": "w", "bad": "w"}, 0), map[string]error{"bad": io.EOF})
+	if got, _ := c.Get(ctx, "good"); got != "w" {
+		t.Errorf("Get = %q, want w", got)
+	}
+}
+
+// Each goroutine adds one to the shared value by compare-and-swap, again and
+// again until it succeeds. None is lost.
+func TestRacingSwapsOfASharedValueLoseNone(t *testing.T) {
+	const n = 50
+	c := core.NewTyped(open(t, newFull(), nil), core.Shared[int]())
+	ctx := t.Context()
+	wantErr(t, c.Set(ctx, "k", 0, 0), nil)
+	together(n, func(int) {
+		for {
+			item, err := c.GetItem(ctx, "k")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			item.Value++
+			if err = c.CompareAndSwap(ctx, item); err == nil {
+				return
+			}
+			if !errors.Is(err, core.ErrConflict) {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	if got, err := c.Get(ctx, "k"); got != n || err != nil {
+		t.Errorf("Get = %d, %v; want %d", got, err, n)
+	}
+}
+
+// A codec around Shared is a codec: it is asked for bytes, which Shared has not,
+// also on a backend that keeps Go values.
+func TestACodecAroundSharedIsUnsupported(t *testing.T) {
+	type around struct{ core.Codec[string] }
+	raw := open(t, newFull(), nil)
+	c := core.NewTyped(raw, around{core.Shared[string]()})
+	wantErr(t, c.Set(t.Context(), "k", "v", 0), errors.ErrUnsupported)
+	put(t, raw, "k", "v")
+	_, err := c.Get(t.Context(), "k")
+	wantErr(t, err, errors.ErrUnsupported)
+}

@@ -1,0 +1,130 @@
+package core_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// jsonCodec is the Codec that most programs begin with.
+type jsonCodec[T any] struct{}
+
+func (jsonCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
+	data, err := json.Marshal(v)
+	return append(dst, data...), core.FlagText, err
+}
+
+func (jsonCodec[T]) Decode(data []byte, flags uint32) (T, error) {
+	var v T
+	if flags != core.FlagText {
+		return v, fmt.Errorf("flags are %d, want %d", flags, core.FlagText)
+	}
+	return v, json.Unmarshal(data, &v)
+}
+
+// words is a Codec of strings that can neither say unsayable nor read garbage.
+// Both leave something behind where the value would be.
+type words struct{}
+
+const (
+	unsayable = "unsayable"
+	garbage   = "garbage"
+)
+
+var (
+	errUnsayable = errors.New("cannot be said")
+	errGarbage   = errors.New("cannot be read")
+)
+
+func (words) Append(dst []byte, v string) ([]byte, uint32, error) {
+	if v == unsayable {
+		return append(dst, "half of it"...), 77, errUnsayable
+	}
+	return append(dst, v...), core.FlagText, nil
+}
+
+func (words) Decode(data []byte, _ uint32) (string, error) {
+	if string(data) == garbage {
+		return "half of it", errGarbage
+	}
+	return string(data), nil
+}
+
+// A typedVerb is one method of Typed for tables of what holds of every verb.
+type typedVerb struct {
+	name string
+	call func(ctx context.Context, c *core.Typed[string], key, value string, ttl time.Duration) error
+}
+
+var typedVerbs = []typedVerb{
+	{"Get", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		_, err := c.Get(ctx, key)
+		return err
+	}},
+	{"GetItem", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		_, err := c.GetItem(ctx, key)
+		return err
+	}},
+	{"GetMulti", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		_, err := c.GetMulti(ctx, []string{key})
+		return err
+	}},
+	{"Set", func(ctx context.Context, c *core.Typed[string], key, value string, ttl time.Duration) error {
+		return c.Set(ctx, key, value, ttl)
+	}},
+	{"SetMulti", func(ctx context.Context, c *core.Typed[string], key, value string, ttl time.Duration) error {
+		return c.SetMulti(ctx, map[string]string{key: value}, ttl)
+	}},
+	{"Add", func(ctx context.Context, c *core.Typed[string], key, value string, ttl time.Duration) error {
+		return c.Add(ctx, key, value, ttl)
+	}},
+	{"AddMulti", func(ctx context.Context, c *core.Typed[string], key, value string, ttl time.Duration) error {
+		return c.AddMulti(ctx, map[string]string{key: value}, ttl)
+	}},
+	{"Replace", func(ctx context.Context, c *core.Typed[string], key, value string, ttl time.Duration) error {
+		return c.Replace(ctx, key, value, ttl)
+	}},
+	{"ReplaceMulti", func(ctx context.Context, c *core.Typed[string], key, value string, ttl time.Duration) error {
+		return c.ReplaceMulti(ctx, map[string]string{key: value}, ttl)
+	}},
+	{"CompareAndSwap", func(ctx context.Context, c *core.Typed[string], key, value string, ttl time.Duration) error {
+		return c.CompareAndSwap(ctx, core.TypedItem[string]{Key: key, Value: value, TTL: ttl, Token: new(int)})
+	}},
+	{"CompareAndDelete", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		return c.CompareAndDelete(ctx, core.TypedItem[string]{Key: key, Token: new(int)})
+	}},
+	{"Delete", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		return c.Delete(ctx, key)
+	}},
+	{"DeleteMulti", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		return c.DeleteMulti(ctx, []string{key})
+	}},
+	{"Touch", func(ctx context.Context, c *core.Typed[string], key, _ string, ttl time.Duration) error {
+		return c.Touch(ctx, key, ttl)
+	}},
+	{"Exists", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		_, err := c.Exists(ctx, key)
+		return err
+	}},
+	{"TTL", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		_, err := c.TTL(ctx, key)
+		return err
+	}},
+}
+
+func eachTypedVerb(t *testing.T, test func(t *testing.T, v typedVerb)) {
+	t.Helper()
+	for _, v := range typedVerbs {
+		t.Run(v.name, func(t *testing.T) { test(t, v) })
+	}
+}
+
+type user struct {
+	Name string
+	Age  int
+}
