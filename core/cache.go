@@ -162,7 +162,8 @@ func (c *Cache) Traits() Traits { return c.shared.traits }
 // Ping answers nil when the backend can be reached, an error that says why not,
 // or errors.ErrUnsupported where it cannot tell.
 func (c *Cache) Ping(ctx context.Context) error {
-	cl := c.beginMulti(ctx, "Ping", nil)
+	var cl call
+	cl.beginMulti(ctx, c, "Ping", nil)
 	err := c.admit(cl.ctx)
 	if err == nil {
 		if p := c.shared.pinger; p != nil {
@@ -177,7 +178,8 @@ func (c *Cache) Ping(ctx context.Context) error {
 // Stats answers the backend's own figures, those of other prefixes included, or
 // errors.ErrUnsupported where it keeps none.
 func (c *Cache) Stats(ctx context.Context) (Stats, error) {
-	cl := c.beginMulti(ctx, "Stats", nil)
+	var cl call
+	cl.beginMulti(ctx, c, "Stats", nil)
 	var stats Stats
 	err := c.admit(cl.ctx)
 	if err == nil {

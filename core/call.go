@@ -19,29 +19,28 @@ type call struct {
 
 var ops = sync.Pool{New: func() any { return new(Op) }}
 
-// begin starts a verb on one key.
-func (c *Cache) begin(ctx context.Context, verb, key string) call {
-	cl := c.call(ctx, verb)
+// begin starts a verb on one key. The call is the caller's own variable: to
+// answer one would cost copies.
+func (cl *call) begin(ctx context.Context, c *Cache, verb, key string) {
+	cl.start(ctx, c, verb)
 	if cl.busy() {
 		cl.enter(nil, key)
 	}
-	return cl
 }
 
 // beginMulti starts a verb on many keys, or on none.
-func (c *Cache) beginMulti(ctx context.Context, verb string, keys []string) call {
-	cl := c.call(ctx, verb)
+func (cl *call) beginMulti(ctx context.Context, c *Cache, verb string, keys []string) {
+	cl.start(ctx, c, verb)
 	if cl.busy() {
 		cl.enter(keys)
 	}
-	return cl
 }
 
-func (c *Cache) call(ctx context.Context, verb string) call {
+func (cl *call) start(ctx context.Context, c *Cache, verb string) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return call{cache: c, verb: verb, ctx: ctx}
+	cl.cache, cl.verb, cl.ctx = c, verb, ctx
 }
 
 // busy tells whether there is more to a call than its verb.

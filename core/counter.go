@@ -13,7 +13,8 @@ import (
 // around at 2^64. An absent key is ErrMiss, a value that is not a counter
 // ErrNotNumber. Time to live and flags stay.
 func (c *Cache) Incr(ctx context.Context, key string, delta uint64) (uint64, error) {
-	cl := c.begin(ctx, "Incr", key)
+	var cl call
+	cl.begin(ctx, c, "Incr", key)
 	n, err := c.move(cl.ctx, key, delta, false)
 	return n, cl.end(key, err)
 }
@@ -21,7 +22,8 @@ func (c *Cache) Incr(ctx context.Context, key string, delta uint64) (uint64, err
 // Decr subtracts delta from the counter under key and answers the difference,
 // or 0 where it would be less. In all else it is Incr.
 func (c *Cache) Decr(ctx context.Context, key string, delta uint64) (uint64, error) {
-	cl := c.begin(ctx, "Decr", key)
+	var cl call
+	cl.begin(ctx, c, "Decr", key)
 	n, err := c.move(cl.ctx, key, delta, true)
 	return n, cl.end(key, err)
 }
@@ -31,7 +33,8 @@ func (c *Cache) Decr(ctx context.Context, key string, delta uint64) (uint64, err
 // deltas is lost. It takes one round trip where the counter is present and two
 // where it is not.
 func (c *Cache) IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
-	cl := c.begin(ctx, "IncrFrom", key)
+	var cl call
+	cl.begin(ctx, c, "IncrFrom", key)
 	n, err := c.moveFrom(cl.ctx, key, delta, false, initial+delta, ttl)
 	return n, cl.end(key, err)
 }
@@ -39,7 +42,8 @@ func (c *Cache) IncrFrom(ctx context.Context, key string, delta, initial uint64,
 // DecrFrom is Decr for a counter that may be absent: then it is stored as
 // initial - delta, or 0 where that would be less. In all else it is IncrFrom.
 func (c *Cache) DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
-	cl := c.begin(ctx, "DecrFrom", key)
+	var cl call
+	cl.begin(ctx, c, "DecrFrom", key)
 	n, err := c.moveFrom(cl.ctx, key, delta, true, initial-min(initial, delta), ttl)
 	return n, cl.end(key, err)
 }
@@ -47,8 +51,10 @@ func (c *Cache) DecrFrom(ctx context.Context, key string, delta, initial uint64,
 // Count answers the number that the counter under key stands at. An absent key
 // is ErrMiss, a value that is not a counter ErrNotNumber.
 func (c *Cache) Count(ctx context.Context, key string) (uint64, error) {
-	cl := c.begin(ctx, "Count", key)
-	item, err := c.load(cl.ctx, key)
+	var cl call
+	cl.begin(ctx, c, "Count", key)
+	var item Item
+	err := c.load(cl.ctx, key, &item)
 	var n uint64
 	if err == nil {
 		n, err = ParseCount(item.Value)
@@ -117,7 +123,7 @@ func (c *Cache) moveFrom(ctx context.Context, key string, delta uint64, down boo
 			return 0, ErrMiss
 		}
 		var digits [20]byte
-		err = c.store(ctx, Add, Item{
+		err = c.store(ctx, Add, &Item{
 			Key:   key,
 			Value: strconv.AppendUint(digits[:0], first, 10),
 			Flags: FlagInt,

@@ -14,7 +14,8 @@ import (
 // in it also when the error, a *MultiError or ErrClosed, tells of keys that
 // could not.
 func (c *Cache) GetMulti(ctx context.Context, keys []string) (map[string][]byte, error) {
-	cl := c.beginMulti(ctx, "GetMulti", keys)
+	var cl call
+	cl.beginMulti(ctx, c, "GetMulti", keys)
 	items, failed, err := c.loadMulti(&cl, keys)
 	values := make(map[string][]byte, len(items))
 	for _, item := range items {
@@ -50,7 +51,8 @@ func (c *Cache) StoreMulti(ctx context.Context, mode Mode, items []Item) error {
 
 // DeleteMulti deletes keys. That one of them is absent is no error.
 func (c *Cache) DeleteMulti(ctx context.Context, keys []string) error {
-	cl := c.beginMulti(ctx, "DeleteMulti", keys)
+	var cl call
+	cl.beginMulti(ctx, c, "DeleteMulti", keys)
 	var failed failures
 	err := c.admitMulti()
 	if err == nil {
@@ -65,7 +67,8 @@ func (c *Cache) DeleteMulti(ctx context.Context, keys []string) error {
 // errors.ErrUnsupported where the backend cannot list keys, and a *MultiError
 // where some of them could not be deleted.
 func (c *Cache) Flush(ctx context.Context) error {
-	cl := c.beginMulti(ctx, "Flush", nil)
+	var cl call
+	cl.beginMulti(ctx, c, "Flush", nil)
 	if err := c.admit(cl.ctx); err != nil {
 		return cl.end("", err)
 	}
@@ -204,8 +207,8 @@ func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, failures, error) {
 	full := c.fullKeys(cl.ctx, keys, &failed)
 	refused := len(failed)
 	items := c.getFull(cl.ctx, full, &failed)
-	for i, item := range items {
-		items[i] = seen(item, c.own(item.Key))
+	for i := range items {
+		items[i].seenAs(c.own(items[i].Key))
 	}
 	found := min(len(items), len(full)) // more would be a fault of the backend
 	cl.read(found, max(0, len(full)-found-(len(failed)-refused)))
@@ -256,7 +259,8 @@ func (c *Cache) storeMulti(ctx context.Context, verb string, mode Mode, items []
 	if len(c.hooks) != 0 {
 		keys = keysOf(items)
 	}
-	cl := c.beginMulti(ctx, verb, keys)
+	var cl call
+	cl.beginMulti(ctx, c, verb, keys)
 	var failed failures
 	err := c.admitMulti()
 	if err == nil {
@@ -306,7 +310,7 @@ func (c *Cache) fullItems(ctx context.Context, mode Mode, items []Item, twice ma
 			err = done
 		}
 		if err == nil {
-			item, err = c.admitItem(mode, item)
+			err = c.admitItem(mode, &item)
 		}
 		if err != nil {
 			failed.add(key, err)

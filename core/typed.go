@@ -44,14 +44,16 @@ func (t *Typed[T]) Cache() *Cache { return t.cache }
 
 // Get answers the value under key, or ErrMiss.
 func (t *Typed[T]) Get(ctx context.Context, key string) (T, error) {
-	cl := t.cache.begin(ctx, "Get", key)
+	var cl call
+	cl.begin(ctx, t.cache, "Get", key)
 	item, err := t.load(cl.ctx, key)
 	return item.Value, cl.endRead(key, err)
 }
 
 // GetItem is Get with the token for CompareAndSwap and CompareAndDelete.
 func (t *Typed[T]) GetItem(ctx context.Context, key string) (TypedItem[T], error) {
-	cl := t.cache.begin(ctx, "GetItem", key)
+	var cl call
+	cl.begin(ctx, t.cache, "GetItem", key)
 	item, err := t.load(cl.ctx, key)
 	return item, cl.endRead(key, err)
 }
@@ -59,7 +61,8 @@ func (t *Typed[T]) GetItem(ctx context.Context, key string) (TypedItem[T], error
 // GetMulti answers the values of the keys that are present, as Cache.GetMulti
 // does.
 func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, error) {
-	cl := t.cache.beginMulti(ctx, "GetMulti", keys)
+	var cl call
+	cl.beginMulti(ctx, t.cache, "GetMulti", keys)
 	if t.shared != nil {
 		values, failed, err := t.loadMultiShared(&cl, keys)
 		return values, cl.endMulti(failed, len(keys), err)
@@ -150,8 +153,8 @@ func (t *Typed[T]) load(ctx context.Context, key string) (TypedItem[T], error) {
 	if t.shared != nil {
 		return t.loadShared(ctx, key)
 	}
-	item, err := t.cache.load(ctx, key)
-	if err != nil {
+	var item Item
+	if err := t.cache.load(ctx, key, &item); err != nil {
 		return TypedItem[T]{}, err
 	}
 	v, err := t.codec.Decode(item.Value, item.Flags)
@@ -162,7 +165,8 @@ func (t *Typed[T]) load(ctx context.Context, key string) (TypedItem[T], error) {
 }
 
 func (t *Typed[T]) store(ctx context.Context, verb string, mode Mode, item TypedItem[T]) error {
-	cl := t.cache.begin(ctx, verb, item.Key)
+	var cl call
+	cl.begin(ctx, t.cache, verb, item.Key)
 	if t.shared != nil {
 		return cl.end(item.Key, t.storeShared(cl.ctx, mode, item))
 	}
@@ -174,7 +178,7 @@ func (t *Typed[T]) store(ctx context.Context, verb string, mode Mode, item Typed
 	if err != nil {
 		err = codecError(err)
 	} else {
-		err = t.cache.store(cl.ctx, mode, Item{
+		err = t.cache.store(cl.ctx, mode, &Item{
 			Key: item.Key, Value: data, Flags: flags, TTL: item.TTL, Token: item.Token,
 		})
 	}
@@ -190,7 +194,8 @@ func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, value
 			keys = append(keys, key)
 		}
 	}
-	cl := c.beginMulti(ctx, verb, keys)
+	var cl call
+	cl.beginMulti(ctx, c, verb, keys)
 	var failed failures
 	err := c.admitMulti()
 	switch {

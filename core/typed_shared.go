@@ -53,8 +53,8 @@ func (t *Typed[T]) storeShared(ctx context.Context, mode Mode, item TypedItem[T]
 	if err := c.admitKey(ctx, item.Key); err != nil {
 		return err
 	}
-	full, err := c.admitItem(mode, Item{Key: item.Key, TTL: item.TTL, Token: item.Token})
-	if err != nil {
+	full := Item{Key: item.Key, TTL: item.TTL, Token: item.Token}
+	if err := c.admitItem(mode, &full); err != nil {
 		return err
 	}
 	return t.shared.StoreShared(ctx, mode, full, item.Value)

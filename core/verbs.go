@@ -10,37 +10,44 @@ import (
 // Get answers the value under key, read-only, or ErrMiss. A counter's value is
 // its digits, perhaps with spaces behind them; see Count.
 func (c *Cache) Get(ctx context.Context, key string) ([]byte, error) {
-	cl := c.begin(ctx, "Get", key)
-	item, err := c.load(cl.ctx, key)
+	var cl call
+	cl.begin(ctx, c, "Get", key)
+	var item Item
+	err := c.load(cl.ctx, key, &item)
 	return item.Value, cl.endRead(key, err)
 }
 
 // GetItem is Get with the item's flags and the token for CompareAndSwap and
 // CompareAndDelete. The item's TTL is 0; see TTL.
 func (c *Cache) GetItem(ctx context.Context, key string) (Item, error) {
-	cl := c.begin(ctx, "GetItem", key)
-	item, err := c.load(cl.ctx, key)
+	var cl call
+	cl.begin(ctx, c, "GetItem", key)
+	var item Item
+	err := c.load(cl.ctx, key, &item)
 	return item, cl.endRead(key, err)
 }
 
 // Set stores value under key, whatever was there.
 func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	cl := c.begin(ctx, "Set", key)
-	return cl.end(key, c.store(cl.ctx, Set, Item{Key: key, Value: value, TTL: ttl}))
+	var cl call
+	cl.begin(ctx, c, "Set", key)
+	return cl.end(key, c.store(cl.ctx, Set, &Item{Key: key, Value: value, TTL: ttl}))
 }
 
 // Add stores value under key if the key is absent, else it is ErrExists and
 // what is there stays untouched.
 func (c *Cache) Add(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	cl := c.begin(ctx, "Add", key)
-	return cl.end(key, c.store(cl.ctx, Add, Item{Key: key, Value: value, TTL: ttl}))
+	var cl call
+	cl.begin(ctx, c, "Add", key)
+	return cl.end(key, c.store(cl.ctx, Add, &Item{Key: key, Value: value, TTL: ttl}))
 }
 
 // Replace stores value under key if the key is present, else it is ErrMiss and
 // nothing is stored.
 func (c *Cache) Replace(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	cl := c.begin(ctx, "Replace", key)
-	return cl.end(key, c.store(cl.ctx, Replace, Item{Key: key, Value: value, TTL: ttl}))
+	var cl call
+	cl.begin(ctx, c, "Replace", key)
+	return cl.end(key, c.store(cl.ctx, Replace, &Item{Key: key, Value: value, TTL: ttl}))
 }
 
 // CompareAndSwap stores item if nothing changed under its key since GetItem
@@ -50,29 +57,39 @@ func (c *Cache) Replace(ctx context.Context, key string, value []byte, ttl time.
 // A token of another backend is ErrConflict, and so is nil, without a look at
 // the backend.
 func (c *Cache) CompareAndSwap(ctx context.Context, item Item) error {
-	cl := c.begin(ctx, "CompareAndSwap", item.Key)
-	return cl.end(item.Key, c.store(cl.ctx, CompareAndSwap, item))
+	var cl call
+	cl.begin(ctx, c, "CompareAndSwap", item.Key)
+	key := item.Key // which store completes
+	err := c.store(cl.ctx, CompareAndSwap, &item)
+	return cl.end(key, err)
 }
 
 // CompareAndDelete deletes the item if nothing changed under its key since
 // GetItem answered item.Token; an Add that follows succeeds. Otherwise it is
 // ErrConflict or ErrMiss, as CompareAndSwap.
 func (c *Cache) CompareAndDelete(ctx context.Context, item Item) error {
-	cl := c.begin(ctx, "CompareAndDelete", item.Key)
-	return cl.end(item.Key, c.store(cl.ctx, CompareAndDelete, item))
+	var cl call
+	cl.begin(ctx, c, "CompareAndDelete", item.Key)
+	key := item.Key // which store completes
+	err := c.store(cl.ctx, CompareAndDelete, &item)
+	return cl.end(key, err)
 }
 
 // Store is the general form of the verbs above: it stores item, flags included,
 // on mode's condition.
 func (c *Cache) Store(ctx context.Context, mode Mode, item Item) error {
-	cl := c.begin(ctx, "Store", item.Key)
-	return cl.end(item.Key, c.store(cl.ctx, mode, item))
+	var cl call
+	cl.begin(ctx, c, "Store", item.Key)
+	key := item.Key // which store completes
+	err := c.store(cl.ctx, mode, &item)
+	return cl.end(key, err)
 }
 
 // Delete deletes the item under key, or is ErrMiss. There is no delay as
 // memcached once had.
 func (c *Cache) Delete(ctx context.Context, key string) error {
-	cl := c.begin(ctx, "Delete", key)
+	var cl call
+	cl.begin(ctx, c, "Delete", key)
 	err := c.admitKey(cl.ctx, key)
 	if err == nil {
 		err = c.shared.Delete(cl.ctx, c.full(key))
@@ -83,7 +100,8 @@ func (c *Cache) Delete(ctx context.Context, key string) error {
 // Touch gives the item under key a new time to live, counted from now, or is
 // ErrMiss.
 func (c *Cache) Touch(ctx context.Context, key string, ttl time.Duration) error {
-	cl := c.begin(ctx, "Touch", key)
+	var cl call
+	cl.begin(ctx, c, "Touch", key)
 	return cl.end(key, c.touch(cl.ctx, key, ttl))
 }
 
@@ -100,8 +118,10 @@ func (c *Cache) touch(ctx context.Context, key string, ttl time.Duration) error 
 
 // Exists tells whether key is present. It reads the value to find out.
 func (c *Cache) Exists(ctx context.Context, key string) (bool, error) {
-	cl := c.begin(ctx, "Exists", key)
-	_, err := c.load(cl.ctx, key)
+	var cl call
+	cl.begin(ctx, c, "Exists", key)
+	var item Item
+	err := c.load(cl.ctx, key, &item)
 	switch {
 	case err == nil, errors.Is(err, ErrCodec): // a shared value has no bytes
 		cl.read(1, 0)
@@ -117,7 +137,8 @@ func (c *Cache) Exists(ctx context.Context, key string) (bool, error) {
 // ever; an absent key is ErrMiss. Where the backend cannot tell it is
 // errors.ErrUnsupported.
 func (c *Cache) TTL(ctx context.Context, key string) (time.Duration, error) {
-	cl := c.begin(ctx, "TTL", key)
+	var cl call
+	cl.begin(ctx, c, "TTL", key)
 	var ttl time.Duration
 	err := c.admitKey(cl.ctx, key)
 	if err == nil {
@@ -130,60 +151,61 @@ func (c *Cache) TTL(ctx context.Context, key string) (time.Duration, error) {
 	return ttl, cl.endRead(key, err)
 }
 
-// load reads the item under key.
-func (c *Cache) load(ctx context.Context, key string) (Item, error) {
+// load reads the item under key into item, which stays as it is in case of an
+// error. Items are handed around by their address in here, for they are large.
+func (c *Cache) load(ctx context.Context, key string, item *Item) error {
 	if err := c.admitKey(ctx, key); err != nil {
-		return Item{}, err
+		return err
 	}
-	item, err := c.shared.Get(ctx, c.full(key))
+	got, err := c.shared.Get(ctx, c.full(key))
 	if err != nil {
-		return Item{}, err
+		return err
 	}
-	return seen(item, key), nil
+	*item = got
+	item.seenAs(key)
+	return nil
 }
 
-// seen answers a backend's item as the caller, who knows it by key, sees it.
-func seen(item Item, key string) Item {
+// seenAs makes a backend's item what the caller, who knows it by key, sees.
+func (item *Item) seenAs(key string) {
 	item.Key = key
 	item.TTL = 0
 	item.Value = item.Value[:len(item.Value):len(item.Value)]
-	return item
 }
 
-// store stores item on mode's condition.
-func (c *Cache) store(ctx context.Context, mode Mode, item Item) error {
+// store stores item, which it changes, on mode's condition.
+func (c *Cache) store(ctx context.Context, mode Mode, item *Item) error {
 	if err := c.admitKey(ctx, item.Key); err != nil {
 		return err
 	}
-	item, err := c.admitItem(mode, item)
-	if err != nil {
+	if err := c.admitItem(mode, item); err != nil {
 		return err
 	}
-	return c.shared.Store(ctx, mode, item)
+	return c.shared.Store(ctx, mode, *item)
 }
 
-// admitItem answers item, whose key has been checked, as the backend gets it.
-func (c *Cache) admitItem(mode Mode, item Item) (Item, error) {
+// admitItem makes item, whose key has been checked, what the backend gets.
+func (c *Cache) admitItem(mode Mode, item *Item) error {
 	switch mode {
 	case Set, Add, Replace:
 		item.Token = nil
 	case CompareAndSwap, CompareAndDelete:
 		if item.Token == nil {
-			return item, errNilToken
+			return errNilToken
 		}
 	default:
-		return item, fmt.Errorf("%w: no such mode as %v", ErrConfig, mode)
+		return fmt.Errorf("%w: no such mode as %v", ErrConfig, mode)
 	}
 	if mode == CompareAndDelete {
 		item.Value, item.Flags, item.TTL = nil, 0, 0
 	}
 	ttl, err := c.resolveTTL(item.TTL)
 	if err != nil {
-		return item, err
+		return err
 	}
 	item.TTL = ttl
 	item.Key = c.full(item.Key)
-	return item, nil
+	return nil
 }
 
 var errNilToken = fmt.Errorf("%w: no token; GetItem gives one", ErrConflict)
