@@ -100,6 +100,10 @@ func report(t *testing.T, c testCase, r outcome) {
 // which there is nothing; Check closes it. The error tells every failure; when
 // ctx is done Check ends after the case that is running.
 func Check(ctx context.Context, open func() (core.Backend, error)) error {
+	return check(ctx, open, hangs)
+}
+
+func check(ctx context.Context, open func() (core.Backend, error), limit time.Duration) error {
 	var errs []error
 	for _, v := range views {
 		for _, c := range casesOf(Cache) {
@@ -111,7 +115,7 @@ func Check(ctx context.Context, open func() (core.Backend, error)) error {
 				return errors.Join(append(errs, fmt.Errorf("%s/%s: open: %w", v.name, c.id, err))...)
 			}
 			var r outcome
-			if stacks := watch(hangs, func() { r = c.execute(ctx, v, b, false) }); stacks != "" {
+			if stacks := watch(limit, func() { r = c.execute(ctx, v, b, false) }); stacks != "" {
 				return errors.Join(append(errs, fmt.Errorf("%s/%s: %s: hangs; all goroutines:\n%s", v.name, c.id, c.rule, stacks))...)
 			}
 			for _, f := range r.failures {

@@ -161,6 +161,19 @@ func TestHangIsAFailureWithStacks(t *testing.T) {
 	}
 }
 
+func TestCheckEndsAtACaseThatHangs(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	err := check(t.Context(), func() (core.Backend, error) {
+		return newMutant(func(m *mutant) {
+			m.get = func(ctx ctxt, key string) (core.Item, error) { <-release; return m.reference.Get(ctx, key) }
+		}), nil
+	}, 10*time.Millisecond)
+	if want := "plain/get-absent: Get of an absent key is ErrMiss"; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "hangs") {
+		t.Errorf("Check of a backend that hangs: %v, want it to tell %q", err, want)
+	}
+}
+
 func TestCheckTellsWhatRunTells(t *testing.T) {
 	// In a bubble, so that waiting takes no time.
 	synctest.Test(t, func(t *testing.T) {
