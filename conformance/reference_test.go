@@ -154,7 +154,7 @@ func (r *reference) Close() error { return nil }
 
 func (r *reference) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
 	var items []core.Item
-	errs := map[string]error{}
+	var failed core.MultiError
 	for _, key := range keys {
 		switch item, err := r.self.Get(ctx, key); err {
 		case nil:
@@ -162,37 +162,26 @@ func (r *reference) GetMulti(ctx context.Context, keys []string) ([]core.Item, e
 			items = append(items, item)
 		case core.ErrMiss:
 		default:
-			errs[key] = err
+			failed.Add(key, err)
 		}
 	}
-	return items, multi(errs)
+	return items, failed.Err()
 }
 
 func (r *reference) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
-	errs := map[string]error{}
+	var failed core.MultiError
 	for _, item := range items {
-		if err := r.self.Store(ctx, mode, item); err != nil {
-			errs[item.Key] = err
-		}
+		failed.Add(item.Key, r.self.Store(ctx, mode, item))
 	}
-	return multi(errs)
+	return failed.Err()
 }
 
 func (r *reference) DeleteMulti(ctx context.Context, keys []string) error {
-	errs := map[string]error{}
+	var failed core.MultiError
 	for _, key := range keys {
-		if err := r.self.Delete(ctx, key); err != nil {
-			errs[key] = err // ErrMiss among them, which core knows to be none
-		}
+		failed.Add(key, r.self.Delete(ctx, key)) // ErrMiss too, which core knows to be none
 	}
-	return multi(errs)
-}
-
-func multi(errs map[string]error) error {
-	if len(errs) == 0 {
-		return nil
-	}
-	return &core.MultiError{Errors: errs}
+	return failed.Err()
 }
 
 func (r *reference) TTL(_ context.Context, key string) (time.Duration, error) {

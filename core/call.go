@@ -106,11 +106,12 @@ func (cl *call) endRead(key string, err error) error {
 
 // endMulti ends a verb on total keys of which some failed. An err is for the
 // whole and stands alone.
-func (cl *call) endMulti(failed failures, total int, err error) error {
-	if err == nil && len(failed) != 0 {
-		err = &MultiError{Verb: cl.verb, Driver: cl.cache.shared.driver, Errors: failed, Total: total}
-	} else if err != nil {
+func (cl *call) endMulti(failed MultiError, total int, err error) error {
+	if err != nil {
 		err = cl.wrap("", err)
+	} else {
+		failed.Verb, failed.Driver, failed.Total = cl.verb, cl.cache.shared.driver, total
+		err = failed.Err()
 	}
 	cl.leave(err)
 	return err

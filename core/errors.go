@@ -90,11 +90,37 @@ func (e *Error) Unwrap() error {
 // A MultiError tells which keys of a multi verb failed; the others were done.
 // Each key's error is what a single verb would wrap in an *Error. A MultiError
 // has no Unwrap method on purpose.
+//
+// A backend fills in Errors and nothing else, best by Add and Err; its keys are
+// those that it was given, and Cache puts the caller's in their place.
 type MultiError struct {
 	Verb   string           // the method of Cache: "GetMulti", …
 	Driver string           // the backend's package
-	Errors map[string]error // why, by key as the caller gave it; never empty
+	Errors map[string]error // why, by key as the caller gave it
 	Total  int              // how many keys there were
+}
+
+// Add notes that key failed with err. A nil err is not noted.
+func (e *MultiError) Add(key string, err error) {
+	if err == nil {
+		return
+	}
+	if errors.Is(err, ErrMiss) {
+		err = ErrMiss
+	}
+	if e.Errors == nil {
+		e.Errors = map[string]error{}
+	}
+	e.Errors[key] = err
+}
+
+// Err answers a MultiError like e if a key failed, else nil.
+func (e MultiError) Err() error {
+	if len(e.Errors) == 0 {
+		return nil
+	}
+	failed := e // here and not by e's address, so that success allocates nothing
+	return &failed
 }
 
 // shownErrors is how many keys the text of a MultiError tells of.

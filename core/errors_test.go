@@ -201,3 +201,32 @@ func TestTextOfAMultiErrorIsBoundedAndAlwaysTheSame(t *testing.T) {
 		}
 	}
 }
+
+func TestMultiErrorCollects(t *testing.T) {
+	var failed core.MultiError
+	if err := failed.Err(); err != nil {
+		t.Errorf("Err of nothing: %v, want nil", err)
+	}
+	failed.Add("fine", nil)
+	if err := failed.Err(); err != nil {
+		t.Errorf("Err after a nil error: %v, want nil", err)
+	}
+	failed.Add("a", core.ErrExists)
+	failed.Add("b", fmt.Errorf("not found: %w", core.ErrMiss))
+	err := failed.Err()
+	failed.Add("late", core.ErrExists)
+	failed.Verb = "later"
+	var multi *core.MultiError
+	if !errors.As(err, &multi) || multi.Verb != "" || multi.Errors["a"] != core.ErrExists || multi.Errors["b"] != core.ErrMiss {
+		t.Errorf("Err: %#v, want the errors of a and b, a miss bare", err)
+	}
+	if n := testing.AllocsPerRun(10, func() {
+		var none core.MultiError
+		none.Add("fine", nil)
+		if none.Err() != nil {
+			t.Error("an error out of nothing")
+		}
+	}); n != 0 && !raceEnabled {
+		t.Errorf("success costs %v allocations, want none", n)
+	}
+}

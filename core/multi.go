@@ -53,7 +53,7 @@ func (c *Cache) StoreMulti(ctx context.Context, mode Mode, items []Item) error {
 func (c *Cache) DeleteMulti(ctx context.Context, keys []string) error {
 	var cl call
 	cl.beginMulti(ctx, c, "DeleteMulti", keys)
-	var failed failures
+	var failed MultiError
 	err := c.admitMulti()
 	if err == nil {
 		full := c.fullKeys(cl.ctx, keys, &failed)
@@ -79,9 +79,9 @@ func (c *Cache) Flush(ctx context.Context) error {
 	return cl.endMulti(failed, total, err)
 }
 
-func (c *Cache) flushPrefix(ctx context.Context) (failed failures, total int, err error) {
+func (c *Cache) flushPrefix(ctx context.Context) (failed MultiError, total int, err error) {
 	if c.shared.keyLister == nil {
-		return nil, 0, fmt.Errorf("%w: this backend cannot list the keys with prefix %q: delete them by name, or flush the whole cache",
+		return failed, 0, fmt.Errorf("%w: this backend cannot list the keys with prefix %q: delete them by name, or flush the whole cache",
 			errors.ErrUnsupported, c.prefix)
 	}
 	const size = 1000 // keys a DeleteMulti
@@ -105,19 +105,6 @@ func (c *Cache) flushPrefix(ctx context.Context) (failed failures, total int, er
 	return failed, total, err
 }
 
-// failures are the errors of a multi verb by key, as the caller gave it.
-type failures map[string]error
-
-func (f *failures) add(key string, err error) {
-	if errors.Is(err, ErrMiss) {
-		err = ErrMiss
-	}
-	if *f == nil {
-		*f = failures{}
-	}
-	(*f)[key] = err
-}
-
 // own answers the caller's key for one that comes from the backend.
 func (c *Cache) own(full string) string { return strings.TrimPrefix(full, c.prefix) }
 
@@ -127,7 +114,7 @@ func (c *Cache) admitMulti() error { return c.admit(context.Background()) }
 
 // fullKeys answers the legal ones among keys, each once, as the backend knows
 // them, and adds the others to failed. If ctx is done, all have failed.
-func (c *Cache) fullKeys(ctx context.Context, keys []string, failed *failures) []string {
+func (c *Cache) fullKeys(ctx context.Context, keys []string, failed *MultiError) []string {
 	done := ctx.Err()
 	full := make([]string, 0, len(keys))
 	for _, key := range keys {
@@ -136,7 +123,7 @@ func (c *Cache) fullKeys(ctx context.Context, keys []string, failed *failures) [
 			err = done
 		}
 		if err != nil {
-			failed.add(key, err)
+			failed.Add(key, err)
 			continue
 		}
 		full = append(full, key)
@@ -199,25 +186,25 @@ func keysOf(items []Item) []string {
 }
 
 // loadMulti reads keys. The error is for the whole: the Cache is closed.
-func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, failures, error) {
+func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, MultiError, error) {
 	if err := c.admitMulti(); err != nil {
-		return nil, nil, err
+		return nil, MultiError{}, err
 	}
-	var failed failures
+	var failed MultiError
 	full := c.fullKeys(cl.ctx, keys, &failed)
-	refused := len(failed)
+	refused := len(failed.Errors)
 	items := c.getFull(cl.ctx, full, &failed)
 	for i := range items {
 		items[i].seenAs(c.own(items[i].Key))
 	}
 	found := min(len(items), len(full)) // more would be a fault of the backend
-	cl.read(found, max(0, len(full)-found-(len(failed)-refused)))
+	cl.read(found, max(0, len(full)-found-(len(failed.Errors)-refused)))
 	return items, failed, nil
 }
 
 // getFull reads keys, which are as the backend knows them, and so are those of
 // the items.
-func (c *Cache) getFull(ctx context.Context, keys []string, failed *failures) []Item {
+func (c *Cache) getFull(ctx context.Context, keys []string, failed *MultiError) []Item {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -230,7 +217,7 @@ func (c *Cache) getFull(ctx context.Context, keys []string, failed *failures) []
 			}
 			for _, key := range keys {
 				if err := v.on(key); err != nil && !errors.Is(err, ErrMiss) && !found[key] {
-					failed.add(c.own(key), err)
+					failed.Add(c.own(key), err)
 				}
 			}
 		}
@@ -248,7 +235,7 @@ func (c *Cache) getFull(ctx context.Context, keys []string, failed *failures) []
 		case err == nil:
 			found = append(found, items[i])
 		case !errors.Is(err, ErrMiss):
-			failed.add(c.own(keys[i]), err)
+			failed.Add(c.own(keys[i]), err)
 		}
 	}
 	return found
@@ -261,7 +248,7 @@ func (c *Cache) storeMulti(ctx context.Context, verb string, mode Mode, items []
 	}
 	var cl call
 	cl.beginMulti(ctx, c, verb, keys)
-	var failed failures
+	var failed MultiError
 	err := c.admitMulti()
 	if err == nil {
 		c.storeItems(cl.ctx, mode, items, twice, &failed)
@@ -270,7 +257,7 @@ func (c *Cache) storeMulti(ctx context.Context, verb string, mode Mode, items []
 }
 
 // storeItems stores items on mode's condition; keys in twice are refused.
-func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *failures) {
+func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *MultiError) {
 	full := c.fullItems(ctx, mode, items, twice, failed)
 	if len(full) == 0 {
 		return
@@ -279,9 +266,7 @@ func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice m
 		if err := s.StoreMulti(ctx, mode, full); err != nil {
 			v := verdictOf(err)
 			for _, item := range full {
-				if err := v.on(item.Key); err != nil {
-					failed.add(c.own(item.Key), err)
-				}
+				failed.Add(c.own(item.Key), v.on(item.Key))
 			}
 		}
 		return
@@ -290,14 +275,12 @@ func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice m
 		return c.shared.Store(ctx, mode, full[i])
 	})
 	for i, err := range errs {
-		if err != nil {
-			failed.add(c.own(full[i].Key), err)
-		}
+		failed.Add(c.own(full[i].Key), err)
 	}
 }
 
 // fullItems is fullKeys for items, of which those in twice are refused.
-func (c *Cache) fullItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *failures) []Item {
+func (c *Cache) fullItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *MultiError) []Item {
 	done := ctx.Err()
 	full := make([]Item, 0, len(items))
 	for _, item := range items {
@@ -313,7 +296,7 @@ func (c *Cache) fullItems(ctx context.Context, mode Mode, items []Item, twice ma
 			err = c.admitItem(mode, &item)
 		}
 		if err != nil {
-			failed.add(key, err)
+			failed.Add(key, err)
 			continue
 		}
 		full = append(full, item)
@@ -322,7 +305,7 @@ func (c *Cache) fullItems(ctx context.Context, mode Mode, items []Item, twice ma
 }
 
 // deleteFull deletes keys, which are as the backend knows them.
-func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *failures) {
+func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *MultiError) {
 	if len(keys) == 0 {
 		return
 	}
@@ -331,7 +314,7 @@ func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *failures)
 			v := verdictOf(err)
 			for _, key := range keys {
 				if err := v.on(key); err != nil && !errors.Is(err, ErrMiss) {
-					failed.add(c.own(key), err)
+					failed.Add(c.own(key), err)
 				}
 			}
 		}
@@ -342,7 +325,7 @@ func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *failures)
 	})
 	for i, err := range errs {
 		if err != nil && !errors.Is(err, ErrMiss) {
-			failed.add(c.own(keys[i]), err)
+			failed.Add(c.own(keys[i]), err)
 		}
 	}
 }

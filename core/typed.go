@@ -72,7 +72,7 @@ func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, e
 	for _, item := range items {
 		v, err := t.codec.Decode(item.Value, item.Flags)
 		if err != nil {
-			failed.add(item.Key, codecError(err))
+			failed.Add(item.Key, codecError(err))
 			cl.spoiled()
 			continue
 		}
@@ -196,14 +196,14 @@ func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, value
 	}
 	var cl call
 	cl.beginMulti(ctx, c, verb, keys)
-	var failed failures
+	var failed MultiError
 	err := c.admitMulti()
 	switch {
 	case err != nil:
 	case t.shared != nil:
 		for key, v := range values {
 			if err := t.storeShared(cl.ctx, mode, TypedItem[T]{Key: key, Value: v, TTL: ttl}); err != nil {
-				failed.add(key, err)
+				failed.Add(key, err)
 			}
 		}
 	default:
@@ -217,7 +217,7 @@ func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, value
 
 // encodeAll encodes values one behind the other in all, and answers how long they
 // are together. Those that will not be encoded it adds to failed.
-func (t *Typed[T]) encodeAll(all []byte, values map[string]T, ttl time.Duration, failed *failures) (_ []Item, used int) {
+func (t *Typed[T]) encodeAll(all []byte, values map[string]T, ttl time.Duration, failed *MultiError) (_ []Item, used int) {
 	items := make([]Item, 0, len(values))
 	ends := make([]int, 0, len(values))
 	for key, v := range values {
@@ -226,7 +226,7 @@ func (t *Typed[T]) encodeAll(all []byte, values map[string]T, ttl time.Duration,
 			err = errNotAppended
 		}
 		if err != nil {
-			failed.add(key, codecError(err))
+			failed.Add(key, codecError(err))
 			continue
 		}
 		all = data

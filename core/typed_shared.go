@@ -26,11 +26,11 @@ func (t *Typed[T]) loadShared(ctx context.Context, key string) (TypedItem[T], er
 	return TypedItem[T]{Key: key, Value: v, Token: token}, nil
 }
 
-func (t *Typed[T]) loadMultiShared(cl *call, keys []string) (map[string]T, failures, error) {
+func (t *Typed[T]) loadMultiShared(cl *call, keys []string) (map[string]T, MultiError, error) {
 	if err := t.cache.admitMulti(); err != nil {
-		return map[string]T{}, nil, err
+		return map[string]T{}, MultiError{}, err
 	}
-	var failed failures
+	var failed MultiError
 	full := t.cache.fullKeys(cl.ctx, keys, &failed)
 	values, misses := make(map[string]T, len(full)), 0
 	for _, key := range full {
@@ -41,7 +41,7 @@ func (t *Typed[T]) loadMultiShared(cl *call, keys []string) (map[string]T, failu
 		case errors.Is(err, ErrMiss):
 			misses++
 		default:
-			failed.add(key, err)
+			failed.Add(key, err)
 		}
 	}
 	cl.read(len(values), misses)

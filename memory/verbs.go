@@ -27,7 +27,7 @@ func (b *Backend) Get(_ context.Context, key string) (core.Item, error) {
 // GetMulti answers the items that are there, as core.MultiGetter says.
 func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
 	items := make([]core.Item, 0, len(keys))
-	var failed failures
+	var failed core.MultiError
 	for i, key := range keys {
 		var item core.Item
 		err := doneAt(ctx, i)
@@ -39,10 +39,10 @@ func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, err
 			items = append(items, item)
 		case core.ErrMiss:
 		default:
-			failed.add(key, err)
+			failed.Add(key, err)
 		}
 	}
-	return items, failed.err()
+	return items, failed.Err()
 }
 
 // GetShared answers the value that StoreShared stored, as core.SharedStorer
@@ -75,15 +75,15 @@ func (b *Backend) StoreShared(_ context.Context, mode core.Mode, item core.Item,
 
 // StoreMulti stores items on mode's condition, as core.MultiStorer says.
 func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
-	var failed failures
+	var failed core.MultiError
 	for i, item := range items {
 		err := doneAt(ctx, i)
 		if err == nil {
 			err = b.store(mode, item, nil)
 		}
-		failed.add(item.Key, err)
+		failed.Add(item.Key, err)
 	}
-	return failed.err()
+	return failed.Err()
 }
 
 // Delete deletes the item under key, as core.Backend says.
@@ -101,7 +101,7 @@ func (b *Backend) Delete(_ context.Context, key string) error {
 
 // DeleteMulti deletes keys, as core.MultiDeleter says.
 func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
-	var failed failures
+	var failed core.MultiError
 	for i, key := range keys {
 		err := doneAt(ctx, i)
 		if err == nil {
@@ -109,9 +109,9 @@ func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
 				err = nil
 			}
 		}
-		failed.add(key, err)
+		failed.Add(key, err)
 	}
-	return failed.err()
+	return failed.Err()
 }
 
 // Incr adds delta to a counter, as core.Backend says.
@@ -211,24 +211,4 @@ func doneAt(ctx context.Context, i int) error {
 		return nil
 	}
 	return ctx.Err()
-}
-
-// failures are the errors of a multi verb by key.
-type failures map[string]error
-
-func (f *failures) add(key string, err error) {
-	if err == nil {
-		return
-	}
-	if *f == nil {
-		*f = failures{}
-	}
-	(*f)[key] = err
-}
-
-func (f failures) err() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return &core.MultiError{Errors: f}
 }
