@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,10 +131,10 @@ func TestLargestItemDrivesOutAllOthers(t *testing.T) {
 	for i := range 500 {
 		set(t, b, key(i), make([]byte, 1000), 0)
 	}
-	large := make([]byte, bound-cost("large", 0)+minValueCost)
+	large := make([]byte, bound-64<<10) // the allocator gives what is missing, or less
 	set(t, b, "large", large, 0)
-	if s := stats(b); s.Items != 1 || s.Bytes != bound || !has(b, "large") {
-		t.Errorf("%+v, want the large item alone, of %d bytes", s, bound)
+	if s := stats(b); !has(b, "large") || s.Bytes > bound {
+		t.Errorf("%+v, want the large item, and at most %d bytes", s, bound)
 	}
 	audit(t, b)
 }
@@ -176,6 +177,82 @@ func TestScanDoesNotDriveOutWhatIsInUse(t *testing.T) {
 	}
 }
 
+// A counter that is only moved, and an item that is only touched, are in use.
+func TestScanDoesNotDriveOutWhatIsMovedOrTouched(t *testing.T) {
+	b := New(&Options{MaxItems: 100})
+	ctx := context.Background()
+	set(t, b, "counter", []byte("1"), 0)
+	set(t, b, "touched", nil, 0)
+	for i := range 1000 {
+		for range 2 {
+			if _, err := b.Incr(ctx, "counter", 1); err != nil {
+				t.Fatalf("after %d other items the counter is gone: %v", i, err)
+			}
+			if err := b.Touch(ctx, "touched", 0); err != nil {
+				t.Fatalf("after %d other items the touched one is gone: %v", i, err)
+			}
+		}
+		set(t, b, "scan "+key(i), nil, 0)
+	}
+}
+
+// Each small store would take the room that the large one has just made, were it
+// not kept for it.
+func TestLargeItemIsStoredBesideManySmallOnes(t *testing.T) {
+	b := New(&Options{MaxBytes: 16 << 20})
+	for i := 0; stats(b).Evictions == 0; i++ {
+		set(t, b, key(i), make([]byte, 100), 0)
+	}
+	var stored atomic.Int32
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for i := 0; stored.Load() < 2; i++ {
+				set(t, b, fmt.Sprint(w, i), make([]byte, 100), 0)
+			}
+		})
+	}
+	for i := range 2 { // which need more than all there is, together
+		writers.Go(func() {
+			set(t, b, fmt.Sprint("large", i), make([]byte, 9<<20), 0)
+			stored.Add(1)
+		})
+	}
+	writers.Wait()
+	audit(t, b)
+}
+
+func TestOneLargeItemDoesNotEmptyItsShard(t *testing.T) {
+	b := New(&Options{MaxBytes: 16 << 20})
+	for i := 0; stats(b).Evictions == 0; i++ {
+		set(t, b, key(i), make([]byte, 100), 0)
+	}
+	set(t, b, "large", make([]byte, 1<<20), 0)
+	least := int64(1 << 62)
+	for i := range b.shards {
+		least = min(least, b.shards[i].bytes)
+	}
+	if share := int64(16<<20) / int64(len(b.shards)); least < share/2 {
+		t.Errorf("a shard is left with %d bytes, its share is %d", least, share)
+	}
+	audit(t, b)
+}
+
+func TestCountersNeedNoMoreRoomWhenTheyMove(t *testing.T) {
+	b := New(&Options{MaxBytes: 100 << 10})
+	ctx := context.Background()
+	for i := 0; stats(b).Evictions == 0; i++ {
+		set(t, b, key(i), []byte("1"+strings.Repeat(" ", i%60)), 0) // some longer than any number
+	}
+	for i := range 1000 {
+		if _, err := b.Incr(ctx, key(i), 1<<63); err != nil && err != core.ErrMiss {
+			t.Fatal(err)
+		}
+		b.Get(ctx, key(i)) // which makes the digits
+	}
+	audit(t, b)
+}
+
 // The point of the ghosts: a key that comes back soon after it went is one that
 // is in use, though never twice while it is in the small queue.
 func TestKeyThatComesBackGetsIntoTheMainQueue(t *testing.T) {
@@ -191,6 +268,28 @@ func TestKeyThatComesBackGetsIntoTheMainQueue(t *testing.T) {
 		t.Errorf("it came back into queue %d, want %d", q, mainQueue)
 	}
 	audit(t, b)
+}
+
+func TestGhostThatWasRenewedIsNotForgottenWithItsOldRecord(t *testing.T) {
+	var g ghosts
+	const limit = 4
+	hash := func(i uint64) uint64 { return i << 32 }
+	g.add(hash(1), limit)
+	if !g.take(hash(1)) || g.take(hash(1)) {
+		t.Error("a ghost is there once")
+	}
+	for _, i := range []uint64{2, 3, 1, 4} {
+		g.add(hash(i), limit)
+	}
+	if !g.take(hash(1)) {
+		t.Error("the renewed ghost went with its old record")
+	}
+	for i := uint64(10); i < 20; i++ {
+		g.add(hash(i), limit)
+	}
+	if len(g.known) != limit || len(g.order) != limit {
+		t.Errorf("%d ghosts are known, %d in order, want %d", len(g.known), len(g.order), limit)
+	}
 }
 
 // A Zipf trace as the literature takes it. LRU, run beside it, is the bar.

@@ -41,9 +41,13 @@ var (
 	errHoldsBytes  = fmt.Errorf("%w: the key holds bytes, not a value of core.Shared", core.ErrCodec)
 )
 
-// cloneValue answers a copy of value, fit for entry.value.
+// cloneValue answers a copy of value, fit for entry.value. Its capacity is what
+// the allocator gave.
 func cloneValue(value []byte) []byte {
-	return append(make([]byte, 0, max(len(value), 1)), value...)
+	if len(value) == 0 {
+		return make([]byte, 0, 1)
+	}
+	return append([]byte(nil), value...)
 }
 
 func (e *entry) expired(now int64) bool { return e.deadline != 0 && now >= e.deadline }
@@ -84,23 +88,6 @@ func (e *entry) count() (uint64, error) {
 		return 0, core.ErrNotNumber
 	}
 	return core.ParseCount(e.value)
-}
-
-const (
-	// entryCost is the memory that an item takes beside its key and value: the
-	// entry, its place in the map, and what the allocator rounds up. See
-	// TestBytesTellTheHeapInUse.
-	entryCost = 176
-
-	// minValueCost is what a short value counts as. It is the length of the
-	// longest counter, so that a counter needs no more room when it moves.
-	minValueCost = 20
-)
-
-// cost answers the memory that an item counts as. The length is 0 for what
-// core.Shared stores.
-func cost(key string, valueLen int) int64 {
-	return int64(entryCost + len(key) + max(valueLen, minValueCost))
 }
 
 // A ring is a list of entries, linked in a circle. Links are of one of two

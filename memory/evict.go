@@ -75,23 +75,29 @@ func (q *queues) victim() *entry {
 	}
 }
 
-// ghosts remember, by hash, which keys were dropped from the small queue.
+// ghosts remember, by hash, which keys were dropped from the small queue. Each
+// has a number, one more than the one before.
 type ghosts struct {
-	known map[uint32]struct{}
-	order []uint32 // the oldest first; some may no longer be known
+	known map[uint32]uint32 // the number, by fingerprint
+	order []uint32          // fingerprints, the oldest first; some may be taken or renewed
+	first uint32            // the number of the first in order
 }
 
-// add remembers hash and forgets what is more than limit back.
+// add remembers hash and forgets what is more than limit back. If limit became
+// less, it forgets some at a time.
 func (g *ghosts) add(hash uint64, limit int) {
 	if g.known == nil {
-		g.known = map[uint32]struct{}{}
+		g.known = map[uint32]uint32{}
 	}
 	print := fingerprint(hash)
-	g.known[print] = struct{}{}
+	g.known[print] = g.first + uint32(len(g.order))
 	g.order = append(g.order, print)
-	for len(g.order) > limit {
-		delete(g.known, g.order[0])
-		g.order = g.order[1:]
+	for n := 0; n < 8 && len(g.order) > limit; n++ {
+		oldest := g.order[0]
+		if number, ok := g.known[oldest]; ok && number == g.first {
+			delete(g.known, oldest)
+		}
+		g.order, g.first = g.order[1:], g.first+1
 	}
 }
 

@@ -30,8 +30,10 @@ func audit(t *testing.T, b *Backend) {
 			}
 			if e.deadline != 0 {
 				due++
-				if want := b.bucketOf(e.deadline); e.bucket != want {
-					t.Errorf("%q lies in bucket %d, want %d", key, e.bucket, want)
+				tick := e.deadline / b.interval
+				near, far := int32(tick%b.buckets), int32(b.buckets+tick/b.buckets%farRounds)
+				if e.bucket != near && e.bucket != far {
+					t.Errorf("%q lies in bucket %d, want %d or %d", key, e.bucket, near, far)
 				}
 			}
 		}
@@ -55,8 +57,9 @@ func audit(t *testing.T, b *Backend) {
 		if b.bounds.set() && queued != len(sh.entries) {
 			t.Errorf("shard %d: %d entries are queued, of %d", i, queued, len(sh.entries))
 		}
-		if n, most := len(sh.ghosts.order), ghostRounds*int(max(b.bounds.maxItems, b.bounds.maxBytes/entryCost)); n > most {
-			t.Errorf("shard %d: %d ghosts, at most %d", i, n, most)
+		n, most := len(sh.ghosts.order), ghostRounds*int(max(b.bounds.maxItems, b.bounds.maxBytes/entryCost))
+		if n > most || len(sh.ghosts.known) > n {
+			t.Errorf("shard %d: %d ghosts of which %d are known, at most %d", i, n, len(sh.ghosts.known), most)
 		}
 		sh.mu.Unlock()
 	}
@@ -118,24 +121,28 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 	b := New(&Options{MaxItems: 10, BucketInterval: time.Hour}) // one shard
 	sh := &b.shards[0]
 	for i, key := range []string{"k1", "k2", "k3"} {
-		sh.bounds().take(1, cost(key, 0))
-		e := &entry{key: key, value: cloneValue(nil), cost: cost(key, 0)}
+		c := b.bounds.cost(key, 0)
+		b.bounds.take(1, c)
+		e := &entry{key: key, value: cloneValue(nil), cost: c}
 		sh.insert(e)
-		sh.setDeadline(e, int64(i+1))
+		sh.setDeadline(e, int64(i+1), 0)
 	}
 	for _, c := range []struct {
-		now  int64
-		seen int
-		left []string
+		now, budget int64
+		dropped     int
+		all         bool
+		left        []string
 	}{
-		{0, 3, []string{"k1", "k2", "k3"}},
-		{2, 3, []string{"k3"}},
-		{2, 1, []string{"k3"}},
-		{3, 1, nil},
-		{9, 0, nil},
+		{0, 10, 0, true, []string{"k1", "k2", "k3"}},
+		{1, 10, 1, true, []string{"k2", "k3"}},
+		{1, 10, 0, true, []string{"k2", "k3"}},
+		{9, 1, 1, false, []string{"k3"}},
+		{9, 1, 1, true, nil},
+		{9, 10, 0, true, nil},
 	} {
-		if seen := sh.sweep(0, c.now); seen != c.seen {
-			t.Errorf("at %d the sweep looked at %d entries, want %d", c.now, seen, c.seen)
+		dropped, all := sh.sweep(0, c.now, int(c.budget))
+		if dropped != c.dropped || all != c.all {
+			t.Errorf("at %d the sweep dropped %d, and %v says whether it saw all; want %d, %v", c.now, dropped, all, c.dropped, c.all)
 		}
 		if len(sh.entries) != len(c.left) {
 			t.Errorf("at %d there are %d entries, want %q", c.now, len(sh.entries), c.left)
@@ -157,8 +164,6 @@ func TestKeyIsNotKeptAsPartOfALargerString(t *testing.T) {
 		t.Error("the entry's key keeps all of the string that it was cut from")
 	}
 }
-
-func (sh *shard) bounds() *bounds { return &sh.owner.bounds }
 
 // FuzzBackend does what the input says, a verb for each pair of bytes, beside a
 // map that is known to be right, and audits the structure at the end. With a

@@ -38,9 +38,8 @@ type Options struct {
 	Buckets int
 
 	// BucketInterval is how far apart in time the buckets are: 15 seconds by
-	// default, at least 10 milliseconds. An item that nobody reads is swept
-	// within an interval of its end if Buckets times BucketInterval is as long
-	// as its time to live; a longer life only costs a look at each round.
+	// default, at least 10 milliseconds. Where there are stores enough, an item
+	// that nobody reads is swept about an interval after its end.
 	BucketInterval time.Duration
 
 	// MaxItems is how many items are kept; by default there is no bound. Items

@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -119,4 +120,48 @@ func TestAsGivesTheBackend(t *testing.T) {
 	if !cache.As(&got) || got != b {
 		t.Errorf("As gives %p, want %p", got, b)
 	}
+}
+
+func TestMultiVerbsDoNothingUnderAContextThatIsDone(t *testing.T) {
+	b := memory.New(nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var items []core.Item
+	var keys []string
+	for i := range 1000 {
+		keys = append(keys, fmt.Sprint(i))
+		items = append(items, core.Item{Key: keys[i]})
+	}
+	_, getErr := b.GetMulti(ctx, keys)
+	for what, err := range map[string]error{"GetMulti": getErr, "StoreMulti": b.StoreMulti(ctx, core.Set, items), "DeleteMulti": b.DeleteMulti(ctx, keys)} {
+		var multi *core.MultiError
+		if !errors.As(err, &multi) || len(multi.Errors) != len(keys) || !errors.Is(multi.Errors["999"], context.Canceled) {
+			t.Errorf("%s: %v, want %v for each of %d keys", what, err, context.Canceled, len(keys))
+		}
+	}
+	if s, _ := b.Stats(t.Context()); s.Items != 0 {
+		t.Errorf("%d items were stored", s.Items)
+	}
+}
+
+func TestKeysEndsWhenTheContextIsDone(t *testing.T) {
+	b := memory.New(&memory.Options{MaxItems: 100}) // one shard
+	for i := range 100 {
+		if err := b.Store(t.Context(), core.Set, core.Item{Key: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 0
+	for _, err := range b.Keys(ctx, "") {
+		cancel()
+		if n++; err != nil {
+			if !errors.Is(err, context.Canceled) || n != 2 {
+				t.Errorf("after %d keys: error is %v, want %v after one", n, err, context.Canceled)
+			}
+			return
+		}
+	}
+	t.Errorf("%d keys and no error", n)
 }

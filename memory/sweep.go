@@ -7,23 +7,32 @@ import (
 	"time"
 )
 
-// A sweeper finds the expired items that nobody reads. Time is cut into ticks
-// of one interval each; an entry lies in the bucket of the tick in which it
-// expires, and a bucket is looked through when its tick is over. With more ticks
-// to come than there are buckets, a bucket also holds entries of later rounds.
+// A sweeper finds the expired items that nobody reads. Time is cut into ticks of
+// one interval each, and as many ticks as there are buckets are a round.
+//
+// Each shard has two rows of buckets. What expires within the next round lies in
+// the bucket of its tick, which is looked through when the tick is over. What
+// expires later lies in the bucket of its round, of which there are farRounds;
+// when its round has begun it moves to the bucket of its tick. An item is thus
+// looked at a few times in its life, however long that is.
 type sweeper struct {
-	buckets  int64 // how many
+	buckets  int64 // how many, in the first row
 	interval int64 // in nanoseconds
 
-	next atomic.Int64 // the tick whose bucket is to be looked through; written under mu
+	next atomic.Int64 // the tick that is to be swept; written under mu
 
 	mu    sync.Mutex // held by the one who sweeps
-	shard int        // the shard in which to go on; guarded by mu
+	shard int        // in which shard to go on; guarded by mu
+	round int64      // the last one whose items have moved; guarded by mu
 }
 
-// sweepBudget is how many entries a store looks at, and in how many shards, for
-// the sweeper before it leaves the rest to the stores that follow. A shard's
-// bucket is looked through as a whole.
+// farRounds is how many buckets the second row has. An item that expires more
+// than so many rounds from now is looked at each time they have gone by.
+const farRounds = 64
+
+// sweepBudget is how many items one store moves or drops for the sweeper before
+// it leaves the rest to those that follow. A shard in which there is nothing to
+// do counts as one.
 const sweepBudget = 1000
 
 // deadline answers when an item stored now for ttl expires.
@@ -38,12 +47,16 @@ func deadline(now int64, ttl time.Duration) int64 {
 }
 
 // bucketOf answers the bucket of what expires at deadline.
-func (s *sweeper) bucketOf(deadline int64) int32 {
-	return int32(deadline / s.interval % s.buckets)
+func (s *sweeper) bucketOf(deadline, now int64) int32 {
+	tick := deadline / s.interval
+	if tick-now/s.interval < s.buckets {
+		return int32(tick % s.buckets)
+	}
+	return int32(s.buckets + tick/s.buckets%farRounds)
 }
 
-// sweep looks through buckets whose tick is over, if there are any and nobody
-// else does.
+// sweep goes on with the ticks that are over, if there are any and nobody else
+// is at it.
 func (b *Backend) sweep(now int64) {
 	current := now / b.interval
 	if b.next.Load() >= current || !b.sweeper.mu.TryLock() {
@@ -51,46 +64,85 @@ func (b *Backend) sweep(now int64) {
 	}
 	defer b.sweeper.mu.Unlock()
 	tick := b.next.Load()
-	if current-tick > b.buckets { // one round sees every bucket
-		tick, b.shard = current-b.buckets, 0
-	}
-	budget := sweepBudget
-	for ; tick < current; tick++ {
-		for ; b.shard < len(b.shards); b.shard++ {
-			if budget <= 0 {
-				b.next.Store(tick)
-				return
-			}
-			budget -= 1 + b.shards[b.shard].sweep(tick%b.buckets, now)
+	// Of rounds that went by unswept the last will do: it sees every bucket.
+	tick += (current - tick - 1) / b.buckets * b.buckets
+	for budget := sweepBudget; tick < current && budget > 0; {
+		done, all := b.shards[b.shard].sweep(tick, now, budget)
+		budget -= 1 + done
+		if !all {
+			break
 		}
-		b.shard = 0
+		if b.shard++; b.shard == len(b.shards) {
+			b.shard = 0
+			if tick%b.buckets == 0 {
+				b.round = tick / b.buckets
+			}
+			tick++
+		}
 	}
 	b.next.Store(tick)
 }
 
-// sweep drops what has expired in a bucket and answers how many entries lay
-// there.
-func (sh *shard) sweep(bucket, now int64) int {
+// sweep drops what expired in the tick. If the tick is the first of its round, it
+// first spreads the items of the round. It answers how many items it moved or
+// dropped, and false if the budget ended it.
+func (sh *shard) sweep(tick, now int64, budget int) (done int, all bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.buckets == nil {
-		return 0
+		return 0, true
 	}
-	r := &sh.buckets[bucket]
-	seen := 0
-	// The entries that stay are gathered, for a ring that loses entries is no
-	// place to walk along.
-	var stay ring
-	for e := r.first; e != nil; e = r.first {
-		seen++
-		if e.expired(now) {
-			sh.drop(e)
-			sh.expirations++
+	b := sh.owner
+	if round := tick / b.buckets; tick%b.buckets == 0 {
+		for r := max(b.round+1, round-farRounds+1); r <= round; r++ {
+			n, all := sh.buckets[b.buckets+r%farRounds].sift(budget-done, func(e *entry) bool {
+				return sh.dropExpired(e, now) || sh.bringNear(e, now)
+			})
+			if done += n; !all {
+				return done, false
+			}
+		}
+	}
+	n, all := sh.buckets[tick%b.buckets].sift(budget-done, func(e *entry) bool { return sh.dropExpired(e, now) })
+	return done + n, all
+}
+
+// dropExpired drops e if its time is over.
+func (sh *shard) dropExpired(e *entry, now int64) bool {
+	if !e.expired(now) {
+		return false
+	}
+	sh.drop(e)
+	sh.expirations++
+	return true
+}
+
+// bringNear moves e to the bucket of its tick, if the tick is near by now.
+func (sh *shard) bringNear(e *entry, now int64) bool {
+	if int64(sh.owner.bucketOf(e.deadline, now)) >= sh.owner.buckets {
+		return false
+	}
+	sh.setDeadline(e, e.deadline, now)
+	return true
+}
+
+// sift offers the entries of a bucket to take, which answers whether it took the
+// entry out. It ends when it has seen all, or when budget were taken: then it
+// answers false.
+func (r *ring) sift(budget int, take func(e *entry) bool) (taken int, all bool) {
+	var stays *entry // the first that was left
+	for e := r.first; e != nil && e != stays; e = r.first {
+		if taken == budget {
+			return taken, false
+		}
+		if take(e) {
+			taken++
 			continue
 		}
-		r.remove(e, inBucket)
-		stay.push(e, inBucket)
+		if stays == nil {
+			stays = e
+		}
+		r.first = e.links[inBucket].next
 	}
-	*r = stay
-	return seen
+	return taken, true
 }

@@ -28,9 +28,10 @@ func (b *Backend) Get(_ context.Context, key string) (core.Item, error) {
 func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
 	items := make([]core.Item, 0, len(keys))
 	var failed core.MultiError
+	patience := patience{ctx: ctx}
 	for i, key := range keys {
 		var item core.Item
-		err := doneAt(ctx, i)
+		err := patience.at(i)
 		if err == nil {
 			item, err = b.Get(ctx, key)
 		}
@@ -76,8 +77,9 @@ func (b *Backend) StoreShared(_ context.Context, mode core.Mode, item core.Item,
 // StoreMulti stores items on mode's condition, as core.MultiStorer says.
 func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
 	var failed core.MultiError
+	patience := patience{ctx: ctx}
 	for i, item := range items {
-		err := doneAt(ctx, i)
+		err := patience.at(i)
 		if err == nil {
 			err = b.store(mode, item, nil)
 		}
@@ -91,7 +93,7 @@ func (b *Backend) Delete(_ context.Context, key string) error {
 	sh := b.shardOf(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.live(key)
+	e := sh.live(key, b.now())
 	if e == nil {
 		return core.ErrMiss
 	}
@@ -102,8 +104,9 @@ func (b *Backend) Delete(_ context.Context, key string) error {
 // DeleteMulti deletes keys, as core.MultiDeleter says.
 func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
 	var failed core.MultiError
+	patience := patience{ctx: ctx}
 	for i, key := range keys {
-		err := doneAt(ctx, i)
+		err := patience.at(i)
 		if err == nil {
 			if err = b.Delete(ctx, key); err == core.ErrMiss {
 				err = nil
@@ -128,10 +131,11 @@ func (b *Backend) move(key string, to func(uint64) uint64) (uint64, error) {
 	sh := b.shardOf(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.live(key)
-	if e == nil {
+	e := sh.entries[key]
+	if e == nil || e.deadline != 0 && sh.dropExpired(e, b.now()) {
 		return 0, core.ErrMiss
 	}
+	sh.use(e)
 	n, err := e.count()
 	if err != nil {
 		return 0, err
@@ -146,11 +150,13 @@ func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error 
 	sh := b.shardOf(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.live(key)
+	now := b.now()
+	e := sh.live(key, now)
 	if e == nil {
 		return core.ErrMiss
 	}
-	sh.setDeadline(e, deadline(b.now(), ttl))
+	sh.use(e)
+	sh.setDeadline(e, deadline(now, ttl), now)
 	return nil
 }
 
@@ -183,6 +189,10 @@ func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, err
 				return
 			}
 			for _, key := range b.shards[i].keys(prefix) {
+				if err := ctx.Err(); err != nil {
+					yield("", err)
+					return
+				}
 				if !yield(key, nil) {
 					return
 				}
@@ -205,10 +215,16 @@ func (sh *shard) keys(prefix string) []string {
 	return keys
 }
 
-// doneAt answers ctx's error, which it looks at now and then as i grows.
-func doneAt(ctx context.Context, i int) error {
-	if i%256 != 0 {
-		return nil
+// A patience is that of a caller with many keys: it looks at the context now and
+// then, and once that is done it is done for all keys that follow.
+type patience struct {
+	ctx context.Context
+	err error
+}
+
+func (p *patience) at(i int) error {
+	if p.err == nil && i%256 == 0 {
+		p.err = p.ctx.Err()
 	}
-	return ctx.Err()
+	return p.err
 }
