@@ -228,12 +228,9 @@ func TestOneLargeItemDoesNotEmptyItsShard(t *testing.T) {
 		set(t, b, key(i), make([]byte, 100), 0)
 	}
 	set(t, b, "large", make([]byte, 1<<20), 0)
-	least := int64(1 << 62)
-	for i := range b.shards {
-		least = min(least, b.shards[i].bytes)
-	}
-	if share := int64(16<<20) / int64(len(b.shards)); least < share/2 {
-		t.Errorf("a shard is left with %d bytes, its share is %d", least, share)
+	share := int(stats(b).Items) / len(b.shards)
+	if left := len(b.shardOf("large").entries); left < share/2 {
+		t.Errorf("the shard is left with %d items, its share is %d", left, share)
 	}
 	audit(t, b)
 }

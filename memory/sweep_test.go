@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +77,9 @@ func TestSweepClearsABurstWithFewStores(t *testing.T) {
 		for i := range 50000 {
 			set(t, b, key(i), nil, time.Hour)
 		}
+		// Five rounds lie between two stores, so that each finds the sweeper at
+		// the same bucket, which is not the first.
+		time.Sleep(300 * time.Millisecond)
 		for range 1200 {
 			time.Sleep(3 * time.Second)
 			set(t, b, "k", nil, 0)
@@ -89,6 +93,25 @@ func TestSweepClearsABurstWithFewStores(t *testing.T) {
 			t.Errorf("%d items are held, want 1", held)
 		}
 	})
+}
+
+// What makes a long life cheap: a round's end does not look at those who live on.
+func TestItemsThatLiveLongLieInTheFarRow(t *testing.T) {
+	b := New(nil)
+	round := time.Duration(b.buckets * b.interval)
+	for ttl, far := range map[time.Duration]bool{time.Second: false, round - time.Minute: false, round + time.Minute: true, 1000 * round: true} {
+		set(t, b, "k", nil, ttl)
+		if bucket := b.shardOf("k").entries["k"].bucket; (int64(bucket) >= b.buckets) != far {
+			t.Errorf("an item for %v lies in bucket %d of %d; far: want %v", ttl, bucket, b.buckets, far)
+		}
+		audit(t, b)
+	}
+}
+
+func TestIntervalHasALeastValue(t *testing.T) {
+	if b := New(&Options{BucketInterval: 1}); b.interval != int64(minInterval) {
+		t.Errorf("interval %v, want %v", time.Duration(b.interval), minInterval)
+	}
 }
 
 func TestURLSetsTheInterval(t *testing.T) {
@@ -187,28 +210,20 @@ func TestTouchAndCountersMoveBetweenBuckets(t *testing.T) {
 }
 
 func TestSweepsRunBesideEverythingElse(t *testing.T) {
-	b := New(&Options{Buckets: 3, BucketInterval: 1}) // the shortest that there is
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for i := range 20000 {
-			set(t, b, key(i%500), nil, time.Duration(i%20)*time.Millisecond)
-		}
-	}()
-	for i := 0; ; i++ {
-		select {
-		case <-done:
-			audit(t, b)
-			if stats(b).Expirations == 0 {
-				t.Error("nothing expired: this proves nothing")
+	b := New(&Options{Buckets: 3, BucketInterval: minInterval})
+	var workers sync.WaitGroup
+	for w := range 4 {
+		workers.Go(func() {
+			for i := w; stats(b).Expirations < 2000; i += 4 {
+				set(t, b, key(i%500), nil, time.Duration(i%20)*time.Millisecond)
+				set(t, b, key(500+i), []byte("v"), time.Millisecond) // which nobody reads
+				has(b, key(i%500))
+				b.Touch(context.Background(), key(i%500), time.Millisecond)
 			}
-			return
-		default:
-			has(b, key(i%500))
-			b.Touch(context.Background(), key(i%500), time.Millisecond)
-			set(t, b, key(500+i%500), []byte("v"), time.Millisecond)
-		}
+		})
 	}
+	workers.Wait()
+	audit(t, b)
 }
 
 func TestBytesTellTheHeapInUse(t *testing.T) {
