@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -40,15 +41,30 @@ var abilityCases = []testCase{
 		for _, item := range items {
 			item.Value = []byte("new")
 			e.must("Store of an item from GetMulti, by its token", e.backend.Store(e.ctx, core.CompareAndSwap, item))
+			for _, mode := range []core.Mode{core.CompareAndSwap, core.CompareAndDelete} {
+				e.want("Store of an item from GetMulti, by a token that is old", e.backend.Store(e.ctx, mode, item), core.ErrConflict)
+			}
 		}
 		e.holds("a", "new")
 		e.holds("b", "new")
+
+		shared := core.NewTyped(e.cache, core.Shared[*int]())
+		if err := shared.Set(e.ctx, "shared", new(int), 0); errors.Is(err, errUnsupported) {
+			return
+		}
+		got, err := e.cache.GetMulti(e.ctx, []string{"a", "shared", "absent"})
+		e.failsFor("GetMulti of bytes and a shared value", err, map[string]error{"shared": core.ErrCodec})
+		e.sameValues("GetMulti of bytes and a shared value", got, map[string]string{"a": "new"})
 	}},
 	{"ability-ttl", "TTL of a core.TTLReader is what is left: never more than was given, never 0 for a life that ends, 0 for one that does not, ErrMiss for an absent key.", func(e *env) {
 		if _, ok := e.backend.(core.TTLReader); !ok {
 			_, err := e.cache.TTL(e.ctx, "k")
 			e.want("TTL", err, errUnsupported)
 			e.decline("core.TTLReader")
+			return
+		}
+		if limit := e.cache.Traits().MaxTTL; limit > 0 && limit < 3*time.Hour {
+			e.decline("times to live of more than an hour, by Traits.MaxTTL")
 			return
 		}
 		left := func(key string, least, most time.Duration) {
@@ -74,6 +90,15 @@ var abilityCases = []testCase{
 		left("hour", time.Hour-time.Since(start)-res, time.Hour+res-200*time.Millisecond)
 		e.must("Touch", e.cache.Touch(e.ctx, "hour", 2*time.Hour))
 		left("hour", time.Hour+time.Minute, 2*time.Hour+res)
+		e.must("Replace", e.cache.Replace(e.ctx, "hour", []byte("v"), time.Minute))
+		left("hour", 30*time.Second, time.Minute+res)
+		item := e.item("hour")
+		item.TTL = time.Hour
+		e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, item))
+		left("hour", time.Hour-time.Minute, time.Hour+res)
+		e.must("Touch for ever", e.cache.Touch(e.ctx, "hour", 0))
+		left("hour", 0, 0)
+		e.must("Set", e.cache.Set(e.ctx, "hour", []byte("v"), time.Hour))
 		e.must("Set for ever", e.cache.Set(e.ctx, "hour", []byte("v"), 0))
 		left("hour", 0, 0)
 		time.Sleep(300*time.Millisecond + res)
@@ -118,6 +143,18 @@ var abilityCases = []testCase{
 		if after.Items != 0 && after.Bytes != 0 && after.Bytes <= before.Bytes {
 			e.errorf("Bytes: from %d to %d while items were stored", before.Bytes, after.Bytes)
 		}
+		e.set("k1", "again")
+		e.must("Delete", e.cache.Delete(e.ctx, "k2"))
+		_, err = e.cache.GetMulti(e.ctx, []string{"k1", "k3", "absent", "k2"})
+		e.must("GetMulti", err)
+		last, err := e.cache.Stats(e.ctx)
+		e.must("Stats", err)
+		if after.Items != 0 && last.Items != after.Items-1 {
+			e.errorf("Items: from %d to %d, want one less", after.Items, last.Items)
+		}
+		grew("Hits, by GetMulti,", after.Hits, last.Hits, 2)
+		grew("Misses, by GetMulti,", after.Misses, last.Misses, 2)
+		grew("Evictions, by Delete,", after.Evictions, last.Evictions, 0)
 	}},
 	{"ability-keys", "Keys of a core.KeyLister yields every key that begins with the prefix and is there, no other, and lets its loop call the backend or end.", func(e *env) {
 		l, ok := e.backend.(core.KeyLister)
@@ -151,6 +188,14 @@ var abilityCases = []testCase{
 		same("a*", "a*")
 		same("z")
 		same("", "a", "ab", "abc", "b", "a*", "\x00")
+		odd := []string{"o_b", "oxb", "O_b", "o%", "o?", "o[b]", "o\\", "o\r\n", "o\xff", "o" + strings.Repeat("k", 300)}
+		for _, key := range odd {
+			e.set(key, "v")
+		}
+		for _, prefix := range odd {
+			same(prefix, prefix)
+		}
+		e.must("DeleteMulti", e.cache.DeleteMulti(e.ctx, odd))
 		for key, err := range l.Keys(e.ctx, e.full("")) {
 			e.must("Keys", err)
 			e.must("Delete in the loop", e.backend.Delete(e.ctx, key))
@@ -216,10 +261,29 @@ var abilityCases = []testCase{
 		e.must("CompareAndDelete", shared.CompareAndDelete(e.ctx, item))
 		e.lacks("k")
 
-		before := time.Now()
+		e.want("CompareAndSwap of an absent key", shared.CompareAndSwap(e.ctx, item), core.ErrMiss)
+		e.lacks("k")
+		e.must("Set of nil", shared.Set(e.ctx, "k", nil, 0))
+		is("k", nil)
+		e.want("Add of bytes over a shared value", e.cache.Add(e.ctx, "k", nil, 0), core.ErrExists)
+		e.set("bytes", "v")
+		e.want("Add of a shared value over bytes", shared.Add(e.ctx, "bytes", v, 0), core.ErrExists)
+		e.must("Set", shared.Set(e.ctx, "k", v, 0))
+		e.must("Touch", e.cache.Touch(e.ctx, "k", longTTL))
+		is("k", v)
+		if e.canFlush() {
+			e.must("Flush", e.cache.Flush(e.ctx))
+			_, err = shared.Get(e.ctx, "k")
+			e.want("Get of a shared value after Flush", err, core.ErrMiss)
+		}
+
 		const ttl = 200 * time.Millisecond
-		e.must("Set", shared.Set(e.ctx, "short", v, ttl))
-		e.live([]lifetime{{what: "Set through core.Shared", key: "short", ttl: ttl, before: before, after: time.Now()}})
+		e.must("Set", shared.Set(e.ctx, "replace", v, 0))
+		e.live([]lifetime{
+			e.born("Set through core.Shared", "set", ttl, func() error { return shared.Set(e.ctx, "set", v, ttl) }),
+			e.born("Add through core.Shared", "add", ttl, func() error { return shared.Add(e.ctx, "add", v, ttl) }),
+			e.born("Replace through core.Shared", "replace", ttl, func() error { return shared.Replace(e.ctx, "replace", v, ttl) }),
+		})
 	}},
 	{"ability-unsupported", "A method of core.Backend is never errors.ErrUnsupported: only the optional interfaces can be declined.", func(e *env) {
 		e.set("k", "1")

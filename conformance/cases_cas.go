@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"time"
+
 	"github.com/cachewire/cachewire/core"
 )
 
@@ -28,7 +30,7 @@ var casCases = []testCase{
 		e.want("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, swap(item, "new")), core.ErrConflict)
 		e.holds("k", "other")
 	}},
-	{"cas-same-bytes", "A Set or Replace changes the token, even where it stores the same bytes.", func(e *env) {
+	{"cas-same-bytes", "Every store changes the token, even where it stores the same bytes.", func(e *env) {
 		for _, value := range []string{"same", ""} {
 			e.set("k", value)
 			item := e.item("k")
@@ -37,6 +39,12 @@ var casCases = []testCase{
 			item = e.item("k")
 			e.must("Replace", e.cache.Replace(e.ctx, "k", []byte(value), 0))
 			e.want("CompareAndSwap after Replace", e.cache.CompareAndSwap(e.ctx, swap(item, "new")), core.ErrConflict)
+			item = e.item("k")
+			e.must("SetMulti", e.cache.SetMulti(e.ctx, bytesOf(map[string]string{"k": value}), 0))
+			e.want("CompareAndSwap after SetMulti", e.cache.CompareAndSwap(e.ctx, swap(item, "new")), core.ErrConflict)
+			item = e.item("k")
+			e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, swap(item, value)))
+			e.want("CompareAndSwap after CompareAndSwap", e.cache.CompareAndSwap(e.ctx, swap(item, "new")), core.ErrConflict)
 			e.holds("k", value)
 		}
 	}},
@@ -53,6 +61,22 @@ var casCases = []testCase{
 		e.must("Delete", e.cache.Delete(e.ctx, "k"))
 		e.must("Add", e.cache.Add(e.ctx, "k", []byte("same"), 0))
 		e.want("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, swap(item, "new")), core.ErrConflict)
+		e.holds("k", "same")
+
+		e.must("Set", e.cache.Set(e.ctx, "short", []byte("same"), 100*time.Millisecond))
+		if item, err := e.cache.GetItem(e.ctx, "short"); err == nil { // on a slow machine its time may be over
+			time.Sleep(100*time.Millisecond + e.resolution())
+			e.must("Add", e.cache.Add(e.ctx, "short", []byte("same"), 0))
+			e.want("CompareAndSwap after the item's end", e.cache.CompareAndSwap(e.ctx, swap(item, "new")), core.ErrConflict)
+		}
+
+		if e.prefix != "" {
+			return
+		}
+		item = e.item("k")
+		e.must("Flush", e.cache.Flush(e.ctx))
+		e.set("k", "same")
+		e.want("CompareAndSwap after Flush", e.cache.CompareAndSwap(e.ctx, swap(item, "new")), core.ErrConflict)
 		e.holds("k", "same")
 	}},
 	{"cas-twice", "A token is good for one CompareAndSwap.", func(e *env) {
@@ -82,9 +106,17 @@ var casCases = []testCase{
 		e.holds("k", "new")
 	}},
 	{"cas-counter", "Incr and Decr change the token, and a counter can be swapped.", func(e *env) {
+		e.set("n", "0")
+		_, err := e.cache.Decr(e.ctx, "n", 1)
+		e.must("Decr", err)
+		floor := e.item("n")
+		_, err = e.cache.Decr(e.ctx, "n", 1)
+		e.must("Decr of 0", err)
+		e.want("CompareAndSwap after Decr of 0", e.cache.CompareAndSwap(e.ctx, swap(floor, "5")), core.ErrConflict)
 		for what, move := range map[string]func() (uint64, error){
-			"Incr": func() (uint64, error) { return e.cache.Incr(e.ctx, "n", 1) },
-			"Decr": func() (uint64, error) { return e.cache.Decr(e.ctx, "n", 1) },
+			"Incr":      func() (uint64, error) { return e.cache.Incr(e.ctx, "n", 1) },
+			"Decr":      func() (uint64, error) { return e.cache.Decr(e.ctx, "n", 1) },
+			"Incr by 0": func() (uint64, error) { return e.cache.Incr(e.ctx, "n", 0) },
 		} {
 			e.set("n", "10")
 			_, err := e.cache.Incr(e.ctx, "n", 1) // a counter by now, however it is kept

@@ -10,54 +10,87 @@ import (
 )
 
 var contextCases = []testCase{
-	{"context-backend", "A Backend that is given a context which is done answers its error or the truth: never a miss for a key that is there, nor success for a write that did not happen.", func(e *env) {
+	{"context-backend", "A Backend that is given a context which is done answers its error or the truth: never a miss or a conflict that is none, nor success for a write that did not happen.", func(e *env) {
 		ctx, cancel := context.WithCancel(e.ctx)
 		cancel()
-		key := e.full("k")
-		e.set("k", "1")
-		notAMiss := func(what string, err error) {
-			if err != nil && !errors.Is(err, context.Canceled) {
-				e.errorf("%s under a context that is done: error is %v, want %v or none", what, err, context.Canceled)
+		b, key := e.backend, e.full("k")
+		store := func(mode core.Mode) func() error {
+			return func() error {
+				return b.Store(ctx, mode, core.Item{Key: key, Value: []byte("2"), Token: e.item("k").Token})
 			}
 		}
-		item, err := e.backend.Get(ctx, key)
-		if notAMiss("Get", err); err == nil && string(item.Value) != "1" {
-			e.errorf("Get under a context that is done: %s, want \"1\" or an error", show(string(item.Value)))
-		}
-		err = e.backend.Store(ctx, core.Set, core.Item{Key: key, Value: []byte("2")})
-		if notAMiss("Store", err); err == nil {
-			e.holds("k", "2")
-		}
-		notAMiss("Touch", e.backend.Touch(ctx, key, longTTL))
-		if n, err := e.backend.Incr(ctx, key, 1); err == nil {
-			e.counts("k", n)
-		} else {
-			notAMiss("Incr", err)
-		}
-		if g, ok := e.backend.(core.MultiGetter); ok {
-			items, err := g.GetMulti(ctx, []string{key})
-			if err == nil && len(items) != 1 {
-				e.errorf("GetMulti under a context that is done: %d items and no error, want the item or an error", len(items))
+		for _, c := range []struct {
+			what string
+			verb func() error
+			done string // the value after success; empty for none
+		}{
+			{"Get", func() error { _, err := b.Get(ctx, key); return err }, "1"},
+			{"Store with Set", store(core.Set), "2"},
+			{"Store with Replace", store(core.Replace), "2"},
+			{"Store with CompareAndSwap", store(core.CompareAndSwap), "2"},
+			{"Store with CompareAndDelete", store(core.CompareAndDelete), ""},
+			{"Touch", func() error { return b.Touch(ctx, key, longTTL) }, "1"},
+			{"Incr", func() error { _, err := b.Incr(ctx, key, 2); return err }, "3"},
+			{"Decr", func() error { _, err := b.Decr(ctx, key, 1); return err }, "0"},
+			{"GetMulti", func() error {
+				g, ok := b.(core.MultiGetter)
+				if !ok {
+					return nil
+				}
+				items, err := g.GetMulti(ctx, []string{key})
+				if err == nil && len(items) != 1 {
+					return errNoAnswer
+				}
+				return keyError(err, key)
+			}, "1"},
+			{"TTL", func() error {
+				r, ok := b.(core.TTLReader)
+				if !ok {
+					return nil
+				}
+				_, err := r.TTL(ctx, key)
+				return err
+			}, "1"},
+			{"StoreMulti", func() error {
+				s, ok := b.(core.MultiStorer)
+				if !ok {
+					return b.Store(ctx, core.Set, core.Item{Key: key, Value: []byte("2")})
+				}
+				return keyError(s.StoreMulti(ctx, core.Set, []core.Item{{Key: key, Value: []byte("2")}}), key)
+			}, "2"},
+			{"DeleteMulti", func() error {
+				d, ok := b.(core.MultiDeleter)
+				if !ok {
+					return b.Delete(ctx, key)
+				}
+				return keyError(d.DeleteMulti(ctx, []string{key}), key)
+			}, ""},
+			{"Delete", func() error { return b.Delete(ctx, key) }, ""},
+			{"Flush", func() error { return b.Flush(ctx) }, ""},
+		} {
+			e.set("k", "1")
+			switch err := c.verb(); {
+			case err != nil && !errors.Is(err, context.Canceled):
+				e.errorf("%s under a context that is done: error is %v, want %v or none", c.what, err, context.Canceled)
+			case err == nil && c.done == "":
+				e.lacks("k")
+			case err == nil:
+				e.holds("k", c.done)
 			}
-		}
-		err = e.backend.Delete(ctx, key)
-		if notAMiss("Delete", err); err == nil {
-			e.lacks("k")
 		}
 	}},
 	{"context-deadline", "A deadline that passes during a verb ends it in time, with the context's error, and what comes next is answered rightly.", func(e *env) {
-		for round := range 200 {
+		for round := range 10 * len(verbs) {
+			v, key := verbs[round%len(verbs)], numbered("k", round)
+			e.set(key, "1")
+			token := e.item(key).Token
 			ctx, cancel := context.WithTimeout(e.ctx, time.Duration(round%20)*10*time.Microsecond)
-			v := verbs[round%len(verbs)]
-			e.set("k", "1")
 			start := time.Now()
-			err := keyError(v.call(ctx, e.cache))
+			err := keyError(v.call(ctx, e.cache, key, token), key)
 			took := time.Since(start)
 			cancel()
-			switch {
-			case err == nil, errors.Is(err, context.DeadlineExceeded):
-			case errors.Is(err, core.ErrExists) && (v.name == "Add" || v.name == "AddMulti"):
-			default:
+			exists := v.name == "Add" || v.name == "AddMulti"
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) && !(exists && errors.Is(err, core.ErrExists)) {
 				e.errorf("%s: error is %v, want %v or none", v.name, err, context.DeadlineExceeded)
 			}
 			e.inTime(v.name, took)
@@ -66,6 +99,25 @@ var contextCases = []testCase{
 			other, value := numbered("other", round), fmt.Sprint("value of ", round)
 			e.set(other, value)
 			e.holds(other, value)
+		}
+	}},
+	{"context-bytes", "A write that a deadline cut off keeps no reference to the caller's bytes.", func(e *env) {
+		const rounds = 100
+		for round := range rounds {
+			buf := []byte("mine")
+			ctx, cancel := context.WithTimeout(e.ctx, time.Duration(round%10)*20*time.Microsecond)
+			_ = e.cache.Set(ctx, numbered("k", round), buf, 0)
+			_ = e.cache.SetMulti(ctx, map[string][]byte{numbered("m", round): buf}, 0)
+			cancel()
+			copy(buf, "XXXX")
+		}
+		time.Sleep(50 * time.Millisecond) // for those that land late
+		for round := range rounds {
+			for _, key := range []string{numbered("k", round), numbered("m", round)} {
+				if got, err := e.cache.Get(e.ctx, key); err == nil && string(got) != "mine" {
+					e.errorf("Get %s: %s, want \"mine\" or a miss", show(key), show(string(got)))
+				}
+			}
 		}
 	}},
 	{"context-cancel", "A verb that is cancelled ends in time, and no later one is answered with its reply.", func(e *env) {

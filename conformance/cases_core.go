@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -43,7 +44,7 @@ var coreCases = []testCase{
 		for want, ctx := range map[error]context.Context{context.Canceled: cancelled, context.DeadlineExceeded: late} {
 			for _, v := range verbs {
 				start := time.Now()
-				e.want(v.name, keyError(v.call(ctx, e.cache)), want)
+				e.want(v.name, keyError(v.call(ctx, e.cache, "k", new(int)), "k"), want)
 				e.inTime(v.name, time.Since(start))
 			}
 			e.want("Flush", e.cache.Flush(ctx), want)
@@ -55,7 +56,7 @@ var coreCases = []testCase{
 		e.must("Close", e.cache.Close())
 		e.must("second Close", e.cache.Close())
 		for _, v := range verbs {
-			e.want(v.name, v.call(e.ctx, e.cache), core.ErrClosed)
+			e.want(v.name, v.call(e.ctx, e.cache, "k", new(int)), core.ErrClosed)
 		}
 		e.want("Flush", e.cache.Flush(e.ctx), core.ErrClosed)
 		e.want("Ping", e.cache.Ping(e.ctx), core.ErrClosed)
@@ -71,12 +72,12 @@ var coreCases = []testCase{
 				e.must("Close", e.closeAll())
 				return
 			}
+			start := sync.OnceFunc(func() { started <- struct{}{} })
+			defer start() // also of a worker that panics
 			for i := 0; ; i++ {
 				key := numbered("k", i%100)
 				err := e.cache.Set(e.ctx, key, []byte("1"), 0)
-				if i == 0 {
-					started <- struct{}{}
-				}
+				start()
 				if errors.Is(err, core.ErrClosed) {
 					return
 				}

@@ -76,8 +76,12 @@ var counterCases = []testCase{
 	{"counter-spaces", "Spaces behind the digits do not count, for Get answers them on some caches.", func(e *env) {
 		e.set("n", "99 ")
 		e.counts("n", 99)
+		e.holds("n", "99 ")
 		n, err := e.cache.Incr(e.ctx, "n", 2)
 		e.moved("Incr of \"99 \"", n, err, 101)
+		e.set("n", "99  ")
+		n, err = e.cache.Decr(e.ctx, "n", 2)
+		e.moved("Decr of \"99  \"", n, err, 97)
 	}},
 	{"counter-read", "A counter is read as its digits, by Get and GetMulti.", func(e *env) {
 		e.set("n", "7")
@@ -101,6 +105,32 @@ var counterCases = []testCase{
 		e.holds("n", "text")
 		_, err = e.cache.Incr(e.ctx, "n", 1)
 		e.want("Incr of text that was a counter", err, core.ErrNotNumber)
+	}},
+	{"counter-zeros", "Zeros before the digits stay until the counter moves, and count nothing.", func(e *env) {
+		e.set("n", "0010")
+		e.holds("n", "0010")
+		e.counts("n", 10)
+		n, err := e.cache.Incr(e.ctx, "n", 1)
+		e.moved("Incr of \"0010\"", n, err, 11)
+	}},
+	{"counter-verbs", "A counter that has moved is an item like any other for Touch, DeleteMulti, SetMulti and StoreMulti.", func(e *env) {
+		moved := func(key string) {
+			e.set(key, "5")
+			_, err := e.cache.Incr(e.ctx, key, 1)
+			e.must("Incr", err)
+		}
+		moved("touched")
+		e.must("Touch", e.cache.Touch(e.ctx, "touched", longTTL))
+		e.counts("touched", 6)
+		moved("deleted")
+		e.must("DeleteMulti", e.cache.DeleteMulti(e.ctx, []string{"deleted"}))
+		e.lacks("deleted")
+		moved("set")
+		e.must("SetMulti", e.cache.SetMulti(e.ctx, bytesOf(map[string]string{"set": "70"}), 0))
+		n, err := e.cache.Incr(e.ctx, "set", 1)
+		e.moved("Incr after SetMulti", n, err, 71)
+		e.failsFor("AddMulti", e.cache.AddMulti(e.ctx, bytesOf(map[string]string{"set": "1"}), 0), map[string]error{"set": core.ErrExists})
+		e.counts("set", 71)
 	}},
 	{"incr-not-number", "Incr and Decr of what is not decimal digits up to 2^64 - 1 are ErrNotNumber, and the value stays.", func(e *env) {
 		for _, value := range []string{"", "abc", "-1", "1.5", "1e3", "0x10", "12a", "1_000", "٣", "18446744073709551616", "99999999999999999999"} {

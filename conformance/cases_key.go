@@ -22,11 +22,19 @@ func (e *env) distinctKeys(keys []string) {
 			continue
 		}
 		want[key] = numbered("value ", i)
-		e.must("Add "+show(key), e.cache.Add(e.ctx, key, []byte(want[key]), longTTL))
 	}
-	for key, value := range want {
-		e.holds(key, value)
-	}
+	distinct := keysOf(want)
+	const workers = 16 // over a network one by one would take long
+	e.goAll(workers, func(w int) {
+		for i := w; i < len(distinct); i += workers {
+			e.must("Add "+show(distinct[i]), e.cache.Add(e.ctx, distinct[i], []byte(want[distinct[i]]), longTTL))
+		}
+	})
+	e.goAll(workers, func(w int) {
+		for i := w; i < len(distinct); i += workers {
+			e.holds(distinct[i], want[distinct[i]])
+		}
+	})
 	got, err := e.cache.GetMulti(e.ctx, keys)
 	e.want("GetMulti", err, nil)
 	e.sameValues("GetMulti", got, want)
@@ -61,6 +69,18 @@ var keyCases = []testCase{
 			keys = append(keys, strings.Repeat("k", n), strings.Repeat(" ", n))
 		}
 		e.distinctKeys(keys)
+
+		long, err := e.cache.WithPrefix(strings.Repeat("p", core.MaxPrefixLen-len(e.prefix)))
+		e.must("WithPrefix", err)
+		longest := strings.Repeat("k", core.MaxKeyLen-1)
+		for _, last := range []string{"1", "2"} {
+			e.must("Add of the longest key there is", long.Add(e.ctx, longest+last, []byte(last), 0))
+		}
+		for _, last := range []string{"1", "2"} {
+			if got, err := long.Get(e.ctx, longest+last); err != nil || string(got) != last {
+				e.errorf("Get of the longest key there is: %s and error %v, want %q", show(string(got)), err, last)
+			}
+		}
 	}},
 	{"key-collide", "Keys that a careless encoding maps to one are apart.", func(e *env) {
 		keys := []string{"Key", "key", "KEY", "a:b", "a::b", "a/b", "a_b", "a-b", "a+b", "a%b", "a\\b", "a.b", "ab", "key1", "key10", "key01"}

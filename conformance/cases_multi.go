@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -118,6 +119,37 @@ var multiCases = []testCase{
 		e.lacks("b")
 		e.holds("kept", "3")
 		e.want("DeleteMulti of absent keys", e.cache.DeleteMulti(e.ctx, []string{"a", "absent"}), nil)
+		for n := 2; n < 40; n++ {
+			var keys []string
+			for i := range n {
+				keys = append(keys, numbered("k", i))
+				e.set(keys[i], "v")
+			}
+			e.want("DeleteMulti", e.cache.DeleteMulti(e.ctx, keys), nil)
+			got, err := e.cache.GetMulti(e.ctx, keys)
+			e.want("GetMulti", err, nil)
+			e.sameValues("GetMulti after DeleteMulti", got, nil)
+		}
+	}},
+	{"multi-large", "A multi verb takes and answers values that are large together.", func(e *env) {
+		size := e.size(64 << 10)
+		want := map[string]string{}
+		for i := range 100 {
+			want[numbered("k", i)] = strings.Repeat(string(rune('a'+i%26)), size)
+		}
+		e.want("SetMulti", e.cache.SetMulti(e.ctx, bytesOf(want), longTTL), nil)
+		got, err := e.cache.GetMulti(e.ctx, keysOf(want))
+		e.want("GetMulti", err, nil)
+		e.sameValues("GetMulti", got, want)
+	}},
+	{"storemulti-cad", "StoreMulti with CompareAndDelete deletes by token.", func(e *env) {
+		e.set("same", "v")
+		e.set("changed", "v")
+		items := []core.Item{e.item("same"), e.item("changed")}
+		e.set("changed", "v")
+		e.failsFor("StoreMulti", e.cache.StoreMulti(e.ctx, core.CompareAndDelete, items), map[string]error{"changed": core.ErrConflict})
+		e.lacks("same")
+		e.holds("changed", "v")
 	}},
 	{"multi-none", "A multi verb with no keys does nothing, without error.", func(e *env) {
 		e.set("k", "v")
@@ -142,10 +174,6 @@ var multiCases = []testCase{
 		got, err := e.cache.GetMulti(e.ctx, keys)
 		e.want("GetMulti", err, nil)
 		e.sameValues("GetMulti", got, want)
-		err = e.cache.AddMulti(e.ctx, bytesOf(want), 0)
-		if multi := (*core.MultiError)(nil); !errors.As(err, &multi) || len(multi.Errors) != n {
-			e.errorf("AddMulti of keys that are present: %v, want %d times %v", err, n, core.ErrExists)
-		}
 		e.want("DeleteMulti", e.cache.DeleteMulti(e.ctx, keys[:n-1]), nil)
 		got, err = e.cache.GetMulti(e.ctx, keys)
 		e.want("GetMulti", err, nil)

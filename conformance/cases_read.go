@@ -40,4 +40,50 @@ var readCases = []testCase{
 			}
 		}
 	}},
+	{"flags-verbs", "Every store replaces the flags, and Incr, Decr and Touch keep them, unless Traits.NoFlags is set.", func(e *env) {
+		if e.cache.Traits().NoFlags {
+			e.decline("Item.Flags, by Traits.NoFlags")
+			return
+		}
+		const before, after = core.FlagText, 1<<30 | core.FlagZlib
+		multi := func(mode core.Mode) func(item core.Item) error {
+			return func(item core.Item) error { return e.cache.StoreMulti(e.ctx, mode, []core.Item{item}) }
+		}
+		single := func(mode core.Mode) func(item core.Item) error {
+			return func(item core.Item) error { return e.cache.Store(e.ctx, mode, item) }
+		}
+		for _, c := range []struct {
+			what  string
+			verb  func(item core.Item) error
+			flags uint32
+		}{
+			{"Set", single(core.Set), after},
+			{"Replace", single(core.Replace), after},
+			{"CompareAndSwap", single(core.CompareAndSwap), after},
+			{"StoreMulti with Set", multi(core.Set), after},
+			{"StoreMulti with Replace", multi(core.Replace), after},
+			{"StoreMulti with CompareAndSwap", multi(core.CompareAndSwap), after},
+			{"StoreMulti with Add", func(item core.Item) error {
+				e.must("Delete", e.cache.Delete(e.ctx, item.Key))
+				return multi(core.Add)(item)
+			}, after},
+			{"Set without flags", func(item core.Item) error { return e.cache.Set(e.ctx, item.Key, item.Value, 0) }, 0},
+			{"Replace without flags", func(item core.Item) error { return e.cache.Replace(e.ctx, item.Key, item.Value, 0) }, 0},
+			{"CompareAndSwap without flags", func(item core.Item) error {
+				item.Flags = 0
+				return e.cache.CompareAndSwap(e.ctx, item)
+			}, 0},
+			{"Incr", func(item core.Item) error { _, err := e.cache.Incr(e.ctx, item.Key, 1); return err }, before},
+			{"Decr", func(item core.Item) error { _, err := e.cache.Decr(e.ctx, item.Key, 1); return err }, before},
+			{"Touch", func(item core.Item) error { return e.cache.Touch(e.ctx, item.Key, longTTL) }, before},
+		} {
+			e.must("Store", e.cache.Store(e.ctx, core.Set, core.Item{Key: "k", Value: []byte("1"), Flags: before}))
+			item := e.item("k")
+			item.Flags = after
+			e.must(c.what, c.verb(item))
+			if got := e.item("k").Flags; got != c.flags {
+				e.errorf("flags after %s: %#x, want %#x", c.what, got, c.flags)
+			}
+		}
+	}},
 }

@@ -175,6 +175,72 @@ var ttlCases = []testCase{
 			}
 		}
 	}},
+	{"ttl-replaced", "Replace and CompareAndSwap give a new time to live as Set does: for ever after a short one, too.", func(e *env) {
+		const short = 200 * time.Millisecond
+		for _, key := range []string{"replace ever", "replace long", "cas ever", "cas long", "replacemulti"} {
+			e.must("Set", e.cache.Set(e.ctx, key, []byte("v"), short))
+		}
+		ever, long := e.item("cas ever"), e.item("cas long")
+		long.TTL = longTTL
+		e.must("Replace", e.cache.Replace(e.ctx, "replace ever", []byte("v"), 0))
+		e.must("Replace", e.cache.Replace(e.ctx, "replace long", []byte("v"), longTTL))
+		e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, ever))
+		e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, long))
+		e.must("ReplaceMulti", e.cache.ReplaceMulti(e.ctx, map[string][]byte{"replacemulti": []byte("v")}, 0))
+		time.Sleep(short + e.resolution() + short)
+		for _, key := range []string{"replace ever", "replace long", "cas ever", "cas long", "replacemulti"} {
+			e.holds(key, "v")
+		}
+	}},
+	{"ttl-untouched", "Neither a read nor a verb that was refused changes the time to live.", func(e *env) {
+		const ttl = 1100 * time.Millisecond
+		v := []byte("v")
+		verbs := map[string]func(item core.Item) error{
+			"Add": func(item core.Item) error { return e.cache.Add(e.ctx, item.Key, v, longTTL) },
+			"AddMulti": func(item core.Item) error {
+				return e.cache.AddMulti(e.ctx, map[string][]byte{item.Key: v}, longTTL)
+			},
+			"CompareAndSwap": func(item core.Item) error {
+				item.TTL, item.Token = longTTL, new(int)
+				return e.cache.CompareAndSwap(e.ctx, item)
+			},
+			"Incr": func(item core.Item) error { _, err := e.cache.Incr(e.ctx, item.Key, 1); return err },
+			"IncrFrom": func(item core.Item) error {
+				_, err := e.cache.IncrFrom(e.ctx, item.Key, 1, 1, longTTL)
+				return err
+			},
+			"Get":      func(item core.Item) error { _, err := e.cache.Get(e.ctx, item.Key); return err },
+			"GetMulti": func(item core.Item) error { _, err := e.cache.GetMulti(e.ctx, []string{item.Key}); return err },
+		}
+		var all []lifetime
+		for name := range verbs {
+			all = append(all, e.born(name, name, ttl, func() error { return e.cache.Set(e.ctx, name, []byte("text"), ttl) }))
+		}
+		time.Sleep(ttl / 2)
+		for name, verb := range verbs {
+			if err := verb(e.item(name)); err == nil && name != "Get" && name != "GetMulti" {
+				e.errorf("%s of text that is there succeeded", name)
+			}
+		}
+		e.live(all)
+	}},
+	{"ttl-ever", "A time to live of 0 is for ever, by every verb, and not some long time.", func(e *env) {
+		v := []byte("1")
+		e.must("Set", e.cache.Set(e.ctx, "set", v, 0))
+		e.must("SetMulti", e.cache.SetMulti(e.ctx, map[string][]byte{"setmulti": v}, 0))
+		e.must("Set", e.cache.Set(e.ctx, "touch", v, longTTL))
+		e.must("Touch", e.cache.Touch(e.ctx, "touch", 0))
+		_, err := e.cache.IncrFrom(e.ctx, "incrfrom", 1, 0, 0)
+		e.must("IncrFrom", err)
+		wait := e.resolution()
+		if e.fakeTime && e.cache.Traits().MaxTTL == 0 {
+			wait = 1000 * 24 * time.Hour
+		}
+		time.Sleep(wait)
+		for _, key := range []string{"set", "setmulti", "touch", "incrfrom"} {
+			e.holds(key, "1")
+		}
+	}},
 	{"ttl-shorter", "Touch and Set can shorten a life.", func(e *env) {
 		const short = 200 * time.Millisecond
 		e.must("Set", e.cache.Set(e.ctx, "touch", []byte("v"), longTTL))
@@ -224,16 +290,17 @@ var ttlCases = []testCase{
 		if !e.fakeTime {
 			return
 		}
-		time.Sleep(30*day - 3*time.Second - e.resolution())
-		e.holds((30*day - time.Second).String(), "v")
-		time.Sleep(3*time.Second + e.resolution())
-		if limit := e.cache.Traits().MaxTTL; limit > 0 && limit <= 30*day {
+		if limit := e.cache.Traits().MaxTTL; limit > 0 && limit <= 366*day {
 			return
 		}
+		time.Sleep(30*day - 3*time.Second - e.resolution())
+		e.holds((30*day - time.Second).String(), "v")
+		time.Sleep(5*time.Second + 2*e.resolution())
 		e.lacks((30*day - time.Second).String())
-		e.lacks((30 * day).String())
-		e.holds((30*day + time.Second).String(), "v")
+		e.lacks((30*day + time.Second).String())
 		e.holds((365 * day).String(), "v")
+		time.Sleep(335 * day)
+		e.lacks((365 * day).String())
 		e.holds(time.Duration(math.MaxInt64).String(), "v")
 	}},
 }

@@ -28,17 +28,14 @@ var valueCases = []testCase{
 		for i := range every {
 			every[i] = byte(i)
 		}
-		for i, value := range []string{string(every), "\r\n", "END\r\n", "v\r\nEND\r\nVALUE k 0 1\r\nx\r\nEND\r\n", "\x00", " ", "nil", "\xff\xfe", "STORED\r\n"} {
+		for i, value := range []string{string(every), "\r\n", "END\r\n", "v\r\nEND\r\nVALUE k 0 1\r\nx\r\nEND\r\n", "\x00", " ", "nil", "\xff\xfe", "STORED\r\n", "\x1f\x8b\x08 no gzip", "x\x9c no zlib", "{\"json\": 1}", "trailing "} {
 			key := numbered("k", i)
 			e.set(key, value)
 			e.holds(key, value)
 		}
 	}},
 	{"value-lengths", "Values of every length up to 1 MiB less 1 kB, or up to Traits.MaxValue, come back whole.", func(e *env) {
-		most := 1<<20 - 1000
-		if limit := e.cache.Traits().MaxValue; limit > 0 && limit < most {
-			most = limit
-		}
+		most := e.size(1<<20 - 1000)
 		for _, n := range []int{1, 2, 7, 8, 9, 63, 64, 65, 255, 256, 1023, 1024, 4096, 8191, 65535, 65536, 1 << 18, most} {
 			if n > most {
 				continue
@@ -48,9 +45,16 @@ var valueCases = []testCase{
 			e.holds("k", value)
 		}
 	}},
-	{"value-too-large", "A value longer than Traits.MaxValue is ErrTooLarge, and the next verb works.", func(e *env) {
+	{"value-too-large", "A value that is too large, which one longer than Traits.MaxValue is, is ErrTooLarge and never cut or dropped, and the next verb works.", func(e *env) {
 		limit := e.cache.Traits().MaxValue
 		if limit == 0 {
+			// No limit that is known; but what is stored is stored whole.
+			value := strings.Repeat("v", 3<<20)
+			if err := e.cache.Set(e.ctx, "k", []byte(value), 0); err == nil {
+				e.holds("k", value)
+			} else {
+				e.want("Set of 3 MiB", err, core.ErrTooLarge)
+			}
 			e.decline("a largest value, by Traits.MaxValue")
 			return
 		}
@@ -59,6 +63,11 @@ var valueCases = []testCase{
 		e.want("Set", e.cache.Set(e.ctx, "large", large, 0), core.ErrTooLarge)
 		e.want("Add", e.cache.Add(e.ctx, "large", large, 0), core.ErrTooLarge)
 		e.lacks("large")
+		e.set("old", "small")
+		item := e.item("old")
+		item.Value = large
+		e.want("Replace", e.cache.Replace(e.ctx, "old", large, 0), core.ErrTooLarge)
+		e.want("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, item), core.ErrTooLarge)
 		e.failsFor("SetMulti", e.cache.SetMulti(e.ctx, map[string][]byte{"large": large, "small": []byte("v")}, 0), map[string]error{"large": core.ErrTooLarge})
 		e.holds("small", "v")
 	}},

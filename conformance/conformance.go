@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,9 @@ import (
 // Config says what is to be tested, and how.
 type Config struct {
 	// New answers a backend in which there is nothing. It is called for each
-	// case, with the case's own t; the suite closes the backend.
+	// case, with the case's own t; the suite closes the backend. A New that
+	// skips the test skips the case: where the server must not be missing, it
+	// is to fail.
 	New func(t testing.TB) core.Backend
 
 	// Profile says what the backend is to do; the zero value is a cache that
@@ -49,6 +52,7 @@ const hangs = 2 * time.Minute
 // Run runs the suite as subtests of t.
 func Run(t *testing.T, cfg Config) {
 	t.Helper()
+	var hung atomic.Bool
 	for _, v := range views {
 		t.Run(v.name, func(t *testing.T) {
 			for _, c := range casesOf(cfg.Profile) {
@@ -56,18 +60,28 @@ func Run(t *testing.T, cfg Config) {
 					if cfg.Parallel {
 						t.Parallel()
 					}
-					runCase(t, cfg, v, c)
+					runCase(t, cfg, &hung, v, c)
 				})
 			}
 		})
 	}
 }
 
-func runCase(t *testing.T, cfg Config, v view, c testCase) {
+func runCase(t *testing.T, cfg Config, hung *atomic.Bool, v view, c testCase) {
+	if hung.Load() {
+		t.Fatal("not run, for an earlier case hangs")
+	}
 	var stacks string
 	if cfg.Synctest {
 		// The watchdog stays outside: in the bubble its clock would stand still.
 		stacks = watch(hangs, func() {
+			defer func() {
+				// A goroutine that waits for ever, in a verb or left behind by
+				// Close, is a panic of the bubble.
+				if p := recover(); p != nil {
+					t.Errorf("%s: %s\na goroutine waits for ever: %v", c.id, c.rule, p)
+				}
+			}()
 			synctest.Test(t, func(t *testing.T) {
 				report(t, c, c.execute(t.Context(), v, cfg.New(t), true))
 			})
@@ -81,6 +95,7 @@ func runCase(t *testing.T, cfg Config, v view, c testCase) {
 		}
 	}
 	if stacks != "" {
+		hung.Store(true) // with more of them the test binary would run out of time
 		t.Fatalf("%s: %s\nhangs; all goroutines:\n%s", c.id, c.rule, stacks)
 	}
 }
@@ -97,8 +112,9 @@ func report(t *testing.T, c testCase, r outcome) {
 // Check runs the suite for a cache that keeps what it is given, without a
 // testing.T and in real time, for programs that want to know whether a backend
 // of theirs is sound. Open is called for each case and answers a backend in
-// which there is nothing; Check closes it. The error tells every failure; when
-// ctx is done Check ends after the case that is running.
+// which there is nothing; Check closes it. The error tells every failure. When
+// ctx is done Check ends after the case that is running, and at a case that hangs
+// it ends at once, and leaves that case's backend behind.
 func Check(ctx context.Context, open func() (core.Backend, error)) error {
 	return check(ctx, open, hangs)
 }

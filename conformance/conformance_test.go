@@ -138,7 +138,7 @@ func TestBackendThatDeclinesEverythingPassesNoCaseButThoseKeptByCore(t *testing.
 		m.storeShared = func(ctxt, core.Mode, core.Item, any) error { return no }
 	})
 	// What it may pass is what needs no answer of the backend.
-	may := []string{"traits", "value-too-large", "core-key", "core-context", "core-close", "close-busy", "multi-none"}
+	may := []string{"traits", "value-too-large", "core-key", "core-context", "core-close", "close-busy", "multi-none", "context-bytes"}
 	for _, c := range casesOf(Cache) {
 		synctest.Test(t, func(t *testing.T) {
 			r := c.execute(t.Context(), views[0], declining{m}, true)

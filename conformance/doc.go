@@ -16,8 +16,9 @@
 // the suite looks for itself. What is there must work; what is not is told in
 // the log. The methods of core.Backend cannot be declined.
 //
-// A verb that ends in an error, other than one which says that nothing was done,
-// may or may not have been carried out; the suite takes both for right. Add
-// -race to the run: some cases give the race detector what it needs to see that
-// a backend keeps or shares memory that it must not.
+// In the histories of mixed verbs that are checked for linearizability, a verb
+// that ended in an unexpected error may or may not have been carried out, and
+// both are right; everywhere else such an error is a failure. Add -race to the
+// run: some cases give the race detector what it needs to see that a backend
+// keeps or shares memory that it must not.
 package conformance

@@ -109,6 +109,14 @@ func (e *env) inTime(what string, took time.Duration) {
 // full answers key as the backend knows it.
 func (e *env) full(key string) string { return e.prefix + key }
 
+// size answers n, or the length of the largest value if that is less.
+func (e *env) size(n int) int {
+	if limit := e.cache.Traits().MaxValue; limit > 0 {
+		return min(n, limit)
+	}
+	return n
+}
+
 // want says that err must be target, by errors.Is; nil is no error.
 func (e *env) want(what string, err, target error) {
 	if !errors.Is(err, target) {

@@ -133,7 +133,14 @@ func valueVerbs(e *env, r *rand.Rand, key, unique string, items map[string]core.
 		return in, func() answer { return answer{err: answered(err())} }
 	}
 	value := []byte(unique)
-	switch r.IntN(9) {
+	multi := map[string][]byte{key: value}
+	switch r.IntN(12) {
+	case 9:
+		return do("Add", func() error { return keyError(e.cache.AddMulti(e.ctx, multi, 0), key) })
+	case 10:
+		return do("Replace", func() error { return keyError(e.cache.ReplaceMulti(e.ctx, multi, longTTL), key) })
+	case 11:
+		return do("Set", func() error { return keyError(e.cache.SetMulti(e.ctx, multi, 0), key) })
 	case 0:
 		return do("Set", func() error { return e.cache.Set(e.ctx, key, value, longTTL) })
 	case 1:
@@ -228,7 +235,15 @@ func counterVerbs(e *env, r *rand.Rand, key, _ string, _ map[string]core.Item) (
 	case 4:
 		return count("Decr", func() (uint64, error) { return e.cache.Decr(e.ctx, key, in.n) })
 	case 5, 6:
-		return count("IncrFrom", func() (uint64, error) { return e.cache.IncrFrom(e.ctx, key, in.n, 100, 0) })
+		return count("IncrFrom", func() (uint64, error) {
+			n, err := e.cache.IncrFrom(e.ctx, key, in.n, 100, 0)
+			if errors.Is(err, core.ErrConflict) { // it gave up on a counter that came and went
+				err = errMaybe
+			}
+			return n, err
+		})
+	case 7:
+		return count("Touch", func() (uint64, error) { return done(e.cache.Touch(e.ctx, key, longTTL)) })
 	}
 	return count("Count", func() (uint64, error) { return e.cache.Count(e.ctx, key) })
 }
@@ -245,6 +260,8 @@ var counterModel = modelOf(func(s state, in op, out answer) (bool, state) {
 		want, next = 0, state{there: true, value: fmt.Sprint(in.n)}
 	case "Delete":
 		want, next = 0, state{}
+	case "Touch":
+		want = 0
 	case "Incr":
 		want = n + in.n
 	case "Decr":

@@ -262,6 +262,49 @@ var mutants = []planted{
 			return nil
 		}
 	}},
+	{"DeleteMulti forgets the last of an even number of keys", "deletemulti", func(m *mutant) {
+		m.deleteMulti = func(ctx ctxt, keys []string) error {
+			return m.reference.DeleteMulti(ctx, keys[:len(keys)-(len(keys)+1)%2])
+		}
+	}},
+	{"GetMulti answers no more than 4 MiB", "multi-large", func(m *mutant) {
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			items, err := m.reference.GetMulti(ctx, keys)
+			size := 0
+			for i, item := range items {
+				if size += len(item.Value); size > 4<<20 {
+					return items[:i], err
+				}
+			}
+			return items, err
+		}
+	}},
+	{"StoreMulti does nothing with CompareAndDelete", "storemulti-cad", func(m *mutant) {
+		m.storeMulti = func(ctx ctxt, mode core.Mode, items []core.Item) error {
+			if mode == core.CompareAndDelete {
+				return nil
+			}
+			return m.reference.StoreMulti(ctx, mode, items)
+		}
+	}},
+	{"StoreMulti looks at all conditions first and stores then", "race-add race-cas", func(m *mutant) {
+		m.storeMulti = func(ctx ctxt, mode core.Mode, items []core.Item) error {
+			var failed core.MultiError
+			for _, item := range items {
+				switch now, err := m.reference.Get(ctx, item.Key); {
+				case mode == core.Add && err == nil:
+					failed.Add(item.Key, core.ErrExists)
+				case mode == core.CompareAndSwap && (err != nil || now.Token != item.Token):
+					failed.Add(item.Key, core.ErrConflict)
+				}
+			}
+			yield()
+			if failed.Err() == nil {
+				m.reference.StoreMulti(ctx, core.Set, items)
+			}
+			return failed.Err()
+		}
+	}},
 	{"GetMulti reads no more than 1,000 keys", "multi-many", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			return m.reference.GetMulti(ctx, keys[:min(len(keys), 1000)])
@@ -296,6 +339,14 @@ var mutants = []planted{
 				item.Token = now.Token
 			}
 			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"Decr that stops at 0 does not change the token", "cas-counter", func(m *mutant) {
+		m.decr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			if item, err := m.reference.Get(ctx, key); err == nil && string(item.Value) == "0" {
+				return 0, nil
+			}
+			return m.reference.Decr(ctx, key, delta)
 		}
 	}},
 	{"CompareAndSwap of an absent key stores", "cas-gone", func(m *mutant) {
@@ -513,6 +564,57 @@ var mutants = []planted{
 		})
 	}},
 
+	{"Replace drops the flags", "flags-verbs", func(m *mutant) {
+		m.onStore(func(mode core.Mode, item *core.Item) {
+			if mode == core.Replace {
+				item.Flags = 0
+			}
+		})
+	}},
+	{"Incr makes the flags those of an integer", "flags-verbs", func(m *mutant) {
+		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			n, err := m.reference.Incr(ctx, key, delta)
+			if item, _ := m.reference.Get(ctx, key); err == nil {
+				item.Flags = core.FlagInt
+				m.reference.Store(ctx, core.Set, item)
+			}
+			return n, err
+		}
+	}},
+	{"zeros before the digits make it no number", "counter-zeros", func(m *mutant) {
+		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			if item, _ := m.reference.Get(ctx, key); len(item.Value) > 1 && item.Value[0] == '0' {
+				return 0, core.ErrNotNumber
+			}
+			return m.reference.Incr(ctx, key, delta)
+		}
+	}},
+	{"a value of digits is stored as a number", "counter-zeros counter-spaces", func(m *mutant) {
+		m.onStore(func(_ core.Mode, item *core.Item) {
+			if n, err := core.ParseCount(item.Value); err == nil {
+				item.Value = digits(n)
+			}
+		})
+	}},
+	{"Touch sets a counter back", "counter-verbs", func(m *mutant) {
+		stored := map[string]core.Item{}
+		m.onStore(func(_ core.Mode, item *core.Item) { stored[item.Key] = *item })
+		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
+			m.reference.Store(ctx, core.Replace, stored[key])
+			return m.reference.Touch(ctx, key, ttl)
+		}
+	}},
+	{"DeleteMulti leaves counters", "counter-verbs", func(m *mutant) {
+		moved := map[string]bool{}
+		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			moved[key] = true
+			return m.reference.Incr(ctx, key, delta)
+		}
+		m.deleteMulti = func(ctx ctxt, keys []string) error {
+			return m.reference.DeleteMulti(ctx, slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return moved[key] }))
+		}
+	}},
+
 	// Time to live.
 	{"the time to live is ignored", "ttl-verbs ttl-fraction ttl-shorter ability-ttl", func(m *mutant) {
 		m.onStore(func(_ core.Mode, item *core.Item) { item.TTL = 0 })
@@ -581,6 +683,48 @@ var mutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
+	{"Replace without a time to live keeps the one there was", "ttl-replaced", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if left, err := m.reference.TTL(ctx, item.Key); err == nil && item.TTL == 0 && mode == core.Replace {
+				item.TTL = left
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"CompareAndSwap never lengthens a life", "ttl-replaced", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if left, err := m.reference.TTL(ctx, item.Key); err == nil && mode == core.CompareAndSwap && left > 0 {
+				item.TTL = min(left, max(item.TTL, left))
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"an Add that is refused gives a new time to live", "ttl-untouched", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			err := m.reference.Store(ctx, mode, item)
+			if err == core.ErrExists {
+				m.reference.Touch(ctx, item.Key, item.TTL)
+			}
+			return err
+		}
+	}},
+	{"GetMulti makes items live longer", "ttl-untouched", func(m *mutant) {
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			for _, key := range keys {
+				if left, err := m.reference.TTL(ctx, key); err == nil && left > 0 {
+					m.reference.Touch(ctx, key, 2*left)
+				}
+			}
+			return m.reference.GetMulti(ctx, keys)
+		}
+	}},
+	{"for ever is a year", "ttl-ever", func(m *mutant) {
+		m.onStore(func(_ core.Mode, item *core.Item) {
+			if item.TTL == 0 {
+				item.TTL = 365 * 24 * time.Hour
+			}
+		})
+	}},
 	{"Touch only shortens", "ttl-new", func(m *mutant) {
 		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
 			if left, err := m.reference.TTL(ctx, key); err == nil && left > 0 && (ttl == 0 || ttl > left) {
@@ -646,6 +790,9 @@ var mutants = []planted{
 	{"keys are cut to 250 bytes", "key-lengths key-collide", func(m *mutant) {
 		m.rename(func(key string) string { return key[:min(len(key), 250)] })
 	}},
+	{"keys are cut to 65,536 bytes, prefix and all", "key-lengths", func(m *mutant) {
+		m.rename(func(key string) string { return key[:min(len(key), core.MaxKeyLen)] })
+	}},
 	{"keys are lower-cased", "key-collide", func(m *mutant) { m.rename(strings.ToLower) }},
 	{"spaces in keys become underscores", "key-collide", func(m *mutant) {
 		m.rename(func(key string) string { return strings.ReplaceAll(key, " ", "_") })
@@ -681,6 +828,23 @@ var mutants = []planted{
 	{"values end at a NUL", "value-bytes", func(m *mutant) {
 		m.onStore(func(_ core.Mode, item *core.Item) { item.Value, _, _ = bytes.Cut(item.Value, []byte{0}) })
 	}},
+	{"values over 1 MiB are dropped in silence", "value-too-large", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if len(item.Value) > 1<<20 {
+				return nil
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"values that look compressed are inflated", "value-bytes", func(m *mutant) {
+		m.get = func(ctx ctxt, key string) (core.Item, error) {
+			item, err := m.reference.Get(ctx, key)
+			if bytes.HasPrefix(item.Value, []byte{0x1f, 0x8b}) {
+				return core.Item{}, core.ErrCodec
+			}
+			return item, err
+		}
+	}},
 	{"values are cut to 65,535 bytes", "value-lengths", func(m *mutant) {
 		m.onStore(func(_ core.Mode, item *core.Item) { item.Value = item.Value[:min(len(item.Value), 65535)] })
 	}},
@@ -698,6 +862,32 @@ var mutants = []planted{
 	{"Store keeps the caller's bytes", "alias-stored", func(m *mutant) {
 		m.store = func(_ ctxt, mode core.Mode, item core.Item) error {
 			return m.put(mode, item, &refItem{value: item.Value, flags: item.Flags, ends: endOf(item.TTL)})
+		}
+	}},
+	{"large values are not copied", "alias-stored", func(m *mutant) {
+		m.store = func(_ ctxt, mode core.Mode, item core.Item) error {
+			it := &refItem{value: item.Value, flags: item.Flags, ends: endOf(item.TTL)}
+			if len(item.Value) < 4096 {
+				it.value = bytes.Clone(item.Value)
+			}
+			return m.put(mode, item, it)
+		}
+	}},
+	{"Store appends to the caller's bytes", "alias-stored", func(m *mutant) {
+		m.onStore(func(_ core.Mode, item *core.Item) {
+			if cap(item.Value) > len(item.Value) {
+				_ = append(item.Value, '\n')
+			}
+		})
+	}},
+	{"Flush wipes the bytes that Get gave out", "alias-read", func(m *mutant) {
+		m.flush = func(ctx ctxt) error {
+			m.mu.Lock()
+			for _, it := range m.items {
+				clear(it.value)
+			}
+			m.mu.Unlock()
+			return m.reference.Flush(ctx)
 		}
 	}},
 	{"Set writes over the bytes that Get gave out", "alias-read", func(m *mutant) {
@@ -743,6 +933,33 @@ var mutants = []planted{
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if ctx.Err() != nil {
 				return nil
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"a write that is cut off reads the caller's bytes later", "context-bytes", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if _, ok := ctx.Deadline(); ok {
+				// What it would find there, without the race that it would be.
+				item.Value = []byte("XXXX")
+				time.AfterFunc(time.Millisecond, func() { m.reference.Store(context.Background(), mode, item) })
+				return context.DeadlineExceeded
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"StoreMulti and DeleteMulti under a done context do nothing, in silence", "context-backend", func(m *mutant) {
+		m.deleteMulti = func(ctx ctxt, keys []string) error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return m.reference.DeleteMulti(ctx, keys)
+		}
+	}},
+	{"a compare-and-swap under a done context is told as a conflict", "context-backend", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if ctx.Err() != nil && mode == core.CompareAndSwap {
+				return core.ErrConflict
 			}
 			return m.reference.Store(ctx, mode, item)
 		}
@@ -923,6 +1140,64 @@ var mutants = []planted{
 	{"Keys takes the prefix for a pattern", "ability-keys", func(m *mutant) {
 		m.keys = func(ctx ctxt, prefix string) iter.Seq2[string, error] {
 			return m.reference.Keys(ctx, strings.TrimSuffix(prefix, "*"))
+		}
+	}},
+	{"GetMulti's tokens never conflict", "ability-multiget", func(m *mutant) {
+		type any0 struct{}
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			items, err := m.reference.GetMulti(ctx, keys)
+			for i := range items {
+				items[i].Token = any0{}
+			}
+			return items, err
+		}
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if item.Token == any(any0{}) {
+				mode = core.Set
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"GetMulti hides the error of a key", "ability-multiget", func(m *mutant) {
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			items, _ := m.reference.GetMulti(ctx, keys)
+			return items, nil
+		}
+	}},
+	{"TTL is not told anew after Touch", "ability-ttl", func(m *mutant) {
+		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
+			if ttl == 0 {
+				return nil
+			}
+			return m.reference.Touch(ctx, key, ttl)
+		}
+	}},
+	{"Keys leaves out long keys", "ability-keys", func(m *mutant) {
+		m.keys = func(ctx ctxt, prefix string) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				for key, err := range m.reference.Keys(ctx, prefix) {
+					if len(key) <= 250 && !yield(key, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{"Stats count deleted items", "ability-stats", func(m *mutant) {
+		deleted := uint64(0)
+		m.del = func(ctx ctxt, key string) error { deleted++; return m.reference.Delete(ctx, key) }
+		m.stats = func(ctx ctxt) (core.Stats, error) {
+			s, err := m.reference.Stats(ctx)
+			s.Items += deleted
+			return s, err
+		}
+	}},
+	{"a shared value ignores its time to live", "ability-shared", func(m *mutant) {
+		m.storeShared = func(ctx ctxt, mode core.Mode, item core.Item, value any) error {
+			if mode == core.Replace {
+				item.TTL = 0
+			}
+			return m.reference.StoreShared(ctx, mode, item, value)
 		}
 	}},
 	{"Ping fails", "ability-ping", func(m *mutant) {

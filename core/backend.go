@@ -214,7 +214,8 @@ type Traits struct {
 	MaxTTL time.Duration
 
 	// MaxValue is the length of the longest value that can be stored; a longer
-	// one is ErrTooLarge. 0 is no fixed limit.
+	// one is ErrTooLarge. 0 is no fixed limit; the least that is of use, and
+	// that package conformance tests, is 1,024.
 	MaxValue int
 
 	// NoFlags says that Item.Flags is lost.

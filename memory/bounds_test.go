@@ -141,7 +141,7 @@ func TestLargestItemDrivesOutAllOthers(t *testing.T) {
 
 func TestReplaceNeverEvictsWhatItReplaces(t *testing.T) {
 	b := New(&Options{MaxBytes: 100 << 10})
-	for i := 0; stats(b).Evictions == 0; i++ {
+	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), make([]byte, 1000), 0)
 	}
 	set(t, b, "mine", []byte("small"), 0)
@@ -200,7 +200,7 @@ func TestScanDoesNotDriveOutWhatIsMovedOrTouched(t *testing.T) {
 // not kept for it.
 func TestLargeItemIsStoredBesideManySmallOnes(t *testing.T) {
 	b := New(&Options{MaxBytes: 16 << 20})
-	for i := 0; stats(b).Evictions == 0; i++ {
+	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), make([]byte, 100), 0)
 	}
 	var stored atomic.Int32
@@ -224,7 +224,7 @@ func TestLargeItemIsStoredBesideManySmallOnes(t *testing.T) {
 
 func TestOneLargeItemDoesNotEmptyItsShard(t *testing.T) {
 	b := New(&Options{MaxBytes: 16 << 20})
-	for i := 0; stats(b).Evictions == 0; i++ {
+	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), make([]byte, 100), 0)
 	}
 	set(t, b, "large", make([]byte, 1<<20), 0)
@@ -238,7 +238,7 @@ func TestOneLargeItemDoesNotEmptyItsShard(t *testing.T) {
 func TestCountersNeedNoMoreRoomWhenTheyMove(t *testing.T) {
 	b := New(&Options{MaxBytes: 100 << 10})
 	ctx := context.Background()
-	for i := 0; stats(b).Evictions == 0; i++ {
+	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), []byte("1"+strings.Repeat(" ", i%60)), 0) // some longer than any number
 	}
 	for i := range 1000 {
