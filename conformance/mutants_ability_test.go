@@ -1,0 +1,141 @@
+package conformance
+
+import (
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+var abilityMutants = []planted{
+	{"Traits are nonsense", "traits", func(m *mutant) { m.traits.Resolution = -1 }},
+	{"GetMulti answers more than it was asked for", "ability-multiget", func(m *mutant) {
+		m.getMulti = func(ctx ctxt, _ []string) ([]core.Item, error) {
+			var all []string
+			for key := range m.Keys(ctx, "") {
+				all = append(all, key)
+			}
+			return m.reference.GetMulti(ctx, all)
+		}
+	}},
+	{"GetMulti gives no tokens", "ability-multiget", func(m *mutant) {
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			items, err := m.reference.GetMulti(ctx, keys)
+			for i := range items {
+				items[i].Token = nil
+			}
+			return items, err
+		}
+	}},
+	{"Keys yields keys whose time is over", "ability-keys", func(m *mutant) {
+		m.keys = func(_ ctxt, prefix string) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				m.mu.Lock()
+				keys := slices.Collect(maps.Keys(m.items))
+				m.mu.Unlock()
+				for _, key := range keys {
+					if strings.HasPrefix(key, prefix) && !yield(key, nil) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{"Keys takes the prefix for a pattern", "ability-keys", func(m *mutant) {
+		m.keys = func(ctx ctxt, prefix string) iter.Seq2[string, error] {
+			return m.reference.Keys(ctx, strings.TrimSuffix(prefix, "*"))
+		}
+	}},
+	{"GetMulti's tokens never conflict", "ability-multiget", func(m *mutant) {
+		type any0 struct{}
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			items, err := m.reference.GetMulti(ctx, keys)
+			for i := range items {
+				items[i].Token = any0{}
+			}
+			return items, err
+		}
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if item.Token == any(any0{}) {
+				mode = core.Set
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"GetMulti hides the error of a key", "ability-multiget", func(m *mutant) {
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			items, _ := m.reference.GetMulti(ctx, keys)
+			return items, nil
+		}
+	}},
+	{"TTL is not told anew after Touch", "ability-ttl", func(m *mutant) {
+		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
+			if ttl == 0 {
+				return nil
+			}
+			return m.reference.Touch(ctx, key, ttl)
+		}
+	}},
+	{"Keys leaves out long keys", "ability-keys", func(m *mutant) {
+		m.keys = func(ctx ctxt, prefix string) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				for key, err := range m.reference.Keys(ctx, prefix) {
+					if len(key) <= 250 && !yield(key, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
+	{"Stats count deleted items", "ability-stats", func(m *mutant) {
+		deleted := uint64(0)
+		m.del = func(ctx ctxt, key string) error { deleted++; return m.reference.Delete(ctx, key) }
+		m.stats = func(ctx ctxt) (core.Stats, error) {
+			s, err := m.reference.Stats(ctx)
+			s.Items += deleted
+			return s, err
+		}
+	}},
+	{"a shared value ignores its time to live", "ability-shared", func(m *mutant) {
+		m.storeShared = func(ctx ctxt, mode core.Mode, item core.Item, value any) error {
+			if mode == core.Replace {
+				item.TTL = 0
+			}
+			return m.reference.StoreShared(ctx, mode, item, value)
+		}
+	}},
+	{"Ping fails", "ability-ping", func(m *mutant) {
+		m.ping = func(ctxt) error { return core.ErrUnavailable }
+	}},
+	{"Stats count a miss as a hit", "ability-stats", func(m *mutant) {
+		m.stats = func(ctx ctxt) (core.Stats, error) {
+			s, err := m.reference.Stats(ctx)
+			s.Hits += s.Misses
+			return s, err
+		}
+	}},
+	{"Get of a shared value answers no bytes", "ability-shared", func(m *mutant) {
+		m.get = func(ctx ctxt, key string) (core.Item, error) {
+			item, err := m.reference.Get(ctx, key)
+			if err == core.ErrCodec {
+				return core.Item{Key: key}, nil
+			}
+			return item, err
+		}
+	}},
+	{"StoreShared stores whatever the mode", "ability-shared", func(m *mutant) {
+		m.storeShared = func(ctx ctxt, mode core.Mode, item core.Item, value any) error {
+			if mode != core.CompareAndDelete {
+				mode = core.Set
+			}
+			return m.reference.StoreShared(ctx, mode, item, value)
+		}
+	}},
+	{"Touch is declined", "ability-unsupported", func(m *mutant) {
+		m.touch = func(ctxt, string, time.Duration) error { return errors.ErrUnsupported }
+	}},
+}

@@ -1,0 +1,148 @@
+package conformance
+
+import (
+	"bytes"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+var casMutants = []planted{
+	{"CompareAndSwap always conflicts", "cas-same", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if mode == core.CompareAndSwap {
+				return core.ErrConflict
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"CompareAndSwap never conflicts", "cas-changed cas-foreign", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if mode == core.CompareAndSwap {
+				mode = core.Replace
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"the token is the value", "cas-same-bytes cas-again-there", func(m *mutant) {
+		m.get = func(ctx ctxt, key string) (core.Item, error) {
+			item, err := m.reference.Get(ctx, key)
+			item.Token = string(item.Value)
+			return item, err
+		}
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if now, err := m.reference.Get(ctx, item.Key); err == nil && item.Token == any(string(now.Value)) {
+				item.Token = now.Token
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"Decr that stops at 0 does not change the token", "cas-counter", func(m *mutant) {
+		m.decr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			if item, err := m.reference.Get(ctx, key); err == nil && string(item.Value) == "0" {
+				return 0, nil
+			}
+			return m.reference.Decr(ctx, key, delta)
+		}
+	}},
+	{"CompareAndSwap of an absent key stores", "cas-gone", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			err := m.reference.Store(ctx, mode, item)
+			if mode == core.CompareAndSwap && err == core.ErrMiss {
+				return m.reference.Store(ctx, core.Set, item)
+			}
+			return err
+		}
+	}},
+	{"CompareAndSwap of an absent key is a conflict", "cas-gone", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			err := m.reference.Store(ctx, mode, item)
+			if mode == core.CompareAndSwap && err == core.ErrMiss {
+				return core.ErrConflict
+			}
+			return err
+		}
+	}},
+	{"CompareAndSwap does not change the token", "cas-twice", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if mode != core.CompareAndSwap {
+				return m.reference.Store(ctx, mode, item)
+			}
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			it := m.find(item.Key)
+			if it == nil || any(it) != item.Token {
+				return core.ErrConflict
+			}
+			it.value = bytes.Clone(item.Value)
+			return nil
+		}
+	}},
+	{"reading changes the token", "cas-read", func(m *mutant) {
+		m.get = func(ctx ctxt, key string) (core.Item, error) {
+			item, err := m.reference.Get(ctx, key)
+			m.reference.Store(ctx, core.Replace, item)
+			if err == nil {
+				item.Value = bytes.Clone(item.Value)
+			}
+			return item, err
+		}
+	}},
+	{"a refused Add changes the token", "cas-refused", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			err := m.reference.Store(ctx, mode, item)
+			if err == core.ErrExists {
+				m.reference.Touch(ctx, item.Key, 0) // which makes a new item
+			}
+			return err
+		}
+	}},
+	{"counters move without a new token", "cas-counter", func(m *mutant) {
+		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			m.mu.Lock()
+			old := m.items[key]
+			m.mu.Unlock()
+			n, err := m.reference.Incr(ctx, key, delta)
+			if err == nil {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				*old = *m.items[key]
+				m.items[key] = old
+			}
+			return n, err
+		}
+	}},
+	{"a foreign token panics", "cas-foreign", func(m *mutant) {
+		m.onStore(func(_ core.Mode, item *core.Item) {
+			if item.Token != nil {
+				_ = item.Token.(*refItem)
+			}
+		})
+	}},
+	{"CompareAndDelete lingers: an Add right behind it finds the key", "cad-same", func(m *mutant) {
+		lingers := map[string]bool{}
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if mode == core.Add && lingers[item.Key] {
+				return core.ErrExists
+			}
+			lingers[item.Key] = mode == core.CompareAndDelete
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"CompareAndDelete is a plain Delete", "cad-changed", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if mode == core.CompareAndDelete {
+				return m.reference.Delete(ctx, item.Key)
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{"CompareAndDelete of an absent key succeeds", "cad-gone", func(m *mutant) {
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			err := m.reference.Store(ctx, mode, item)
+			if mode == core.CompareAndDelete && err == core.ErrMiss {
+				return nil
+			}
+			return err
+		}
+	}},
+}

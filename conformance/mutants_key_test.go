@@ -1,0 +1,55 @@
+package conformance
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"strings"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+var keyMutants = []planted{
+	{"keys lose their eighth bit", "key-bytes", func(m *mutant) {
+		m.rename(func(key string) string {
+			b := []byte(key)
+			for i := range b {
+				b[i] &= 0x7f
+			}
+			return string(b)
+		})
+	}},
+	{"keys end at a line end", "key-protocol", func(m *mutant) {
+		m.rename(func(key string) string { key, _, _ = strings.Cut(key, "\r\n"); return key })
+	}},
+	{"keys are trimmed", "key-protocol key-lengths", func(m *mutant) { m.rename(strings.TrimSpace) }},
+	{"keys are made valid UTF-8", "key-utf8", func(m *mutant) {
+		m.rename(func(key string) string { return strings.ToValidUTF8(key, "\ufffd") })
+	}},
+	{"keys are cut to 250 bytes", "key-lengths key-collide", func(m *mutant) {
+		m.rename(func(key string) string { return key[:min(len(key), 250)] })
+	}},
+	{"keys are cut to 65,536 bytes, prefix and all", "key-lengths", func(m *mutant) {
+		m.rename(func(key string) string { return key[:min(len(key), core.MaxKeyLen)] })
+	}},
+	{"keys are lower-cased", "key-collide", func(m *mutant) { m.rename(strings.ToLower) }},
+	{"spaces in keys become underscores", "key-collide", func(m *mutant) {
+		m.rename(func(key string) string { return strings.ReplaceAll(key, " ", "_") })
+	}},
+	{"long keys are hashed, without a mark", "key-collide", func(m *mutant) {
+		m.rename(func(key string) string {
+			if len(key) <= 250 {
+				return key
+			}
+			sum := sha1.Sum([]byte(key))
+			return hex.EncodeToString(sum[:])
+		})
+	}},
+	{"Incr refuses keys with a space", "key-verbs", func(m *mutant) {
+		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			if strings.Contains(key, " ") {
+				return 0, core.ErrInvalidKey
+			}
+			return m.reference.Incr(ctx, key, delta)
+		}
+	}},
+}
