@@ -68,7 +68,8 @@ func (r *Registry) Drivers() []string {
 // others the driver's. What opts sets wins over rawURL; nil sets nothing.
 //
 // The error is ErrConfig if rawURL or opts is wrong, else the driver's, wrapped.
-// It never shows a password.
+// It never shows a password. So that none is taken for something else, every @
+// but the one behind user and password is to be percent-encoded, as %40.
 func (r *Registry) Open(ctx context.Context, rawURL string, opts *Options) (*Cache, error) {
 	if ctx == nil {
 		ctx = context.Background()
@@ -127,7 +128,7 @@ func parseURL(rawURL string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: the URL has no scheme; want one like memory:// or scheme://host:port?name=value", ErrConfig)
 	// A password with a / in it ends too early, and its rest is taken for a path
 	// that errors show. The @ behind it tells.
-	case strings.Contains(u.Host+u.Opaque+u.Path+u.RawQuery+u.Fragment, "@"):
+	case strings.Contains(u.Host+u.Opaque+u.EscapedPath()+u.RawQuery+u.EscapedFragment(), "@"):
 		return nil, fmt.Errorf("%w: the URL has an @ that does not end user and password: percent-encode @ / ? # in a password, "+
 			"and @ in what comes behind the host (%%40 %%2F %%3F %%23)", ErrConfig)
 	default:

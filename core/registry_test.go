@@ -348,3 +348,25 @@ func TestRegistryIsForManyGoroutines(t *testing.T) {
 		t.Errorf("%d drivers, want 33", got)
 	}
 }
+
+func TestURLMayHaveAPercentEncodedAt(t *testing.T) {
+	var r core.Registry
+	var seen *url.URL
+	r.Register("x", driverFunc(func(_ context.Context, u *url.URL) (core.Backend, error) {
+		seen = u
+		return newBackend(), nil
+	}))
+	cache, err := r.Open(t.Context(), "x://me:p%40ss@host/run/a%40b?name=c%40d&prefix=e%40f#g%40h", nil)
+	if err != nil {
+		t.Fatalf("Open of a URL in which each @ but one is percent-encoded: %v", err)
+	}
+	defer cache.Close()
+	if seen.Path != "/run/a@b" || seen.Query().Get("name") != "c@d" || seen.Fragment != "g@h" {
+		t.Errorf("the driver saw %v", seen)
+	}
+	for _, rawURL := range []string{"x://host/a@b", "x://host?a=b@c", "x://host#a@b", "x:a@b"} {
+		if _, err := r.Open(t.Context(), rawURL, nil); !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), "%40") {
+			t.Errorf("Open(%q): error is %v, want %v that says how to write an @", rawURL, err, core.ErrConfig)
+		}
+	}
+}
