@@ -119,7 +119,9 @@ type Backend interface {
 	Close() error
 }
 
-// A MultiGetter reads many keys in fewer round trips than one each.
+// A MultiGetter reads many keys in fewer round trips than one each. As in the two
+// interfaces below, the slice it is given is read-only, and an error that names
+// keys is a *MultiError itself, neither wrapped nor joined with others.
 type MultiGetter interface {
 	// GetMulti answers the items that are there, in any order, with their
 	// keys; keys are distinct. An error is a *MultiError for the keys that
@@ -186,8 +188,10 @@ type KeyLister interface {
 // A SharedStorer keeps Go values as they are, for [Shared]. Only a backend in
 // the program's own memory can.
 type SharedStorer interface {
-	// GetShared answers the value under key and its token. A key that holds
-	// bytes is ErrCodec, and so is a Get of a key that holds a shared value.
+	// GetShared answers the value under key and its token, which Store accepts
+	// for CompareAndDelete. A key that holds bytes is ErrCodec. For the other
+	// methods a key that holds a shared value is present: Get answers ErrCodec,
+	// Incr and Decr ErrNotNumber.
 	GetShared(ctx context.Context, key string) (value, token any, err error)
 
 	// StoreShared is Store with value in the place of item.Value.

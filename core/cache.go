@@ -189,6 +189,9 @@ func (c *Cache) Stats(ctx context.Context) (Stats, error) {
 			err = unsupported("Stats")
 		}
 	}
+	if err != nil {
+		stats = Stats{}
+	}
 	return stats, cl.end("", err)
 }
 

@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -98,7 +97,7 @@ func (cl *call) endRead(key string, err error) error {
 	switch {
 	case err == nil:
 		cl.read(1, 0)
-	case errors.Is(err, ErrMiss):
+	case isMiss(err):
 		cl.read(0, 1)
 	}
 	return cl.end(key, err)
@@ -118,7 +117,7 @@ func (cl *call) endMulti(failed MultiError, total int, err error) error {
 }
 
 func (cl *call) wrap(key string, err error) error {
-	if errors.Is(err, ErrMiss) {
+	if isMiss(err) {
 		return ErrMiss
 	}
 	return &Error{Verb: cl.verb, Key: key, Driver: cl.cache.shared.driver, Err: err}

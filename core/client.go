@@ -66,7 +66,9 @@ func (cl *Client) Flush(ctx context.Context) error {
 	return cl.all(func(c *Cache) error { return c.Flush(ctx) })
 }
 
-// Close closes each distinct Cache once. It tries all and joins the errors.
+// Close closes each distinct Cache once. It tries all and joins the errors. The
+// backend of a Cache that WithPrefix made stays open until the Cache which that
+// was made of is closed.
 func (cl *Client) Close() error {
 	return cl.all((*Cache).Close)
 }

@@ -56,7 +56,7 @@ func (sharedCodec[T]) Decode([]byte, uint32) (T, error) {
 
 // codecError answers what a Codec's error is for the caller of a verb.
 func codecError(err error) error {
-	if errors.Is(err, ErrCodec) || errors.Is(err, errors.ErrUnsupported) {
+	if err == errNotShared || errors.Is(err, ErrCodec) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrCodec, err)

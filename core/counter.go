@@ -29,9 +29,13 @@ func (c *Cache) Decr(ctx context.Context, key string, delta uint64) (uint64, err
 }
 
 // IncrFrom is Incr for a counter that may be absent: then it is stored as
-// initial + delta, for ttl. However many begin a counter at once, none of their
-// deltas is lost. It takes one round trip where the counter is present and two
-// where it is not.
+// initial + delta, which wraps around as well, for ttl. However many begin a
+// counter at once, none of their deltas is lost. It takes one round trip where
+// the counter is present and two where it is not.
+//
+// On a backend that keeps nothing it is ErrMiss, like Incr. If others delete the
+// counter again and again just between the two round trips, it gives up with
+// ErrConflict.
 func (c *Cache) IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "IncrFrom", key)
@@ -49,7 +53,7 @@ func (c *Cache) DecrFrom(ctx context.Context, key string, delta, initial uint64,
 }
 
 // Count answers the number that the counter under key stands at. An absent key
-// is ErrMiss, a value that is not a counter ErrNotNumber.
+// is ErrMiss, a value that is not a counter ErrNotNumber, a shared one ErrCodec.
 func (c *Cache) Count(ctx context.Context, key string) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "Count", key)
@@ -116,7 +120,7 @@ func (c *Cache) moveFrom(ctx context.Context, key string, delta uint64, down boo
 	}
 	for range moveTries {
 		n, err := c.move(ctx, key, delta, down)
-		if !errors.Is(err, ErrMiss) {
+		if !isMiss(err) {
 			return n, err
 		}
 		if c.shared.traits.KeepsNothing {

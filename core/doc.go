@@ -42,15 +42,17 @@
 // # Time to live
 //
 // A time to live of 0 is for ever, [DefaultTTL] is what the Cache was given in
-// [Options], and every other negative duration is [ErrInvalidTTL]. But for
-// eviction, an item is never gone before its time; it is gone at the latest one
-// [Traits].Resolution after it.
+// [Options], and every other negative duration is [ErrInvalidTTL]. An item is
+// never gone before its time, unless the backend needs its room, loses its memory,
+// or says in [Traits] that it keeps nothing for so long; it is gone at the latest
+// one Traits.Resolution after its time.
 //
 // # Many keys
 //
 // The Multi verbs do what can be done and return nil or a [*MultiError] with an
-// error for each key that failed (and [ErrClosed] alone once the Cache is
-// closed). A MultiError does not unwrap: that one key of many was missing says
+// error for each key that failed, which is the context's where the context was
+// done. Once the Cache is closed they return an [*Error] around [ErrClosed]
+// instead. A MultiError does not unwrap: that one key of many was missing says
 // nothing of the whole.
 //
 // # Errors

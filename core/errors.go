@@ -20,7 +20,7 @@ var (
 	ErrExists = errors.New("cachewire: key exists")
 
 	// ErrConflict: the item changed since its token was read, or the token is
-	// nil or another backend's.
+	// nil or another backend's. Of IncrFrom: others kept deleting the counter.
 	ErrConflict = errors.New("cachewire: changed since it was read")
 
 	// ErrNotNumber: the value is not a counter; see ParseCount.
@@ -53,6 +53,13 @@ var (
 	// ErrNoNamespace: a Client has no cache under this name.
 	ErrNoNamespace = errors.New("cachewire: unknown namespace")
 )
+
+// isMiss tells whether err says that the key is absent and nothing else. What
+// also says that the backend cannot be reached, or that a codec failed, is no
+// miss.
+func isMiss(err error) bool {
+	return err == ErrMiss || errors.Is(err, ErrMiss) && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrCodec)
+}
 
 const textPrefix = "cachewire: "
 
@@ -97,7 +104,7 @@ type MultiError struct {
 	Verb   string           // the method of Cache: "GetMulti", …
 	Driver string           // the backend's package
 	Errors map[string]error // why, by key as the caller gave it
-	Total  int              // how many keys there were
+	Total  int              // how many keys were given, those given twice counted twice
 }
 
 // Add notes that key failed with err. A nil err is not noted.
@@ -105,7 +112,7 @@ func (e *MultiError) Add(key string, err error) {
 	if err == nil {
 		return
 	}
-	if errors.Is(err, ErrMiss) {
+	if isMiss(err) {
 		err = ErrMiss
 	}
 	if e.Errors == nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -228,5 +229,68 @@ func TestMultiErrorCollects(t *testing.T) {
 		}
 	}); n != 0 && !raceEnabled {
 		t.Errorf("success costs %v allocations, want none", n)
+	}
+}
+
+// An error that says more than that the key is absent is no miss.
+func TestMissThatIsAlsoAnotherErrorIsNoMiss(t *testing.T) {
+	for _, err := range []error{
+		errors.Join(core.ErrMiss, core.ErrUnavailable),
+		fmt.Errorf("%w: %w", core.ErrCodec, core.ErrMiss),
+	} {
+		c := open(t, careless{newBackend(), err}, nil)
+		if _, got := c.Get(t.Context(), "k"); got == core.ErrMiss || !errors.Is(got, err) {
+			t.Errorf("Get of a backend that answers %q: error is %v", err, got)
+		}
+		if there, got := c.Exists(t.Context(), "k"); !there && got == nil {
+			t.Errorf("Exists of a backend that answers %q: false and no error", err)
+		}
+	}
+}
+
+// A careless backend answers values beside its error.
+type careless struct {
+	core.Backend
+	err error
+}
+
+func (f careless) Get(context.Context, string) (core.Item, error) { return core.Item{}, f.err }
+
+func (f careless) TTL(context.Context, string) (time.Duration, error) { return time.Hour, f.err }
+
+func (f careless) Stats(context.Context) (core.Stats, error) { return core.Stats{Items: 1}, f.err }
+
+func TestNothingIsAnsweredBesideAnError(t *testing.T) {
+	c := open(t, careless{newBackend(), io.EOF}, nil)
+	if ttl, err := c.TTL(t.Context(), "k"); ttl != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("TTL: %v and error %v", ttl, err)
+	}
+	if s, err := c.Stats(t.Context()); s != (core.Stats{}) || !errors.Is(err, io.EOF) {
+		t.Errorf("Stats: %+v and error %v", s, err)
+	}
+}
+
+// A codec may keep a dictionary in a cache of its own.
+type dictionary struct{ err error }
+
+func (d dictionary) Append(dst []byte, _ string) ([]byte, uint32, error) { return dst, 0, d.err }
+
+func (d dictionary) Decode([]byte, uint32) (string, error) { return "", d.err }
+
+func TestWhateverACodecAnswersIsErrCodec(t *testing.T) {
+	for _, err := range []error{io.EOF, core.ErrMiss, fmt.Errorf("no dictionary: %w", core.ErrMiss), errors.ErrUnsupported, core.ErrCodec} {
+		c := open(t, newBackend(), nil)
+		if err := c.Set(t.Context(), "k", []byte("v"), 0); err != nil {
+			t.Fatal(err)
+		}
+		typed := core.NewTyped(c, dictionary{err})
+		_, got := typed.Get(t.Context(), "k")
+		for what, got := range map[string]error{"Get": got, "Set": typed.Set(t.Context(), "k", "v", 0)} {
+			if !errors.Is(got, core.ErrCodec) || !errors.Is(got, err) {
+				t.Errorf("%s with a codec that answers %q: error is %v, want %v around it", what, err, got, core.ErrCodec)
+			}
+		}
+		_, got = typed.GetMulti(t.Context(), []string{"k"})
+		wantFailed(t, got, map[string]error{"k": core.ErrCodec})
 	}
 }

@@ -10,7 +10,8 @@ import (
 type Hook interface {
 	// Before is called when a verb begins: Verb, Keys and Start of op are set.
 	// The verb goes on under the context that Before answers, or under ctx if
-	// that is nil. Hooks are called in their order in Options.
+	// that is nil. It is to be derived from ctx, or the caller's deadline and
+	// Options.Timeout are lost. Hooks are called in their order in Options.
 	Before(ctx context.Context, op *Op) context.Context
 
 	// After is called when the verb has ended, with the context under which it

@@ -85,20 +85,24 @@ func (c *Cache) flushPrefix(ctx context.Context) (failed MultiError, total int, 
 			errors.ErrUnsupported, c.prefix)
 	}
 	const size = 1000 // keys a DeleteMulti
-	keys := make([]string, 0, size)
+	var keys []string
 	flush := func() {
 		keys = distinct(keys)
 		c.deleteFull(ctx, keys, &failed)
 		total += len(keys)
-		keys = keys[:0]
+		keys = nil // and not used again: a call that ctx cut off may still read it
 	}
 	for key, listErr := range c.shared.keyLister.Keys(ctx, c.prefix) {
 		if listErr != nil {
 			err = listErr
 			break
 		}
-		if keys = append(keys, key); len(keys) == size {
-			flush()
+		if keys = append(keys, key); len(keys) < size {
+			continue
+		}
+		flush()
+		if err = ctx.Err(); err != nil {
+			return failed, total, err
 		}
 	}
 	flush()
@@ -211,12 +215,12 @@ func (c *Cache) getFull(ctx context.Context, keys []string, failed *MultiError) 
 	if g := c.shared.multiGetter; g != nil {
 		items, err := g.GetMulti(ctx, keys)
 		if err != nil {
-			v, found := verdictOf(err), make(map[string]bool, len(items))
+			v, found := verdictOf(err, keys), make(map[string]bool, len(items))
 			for _, item := range items {
 				found[item.Key] = true
 			}
 			for _, key := range keys {
-				if err := v.on(key); err != nil && !errors.Is(err, ErrMiss) && !found[key] {
+				if err := v.on(key); err != nil && !isMiss(err) && !found[key] {
 					failed.Add(c.own(key), err)
 				}
 			}
@@ -234,7 +238,7 @@ func (c *Cache) getFull(ctx context.Context, keys []string, failed *MultiError) 
 		switch {
 		case err == nil:
 			found = append(found, items[i])
-		case !errors.Is(err, ErrMiss):
+		case !isMiss(err):
 			failed.Add(c.own(keys[i]), err)
 		}
 	}
@@ -264,7 +268,7 @@ func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice m
 	}
 	if s := c.shared.multiStorer; s != nil {
 		if err := s.StoreMulti(ctx, mode, full); err != nil {
-			v := verdictOf(err)
+			v := verdictOf(err, keysOf(full))
 			for _, item := range full {
 				failed.Add(c.own(item.Key), v.on(item.Key))
 			}
@@ -311,9 +315,9 @@ func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *MultiErro
 	}
 	if d := c.shared.multiDeleter; d != nil {
 		if err := d.DeleteMulti(ctx, keys); err != nil {
-			v := verdictOf(err)
+			v := verdictOf(err, keys)
 			for _, key := range keys {
-				if err := v.on(key); err != nil && !errors.Is(err, ErrMiss) {
+				if err := v.on(key); err != nil && !isMiss(err) {
 					failed.Add(c.own(key), err)
 				}
 			}
@@ -324,7 +328,7 @@ func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *MultiErro
 		return c.shared.Delete(ctx, keys[i])
 	})
 	for i, err := range errs {
-		if err != nil && !errors.Is(err, ErrMiss) {
+		if err != nil && !isMiss(err) {
 			failed.Add(c.own(keys[i]), err)
 		}
 	}
@@ -336,15 +340,23 @@ type verdict struct {
 	all   error            // of any other error
 }
 
-func verdictOf(err error) verdict {
-	var multi *MultiError
-	if !errors.As(err, &multi) {
+// verdictOf answers the verdict on keys. One that is wrapped or joined, or names
+// none of the keys, is no *MultiError as a backend is to answer it: then it is
+// better to call all failed than to lose a failure.
+func verdictOf(err error, keys []string) verdict {
+	multi, ok := err.(*MultiError)
+	if !ok {
 		return verdict{all: err}
 	}
 	if multi == nil { // a nil pointer in an error: the driver meant no error
 		return verdict{}
 	}
-	return verdict{byKey: multi.Errors}
+	for _, key := range keys {
+		if multi.Errors[key] != nil {
+			return verdict{byKey: multi.Errors}
+		}
+	}
+	return verdict{all: err}
 }
 
 func (v verdict) on(key string) error {

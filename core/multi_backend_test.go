@@ -22,6 +22,16 @@ func (s scripted) GetMulti(context.Context, []string) ([]core.Item, error)  { re
 func (s scripted) StoreMulti(context.Context, core.Mode, []core.Item) error { return s.err }
 func (s scripted) DeleteMulti(context.Context, []string) error              { return s.err }
 
+// What is no *MultiError that names a key stands for all keys, so that no failure
+// is lost.
+var (
+	wrappedMulti = fmt.Errorf("server 2: %w", &core.MultiError{Errors: map[string]error{"a": io.EOF}})
+	joinedMulti  = errors.Join(&core.MultiError{Errors: map[string]error{"a": io.EOF}}, core.ErrUnavailable)
+	wrappedNil   = wrapped{(*core.MultiError)(nil)}
+	emptyMulti   = &core.MultiError{}
+	foreignMulti = &core.MultiError{Errors: map[string]error{"z": io.EOF, "": io.EOF}}
+)
+
 // multiErrors are errors that a backend may answer for the keys a and b, and
 // what they mean for them.
 var multiErrors = []struct {
@@ -31,12 +41,13 @@ var multiErrors = []struct {
 }{
 	{"none", nil, nil},
 	{"of one key", &core.MultiError{Errors: map[string]error{"a": io.EOF}}, map[string]error{"a": io.EOF}},
-	{"wrapped", fmt.Errorf("server 2: %w", &core.MultiError{Errors: map[string]error{"a": io.EOF}}), map[string]error{"a": io.EOF}},
+	{"wrapped", wrappedMulti, map[string]error{"a": wrappedMulti, "b": wrappedMulti}},
+	{"joined", joinedMulti, map[string]error{"a": core.ErrUnavailable, "b": core.ErrUnavailable}},
 	{"of the whole", io.EOF, map[string]error{"a": io.EOF, "b": io.EOF}},
 	{"nil pointer", (*core.MultiError)(nil), nil},
-	{"wrapped nil pointer", wrapped{(*core.MultiError)(nil)}, nil},
-	{"no keys", &core.MultiError{}, nil},
-	{"keys never asked for", &core.MultiError{Errors: map[string]error{"z": io.EOF, "": io.EOF}}, nil},
+	{"wrapped nil pointer", wrappedNil, map[string]error{"a": wrappedNil, "b": wrappedNil}},
+	{"no keys", emptyMulti, map[string]error{"a": emptyMulti, "b": emptyMulti}},
+	{"keys never asked for", foreignMulti, map[string]error{"a": foreignMulti, "b": foreignMulti}},
 	{"keys asked for and not", &core.MultiError{Errors: map[string]error{"z": io.EOF, "b": io.EOF}}, map[string]error{"b": io.EOF}},
 	{"nil error of a key", &core.MultiError{Errors: map[string]error{"a": nil, "b": io.EOF}}, map[string]error{"b": io.EOF}},
 }

@@ -256,3 +256,50 @@ func TestFlushDeletesAKeyThatIsListedTwiceOnce(t *testing.T) {
 		}
 	}
 }
+
+// A keeper keeps what DeleteMulti was given, as a call that was cut off may, and
+// lists keys without an end.
+type keeper struct {
+	core.Backend
+	given [][]string
+	stop  func(calls int)
+}
+
+func (k *keeper) Keys(_ context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for i := 0; yield(fmt.Sprint(prefix, i), nil); i++ {
+		}
+	}
+}
+
+func (k *keeper) DeleteMulti(_ context.Context, keys []string) error {
+	k.given = append(k.given, keys)
+	k.stop(len(k.given))
+	return nil
+}
+
+func TestFlushThroughAPrefixEndsWhenTheContextIsDone(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	k := &keeper{Backend: newBackend(), stop: func(calls int) {
+		if calls == 3 {
+			cancel()
+		}
+	}}
+	c := open(t, k, &core.Options{Prefix: "p:"})
+	if err := c.Flush(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Flush: error is %v, want %v", err, context.Canceled)
+	}
+	if len(k.given) != 3 {
+		t.Errorf("%d calls of DeleteMulti, want none after the third", len(k.given))
+	}
+	n := 0
+	for _, keys := range k.given {
+		for _, key := range keys {
+			if want := fmt.Sprint("p:", n); key != want {
+				t.Fatalf("key %d of those that DeleteMulti was given is %q by now, want %q", n, key, want)
+			}
+			n++
+		}
+	}
+}

@@ -28,7 +28,8 @@ type TypedItem[T any] struct {
 	Token any
 }
 
-// NewTyped answers c as a cache of T, encoded by codec. It has nothing to close.
+// NewTyped answers c as a cache of T, encoded by codec; neither may be nil. It has
+// nothing to close.
 func NewTyped[T any](c *Cache, codec Codec[T]) *Typed[T] {
 	t := &Typed[T]{cache: c, codec: codec}
 	if _, ok := codec.(sharedCodec[T]); ok {

@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 )
@@ -38,7 +37,7 @@ func (t *Typed[T]) loadMultiShared(cl *call, keys []string) (map[string]T, Multi
 		switch item, err := t.loadShared(cl.ctx, key); {
 		case err == nil:
 			values[key] = item.Value
-		case errors.Is(err, ErrMiss):
+		case isMiss(err):
 			misses++
 		default:
 			failed.Add(key, err)

@@ -126,7 +126,7 @@ func (c *Cache) Exists(ctx context.Context, key string) (bool, error) {
 	case err == nil, errors.Is(err, ErrCodec): // a shared value has no bytes
 		cl.read(1, 0)
 		return true, cl.end(key, nil)
-	case errors.Is(err, ErrMiss):
+	case isMiss(err):
 		cl.read(0, 1)
 		return false, cl.end(key, nil)
 	}
@@ -147,6 +147,9 @@ func (c *Cache) TTL(ctx context.Context, key string) (time.Duration, error) {
 		} else {
 			err = unsupported("TTL")
 		}
+	}
+	if err != nil {
+		ttl = 0
 	}
 	return ttl, cl.endRead(key, err)
 }
