@@ -25,8 +25,8 @@ func (s scripted) DeleteMulti(context.Context, []string) error              { re
 // What is no *MultiError that names a key stands for all keys, so that no failure
 // is lost.
 var (
-	wrappedMulti = fmt.Errorf("server 2: %w", &core.MultiError{Errors: map[string]error{"a": io.EOF}})
-	joinedMulti  = errors.Join(&core.MultiError{Errors: map[string]error{"a": io.EOF}}, core.ErrUnavailable)
+	errWrapped   = fmt.Errorf("server 2: %w", &core.MultiError{Errors: map[string]error{"a": io.EOF}})
+	errJoined    = errors.Join(&core.MultiError{Errors: map[string]error{"a": io.EOF}}, core.ErrUnavailable)
 	wrappedNil   = wrapped{(*core.MultiError)(nil)}
 	emptyMulti   = &core.MultiError{}
 	foreignMulti = &core.MultiError{Errors: map[string]error{"z": io.EOF, "": io.EOF}}
@@ -41,8 +41,8 @@ var multiErrors = []struct {
 }{
 	{"none", nil, nil},
 	{"of one key", &core.MultiError{Errors: map[string]error{"a": io.EOF}}, map[string]error{"a": io.EOF}},
-	{"wrapped", wrappedMulti, map[string]error{"a": wrappedMulti, "b": wrappedMulti}},
-	{"joined", joinedMulti, map[string]error{"a": core.ErrUnavailable, "b": core.ErrUnavailable}},
+	{"wrapped", errWrapped, map[string]error{"a": errWrapped, "b": errWrapped}},
+	{"joined", errJoined, map[string]error{"a": core.ErrUnavailable, "b": core.ErrUnavailable}},
 	{"of the whole", io.EOF, map[string]error{"a": io.EOF, "b": io.EOF}},
 	{"nil pointer", (*core.MultiError)(nil), nil},
 	{"wrapped nil pointer", wrappedNil, map[string]error{"a": wrappedNil, "b": wrappedNil}},
