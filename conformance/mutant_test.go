@@ -122,6 +122,16 @@ func (m *mutant) onStore(to func(mode core.Mode, item *core.Item)) {
 	}
 }
 
+// takeFor makes Store take one mode for another.
+func (m *mutant) takeFor(given, taken core.Mode) {
+	m.store = func(ctx context.Context, mode core.Mode, item core.Item) error {
+		if mode == given {
+			mode = taken
+		}
+		return m.reference.Store(ctx, mode, item)
+	}
+}
+
 // keepNothing makes the mutant a correct null cache.
 func (m *mutant) keepNothing() {
 	m.traits = core.Traits{KeepsNothing: true}

@@ -16,12 +16,7 @@ var casMutants = []planted{
 		}
 	}},
 	{"CompareAndSwap never conflicts", "cas-changed cas-foreign", func(m *mutant) {
-		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if mode == core.CompareAndSwap {
-				mode = core.Replace
-			}
-			return m.reference.Store(ctx, mode, item)
-		}
+		m.takeFor(core.CompareAndSwap, core.Replace)
 	}},
 	{"the token is the value", "cas-same-bytes cas-again-there", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {

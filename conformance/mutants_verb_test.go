@@ -64,12 +64,7 @@ var verbMutants = []planted{
 		}
 	}},
 	{"Add overwrites", "add-present", func(m *mutant) {
-		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if mode == core.Add {
-				mode = core.Set
-			}
-			return m.reference.Store(ctx, mode, item)
-		}
+		m.takeFor(core.Add, core.Set)
 	}},
 	{"Add overwrites and says that it did not", "add-present", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
@@ -91,12 +86,7 @@ var verbMutants = []planted{
 		}
 	}},
 	{"Replace creates", "replace-absent", func(m *mutant) {
-		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if mode == core.Replace {
-				mode = core.Set
-			}
-			return m.reference.Store(ctx, mode, item)
-		}
+		m.takeFor(core.Replace, core.Set)
 	}},
 	{"Replace says ErrMiss and creates", "replace-absent", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {

@@ -19,7 +19,7 @@ func key(i int) string { return fmt.Sprintf("key-%08d", i) }
 func set(t testing.TB, b *Backend, key string, value []byte, ttl time.Duration) {
 	t.Helper()
 	if err := b.Store(context.Background(), core.Set, core.Item{Key: key, Value: value, TTL: ttl}); err != nil {
-		t.Fatal(err)
+		t.Errorf("Set of %q: %v", key, err) // not Fatal, for goroutines call this too
 	}
 }
 
@@ -219,6 +219,28 @@ func TestLargeItemIsStoredBesideManySmallOnes(t *testing.T) {
 		})
 	}
 	writers.Wait()
+	audit(t, b)
+}
+
+// The reason why the test above ends for sure.
+func TestRoomThatAWriteMadeIsNobodyElses(t *testing.T) {
+	b := New(&Options{MaxItems: 10}) // one shard
+	for i := range 10 {
+		set(t, b, key(i), nil, 0)
+	}
+	var w write
+	for i := range 3 {
+		if !b.shards[0].evict(&w) {
+			t.Fatalf("eviction %d found nothing", i)
+		}
+	}
+	if w.items != 3 || w.bytes != 3*b.bounds.cost(key(0), 1) || stats(b).Items != 7 {
+		t.Errorf("the write has room for %d items and %d bytes, and %d items are left", w.items, w.bytes, stats(b).Items)
+	}
+	if b.bounds.take(1, 0) {
+		t.Error("another write took room that was made for this one")
+	}
+	b.bounds.release(w.items, w.bytes)
 	audit(t, b)
 }
 
