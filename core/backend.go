@@ -16,6 +16,10 @@ const (
 	FlagInt   uint32 = 2  // an integer in decimal digits; counters are stored so
 	FlagZlib  uint32 = 8  // added to another flag: the value is compressed by zlib
 	FlagText  uint32 = 16 // text in UTF-8
+
+	// FlagEnvelope is added to the others where facts stand before the value; see
+	// package encoding. Programs in other languages do not know it.
+	FlagEnvelope uint32 = 1 << 16
 )
 
 // An Item is a value with all that belongs to it.

@@ -23,6 +23,14 @@ type Codec[T any] interface {
 	Decode(data []byte, flags uint32) (T, error)
 }
 
+// A FlagsNeeder is a Codec whose values cannot be read back without their flags.
+// Over a backend whose Traits say NoFlags, the verbs of Typed that read or store
+// a value are errors.ErrUnsupported. A Codec that wraps another passes the
+// question on.
+type FlagsNeeder interface {
+	NeedsFlags() bool
+}
+
 // Shared answers the Codec that encodes nothing: on a backend that keeps Go
 // values as they are (see SharedStorer) a hit decodes nothing, and all readers
 // get the same value, which nobody may change. On any other backend the verbs
@@ -36,14 +44,17 @@ type sharedCodec[T any] struct{}
 
 var errNotShared = fmt.Errorf("%w: this backend keeps bytes only; core.Shared needs one that keeps Go values, such as memory", errors.ErrUnsupported)
 
-// noSharing stands in for the SharedStorer of a backend that is none.
-type noSharing struct{}
+var errNoFlags = fmt.Errorf("%w: this backend keeps no flags, and the codec needs them to read what it wrote", errors.ErrUnsupported)
 
-func (noSharing) GetShared(context.Context, string) (value, token any, err error) {
-	return nil, nil, errNotShared
+// refusal is the SharedStorer of a Typed whose codec and backend do not go
+// together.
+type refusal struct{ err error }
+
+func (r refusal) GetShared(context.Context, string) (value, token any, err error) {
+	return nil, nil, r.err
 }
 
-func (noSharing) StoreShared(context.Context, Mode, Item, any) error { return errNotShared }
+func (r refusal) StoreShared(context.Context, Mode, Item, any) error { return r.err }
 
 // A Typed over Shared has no use for Append and Decode.
 

@@ -16,7 +16,7 @@ import (
 type Typed[T any] struct {
 	cache  *Cache
 	codec  Codec[T]
-	shared SharedStorer // nil unless codec is Shared
+	shared SharedStorer // nil unless codec is Shared, or is refused
 }
 
 // A TypedItem is a value with what CompareAndSwap needs; the fields are those of
@@ -32,9 +32,14 @@ type TypedItem[T any] struct {
 // nothing to close.
 func NewTyped[T any](c *Cache, codec Codec[T]) *Typed[T] {
 	t := &Typed[T]{cache: c, codec: codec}
-	if _, ok := codec.(sharedCodec[T]); ok {
+	switch codec := codec.(type) {
+	case sharedCodec[T]:
 		if t.shared = c.shared.sharedStorer; t.shared == nil {
-			t.shared = noSharing{}
+			t.shared = refusal{errNotShared}
+		}
+	case FlagsNeeder:
+		if codec.NeedsFlags() && c.shared.traits.NoFlags {
+			t.shared = refusal{errNoFlags}
 		}
 	}
 	return t

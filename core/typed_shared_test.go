@@ -116,13 +116,16 @@ func TestSharedValueHasNoBytes(t *testing.T) {
 	wantErr(t, c.Delete(ctx, "k"), nil)
 }
 
-// On a backend that keeps bytes only, the verbs that read or store a value are
-// unsupported whatever the key holds, absent keys included: a miss would be
-// believed, and then every time.
 func TestSharedIsUnsupportedWhereBytesAreKept(t *testing.T) {
-	b := newBackend()
-	raw := open(t, b, nil)
-	c := core.NewTyped(raw, core.Shared[string]())
+	wantRefused(t, open(t, newBackend(), nil), core.Shared[string]())
+}
+
+// wantRefused fails unless the verbs that read or store a value are unsupported
+// over raw by codec, whatever the key holds, absent keys included: a miss would
+// be believed, and then every time.
+func wantRefused(t *testing.T, raw *core.Cache, codec core.Codec[string]) {
+	t.Helper()
+	c := core.NewTyped(raw, codec)
 	for _, key := range []string{"present", "absent"} {
 		eachTypedVerb(t, func(t *testing.T, v typedVerb) {
 			switch v.name {
