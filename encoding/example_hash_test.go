@@ -1,0 +1,19 @@
+package encoding_test
+
+import (
+	"crypto/sha1"
+	"fmt"
+
+	"github.com/cachewire/cachewire/encoding"
+)
+
+// The key under which a Python program stores that uses wheezy.caching with
+// base64_encode(hash_encode(sha1)(key)).
+func ExampleHash() {
+	encode := encoding.Hash(sha1.New)
+
+	fmt.Println(encode("my key"))
+
+	// Output:
+	// RigVwkWdSuGyFu7au08PzUMloU8= <nil>
+}
