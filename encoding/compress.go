@@ -1,0 +1,170 @@
+package encoding
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// CompressOptions are the settings of [Compress]. The zero value of a field is its
+// default.
+type CompressOptions struct {
+	// Threshold is the length in bytes from which a value is compressed; 0 is
+	// 1,024. What would not become shorter is stored as it is.
+	Threshold int
+
+	// MaxSize is the length in bytes of the longest value, uncompressed; 0 is
+	// 64 MiB. A longer one is not stored, and what would decompress to more is
+	// given up as soon as it does: a few kilobytes can stand for gigabytes.
+	MaxSize int
+
+	// With compresses. Nil is zlib, which python-memcached and pylibmc read, and
+	// write.
+	With Compression
+}
+
+// A Compression is a way to compress bytes. It is used by many goroutines at
+// once.
+type Compression interface {
+	// Flag answers the bit that is added to the flags of what Append has
+	// compressed.
+	Flag() uint32
+
+	// Append appends the compressed src to dst, and answers the longer slice. It
+	// keeps a reference to neither.
+	Append(dst, src []byte) ([]byte, error)
+
+	// Reader answers what reads the bytes that Append compressed to src. It ends
+	// in io.EOF only if src was whole, and had nothing behind its end. Close
+	// is called once, and nothing after it.
+	Reader(src []byte) (io.ReadCloser, error)
+}
+
+const (
+	defaultThreshold = 1 << 10
+	defaultMaxSize   = 64 << 20
+)
+
+// Compress answers codec with its longer values compressed. Nil opts are the zero
+// CompressOptions. It reads values that are not compressed as well, so that it
+// can be put around a codec at any time; zlib's can be read without it, by every
+// codec of this package.
+//
+// Only a flag tells which values are compressed: a header of our own would shut
+// other languages out. Over a backend that keeps no flags the verbs of Typed are
+// therefore errors.ErrUnsupported.
+func Compress[T any](codec core.Codec[T], opts *CompressOptions) core.Codec[T] {
+	c := compressCodec[T]{codec: codec}
+	if opts != nil {
+		c.CompressOptions = *opts
+	}
+	if c.Threshold <= 0 {
+		c.Threshold = defaultThreshold
+	}
+	if c.MaxSize <= 0 {
+		c.MaxSize = defaultMaxSize
+	}
+	if c.With == nil {
+		c.With = zlibCompression{}
+	}
+	return c
+}
+
+var errCompressedEnvelope = errors.New("facts are not compressed: put Envelope around Compress, not Compress around Envelope")
+
+type compressCodec[T any] struct {
+	codec core.Codec[T]
+	CompressOptions
+}
+
+func (compressCodec[T]) NeedsFlags() bool { return true }
+
+func (c compressCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
+	// Not into dst: its owner gives it the length of what was compressed.
+	buf := buffers.Get().(*[]byte)
+	plain, flags, err := c.codec.Append((*buf)[:0], v)
+	defer putBuffer(buf, len(plain))
+	if err != nil {
+		return dst, 0, err
+	}
+	if flags&core.FlagEnvelope != 0 {
+		return dst, 0, errCompressedEnvelope
+	}
+	if len(plain) > c.MaxSize {
+		return dst, 0, fmt.Errorf("%w: %d bytes, MaxSize is %d", core.ErrTooLarge, len(plain), c.MaxSize)
+	}
+	if len(plain) >= c.Threshold {
+		packed, err := c.With.Append(dst, plain)
+		if err != nil {
+			return dst, 0, err
+		}
+		if len(packed)-len(dst) < len(plain) {
+			return packed, flags | c.With.Flag(), nil
+		}
+	}
+	return append(dst, plain...), flags, nil
+}
+
+func (c compressCodec[T]) Decode(data []byte, flags uint32) (T, error) {
+	if flag := c.With.Flag(); flags&flag != 0 && flags&core.FlagEnvelope == 0 {
+		plain, err := decompress(c.With, data, c.MaxSize)
+		if err != nil {
+			return *new(T), err
+		}
+		data, flags = plain, flags&^flag
+	}
+	return c.codec.Decode(data, flags)
+}
+
+// decompress answers the bytes that c compressed to src, in a slice of their own.
+func decompress(c Compression, src []byte, max int) ([]byte, error) {
+	r, err := c.Reader(src)
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	defer r.Close()
+	buf := buffers.Get().(*[]byte)
+	plain, err := readAll((*buf)[:0], r, max)
+	defer putBuffer(buf, len(plain))
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	return append(make([]byte, 0, len(plain)), plain...), nil
+}
+
+// readAll appends all that r has to buf, but gives up when it is more than max.
+func readAll(buf []byte, r io.Reader, max int) ([]byte, error) {
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case len(buf) > max:
+			return buf, fmt.Errorf("%w: more than %d bytes, the most that is taken (CompressOptions.MaxSize)", core.ErrTooLarge, max)
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return buf, err
+		}
+	}
+}
+
+// buffers are for plain values while they are compressed or decompressed.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// keptBuffer is the capacity up to which a buffer is kept for the next value.
+const keptBuffer = 1 << 20
+
+// putBuffer gives buf back, and has it larger the next time if used bytes did not
+// fit. What a codec answered it does not take: that may be the codec's own.
+func putBuffer(buf *[]byte, used int) {
+	if used > cap(*buf) && used <= keptBuffer {
+		*buf = make([]byte, 0, used)
+	}
+	buffers.Put(buf)
+}

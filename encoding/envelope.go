@@ -1,0 +1,118 @@
+package encoding
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// An Enveloped is a value with its facts.
+type Enveloped[T any] struct {
+	Value T // the zero value if Facts.NotFound
+	Facts Facts
+}
+
+// Envelope answers the codec of values with facts: an envelope, which holds the
+// facts, before what codec writes. A value without facts has none, and is read by
+// codec itself and by whoever reads codec's values; and Envelope reads what codec
+// wrote as a value without facts.
+//
+// A flag tells which values have an envelope. On a backend that keeps no flags,
+// which traits tell, its first bytes do; a value that begins with the same is put
+// in an envelope without facts. There, bytes that somebody else wrote and that
+// begin so are mistaken for an envelope.
+func Envelope[T any](codec core.Codec[T], traits core.Traits) core.Codec[Enveloped[T]] {
+	return envelopeCodec[T]{codec, traits.NoFlags}
+}
+
+type envelopeCodec[T any] struct {
+	codec   core.Codec[T]
+	noFlags bool
+}
+
+// NeedsFlags answers what the codec of the values does.
+func (c envelopeCodec[T]) NeedsFlags() bool {
+	n, ok := c.codec.(core.FlagsNeeder)
+	return ok && n.NeedsFlags()
+}
+
+var errEnvelopeTwice = errors.New("the value has an envelope already")
+
+func (c envelopeCodec[T]) Append(dst []byte, v Enveloped[T]) ([]byte, uint32, error) {
+	start := len(dst)
+	var flag uint32
+	if !v.Facts.isZero() {
+		if err := v.Facts.check(); err != nil {
+			return dst, 0, err
+		}
+		dst, flag = appendEnvelope(dst, &v.Facts), core.FlagEnvelope
+		if v.Facts.NotFound {
+			return dst, flag, nil
+		}
+	}
+	data, flags, err := c.codec.Append(dst, v.Value)
+	switch {
+	case err != nil:
+		return dst[:start], 0, err
+	case flags&core.FlagEnvelope != 0:
+		return dst[:start], 0, errEnvelopeTwice
+	case flag == 0 && c.noFlags && hasMagic(data[start:]):
+		value := string(data[start:])
+		data = append(appendEnvelope(data[:start], &v.Facts), value...)
+	}
+	return data, flags | flag, nil
+}
+
+func (c envelopeCodec[T]) Decode(data []byte, flags uint32) (Enveloped[T], error) {
+	var v Enveloped[T]
+	if flags&core.FlagEnvelope != 0 || c.noFlags && hasMagic(data) {
+		var err error
+		if data, err = openEnvelope(data, &v.Facts); err != nil {
+			return Enveloped[T]{}, err
+		}
+		if v.Facts.NotFound {
+			return v, nil
+		}
+	}
+	var err error
+	if v.Value, err = c.codec.Decode(data, flags&^core.FlagEnvelope); err != nil {
+		return Enveloped[T]{}, err
+	}
+	return v, nil
+}
+
+// An envelope is magic, the version, the length of its fields, and the fields. A
+// field is its number, the length of its content, and its content. Lengths and
+// numbers are unsigned varints, as package encoding/binary writes them. A reader
+// passes over a field whose number it does not know; what a reader must not pass
+// over is another version.
+//
+// No UTF-8 has the first byte of magic, so that no text, JSON or number begins
+// with it, and no gob value does either.
+const (
+	magic   = "\xf8cw"
+	version = 1
+)
+
+func hasMagic(data []byte) bool {
+	return len(data) >= len(magic) && string(data[:len(magic)]) == magic
+}
+
+var errDamaged = errors.New("the envelope is damaged or cut off")
+
+// openEnvelope answers the value behind the envelope that data begins with, and
+// fills in f.
+func openEnvelope(data []byte, f *Facts) ([]byte, error) {
+	if !hasMagic(data) || len(data) == len(magic) {
+		return nil, errDamaged
+	}
+	if v := data[len(magic)]; v != version {
+		return nil, fmt.Errorf("the envelope is of version %d; this program reads %d", v, version)
+	}
+	fields, value := cutBytes(data[len(magic)+1:])
+	if fields == nil || !f.setFields(fields) {
+		return nil, errDamaged
+	}
+	return value, nil
+}

@@ -1,0 +1,32 @@
+package encoding_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memory"
+)
+
+func ExampleInt() {
+	cache, err := core.New(memory.New(nil), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+	ctx := context.Background()
+
+	visits := core.NewTyped(cache, encoding.Int[int64]())
+	if err := visits.Set(ctx, "visits", 41, time.Hour); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := cache.Incr(ctx, "visits", 1); err != nil { // it is a counter
+		log.Fatal(err)
+	}
+	n, err := visits.Get(ctx, "visits")
+	fmt.Println(n, err)
+	// Output: 42 <nil>
+}

@@ -1,0 +1,29 @@
+package encoding_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memory"
+)
+
+func ExampleText() {
+	cache, err := core.New(memory.New(nil), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+	ctx := context.Background()
+
+	names := core.NewTyped(cache, encoding.Text())
+	if err := names.Set(ctx, "name:1", "Ann Müller", time.Minute); err != nil {
+		log.Fatal(err)
+	}
+	name, err := names.Get(ctx, "name:1")
+	fmt.Println(name, err)
+	// Output: Ann Müller <nil>
+}

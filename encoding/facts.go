@@ -1,0 +1,176 @@
+package encoding
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+)
+
+// Facts are what is known of a value and stored beside it. The zero value is no
+// facts at all.
+type Facts struct {
+	// Fresh is the time until which the value is fresh, to the nanosecond; the
+	// zero Time is no fact. It lies between the years 1678 and 2262.
+	Fresh time.Time
+
+	// Took is how long it took to make the value, not below 0, which is no fact.
+	Took time.Duration
+
+	// NotFound says that there is no value, which somebody has found out.
+	NotFound bool
+
+	tags []byte // of each tag its version, the length of its name, and its name
+}
+
+// AddTag adds that the value carries tag name in this version.
+func (f *Facts) AddTag(name string, version uint64) {
+	// What there is may be that of other Facts, or the cache's: append must copy.
+	f.tags = binary.AppendUvarint(f.tags[:len(f.tags):len(f.tags)], version)
+	f.tags = binary.AppendUvarint(f.tags, uint64(len(name)))
+	f.tags = append(f.tags, name...)
+}
+
+// Tags yields the tags with their versions, in the order in which they were
+// added. A name is read-only, and stays as it is.
+func (f *Facts) Tags() iter.Seq2[[]byte, uint64] {
+	return func(yield func([]byte, uint64) bool) {
+		for tags := f.tags; len(tags) != 0; {
+			var name []byte
+			var version uint64
+			name, version, tags = cutTag(tags)
+			if !yield(name, version) {
+				return
+			}
+		}
+	}
+}
+
+// The numbers of the fields of an envelope.
+const (
+	fieldFresh    = 1 // nanoseconds since 1970, eight bytes, the highest first
+	fieldTook     = 2 // nanoseconds, an unsigned varint
+	fieldNotFound = 3 // empty
+	fieldTags     = 4 // as in Facts
+)
+
+func (f *Facts) isZero() bool {
+	return f.Fresh.IsZero() && f.Took == 0 && !f.NotFound && len(f.tags) == 0
+}
+
+var errTook = errors.New("Facts.Took is below 0")
+
+// The first and the last time that has a number of nanoseconds.
+var firstTime, lastTime = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+
+func (f *Facts) check() error {
+	if f.Took < 0 {
+		return errTook
+	}
+	if !f.Fresh.IsZero() && (f.Fresh.Before(firstTime) || f.Fresh.After(lastTime)) {
+		return fmt.Errorf("Facts.Fresh is in the year %d, want 1678 to 2262", f.Fresh.Year())
+	}
+	return nil
+}
+
+// appendEnvelope appends the envelope that holds f.
+func appendEnvelope(dst []byte, f *Facts) []byte {
+	var space [48]byte // for all but tags
+	fields := space[:0]
+	if !f.Fresh.IsZero() {
+		fields = append(fields, fieldFresh, 8)
+		fields = binary.BigEndian.AppendUint64(fields, uint64(f.Fresh.UnixNano()))
+	}
+	if f.Took != 0 {
+		var varint [binary.MaxVarintLen64]byte
+		n := binary.PutUvarint(varint[:], uint64(f.Took))
+		fields = append(fields, fieldTook, byte(n))
+		fields = append(fields, varint[:n]...)
+	}
+	if f.NotFound {
+		fields = append(fields, fieldNotFound, 0)
+	}
+	if len(f.tags) != 0 {
+		fields = append(fields, fieldTags)
+		fields = binary.AppendUvarint(fields, uint64(len(f.tags)))
+	}
+	dst = append(dst, magic...)
+	dst = append(dst, version)
+	dst = binary.AppendUvarint(dst, uint64(len(fields)+len(f.tags)))
+	dst = append(dst, fields...)
+	return append(dst, f.tags...)
+}
+
+// setFields sets f to what fields hold, and answers whether they are whole. It
+// keeps the tags where they are.
+func (f *Facts) setFields(fields []byte) bool {
+	for len(fields) != 0 {
+		number, n := binary.Uvarint(fields)
+		if n <= 0 {
+			return false
+		}
+		var content []byte
+		content, fields = cutBytes(fields[n:])
+		if content == nil || !f.setField(number, content) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *Facts) setField(number uint64, content []byte) bool {
+	switch number {
+	case fieldFresh:
+		if len(content) != 8 {
+			return false
+		}
+		f.Fresh = time.Unix(0, int64(binary.BigEndian.Uint64(content)))
+	case fieldTook:
+		took, n := binary.Uvarint(content)
+		if n <= 0 || n != len(content) || took > math.MaxInt64 {
+			return false
+		}
+		f.Took = time.Duration(took)
+	case fieldNotFound:
+		f.NotFound = true
+		return len(content) == 0
+	case fieldTags:
+		f.tags = content
+		return areTags(content)
+	}
+	return true
+}
+
+func areTags(tags []byte) bool {
+	for len(tags) != 0 {
+		var name []byte
+		if name, _, tags = cutTag(tags); name == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// cutTag answers the first of tags and those behind it, or a nil name if it is
+// none.
+func cutTag(tags []byte) (name []byte, version uint64, rest []byte) {
+	version, n := binary.Uvarint(tags)
+	if n <= 0 {
+		return nil, 0, nil
+	}
+	name, rest = cutBytes(tags[n:])
+	return name, version, rest
+}
+
+// cutBytes answers the bytes that stand behind their length, not nil, and what is
+// behind them, or nil if they are cut off.
+func cutBytes(data []byte) (field, rest []byte) {
+	length, n := binary.Uvarint(data)
+	if n <= 0 || length > uint64(len(data)-n) {
+		return nil, nil
+	}
+	end := n + int(length)
+	return data[n:end:end], data[end:]
+}

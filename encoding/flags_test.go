@@ -1,0 +1,155 @@
+package encoding_test
+
+import (
+	"encoding/hex"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
+)
+
+// Flags that only others write.
+const (
+	flagPickle = 1
+	flagLong   = 4
+)
+
+// What Python's zlib.compress makes of "grüße" in UTF-8, and of 1234567890 three
+// times.
+var (
+	pythonGreeting = unhex("789c4b2f3abce7f0fc5400102f0420")
+	pythonDigits   = unhex("789c33343236313533b7b03430c4c202005f0a0628")
+)
+
+func unhex(s string) string {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// Every row of what python-memcached and pylibmc write.
+func TestWhatPythonWroteIsRead(t *testing.T) {
+	t.Run("int", func(t *testing.T) {
+		for _, flags := range []uint32{core.FlagInt, flagLong} {
+			for data, want := range map[string]int64{"42": 42, "-7": -7, "1": 1, "99 ": 99, "9   ": 9} {
+				if v, err := encoding.Int[int64]().Decode([]byte(data), flags); v != want || err != nil {
+					t.Errorf("%q with flags %d is %d, %v; want %d", data, flags, v, err, want)
+				}
+			}
+		}
+	})
+	t.Run("str", func(t *testing.T) {
+		for data, flags := range map[string]uint32{"grüße": core.FlagText, pythonGreeting: core.FlagText | core.FlagZlib} {
+			if v, err := encoding.Text().Decode([]byte(data), flags); v != "grüße" || err != nil {
+				t.Errorf("flags %d: %q, %v", flags, v, err)
+			}
+		}
+	})
+	t.Run("bytes", func(t *testing.T) {
+		for data, flags := range map[string]uint32{"grüße": core.FlagBytes, pythonGreeting: core.FlagZlib} {
+			if v, err := encoding.Bytes().Decode([]byte(data), flags); string(v) != "grüße" || err != nil {
+				t.Errorf("flags %d: %q, %v", flags, v, err)
+			}
+		}
+	})
+	t.Run("compressed", func(t *testing.T) {
+		for _, flags := range []uint32{core.FlagInt, flagLong} {
+			_, err := encoding.Int[int64]().Decode([]byte(pythonDigits), flags|core.FlagZlib)
+			if err == nil || !strings.Contains(err.Error(), "does not fit") { // 30 digits, but digits
+				t.Errorf("flags %d: %v", flags, err)
+			}
+		}
+		if v, err := encoding.JSON[float64]().Decode([]byte(pythonDigits), core.FlagText|core.FlagZlib); v != 123456789012345678901234567890 || err != nil {
+			t.Errorf("JSON: %v, %v", v, err)
+		}
+	})
+}
+
+// What each codec makes of each kind of value, pickles in every guise.
+func TestAValueOfAnotherKindIsAnErrorThatSaysWhichItIs(t *testing.T) {
+	const pickle = "\x80\x04\x88." // Python's True
+	for _, tt := range []struct {
+		name   string
+		decode func(data string, flags uint32) error
+		reads  []uint32
+	}{
+		{"Bytes", decoder(encoding.Bytes()), []uint32{core.FlagBytes}},
+		{"Text", decoder(encoding.Text()), []uint32{core.FlagBytes, core.FlagText}},
+		{"Int", decoder(encoding.Int[int]()), []uint32{core.FlagBytes, core.FlagInt, flagLong}},
+		{"JSON", decoder(encoding.JSON[int]()), []uint32{core.FlagBytes, core.FlagText}},
+		{"Gob", decoder(encoding.Gob[int]()), []uint32{core.FlagBytes}},
+		{"Compress", decoder(encoding.Compress(encoding.Int[int](), nil)), []uint32{core.FlagBytes, core.FlagInt, flagLong}},
+		{"Envelope", decoder(encoding.Envelope(encoding.Int[int](), core.Traits{})), []uint32{core.FlagBytes, core.FlagInt, flagLong}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			data := "7"
+			if tt.name == "Gob" {
+				data = "\x03\x04\x00\x0e" // message of 3 bytes: type 2 (int), 0, 7
+			}
+			for flags, part := range map[uint32]string{
+				core.FlagBytes:                 "is bytes",
+				core.FlagInt:                   "is an integer",
+				flagLong:                       "is an integer",
+				core.FlagText:                  "is text",
+				flagPickle:                     "pickle",
+				32:                             "flags 32",
+				core.FlagText | core.FlagInt:   "flags 18",
+				core.FlagInt | flagPickle:      "flags 3",
+				core.FlagEnvelope:              "envelope",
+				core.FlagEnvelope | flagPickle: "envelope",
+				1 << 31:                        "flags 2147483648",
+			} {
+				for data, flags := range map[string]uint32{data: flags, deflate(t, data): flags | core.FlagZlib} {
+					switch err := tt.decode(data, flags); {
+					case slices.Contains(tt.reads, flags&^core.FlagZlib):
+						if err != nil {
+							t.Errorf("flags %d: %v", flags, err)
+						}
+					case err == nil || !strings.Contains(err.Error(), part):
+						t.Errorf("flags %d: %v, want an error with %q", flags, err, part)
+					}
+				}
+			}
+			if err := tt.decode(pickle, flagPickle); err == nil || !strings.Contains(err.Error(), "pickle") {
+				t.Errorf("a pickle: %v", err)
+			}
+		})
+	}
+}
+
+func decoder[T any](codec core.Codec[T]) func(string, uint32) error {
+	return func(data string, flags uint32) error {
+		_, err := codec.Decode([]byte(data), flags)
+		return err
+	}
+}
+
+func TestPlainAnswersTheDataOfTheKindsAskedFor(t *testing.T) {
+	for _, tt := range []struct {
+		flags uint32
+		kinds []uint32
+		want  string // of the error
+	}{
+		{0, nil, ""},
+		{0, []uint32{32}, ""},
+		{32, []uint32{16, 32}, ""},
+		{32, nil, "of a kind unknown here (flags 32), want bytes"},
+		{16, []uint32{2}, "is text, want an integer or bytes"},
+		{2, []uint32{16}, "is an integer, want text or bytes"},
+	} {
+		for data, flags := range map[string]uint32{"data": tt.flags, deflate(t, "data"): tt.flags | core.FlagZlib} {
+			got, err := encoding.Plain([]byte(data), flags, tt.kinds...)
+			if tt.want == "" {
+				if string(got) != "data" || err != nil {
+					t.Errorf("Plain with %d of %v = %q, %v", flags, tt.kinds, got, err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), tt.want) || got != nil {
+				t.Errorf("Plain with %d of %v = %q, %v; want an error with %q", flags, tt.kinds, got, err, tt.want)
+			}
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package encoding_test
+
+import (
+	"bytes"
+	"compress/zlib"
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memory"
+)
+
+// forgetful is a backend that keeps no flags.
+type forgetful struct{ core.Backend }
+
+func (forgetful) Traits() core.Traits { return core.Traits{NoFlags: true} }
+
+func (f forgetful) Get(ctx context.Context, key string) (core.Item, error) {
+	item, err := f.Backend.Get(ctx, key)
+	item.Flags = 0
+	return item, err
+}
+
+// open answers a cache in memory, which keeps flags or not.
+func open(t testing.TB, flags bool) *core.Cache {
+	t.Helper()
+	var b core.Backend = memory.New(nil)
+	if !flags {
+		b = forgetful{b}
+	}
+	c, err := core.New(b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// encode answers what codec makes of v, and fails unless it stands behind what
+// the slice held before, untouched.
+func encode[T any](t testing.TB, codec core.Codec[T], v T) ([]byte, uint32) {
+	t.Helper()
+	dst := append(make([]byte, 0, 1<<10), "before"...)
+	data, flags, err := codec.Append(dst, v)
+	if err != nil {
+		t.Fatalf("Append(%.100v): %v", v, err)
+	}
+	if !strings.HasPrefix(string(data), "before") {
+		t.Fatalf("Append(%.100v) answered %.100q, which does not begin as the slice did", v, data)
+	}
+	return bytes.Clone(data[len("before"):]), flags
+}
+
+// wantDecodeErr fails unless codec answers an error for data whose text holds
+// part, and the zero value beside it.
+func wantDecodeErr[T comparable](t testing.TB, codec core.Codec[T], data string, flags uint32, part string) {
+	t.Helper()
+	v, err := codec.Decode([]byte(data), flags)
+	if err == nil || !strings.Contains(err.Error(), part) {
+		t.Errorf("Decode(%.60q, %d) = %v, %v; want an error with %q", data, flags, v, err, part)
+	}
+	if v != *new(T) {
+		t.Errorf("Decode(%.60q, %d) answers %v beside the error", data, flags, v)
+	}
+}
+
+// deflate answers data compressed by zlib.
+func deflate(t testing.TB, data string) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := zlib.NewWriter(&out)
+	if _, err := w.Write([]byte(data)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
