@@ -56,18 +56,22 @@ func (r refusal) GetShared(context.Context, string) (value, token any, err error
 
 func (r refusal) StoreShared(context.Context, Mode, Item, any) error { return r.err }
 
-// A Typed over Shared has no use for Append and Decode.
+// A Typed over Shared has no use for Append and Decode, but a codec around it does.
 
-func (sharedCodec[T]) Append(dst []byte, _ T) ([]byte, uint32, error) { return dst, 0, errNotShared }
+var errSharedWrapped = fmt.Errorf("%w: core.Shared encodes nothing, so that no codec can be put around it", errors.ErrUnsupported)
+
+func (sharedCodec[T]) Append(dst []byte, _ T) ([]byte, uint32, error) {
+	return dst, 0, errSharedWrapped
+}
 
 func (sharedCodec[T]) Decode([]byte, uint32) (T, error) {
 	var none T
-	return none, errNotShared
+	return none, errSharedWrapped
 }
 
 // codecError answers what a Codec's error is for the caller of a verb.
 func codecError(err error) error {
-	if err == errNotShared || errors.Is(err, ErrCodec) {
+	if err == errSharedWrapped || errors.Is(err, ErrCodec) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrCodec, err)

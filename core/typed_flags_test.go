@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/cachewire/cachewire/core"
@@ -20,6 +21,10 @@ func TestACodecThatNeedsFlagsIsUnsupportedWhereNoneAreKept(t *testing.T) {
 	raw := open(t, b, nil)
 	wantRefused(t, raw, needy{needs: true})
 	wantRefused(t, view(t, raw, "prefix:"), needy{needs: true})
+	err := core.NewTyped(raw, needy{needs: true}).Set(t.Context(), "k", "v", 0)
+	if err == nil || !strings.Contains(err.Error(), "keeps no flags") {
+		t.Errorf("error is %v", err)
+	}
 }
 
 func TestACodecThatCanDoWithoutFlagsIsTakenEverywhere(t *testing.T) {

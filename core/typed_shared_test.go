@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/cachewire/cachewire/core"
@@ -245,8 +246,12 @@ func TestACodecAroundSharedIsUnsupported(t *testing.T) {
 	type around struct{ core.Codec[string] }
 	raw := open(t, newFull(), nil)
 	c := core.NewTyped(raw, around{core.Shared[string]()})
-	wantErr(t, c.Set(t.Context(), "k", "v", 0), errors.ErrUnsupported)
+	err := c.Set(t.Context(), "k", "v", 0)
+	wantErr(t, err, errors.ErrUnsupported)
+	if errors.Is(err, core.ErrCodec) || !strings.Contains(err.Error(), "no codec can be put around it") {
+		t.Errorf("error is %v", err)
+	}
 	put(t, raw, "k", "v")
-	_, err := c.Get(t.Context(), "k")
+	_, err = c.Get(t.Context(), "k")
 	wantErr(t, err, errors.ErrUnsupported)
 }

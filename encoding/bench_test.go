@@ -32,9 +32,9 @@ func BenchmarkInt(b *testing.B) { benchCodec(b, encoding.Int[int64](), small.ID)
 
 func BenchmarkEnvelope(b *testing.B) {
 	codec := encoding.Envelope(encoding.JSON[order](), core.Traits{})
-	for name, facts := range map[string]encoding.Facts{"no facts": {}, "facts": allFacts} {
-		b.Run(name, func(b *testing.B) { benchCodec(b, codec, encoding.Enveloped[order]{Value: small, Facts: facts}) })
-	}
+	b.Run("100B", func(b *testing.B) { benchCodec(b, codec, encoding.Enveloped[order]{Value: small, Facts: allFacts}) })
+	b.Run("10kB", func(b *testing.B) { benchCodec(b, codec, encoding.Enveloped[order]{Value: large, Facts: allFacts}) })
+	b.Run("no facts", func(b *testing.B) { benchCodec(b, codec, encoding.Enveloped[order]{Value: small}) })
 }
 
 func benchOrders(b *testing.B, codec core.Codec[order]) {

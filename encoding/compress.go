@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/cachewire/cachewire/core"
@@ -12,12 +14,12 @@ import (
 // CompressOptions are the settings of [Compress]. The zero value of a field is its
 // default.
 type CompressOptions struct {
-	// Threshold is the length in bytes from which a value is compressed; 0 is
-	// 1,024. What would not become shorter is stored as it is.
+	// Threshold is the length in bytes from which a value is compressed; 0 or less
+	// is 1,024. What would not become shorter is stored as it is.
 	Threshold int
 
-	// MaxSize is the length in bytes of the longest value, uncompressed; 0 is
-	// 64 MiB. A longer one is not stored, and what would decompress to more is
+	// MaxSize is the length in bytes of the longest value, uncompressed; 0 or less
+	// is 64 MiB. A longer one is not stored, and what would decompress to more is
 	// given up as soon as it does: a few kilobytes can stand for gigabytes.
 	MaxSize int
 
@@ -29,8 +31,9 @@ type CompressOptions struct {
 // A Compression is a way to compress bytes. It is used by many goroutines at
 // once.
 type Compression interface {
-	// Flag answers the bit that is added to the flags of what Append has
-	// compressed.
+	// Flag answers the one bit that is added to the flags of what Append has
+	// compressed. It is none of those that tell what the value is: 1, 2, 4, 16 and
+	// core.FlagEnvelope.
 	Flag() uint32
 
 	// Append appends the compressed src to dst, and answers the longer slice. It
@@ -42,6 +45,9 @@ type Compression interface {
 	// is called once, and nothing after it.
 	Reader(src []byte) (io.ReadCloser, error)
 }
+
+// takenFlags tell what a value is.
+const takenFlags = flagPickle | core.FlagInt | flagLong | core.FlagText | core.FlagEnvelope
 
 const (
 	defaultThreshold = 1 << 10
@@ -83,7 +89,11 @@ type compressCodec[T any] struct {
 func (compressCodec[T]) NeedsFlags() bool { return true }
 
 func (c compressCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
-	// Not into dst: its owner gives it the length of what was compressed.
+	flag := c.With.Flag()
+	if bits.OnesCount32(flag) != 1 || flag&takenFlags != 0 {
+		return dst, 0, fmt.Errorf("Compression.Flag is %d, want one bit that tells of nothing else", flag)
+	}
+	// Not into dst, which has the room that the compressed value takes.
 	buf := buffers.Get().(*[]byte)
 	plain, flags, err := c.codec.Append((*buf)[:0], v)
 	defer putBuffer(buf, len(plain))
@@ -96,13 +106,17 @@ func (c compressCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 	if len(plain) > c.MaxSize {
 		return dst, 0, fmt.Errorf("%w: %d bytes, MaxSize is %d", core.ErrTooLarge, len(plain), c.MaxSize)
 	}
-	if len(plain) >= c.Threshold {
+	if flags&flag != 0 {
+		if _, ok := c.codec.(compressCodec[T]); !ok {
+			return dst, 0, fmt.Errorf("the flags are %d already, and Compression.Flag is %d", flags, flag)
+		}
+	} else if len(plain) >= c.Threshold {
 		packed, err := c.With.Append(dst, plain)
 		if err != nil {
 			return dst, 0, err
 		}
 		if len(packed)-len(dst) < len(plain) {
-			return packed, flags | c.With.Flag(), nil
+			return packed, flags | flag, nil
 		}
 	}
 	return append(dst, plain...), flags, nil
@@ -128,28 +142,34 @@ func decompress(c Compression, src []byte, max int) ([]byte, error) {
 	defer r.Close()
 	buf := buffers.Get().(*[]byte)
 	plain, err := readAll((*buf)[:0], r, max)
-	defer putBuffer(buf, len(plain))
 	if err != nil {
+		buffers.Put(buf)
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
-	return append(make([]byte, 0, len(plain)), plain...), nil
+	if len(plain) > keptBuffer { // it is not that of buf, and long enough to spare a copy
+		buffers.Put(buf)
+		return plain, nil
+	}
+	own := append(make([]byte, 0, len(plain)), plain...)
+	putBuffer(buf, len(plain))
+	return own, nil
 }
 
 // readAll appends all that r has to buf, but gives up when it is more than max.
 func readAll(buf []byte, r io.Reader, max int) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+			buf = slices.Grow(buf, len(buf)+512) // twice as much, or more
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		switch {
 		case len(buf) > max:
-			return buf, fmt.Errorf("%w: more than %d bytes, the most that is taken (CompressOptions.MaxSize)", core.ErrTooLarge, max)
+			return nil, fmt.Errorf("%w: more than %d bytes, the most that is taken; Compress has MaxSize for it", core.ErrTooLarge, max)
 		case err == io.EOF:
 			return buf, nil
 		case err != nil:
-			return buf, err
+			return nil, err
 		}
 	}
 }

@@ -157,6 +157,10 @@ func TestMaxSizeIsTheSameForWritersAndReaders(t *testing.T) {
 	if got, _, err := codec.Append([]byte("dst"), most+"x"); string(got) != "dst" || !errors.Is(err, core.ErrTooLarge) {
 		t.Errorf("one byte more is %d bytes, %v", len(got), err)
 	}
+	for _, n := range []int{0, -1} {
+		codec := encoding.Compress(encoding.Text(), &encoding.CompressOptions{Threshold: 1, MaxSize: n})
+		encode(t, codec, most+"x") // it is the default
+	}
 	_, err := codec.Decode([]byte(deflate(t, most+"x")), core.FlagText|core.FlagZlib)
 	if !errors.Is(err, core.ErrTooLarge) {
 		t.Errorf("one byte more is %v", err)
@@ -224,10 +228,49 @@ func TestCompressDoesNotWriteToACodecsOwnBytes(t *testing.T) {
 	codec := encoding.Compress[string](static{own}, &encoding.CompressOptions{Threshold: 1})
 	for _, v := range []string{"a", "b"} {
 		encode(t, codec, v)
-		encode(t, encoding.Compress(encoding.Text(), nil), strings.Repeat("y", 200))
+		encode(t, encoding.Compress(encoding.Text(), nil), strings.Repeat("y", 50))
 		if string(own) != strings.Repeat("x", 100) {
 			t.Fatalf("they are %q now", own)
 		}
+	}
+}
+
+// A flag must tell of one thing.
+func TestCompressTakesNoFlagThatTellsOfSomethingElse(t *testing.T) {
+	for _, flag := range []uint32{0, 1, 2, 4, 16, core.FlagEnvelope, 3 << 20} {
+		codec := encoding.Compress(encoding.Text(), &encoding.CompressOptions{Threshold: 4, With: flagged{flag: flag}})
+		wantUnwritable(t, codec, "stressed", "Compression.Flag")
+		wantUnwritable(t, codec, "dog", "Compression.Flag")
+	}
+	own := encoding.Compress[string](flagging{1 << 20}, &encoding.CompressOptions{Threshold: 1, With: backwards{}})
+	wantUnwritable(t, own, "stressed", "flags are 1048576 already")
+}
+
+type flagged struct {
+	backwards
+	flag uint32
+}
+
+func (f flagged) Flag() uint32 { return f.flag }
+
+// flagging gives its strings a flag of its own.
+type flagging struct{ flag uint32 }
+
+func (f flagging) Append(dst []byte, v string) ([]byte, uint32, error) {
+	return append(dst, v...), f.flag, nil
+}
+func (f flagging) Decode(data []byte, _ uint32) (string, error) { return string(data), nil }
+
+// Neither writes nor reads make inflaters and deflaters anew, or room for more than
+// the value.
+func TestCompressedValuesAreReadWithFewAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	codec := encoding.Compress(encoding.Bytes(), nil)
+	data, flags := encode(t, codec, []byte(strings.Repeat("0123456789", 2000)))
+	if got := testing.AllocsPerRun(100, func() { codec.Decode(data, flags) }); got > 2 {
+		t.Errorf("%v allocations", got)
 	}
 }
 
@@ -239,4 +282,14 @@ func (s static) Decode([]byte, uint32) (string, error)         { return "", nil 
 func TestCompressDoesNotTakeAnEnvelope(t *testing.T) {
 	codec := encoding.Compress(encoding.Envelope(encoding.Text(), core.Traits{}), &encoding.CompressOptions{Threshold: 1})
 	wantUnwritable(t, codec, encoding.Enveloped[string]{Value: "v", Facts: encoding.Facts{NotFound: true}}, "put Envelope around Compress")
+}
+
+func TestAValueIsCompressedOnce(t *testing.T) {
+	twice := encoding.Compress(encoding.Compress(encoding.Text(), nil), &encoding.CompressOptions{Threshold: 1})
+	for _, want := range []string{strings.Repeat("x", 5000), strings.Repeat("y", 100), "z"} {
+		data, flags := encode(t, twice, want)
+		if got, err := twice.Decode(data, flags); got != want || err != nil {
+			t.Errorf("%.20q comes back as %.20q, %v", want, got, err)
+		}
+	}
 }

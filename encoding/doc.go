@@ -20,9 +20,9 @@
 // MsgPack, and compression by Zstandard, are modules of their own,
 // encoding/msgpack and encoding/zstd.
 //
-// What is stored is another kind of value, or damaged, is an error, which Typed
-// answers as core.ErrCodec: no codec answers a zero value that nobody stored. A
-// Python pickle is refused for what it is, a program. A value that Python
+// What is stored but is another kind of value, or damaged, is an error, which Typed
+// answers as core.ErrCodec, as far as flags and format tell; JSON and Gob say how
+// far theirs do. A Python pickle is refused for what it is, a program. A value that Python
 // compressed is read by each codec, to at most 64 MiB. On a backend that keeps no
 // flags each codec still reads what it wrote, but for Compress, which such a
 // backend cannot have.

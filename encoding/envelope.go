@@ -9,7 +9,7 @@ import (
 
 // An Enveloped is a value with its facts.
 type Enveloped[T any] struct {
-	Value T // the zero value if Facts.NotFound
+	Value T // not stored if Facts.NotFound, and read as the zero value
 	Facts Facts
 }
 
@@ -21,7 +21,8 @@ type Enveloped[T any] struct {
 // A flag tells which values have an envelope. On a backend that keeps no flags,
 // which traits tell, its first bytes do; a value that begins with the same is put
 // in an envelope without facts. There, bytes that somebody else wrote and that
-// begin so are mistaken for an envelope.
+// begin so are mistaken for an envelope. With the traits of another cache, one that
+// keeps flags, the verbs of Typed are errors.ErrUnsupported there.
 func Envelope[T any](codec core.Codec[T], traits core.Traits) core.Codec[Enveloped[T]] {
 	return envelopeCodec[T]{codec, traits.NoFlags}
 }
@@ -31,13 +32,17 @@ type envelopeCodec[T any] struct {
 	noFlags bool
 }
 
-// NeedsFlags answers what the codec of the values does.
+// NeedsFlags answers false if c is meant for a backend without flags, and its
+// codec can do without them.
 func (c envelopeCodec[T]) NeedsFlags() bool {
 	n, ok := c.codec.(core.FlagsNeeder)
-	return ok && n.NeedsFlags()
+	return !c.noFlags || ok && n.NeedsFlags()
 }
 
-var errEnvelopeTwice = errors.New("the value has an envelope already")
+var (
+	errEnvelopeTwice = errors.New("the value has an envelope already")
+	errNotAppended   = errors.New("the codec of the value answered less than it was given; it must append to dst")
+)
 
 func (c envelopeCodec[T]) Append(dst []byte, v Enveloped[T]) ([]byte, uint32, error) {
 	start := len(dst)
@@ -57,6 +62,8 @@ func (c envelopeCodec[T]) Append(dst []byte, v Enveloped[T]) ([]byte, uint32, er
 		return dst[:start], 0, err
 	case flags&core.FlagEnvelope != 0:
 		return dst[:start], 0, errEnvelopeTwice
+	case len(data) < len(dst):
+		return dst[:start], 0, errNotAppended
 	case flag == 0 && c.noFlags && hasMagic(data[start:]):
 		value := string(data[start:])
 		data = append(appendEnvelope(data[:start], &v.Facts), value...)

@@ -2,6 +2,7 @@ package encoding_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -256,10 +257,48 @@ func TestEnvelopeNeedsFlagsIfItsCodecDoes(t *testing.T) {
 		codec core.Codec[string]
 		want  bool
 	}{{encoding.Text(), false}, {encoding.Compress(encoding.Text(), nil), true}} {
-		n, ok := encoding.Envelope(tt.codec, core.Traits{}).(core.FlagsNeeder)
+		n, ok := encoding.Envelope(tt.codec, core.Traits{NoFlags: true}).(core.FlagsNeeder)
 		if !ok || n.NeedsFlags() != tt.want {
 			t.Errorf("%T: want %t", tt.codec, tt.want)
 		}
+	}
+	// One that was told of another cache would hand out envelopes as values.
+	c := core.NewTyped(open(t, false), encoding.Envelope(encoding.Bytes(), core.Traits{}))
+	if err := c.Set(t.Context(), "k", encoding.Enveloped[[]byte]{Facts: allFacts}, 0); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Set: %v, want ErrUnsupported", err)
+	}
+}
+
+// Facts that there are not take no room.
+func TestTheLengthOfAnEnvelope(t *testing.T) {
+	codec := encoding.Envelope(encoding.Text(), core.Traits{})
+	for want, facts := range map[string]encoding.Facts{
+		"":                                {},
+		"\xf8cw\x01\x02\x03\x00":          {NotFound: true},
+		"\xf8cw\x01\x03\x02\x01\x05":      {Took: 5},
+		"\xf8cw\x01\x05\x04\x03\x07\x01t": facts(encoding.Facts{}, tag{"t", 7}),
+	} {
+		if data, _ := encode(t, codec, encoding.Enveloped[string]{Facts: facts}); string(data) != want {
+			t.Errorf("%v is %q, want %q", facts, data, want)
+		}
+	}
+}
+
+func TestAnEnvelopeAroundACodecThatDoesNotAppend(t *testing.T) {
+	for _, traits := range []core.Traits{{}, {NoFlags: true}} {
+		codec := encoding.Envelope[string](static{[]byte("abc")}, traits)
+		if _, _, err := codec.Append(make([]byte, 10), encoding.Enveloped[string]{Value: "v"}); err == nil || !strings.Contains(err.Error(), "must append") {
+			t.Errorf("error is %v", err)
+		}
+	}
+}
+
+func TestNoFactsBesideAnError(t *testing.T) {
+	codec := encoding.Envelope(encoding.Int[int](), core.Traits{})
+	data, flags := encode(t, codec, encoding.Enveloped[int]{Value: 7, Facts: allFacts})
+	v, err := codec.Decode(append(data, 'x'), flags)
+	if err == nil || !sameFacts(&v.Facts, &encoding.Facts{}) {
+		t.Errorf("%v, %v", v, err)
 	}
 }
 

@@ -10,13 +10,13 @@ import (
 )
 
 // Facts are what is known of a value and stored beside it. The zero value is no
-// facts at all.
+// facts at all. A copy has tags of its own; one Facts is not for concurrent use.
 type Facts struct {
 	// Fresh is the time until which the value is fresh, to the nanosecond; the
 	// zero Time is no fact. It lies between the years 1678 and 2262.
 	Fresh time.Time
 
-	// Took is how long it took to make the value, not below 0, which is no fact.
+	// Took is how long it took to make the value; 0 is no fact, and less an error.
 	Took time.Duration
 
 	// NotFound says that there is no value, which somebody has found out.
@@ -25,7 +25,8 @@ type Facts struct {
 	tags []byte // of each tag its version, the length of its name, and its name
 }
 
-// AddTag adds that the value carries tag name in this version.
+// AddTag adds that the value carries tag name in this version. It copies the tags
+// that there are.
 func (f *Facts) AddTag(name string, version uint64) {
 	// What there is may be that of other Facts, or the cache's: append must copy.
 	f.tags = binary.AppendUvarint(f.tags[:len(f.tags):len(f.tags)], version)

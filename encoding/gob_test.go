@@ -107,3 +107,119 @@ func TestGobRefusesWhatIsNotOneWholeValueOfItsType(t *testing.T) {
 		t.Errorf("after all that: %v, %v", v, err)
 	}
 }
+
+// Where package gob panics.
+func TestGobMakesErrorsOfPanics(t *testing.T) {
+	wantUnwritable(t, encoding.Gob[[]*time.Time](), []*time.Time{nil}, "gob:")
+	wantUnwritable(t, encoding.Gob[map[string]*time.Time](), map[string]*time.Time{"a": nil}, "gob:")
+	type key struct{ X int }
+	type unhashable struct {
+		X int
+		Y []int
+	}
+	gob.RegisterName("keyed", key{})
+	gob.RegisterName("slice", unhashable{})
+	data := string(freshGob(t, map[any]int{key{7}: 1}))
+	bad := strings.Replace(data, "keyed", "slice", 1)
+	if v, err := encoding.Gob[map[any]int]().Decode([]byte(bad), 0); err == nil {
+		t.Errorf("read as %v", v)
+	}
+}
+
+// The description is kept apart from the buffer that it was written to.
+func TestGobKeepsNoReferenceToABuffer(t *testing.T) {
+	codec := encoding.Gob[user]()
+	buf := make([]byte, 0, 1<<10)
+	for i := range 3 {
+		want := user{"Ann", i}
+		data, flags, err := codec.Append(buf, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := encoding.Gob[user]().Decode(data, flags); got != want || err != nil {
+			t.Errorf("%v comes back as %v, %v", want, got, err)
+		}
+		clear(buf[:cap(buf)])
+	}
+}
+
+// Types in which an interface stands in a place of its own. The second value has
+// another type in it, whose description a fresh reader needs.
+func TestGobFindsInterfacesWhereverTheyStand(t *testing.T) {
+	gob.Register(user{})
+	type in struct{ X any }
+	for name, run := range map[string]func(*testing.T, string){
+		"array":   of([2]any{7, "x"}, [2]any{user{"Ann", 1}, user{}}, [2]any{7, user{"Bob", 2}}),
+		"slice":   of([]any{7}, []any{user{"Ann", 1}}, []any{user{"Bob", 2}}),
+		"pointer": of(&in{7}, &in{user{"Ann", 1}}, &in{user{"Bob", 2}}),
+		"key":     of(map[any]int{7: 1}, map[any]int{user{"Ann", 1}: 1}, map[any]int{user{"Bob", 2}: 1}),
+		"element": of(map[string]any{"a": 7}, map[string]any{"a": user{"Ann", 1}}, map[string]any{"a": user{"Bob", 2}}),
+	} {
+		t.Run(name, func(t *testing.T) { run(t, "Gob") })
+	}
+}
+
+// A gob may define more types than its description does, in a field that is passed
+// over. What comes after it must not be read by them.
+func TestGobReadersAnswerWhatFreshOnesDo(t *testing.T) {
+	type wide struct {
+		Name  string
+		Extra any
+		Age   int
+	}
+	gob.Register(user{})
+	gob.Register(tree{})
+	codec := encoding.Gob[user]()
+	for range 3 {
+		for _, extra := range []any{nil, user{"x", 1}, tree{Tags: []string{"y"}}, []any{user{}}, 7} {
+			data := freshGobOrNil(wide{"Ann", extra, 40})
+			if data == nil {
+				continue
+			}
+			got, err := codec.Decode(data, 0)
+			fresh, freshErr := encoding.Gob[user]().Decode(data, 0)
+			if got != fresh || (err == nil) != (freshErr == nil) || got != (user{"Ann", 40}) {
+				t.Errorf("%v: %v, %v; to a fresh codec %v, %v", extra, got, err, fresh, freshErr)
+			}
+		}
+	}
+}
+
+func freshGobOrNil(v any) []byte {
+	var out bytes.Buffer
+	if gob.NewEncoder(&out).Encode(v) != nil {
+		return nil
+	}
+	return out.Bytes()
+}
+
+func TestAGobThatBreaksOffInANumber(t *testing.T) {
+	for _, data := range []string{"\xf8", "\xff", "\x02\xff", "\x01\xfe", "\xf7\x01\x02\x03\x04\x05\x06\x07\x08\x09"} {
+		_, err := encoding.Gob[user]().Decode([]byte(data)[:len(data):len(data)], 0)
+		if err == nil {
+			t.Errorf("%q is read", data)
+		}
+	}
+}
+
+// What a codec keeps is worth it: package gob alone takes some 150 allocations.
+func TestGobIsReadWithoutItsDescription(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	codec := encoding.Gob[order]()
+	for i := range 200 { // of other programs
+		other := reflect.New(reflect.StructOf([]reflect.StructField{
+			{Name: "ID", Type: reflect.TypeFor[int64]()},
+			{Name: fmt.Sprint("Other", i), Type: reflect.TypeFor[int]()},
+		})).Elem()
+		other.Field(0).SetInt(7)
+		if _, err := codec.Decode(freshGob(t, other.Interface()), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, flags := encode(t, codec, small)
+	if got := testing.AllocsPerRun(100, func() { codec.Decode(data, flags) }); got > 15 {
+		t.Errorf("%v allocations", got)
+	}
+}

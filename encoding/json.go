@@ -11,11 +11,16 @@ import (
 )
 
 // JSON answers the codec of package encoding/json, which programs in any language
-// read. Fields that are new to T, or missing, are no error, so that programs of two
-// versions can share a cache; but an object that has fields, and none of T's, is
-// some other value and an error, and so is null where T has no nil.
+// read. What comes back is what that package makes of a value: without fields that
+// it leaves out, with a replacement character for what is not UTF-8 in strings,
+// and with float64 for numbers in interfaces.
+//
+// Fields that are new to T, or missing, are no error, so that programs of two
+// versions can share a cache. But what package encoding/json would read as a zero
+// value, null where T's zero value is not null, or an object that has fields and
+// none of T's, is some other value and an error. Deeper inside a value it is not.
 func JSON[T any]() core.Codec[T] {
-	c := &jsonCodec[T]{nullable: takesNull[T]()}
+	c := new(jsonCodec[T])
 	c.writers.New = func() any {
 		w := new(jsonWriter[T])
 		w.enc = json.NewEncoder(w)
@@ -25,8 +30,7 @@ func JSON[T any]() core.Codec[T] {
 }
 
 type jsonCodec[T any] struct {
-	writers  sync.Pool // of *jsonWriter[T]
-	nullable bool
+	writers sync.Pool // of *jsonWriter[T]
 }
 
 // A jsonWriter is what writes a value without an allocation: a json.Encoder,
@@ -69,7 +73,7 @@ func (c *jsonCodec[T]) Decode(data []byte, flags uint32) (T, error) {
 		err = json.Unmarshal(data, &v)
 	}
 	if err == nil && isZero(&v) {
-		err = c.checkZero(data)
+		err = checkZero[T](data)
 	}
 	if err != nil {
 		return *new(T), err
@@ -77,32 +81,35 @@ func (c *jsonCodec[T]) Decode(data []byte, flags uint32) (T, error) {
 	return v, nil
 }
 
-// checkZero answers an error unless data is what a zero value is written as:
-// json.Unmarshal takes null for anything, and leaves out fields that it does not
-// know.
-func (c *jsonCodec[T]) checkZero(data []byte) error {
-	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
-		if c.nullable {
+// checkZero answers an error unless data may have been written for a zero value.
+func checkZero[T any](data []byte) error {
+	if string(bytes.TrimSpace(data)) == "null" {
+		if zero, err := json.Marshal(new(T)); err == nil && string(zero) == "null" {
 			return nil
 		}
 		return errNull
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if dec.Decode(new(T)) != nil {
-		return errNothing
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(data, &fields) != nil || len(fields) == 0 {
+		return nil
 	}
-	return nil
+	for name := range fields {
+		if hasField[T](name) {
+			return nil
+		}
+	}
+	return errNothing
 }
 
-// takesNull tells whether null is a value of T.
-func takesNull[T any]() bool {
-	switch reflect.TypeFor[T]().Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
-		return true
+// hasField tells whether package encoding/json would read a field of this name.
+func hasField[T any](name string) bool {
+	object, err := json.Marshal(map[string]any{name: nil})
+	if err != nil {
+		return false
 	}
-	_, ok := any(new(T)).(json.Unmarshaler)
-	return ok
+	dec := json.NewDecoder(bytes.NewReader(object))
+	dec.DisallowUnknownFields()
+	return dec.Decode(new(T)) == nil
 }
 
 // isZero tells whether v points to a zero value, or to pointers that end at one.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/null"
 )
 
 // small and large are encoded as some 100 bytes and some 10 kB of JSON.
@@ -57,8 +58,9 @@ func TestAStoreThroughTypedAllocatesAtMostOnceMore(t *testing.T) {
 	packed := &encoding.CompressOptions{Threshold: 1}
 	c := open(t, true)
 	ctx := t.Context()
+	value := []byte("value")
 	bytes := testing.AllocsPerRun(100, func() {
-		if err := c.Set(ctx, "key", []byte("value"), time.Minute); err != nil {
+		if err := c.Set(ctx, "key", value, time.Minute); err != nil {
 			t.Error(err)
 		}
 	})
@@ -118,6 +120,13 @@ func TestAnEnvelopeIsReadWithoutAnAllocation(t *testing.T) {
 // Each codec over a cache that loses flags, Compress not.
 func TestCodecsDoWithoutFlags(t *testing.T) {
 	c := open(t, false)
+	blobs := core.NewTyped(c, encoding.Bytes())
+	if err := blobs.Set(t.Context(), "k", []byte("\xf8cw\x01\x00"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := blobs.Get(t.Context(), "k"); string(got) != "\xf8cw\x01\x00" || err != nil {
+		t.Errorf("Get = %q, %v", got, err)
+	}
 	wantKept(t, c, encoding.Text(), "text")
 	wantKept(t, c, encoding.Int[int](), -7)
 	wantKept(t, c, encoding.JSON[user](), user{"Ann", 40})
@@ -173,5 +182,21 @@ func TestWhatACodecRefusesIsErrCodec(t *testing.T) {
 	big := core.NewTyped(c, encoding.Compress(encoding.Text(), &encoding.CompressOptions{MaxSize: 3}))
 	if err := big.Set(ctx, "k", "four", 0); !errors.Is(err, core.ErrCodec) || !errors.Is(err, core.ErrTooLarge) {
 		t.Errorf("Set: %v", err)
+	}
+}
+
+// On a cache that keeps nothing all is as ever, and read is nothing.
+func TestCodecsOverNull(t *testing.T) {
+	c, err := core.New(null.New(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	users := core.NewTyped(c, encoding.Envelope(encoding.Compress(encoding.JSON[user](), nil), c.Traits()))
+	if err := users.Set(t.Context(), "k", encoding.Enveloped[user]{Facts: allFacts}, 0); err != nil {
+		t.Errorf("Set: %v", err)
+	}
+	if v, err := users.Get(t.Context(), "k"); err != core.ErrMiss {
+		t.Errorf("Get = %v, %v; want ErrMiss", v, err)
 	}
 }
