@@ -1,0 +1,130 @@
+package zstd_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding/zstd"
+	"github.com/cachewire/cachewire/memory"
+)
+
+// order, small and large are those of package encoding's benchmarks: some 100
+// bytes and some 10 kB of JSON.
+type order struct {
+	ID       int64
+	Customer string
+	Paid     bool
+	Lines    []line
+}
+
+type line struct {
+	Product string
+	Count   int
+	Price   float64
+}
+
+var (
+	small = order{7_000_001, "Ann Miller", true, []line{{"tea, green", 2, 4.5}}}
+	large = func() order {
+		o := order{ID: 7_000_002, Customer: "Bob Miller"}
+		for i := range 180 {
+			o.Lines = append(o.Lines, line{fmt.Sprint("product number ", i*7919%1000), i % 10, float64(i) * 1.25})
+		}
+		return o
+	}()
+)
+
+// forgetful is a backend that keeps no flags.
+type forgetful struct{ core.Backend }
+
+func (forgetful) Traits() core.Traits { return core.Traits{NoFlags: true} }
+
+func (f forgetful) Get(ctx context.Context, key string) (core.Item, error) {
+	item, err := f.Backend.Get(ctx, key)
+	item.Flags = 0
+	return item, err
+}
+
+// open answers a cache in memory, or over what wrap makes of that backend.
+func open(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
+	t.Helper()
+	b := core.Backend(memory.New(nil))
+	if wrap != nil {
+		b = wrap(b)
+	}
+	c, err := core.New(b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// compressed answers src as Append writes it, and fails unless it stands behind
+// what the slice held before, untouched.
+func compressed(t testing.TB, src []byte) []byte {
+	t.Helper()
+	dst := append(make([]byte, 0, 1<<10), "before"...)
+	dst, err := zstd.New().Append(dst, src)
+	if err != nil {
+		t.Fatalf("Append of %d bytes: %v", len(src), err)
+	}
+	if !strings.HasPrefix(string(dst), "before") {
+		t.Fatalf("Append answered %.20q, which does not begin as the slice did", dst)
+	}
+	return bytes.Clone(dst[len("before"):])
+}
+
+// plain answers all that Reader reads of src.
+func plain(src []byte) ([]byte, error) {
+	r, err := zstd.New().Reader(src)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// text answers n bytes that become shorter, and noise n bytes that do not.
+func text(n int) []byte {
+	r := rand.New(rand.NewPCG(1, uint64(n)))
+	words := strings.Fields("a cache keeps what was dear to make near to where it is asked for")
+	b := make([]byte, 0, n+10)
+	for len(b) < n {
+		b = append(append(b, words[r.IntN(len(words))]...), ' ')
+	}
+	return b[:n]
+}
+
+func noise(n int) []byte {
+	r := rand.New(rand.NewPCG(2, uint64(n)))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+// allocated answers how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// heap answers how many bytes are in use; what a sync.Pool holds is.
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
