@@ -1,0 +1,145 @@
+package msgpack
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
+)
+
+// Codec answers the codec of MessagePack for T. Values are stored as
+// core.FlagBytes.
+func Codec[T any]() core.Codec[T] {
+	c := &codec[T]{interns: interns(reflect.TypeFor[T](), map[reflect.Type]bool{})}
+	c.writers.New = func() any { return &writer[T]{enc: msgpack.NewEncoder(nil)} }
+	c.readers.New = func() any { return &reader[T]{dec: msgpack.NewDecoder(nil)} }
+	return c
+}
+
+type codec[T any] struct {
+	writers sync.Pool // of *writer[T]
+	readers sync.Pool // of *reader[T]
+	interns bool
+}
+
+// A writer is an encoder that can be used again, with what it writes to, and a
+// place for the value which has an address.
+type writer[T any] struct {
+	out appender
+	v   T
+	enc *msgpack.Encoder
+}
+
+func (c *codec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
+	w := c.writers.Get().(*writer[T])
+	w.out, w.v = dst, v
+	w.enc.Reset(&w.out)
+	w.enc.UseCompactInts(true)
+	err := w.enc.Encode(&w.v)
+	out := w.out
+	w.out, w.v = nil, *new(T)
+	c.writers.Put(w)
+	if err != nil {
+		return dst, 0, err
+	}
+	return out, core.FlagBytes, nil
+}
+
+func (c *codec[T]) Decode(data []byte, flags uint32) (T, error) {
+	data, err := encoding.Plain(data, flags)
+	if err != nil {
+		return *new(T), err
+	}
+	traps, err := scan(data, c.interns)
+	if err != nil {
+		return *new(T), err
+	}
+	r := c.readers.Get().(*reader[T])
+	err = r.read(data, traps)
+	if err == nil {
+		err = c.check(&r.v, data)
+	}
+	v := r.v
+	r.v = *new(T)
+	if err != nil || len(data) > keptBuffer {
+		r.dec = msgpack.NewDecoder(nil) // a buffer, or what it recorded when it failed, would stay
+	}
+	c.readers.Put(r)
+	if err != nil {
+		return *new(T), err
+	}
+	return v, nil
+}
+
+// keptBuffer is the length of a value up to which the decoder's buffers are kept
+// for the next.
+const keptBuffer = 1 << 20
+
+// A reader is a decoder that can be used again, with what it reads from, and a
+// place for the value.
+type reader[T any] struct {
+	src source
+	v   T
+	dec *msgpack.Decoder
+}
+
+// read decodes data, all of it, to r.v. Where the type and the data do not go
+// together, such as nil in the place of a time, the decoder may panic.
+func (r *reader[T]) read(data []byte, traps []int) (err error) {
+	defer func() {
+		r.src = source{}
+		if p := recover(); p != nil {
+			err = fmt.Errorf("msgpack: %v", p)
+		}
+	}()
+	r.src = source{data: data, traps: traps}
+	r.dec.Reset(&r.src)
+	if err := r.dec.Decode(&r.v); err != nil {
+		return err
+	}
+	if r.src.at != len(data) {
+		return errTrailing
+	}
+	return nil
+}
+
+// An appender is a slice that an encoder appends to.
+type appender []byte
+
+func (a *appender) Write(p []byte) (int, error) {
+	*a = append(*a, p...)
+	return len(p), nil
+}
+
+func (a *appender) WriteByte(b byte) error {
+	*a = append(*a, b)
+	return nil
+}
+
+// interns tells whether a field somewhere in t has the option intern. It fills in
+// seen, with the types that it has looked at.
+func interns(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] {
+		return false
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return interns(t.Elem(), seen)
+	case reflect.Map:
+		return interns(t.Key(), seen) || interns(t.Elem(), seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if strings.Contains(f.Tag.Get("msgpack"), ",intern") || interns(f.Type, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}

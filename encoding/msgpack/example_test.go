@@ -1,0 +1,39 @@
+package msgpack_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding/msgpack"
+	"github.com/cachewire/cachewire/memory"
+)
+
+func Example() {
+	cache, err := core.New(memory.New(nil), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+	ctx := context.Background()
+
+	type visit struct {
+		Page string        `msgpack:"page"`
+		Took time.Duration `msgpack:"took,omitempty"`
+		Tags []string      `msgpack:"tags,omitempty"`
+	}
+	visits := core.NewTyped(cache, msgpack.Codec[visit]())
+	if err := visits.Set(ctx, "visit:1", visit{Page: "/home", Took: 3 * time.Millisecond}, time.Minute); err != nil {
+		log.Fatal(err)
+	}
+	v, err := visits.Get(ctx, "visit:1")
+	fmt.Println(v.Page, v.Took, v.Tags, err)
+
+	stored, err := cache.Get(ctx, "visit:1")
+	fmt.Printf("%d bytes: %q %v\n", len(stored), stored, err)
+	// Output:
+	// /home 3ms [] <nil>
+	// 22 bytes: "\x82\xa4page\xa5/home\xa4took\xce\x00-\xc6\xc0" <nil>
+}

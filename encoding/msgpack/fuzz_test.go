@@ -1,0 +1,141 @@
+package msgpack_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	vmihailenco "github.com/vmihailenco/msgpack/v5"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding/msgpack"
+)
+
+// decodes fails if codec panics for data, answers anything beside an error, or
+// answers a value that does not come back from it as it is.
+func decodes[T any](t *testing.T, codec core.Codec[T], data []byte) {
+	t.Helper()
+	v, err := codec.Decode(data, 0)
+	if err != nil {
+		if !reflect.ValueOf(&v).Elem().IsZero() {
+			t.Errorf("%T answers %v beside %v", codec, v, err)
+		}
+		return
+	}
+	again, flags, err := codec.Append(nil, v)
+	if err != nil {
+		t.Errorf("%T reads %v of %q, but will not write it: %v", codec, v, data, err)
+		return
+	}
+	if got, err := codec.Decode(again, flags); err != nil || !same(reflect.ValueOf(&got), reflect.ValueOf(&v)) {
+		t.Errorf("%T: %v of %q comes back as %v, %v", codec, v, data, got, err)
+	}
+}
+
+// same is reflect.DeepEqual but for NaN, which is itself here, times, and integers
+// in interfaces, which come back as the smallest type that holds them.
+func same(x, y reflect.Value) bool {
+	switch x.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Slice, reflect.Map:
+		if x.IsNil() || y.IsNil() {
+			return x.IsNil() && y.IsNil()
+		}
+	}
+	switch x.Kind() {
+	case reflect.Pointer:
+		return same(x.Elem(), y.Elem())
+	case reflect.Interface:
+		x, y = x.Elem(), y.Elem()
+		if isInteger(x) && isInteger(y) {
+			return fmt.Sprint(x) == fmt.Sprint(y)
+		}
+		return x.Type() == y.Type() && same(x, y)
+	case reflect.Slice, reflect.Array:
+		ok := x.Len() == y.Len()
+		for i := 0; ok && i < x.Len(); i++ {
+			ok = same(x.Index(i), y.Index(i))
+		}
+		return ok
+	case reflect.Map:
+		ok := x.Len() == y.Len()
+		for keys := x.MapRange(); ok && keys.Next(); {
+			other := y.MapIndex(keys.Key())
+			ok = other.IsValid() && same(keys.Value(), other)
+		}
+		return ok
+	case reflect.Struct:
+		if x.Type() == reflect.TypeFor[time.Time]() {
+			return x.Interface().(time.Time).Equal(y.Interface().(time.Time))
+		}
+		ok := true
+		for i := 0; ok && i < x.NumField(); i++ {
+			ok = same(x.Field(i), y.Field(i))
+		}
+		return ok
+	case reflect.Float32, reflect.Float64:
+		return x.Float() == y.Float() || x.Float() != x.Float() && y.Float() != y.Float()
+	}
+	return x.Equal(y)
+}
+
+func isInteger(v reflect.Value) bool { return v.CanInt() || v.CanUint() }
+
+func FuzzDecode(f *testing.F) {
+	type event struct {
+		At   time.Time
+		Took *time.Duration
+		Tags map[string]any
+		Pod  map[string]string
+		Err  error
+		IP   [4]byte
+		Raw  []byte
+		Next []event
+		derived
+	}
+	type everything struct {
+		Event event
+		Words []struct {
+			Text string `msgpack:",intern"`
+		}
+		Level level
+		Point point
+		Row   row
+		Any   any
+	}
+	type forest map[string]forest
+	for _, v := range []any{
+		nil, true, 5, -500, 1e9, 1.5, "text", []byte("bytes"), time.Unix(1, 5), []any{1, "a", nil}, map[string]any{"a": map[string]any{"b": []int{1}}},
+		user{"Ann", 40}, small, &tree{Kids: map[string]*tree{"a": {Tags: []string{"x"}}}, Left: &tree{}, Value: "v"},
+		&event{At: time.Unix(1, 1), Tags: map[string]any{"a": 1}, Pod: map[string]string{"b": "c"}, Next: []event{{}}, derived: derived{Other: &Other{"x"}}},
+		&everything{Point: point{1, 2}, Row: row{A: 1}}, forest{"a": forest{"b": nil}},
+	} {
+		data, err := vmihailenco.Marshal(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+		f.Add(append(data, 0))
+		f.Add(data[:len(data)-1])
+	}
+	f.Add([]byte("\xdd\xff\xff\xff\xff\x01"))
+	f.Add([]byte("\xd6\x00\xdf\x0f\xff\xff\xff"))
+	f.Add([]byte("\x91\x91\x91\x91\x91\xc0"))
+	f.Add([]byte("\x81\xa2At\xc0"))
+	f.Add([]byte("\x81\x91\x01\x01"))
+	anything, users, numbers := msgpack.Codec[any](), msgpack.Codec[*user](), msgpack.Codec[int16]()
+	trees, forests, all := msgpack.Codec[tree](), msgpack.Codec[forest](), msgpack.Codec[everything]()
+	maps, texts, byteses, raws := msgpack.Codec[map[string]any](), msgpack.Codec[[]string](), msgpack.Codec[[]byte](), msgpack.Codec[map[any]vmihailenco.RawMessage]()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		decodes(t, anything, data)
+		decodes(t, users, data)
+		decodes(t, numbers, data)
+		decodes(t, trees, data)
+		decodes(t, forests, data)
+		decodes(t, all, data)
+		decodes(t, maps, data)
+		decodes(t, texts, data)
+		decodes(t, byteses, data)
+		_, _ = raws.Decode(data, 0) // nil would come back as nothing
+	})
+}

@@ -1,0 +1,127 @@
+package msgpack_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memory"
+)
+
+// order, small and large are those of package encoding's benchmarks: some 100
+// bytes and some 10 kB of JSON.
+type order struct {
+	ID       int64
+	Customer string
+	Paid     bool
+	Lines    []line
+}
+
+type line struct {
+	Product string
+	Count   int
+	Price   float64
+}
+
+var (
+	small = order{7_000_001, "Ann Miller", true, []line{{"tea, green", 2, 4.5}}}
+	large = func() order {
+		o := order{ID: 7_000_002, Customer: "Bob Miller"}
+		for i := range 180 {
+			o.Lines = append(o.Lines, line{fmt.Sprint("product number ", i*7919%1000), i % 10, float64(i) * 1.25})
+		}
+		return o
+	}()
+)
+
+// A user is what most tests store.
+type user struct {
+	Name string
+	Age  int `msgpack:"age"`
+}
+
+// forgetful is a backend that keeps no flags.
+type forgetful struct{ core.Backend }
+
+func (forgetful) Traits() core.Traits { return core.Traits{NoFlags: true} }
+
+func (f forgetful) Get(ctx context.Context, key string) (core.Item, error) {
+	item, err := f.Backend.Get(ctx, key)
+	item.Flags = 0
+	return item, err
+}
+
+// open answers a cache in memory, or over what wrap makes of that backend.
+func open(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
+	t.Helper()
+	b := core.Backend(memory.New(nil))
+	if wrap != nil {
+		b = wrap(b)
+	}
+	c, err := core.New(b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// encode answers what codec makes of v, and fails unless it stands behind what
+// the slice held before, untouched, with the flags of bytes.
+func encode[T any](t testing.TB, codec core.Codec[T], v T) []byte {
+	t.Helper()
+	dst := append(make([]byte, 0, 1<<10), "before"...)
+	data, flags, err := codec.Append(dst, v)
+	if err != nil {
+		t.Fatalf("Append(%.100v): %v", v, err)
+	}
+	if !strings.HasPrefix(string(data), "before") || flags != core.FlagBytes {
+		t.Fatalf("Append(%.100v) answered %.100q with flags %d, which does not begin as the slice did, or is not bytes", v, data, flags)
+	}
+	return bytes.Clone(data[len("before"):])
+}
+
+// wantUnread fails unless codec answers an error for data that holds part, and the
+// zero value beside it.
+func wantUnread[T any](t *testing.T, codec core.Codec[T], data string, flags uint32, part string) {
+	t.Helper()
+	v, err := codec.Decode([]byte(data), flags)
+	if err == nil || !strings.Contains(err.Error(), part) || !reflect.ValueOf(&v).Elem().IsZero() {
+		t.Errorf("%T reads %.50q with flags %d as %.100v, %v; want an error with %q", codec, data, flags, v, err, part)
+	}
+}
+
+// wantUnwritable fails unless codec answers an error for v that holds part, and
+// dst as it was, and can be used again.
+func wantUnwritable[T any](t *testing.T, codec core.Codec[T], v T, part string) {
+	t.Helper()
+	dst := append(make([]byte, 0, 100), "dst"...)
+	for range 2 {
+		data, _, err := codec.Append(dst, v)
+		if err == nil || !strings.Contains(err.Error(), part) || string(data) != "dst" {
+			t.Errorf("Append(%v) = %q, %v; want an error with %q", v, data, err, part)
+		}
+	}
+}
+
+// allocated answers how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// heap answers how many bytes are in use; what a sync.Pool holds is.
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}

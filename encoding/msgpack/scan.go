@@ -1,0 +1,149 @@
+package msgpack
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// maxDepth is how deep values may be nested. The decoder calls itself for each
+// level, and would end the process when the stack is full. It is the bound of
+// encoding/json.
+const maxDepth = 10_000
+
+var (
+	errDepth    = fmt.Errorf("msgpack: values are nested more than %d deep", maxDepth)
+	errReserved = errors.New("msgpack: the byte 0xc1, which stands for nothing")
+	errEmptyExt = errors.New("msgpack: an empty extension")
+)
+
+// First bytes of a value, of which some hold a number as well.
+const (
+	codeFixMap   = 0x80
+	codeFixArray = 0x90
+	codeFixStr   = 0xa0
+	codeNil      = 0xc0
+	codeReserved = 0xc1
+	codeUint8    = 0xcc // 0xcd to 0xcf, and then the signed ones, are longer
+	codeInt8     = 0xd0
+	codeInt64    = 0xd3
+	codeFixExt1  = 0xd4
+	codeArray16  = 0xdc
+	codeArray32  = 0xdd
+	codeMap16    = 0xde
+	codeMap32    = 0xdf
+	codeNegative = 0xe0 // and above, the numbers -32 to -1
+)
+
+// scan looks through data before the decoder does, which takes memory for as many
+// values as an array or a map claims to have, and calls itself for each level. It
+// answers an error unless data is whole values, one behind the other: a type with
+// an EncodeMsgpack of its own may write more than one in the place of one.
+//
+// Where the decoder wants a map it passes over the head of an extension, and takes
+// for the map what that holds, which scan has not looked through. So scan answers
+// as traps the places, in ascending order, from which the decoder must not read on.
+// If T has interned strings, their numbers are none: they are read in the same way.
+func scan(data []byte, interns bool) (traps []int, err error) {
+	var few [32]int
+	outer := few[:0]    // how many values are missing on the levels around this one
+	left := math.MaxInt // and on this one
+	for at := 0; at < len(data); {
+		c := data[at]
+		next, n, err := head(data, at)
+		if err != nil {
+			return nil, err
+		}
+		if f := forms[c&0x1f]; f.ext && c&0xe0 == 0xc0 {
+			inside := at + 1 + int(f.size) + 1
+			if inside == next {
+				return nil, errEmptyExt
+			}
+			interned := interns && c == codeFixExt1 && data[at+1] == 0x80
+			if maybeMap(data[inside]) && !interned {
+				traps = append(traps, inside)
+			}
+		}
+		at = next
+		left--
+		if n > 0 {
+			if len(outer) == maxDepth {
+				return nil, errDepth
+			}
+			outer = append(outer, left)
+			left = n
+		}
+		for left == 0 {
+			left = outer[len(outer)-1]
+			outer = outer[:len(outer)-1]
+		}
+	}
+	if len(data) == 0 || len(outer) != 0 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return traps, nil
+}
+
+// A form is what belongs to a value behind its first byte.
+type form struct {
+	size uint8 // bytes of a number
+	skip uint8 // bytes behind it: data of a fixed length, the type of an extension
+	each uint8 // values for each of the number, or 0 if that counts bytes
+	ext  bool
+}
+
+// forms are those of the first bytes 0xc0 to 0xdf.
+var forms = [32]form{
+	0x04: {size: 1}, 0x05: {size: 2}, 0x06: {size: 4}, // bin
+	0x07: {size: 1, skip: 1, ext: true}, 0x08: {size: 2, skip: 1, ext: true}, 0x09: {size: 4, skip: 1, ext: true},
+	0x0a: {skip: 4}, 0x0b: {skip: 8}, // float
+	0x0c: {skip: 1}, 0x0d: {skip: 2}, 0x0e: {skip: 4}, 0x0f: {skip: 8}, // uint
+	0x10: {skip: 1}, 0x11: {skip: 2}, 0x12: {skip: 4}, 0x13: {skip: 8}, // int
+	0x14: {skip: 1 + 1, ext: true}, 0x15: {skip: 1 + 2, ext: true}, 0x16: {skip: 1 + 4, ext: true},
+	0x17: {skip: 1 + 8, ext: true}, 0x18: {skip: 1 + 16, ext: true},
+	0x19: {size: 1}, 0x1a: {size: 2}, 0x1b: {size: 4}, // str
+	0x1c: {size: 2, each: 1}, 0x1d: {size: 4, each: 1}, // array
+	0x1e: {size: 2, each: 2}, 0x1f: {size: 4, each: 2}, // map
+}
+
+// head answers where the value at data[at] ends, or the first of the n values in
+// it begins. Data is long enough for them, at a byte each.
+func head(data []byte, at int) (next, n int, err error) {
+	c := data[at]
+	at++
+	var length, values uint64
+	switch {
+	case c < codeFixMap || c >= codeNegative:
+	case c < codeFixArray:
+		values = 2 * uint64(c-codeFixMap)
+	case c < codeFixStr:
+		values = uint64(c - codeFixArray)
+	case c < codeNil:
+		length = uint64(c - codeFixStr)
+	case c == codeReserved:
+		return 0, 0, errReserved
+	default:
+		f := &forms[c&0x1f]
+		if len(data)-at < int(f.size) {
+			return 0, 0, io.ErrUnexpectedEOF
+		}
+		var number uint64
+		for _, b := range data[at : at+int(f.size)] {
+			number = number<<8 | uint64(b)
+		}
+		at += int(f.size)
+		if values = number * uint64(f.each); f.each == 0 {
+			length = number + uint64(f.skip)
+		}
+	}
+	if length+values > uint64(len(data)-at) {
+		return 0, 0, io.ErrUnexpectedEOF
+	}
+	return at + int(length), int(values), nil
+}
+
+// maybeMap tells whether a value with this first byte is a map, or nil for one.
+func maybeMap(c byte) bool {
+	return c&0xf0 == codeFixMap || c == codeMap16 || c == codeMap32 || c == codeNil
+}
