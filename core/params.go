@@ -70,6 +70,20 @@ func (p *Params) Int(name string, def, lo, hi int) int {
 	return n
 }
 
+// Choice answers the place in choices of the parameter name, or 0 where it is
+// absent: the first one is the default.
+func (p *Params) Choice(name string, choices ...string) int {
+	text, ok := p.one(name)
+	if !ok {
+		return 0
+	}
+	if i := slices.Index(choices, text); i >= 0 {
+		return i
+	}
+	p.refuse(name, "one of "+strings.Join(choices, ", "))
+	return 0
+}
+
 // Bool answers the parameter name, true or false, or def where it is absent.
 func (p *Params) Bool(name string, def bool) bool {
 	switch text, ok := p.one(name); {

@@ -23,11 +23,13 @@ func TestParamsReadOneParameter(t *testing.T) {
 	no := func(p *core.Params) any { return p.Bool("a", false) }
 	dur := func(p *core.Params) any { return p.Duration("a", time.Minute) }
 	size := func(p *core.Params) any { return p.Bytes("a", 7) }
+	pick := func(p *core.Params) any { return p.Choice("a", "red", "green", "blue") }
 	const (
 		whole    = "parameter a: want a whole number from -5 to 100"
 		truth    = "parameter a: want true or false"
 		duration = "parameter a: want a duration like 250ms, 15s or 1h30m, not negative"
 		bytes    = "parameter a: want a number of bytes like 65536, 512KiB, 64MiB or 2GiB"
+		choice   = "parameter a: want one of red, green, blue"
 		twice    = "parameter a is given 2 times, want one"
 	)
 	for _, test := range []struct {
@@ -69,6 +71,15 @@ func TestParamsReadOneParameter(t *testing.T) {
 		{no, "a=TRUE", false, truth},
 		{no, "a=yes", false, truth},
 		{no, "a=true&a=true", false, twice},
+
+		{pick, "", 0, ""},
+		{pick, "a=red", 0, ""},
+		{pick, "a=blue", 2, ""},
+		{pick, "a=", 0, choice},
+		{pick, "a=Blue", 0, choice},
+		{pick, "a=blu", 0, choice},
+		{pick, "a=1", 0, choice},
+		{pick, "a=blue&a=blue", 0, twice},
 
 		{dur, "", time.Minute, ""},
 		{dur, "a=0", time.Duration(0), ""},
