@@ -19,11 +19,11 @@ demo: ## see the cache do its job on the Go files of the standard library
 	go run ./docs/examples/demo
 
 .PHONY: test
-test: ## run every test of every module
+test: memcached ## run every test of every module
 	go test work
 
 .PHONY: race
-race: ## run every test under the race detector (needs a C compiler)
+race: memcached ## run every test under the race detector (needs a C compiler)
 	go test -race work
 
 .PHONY: lint
@@ -34,20 +34,24 @@ lint: $(staticcheck) ## gofmt, go vet and staticcheck
 	$(staticcheck) work
 
 .PHONY: fuzz
-fuzz: ## fuzz every Fuzz function of every module, each for FUZZTIME=5s
+fuzz: memcached ## fuzz every Fuzz function of every module, each for FUZZTIME=5s
 	scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## run the benchmarks, BENCH=. each for BENCHTIME=1s
+bench: memcached ## run the benchmarks, BENCH=. each for BENCHTIME=1s
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem work
 
 .PHONY: mod-check
-mod-check: ## prove that the go.mod files are in step and that each module passes alone
+mod-check: memcached ## prove that the go.mod files are in step and that each module passes alone
 	scripts/modules.sh check
 	@for dir in $$(go list -m -f '{{.Dir}}'); do \
 		echo "GOWORK=off go test -C $${dir#$(CURDIR)/} ./..."; \
 		GOWORK=off go test -C "$$dir" ./... || exit; \
 	done
+
+.PHONY: memcached
+memcached: ## install memcached and its Python clients for the tests, if they are missing
+	@scripts/memcached.sh
 
 # The quick ones first. Tests really run twice, in test and in race: what mod-check builds alone is
 # the same program, as long as the versions are the same, and its results come from Go's test cache.

@@ -1,0 +1,103 @@
+package memcachetest
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A process is one run of memcached.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has ended and the system has forgotten it
+}
+
+// launch starts a process whose standard error goes to log. It ends when the
+// program that called launch does, on Linux even if that is killed.
+func launch(binary string, args []string, log io.Writer) (*process, error) {
+	p := &process{cmd: exec.Command(binary, args...), ended: make(chan struct{})}
+	p.cmd.Stderr = log
+	p.cmd.SysProcAttr = endsWithUs()
+	started := make(chan error)
+	go func() {
+		// Linux ends the child with the thread that started it, which must not
+		// go first. See golang.org/issue/27505.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			p.cmd.Wait()
+			close(p.ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// state tells how a process ended that has.
+func (p *process) state() *os.ProcessState { return p.cmd.ProcessState }
+
+// stop asks the process to end, and kills it if that takes longer than limit. A
+// process that was not there any more is an error, too.
+func (p *process) stop(limit time.Duration) error {
+	defer p.kill()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if err := p.resume(); err != nil {
+		return err
+	}
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(limit):
+		return fmt.Errorf("still there %v after it was asked to end", limit)
+	}
+}
+
+// kill tells whether the process had not ended before.
+func (p *process) kill() bool {
+	err := p.cmd.Process.Kill()
+	<-p.ended
+	status, ok := p.state().Sys().(syscall.WaitStatus)
+	return err == nil && ok && status.Signal() == syscall.SIGKILL
+}
+
+// pause answers when all of the process stands still.
+func (p *process) pause() error {
+	if err := p.cmd.Process.Signal(pauseSignal); err != nil {
+		return err
+	}
+	return awaitPause(p.pid())
+}
+
+func (p *process) resume() error { return p.cmd.Process.Signal(resumeSignal) }
+
+// An output keeps what is written to it. It may be read at the same time.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}

@@ -1,0 +1,143 @@
+package memcache
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// A DeadPolicy says what becomes of the keys of a server that cannot be reached.
+type DeadPolicy int
+
+const (
+	// Fail leaves them where they are: each verb tries the server, and is
+	// core.ErrUnavailable while it is dead. No value is ever on two servers.
+	Fail DeadPolicy = iota
+
+	// Eject moves them. After some failures in a row the server is left alone for
+	// a cool-down, and its keys belong to the next one. Then one verb tries it, and
+	// if that succeeds it has its keys back, with the values that they had
+	// before: old ones. Each process finds out for itself, so that for a while
+	// two may look for a key on two servers.
+	Eject
+)
+
+var deadPolicyNames = [...]string{"fail", "eject"}
+
+// String answers fail or eject.
+func (d DeadPolicy) String() string {
+	if d < 0 || int(d) >= len(deadPolicyNames) {
+		return fmt.Sprintf("DeadPolicy(%d)", int(d))
+	}
+	return deadPolicyNames[d]
+}
+
+// A Router says which server a verb has to ask, by the keys' Selection and by what
+// it has been told of servers that could not be reached. Many goroutines may use
+// it at once.
+type Router struct {
+	servers  []Server
+	selector *Selector
+	eject    bool
+	failures int64
+	coolDown time.Duration
+	start    time.Time      // what until counts from
+	health   []health       // by server
+	ejected  atomic.Int64   // how many servers have until set
+	resting  func(int) bool // r.isResting, made once
+	out      func(int) bool // r.isOut, made once
+}
+
+// health is what is known of a server.
+type health struct {
+	failures atomic.Int64 // in a row
+	until    atomic.Int64 // when the server may be tried, in nanoseconds since start; 0 if it is not ejected
+}
+
+// NewRouter answers a Router. It keeps a copy of servers, as NormalizeServers
+// answers it. The error is core.ErrConfig.
+func NewRouter(servers []Server, o Options) (*Router, error) {
+	o, err := o.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	servers, err = NormalizeServers(servers)
+	if err != nil {
+		return nil, err
+	}
+	selector, err := NewSelector(o.Selection, servers)
+	if err != nil {
+		return nil, err
+	}
+	r := &Router{
+		servers:  servers,
+		selector: selector,
+		eject:    o.Dead == Eject,
+		failures: int64(o.Failures),
+		coolDown: o.CoolDown,
+		start:    time.Now(),
+		health:   make([]health, len(servers)),
+	}
+	r.resting, r.out = r.isResting, r.isOut
+	return r, nil
+}
+
+// Servers answers the servers, in their order. The slice is read-only.
+func (r *Router) Servers() []Server { return r.servers }
+
+// Pick answers the server to ask for key, by its place in Servers. Key is what
+// goes to the wire. The error is core.ErrUnavailable: all servers are ejected.
+func (r *Router) Pick(key string) (int, error) {
+	if r.ejected.Load() == 0 {
+		return r.selector.Pick(key, nil), nil
+	}
+	server := r.selector.Pick(key, r.resting)
+	if server >= 0 && !r.mayTry(server) {
+		server = r.selector.Pick(key, r.out)
+	}
+	if server < 0 {
+		return 0, fmt.Errorf("%w: all %d servers are ejected, each for %v", core.ErrUnavailable, len(r.servers), r.coolDown)
+	}
+	return server, nil
+}
+
+// isResting tells whether server is ejected, and its cool-down not over.
+func (r *Router) isResting(server int) bool {
+	until := r.health[server].until.Load()
+	return until != 0 && r.now() < until
+}
+
+// isOut tells whether server is ejected.
+func (r *Router) isOut(server int) bool { return r.health[server].until.Load() != 0 }
+
+// mayTry tells whether the caller may ask server, whose cool-down is over if it was
+// ejected: of all callers, one.
+func (r *Router) mayTry(server int) bool {
+	h := &r.health[server]
+	until := h.until.Load()
+	return until == 0 || r.now() >= until && h.until.CompareAndSwap(until, r.now()+int64(r.coolDown))
+}
+
+// Report tells whether server has answered, if only with an error of its own.
+func (r *Router) Report(server int, answered bool) {
+	if !r.eject {
+		return
+	}
+	h := &r.health[server]
+	switch {
+	case !answered:
+		if h.failures.Add(1) >= r.failures && h.until.Swap(r.now()+int64(r.coolDown)) == 0 {
+			r.ejected.Add(1)
+		}
+	case h.failures.Load() != 0:
+		h.failures.Store(0)
+		if h.until.Swap(0) != 0 {
+			r.ejected.Add(-1)
+		}
+	}
+}
+
+// now is never 0.
+func (r *Router) now() int64 { return int64(time.Since(r.start)) + 1 }

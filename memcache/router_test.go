@@ -1,0 +1,193 @@
+package memcache_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
+)
+
+var three = []memcache.Server{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}
+
+func newRouter(t *testing.T, opts memcache.Options) *memcache.Router {
+	t.Helper()
+	r, err := memcache.NewRouter(three, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func pick(t *testing.T, r *memcache.Router, key string) int {
+	t.Helper()
+	server, err := r.Pick(key)
+	if err != nil {
+		t.Fatalf("Pick %q: %v", key, err)
+	}
+	return server
+}
+
+// keyOf answers a key that belongs to server.
+func keyOf(t *testing.T, r *memcache.Router, server int) string {
+	for i := range 1000 {
+		if key := fmt.Sprint("key-", i); pick(t, r, key) == server {
+			return key
+		}
+	}
+	t.Fatalf("server %d has no keys", server)
+	return ""
+}
+
+func TestFailLeavesKeysWhereTheyAre(t *testing.T) {
+	r := newRouter(t, memcache.Options{})
+	key := keyOf(t, r, 1)
+	for range 100 {
+		r.Report(1, false)
+	}
+	if got := pick(t, r, key); got != 1 {
+		t.Errorf("the key moved to server %d", got)
+	}
+}
+
+func TestEjectMovesKeysAfterFailuresInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRouter(t, memcache.Options{Dead: memcache.Eject, Failures: 3, CoolDown: time.Minute})
+		key, other := keyOf(t, r, 1), keyOf(t, r, 2)
+		for range 5 { // never three in a row
+			r.Report(1, false)
+			r.Report(1, false)
+			r.Report(1, true)
+		}
+		r.Report(1, false)
+		r.Report(1, false)
+		if got := pick(t, r, key); got != 1 {
+			t.Errorf("after two failures in a row the key is on server %d", got)
+		}
+		r.Report(1, false)
+		if got := pick(t, r, key); got == 1 {
+			t.Error("after three failures in a row the key has not moved")
+		}
+		if got := pick(t, r, other); got != 2 {
+			t.Errorf("another server's key moved to %d", got)
+		}
+		time.Sleep(time.Minute - 1)
+		if got := pick(t, r, key); got == 1 {
+			t.Error("the key is back before the cool-down is over")
+		}
+		time.Sleep(time.Nanosecond)
+		if got := pick(t, r, key); got != 1 {
+			t.Error("nobody tries the server after the cool-down")
+		}
+		if got := pick(t, r, key); got == 1 {
+			t.Error("a second one tries the server while the first does")
+		}
+		r.Report(1, false) // one failure is enough now
+		time.Sleep(time.Minute - 1)
+		if got := pick(t, r, key); got == 1 {
+			t.Error("there was no second cool-down")
+		}
+		time.Sleep(time.Nanosecond)
+		if got := pick(t, r, key); got != 1 {
+			t.Error("nobody tries the server after the second cool-down")
+		}
+		r.Report(1, true)
+		for range 3 {
+			if got := pick(t, r, key); got != 1 {
+				t.Errorf("the server is back, and its key on %d", got)
+			}
+		}
+		r.Report(1, false)
+		r.Report(1, false)
+		if got := pick(t, r, key); got != 1 {
+			t.Error("failures from before its return count")
+		}
+	})
+}
+
+func TestAllServersEjectedIsUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRouter(t, memcache.Options{Dead: memcache.Eject, Failures: 1, CoolDown: time.Second})
+		for server := range three {
+			r.Report(server, false)
+		}
+		_, err := r.Pick("key")
+		if !errors.Is(err, core.ErrUnavailable) || !strings.Contains(err.Error(), "all 3 servers") {
+			t.Errorf("Pick: %v", err)
+		}
+		time.Sleep(time.Second)
+		tried := map[int]bool{}
+		for range three {
+			tried[pick(t, r, "key")] = true
+		}
+		if _, err := r.Pick("key"); len(tried) != 3 || !errors.Is(err, core.ErrUnavailable) {
+			t.Errorf("after the cool-down %v were tried, then %v", tried, err)
+		}
+	})
+}
+
+func TestOneOfManyTriesAServerAfterItsCoolDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRouter(t, memcache.Options{Dead: memcache.Eject, Failures: 1})
+		key := keyOf(t, r, 0)
+		r.Report(0, false)
+		time.Sleep(30 * time.Second)
+		var mu sync.Mutex
+		var tried int
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				server, err := r.Pick(key)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					t.Error(err)
+				}
+				if server == 0 {
+					tried++
+				}
+			})
+		}
+		wg.Wait()
+		if tried != 1 {
+			t.Errorf("%d tried the server, want 1", tried)
+		}
+	})
+}
+
+func TestARouterAllocatesNothing(t *testing.T) {
+	for _, opts := range []memcache.Options{{}, {Dead: memcache.Eject, Failures: 1}} {
+		r := newRouter(t, opts)
+		r.Report(1, false)
+		if n := testing.AllocsPerRun(100, func() { r.Pick("some-key") }); n != 0 {
+			t.Errorf("%v: %v allocations", opts.Dead, n)
+		}
+	}
+}
+
+func TestOptionsOutOfTheirRangeAreErrConfig(t *testing.T) {
+	for _, tt := range []struct {
+		opts memcache.Options
+		part string
+	}{
+		{memcache.Options{Selection: 9}, "Selection(9)"},
+		{memcache.Options{Selection: -1}, "Selection(-1)"},
+		{memcache.Options{Dead: 2}, "DeadPolicy(2)"},
+		{memcache.Options{Failures: -1}, "Failures is -1"},
+		{memcache.Options{CoolDown: -1}, "CoolDown is -1ns"},
+		{memcache.Options{Timeout: -1}, "Timeout is -1ns"},
+	} {
+		_, err := memcache.NewRouter(three, tt.opts)
+		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), tt.part) {
+			t.Errorf("%+v: %v, want ErrConfig with %q", tt.opts, err, tt.part)
+		}
+	}
+	if _, err := memcache.NewRouter(nil, memcache.Options{}); !errors.Is(err, core.ErrConfig) {
+		t.Errorf("no servers: %v", err)
+	}
+}
