@@ -1,0 +1,183 @@
+package memcachepure
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	gomemcache "github.com/bradfitz/gomemcache/memcache"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memcache"
+)
+
+// Options are the settings of a Backend. The zero value of a field is its default.
+type Options struct {
+	memcache.Options
+
+	// MaxIdle is how many connections to each server are kept for the next verbs;
+	// 0 is 64.
+	MaxIdle int
+
+	// MaxOpen is how many connections to each server there may be; 0 is MaxIdle.
+	// Those above MaxIdle are closed after each verb. A verb that has to wait for
+	// one longer than Timeout is core.ErrUnavailable.
+	MaxOpen int
+
+	// TLS, if not nil, is how to speak TLS with the servers. A ServerName that is
+	// empty is that of each server.
+	TLS *tls.Config
+}
+
+const defaultMaxIdle = 64
+
+// A Backend is a core.Backend over gomemcache. It may be used by many goroutines
+// at once.
+type Backend struct {
+	client  *gomemcache.Client
+	router  *memcache.Router
+	keys    encoding.KeyEncoder
+	timeout time.Duration
+	tls     *tls.Config
+	addrs   []*addr // by server
+	wires   *wires
+
+	gates   []*semaphore.Weighted // by server: room for a request
+	maxOpen int
+	running sync.RWMutex // read-locked by each goroutine that may outlive its verb; Close locks it for good
+	closing context.Context
+	cancel  context.CancelFunc // ends closing
+}
+
+// New answers a Backend over servers. It connects to none of them: that is for the
+// first verb. A nil opts is the zero Options. The error is core.ErrConfig.
+func New(servers []memcache.Server, opts *Options) (*Backend, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.MaxIdle < 0 {
+		return nil, fmt.Errorf("%w: MaxIdle is %d, want 1 or more, or 0 for %d", core.ErrConfig, o.MaxIdle, defaultMaxIdle)
+	}
+	o.MaxIdle = cmp.Or(o.MaxIdle, defaultMaxIdle)
+	if o.MaxOpen < 0 {
+		return nil, fmt.Errorf("%w: MaxOpen is %d, want 1 or more, or 0 for MaxIdle", core.ErrConfig, o.MaxOpen)
+	}
+	o.MaxOpen = cmp.Or(o.MaxOpen, o.MaxIdle)
+	shared, err := o.Options.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	router, err := memcache.NewRouter(servers, shared)
+	if err != nil {
+		return nil, err
+	}
+	b := &Backend{
+		router:  router,
+		keys:    shared.Keys,
+		timeout: shared.Timeout,
+		maxOpen: o.MaxOpen,
+		tls:     o.TLS,
+		wires:   &wires{open: map[*wire]struct{}{}},
+	}
+	for i, server := range router.Servers() {
+		b.addrs = append(b.addrs, &addr{place: i, Server: server})
+		b.gates = append(b.gates, semaphore.NewWeighted(int64(o.MaxOpen)))
+	}
+	b.closing, b.cancel = context.WithCancel(context.Background())
+	b.client = gomemcache.NewFromSelector(selector{b})
+	b.client.Timeout = shared.Timeout
+	b.client.MaxIdleConns = o.MaxIdle
+	b.client.DialContext = b.dial
+	return b, nil
+}
+
+// An addr is a server as gomemcache knows it.
+type addr struct {
+	memcache.Server
+	place int
+}
+
+func (a *addr) String() string { return a.Addr }
+
+// selector is the gomemcache.ServerSelector of a Backend.
+type selector struct{ *Backend }
+
+func (s selector) PickServer(key string) (net.Addr, error) {
+	place, err := s.router.Pick(key)
+	if err != nil {
+		return nil, err
+	}
+	return s.addrs[place], nil
+}
+
+// Each calls do for every server, for all of them at once, and joins the errors.
+func (s selector) Each(do func(net.Addr) error) error {
+	errs := make([]error, len(s.addrs))
+	var wg sync.WaitGroup
+	for i, a := range s.addrs {
+		wg.Go(func() { errs[i] = s.outcome(a.place, do(a)) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// dial is gomemcache's DialContext.
+func (b *Backend) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return newWire(ctx, b.wires, func(ctx context.Context) (net.Conn, error) {
+		return b.connect(ctx, network, address)
+	})
+}
+
+func (b *Backend) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(b.closing, cancel)()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil || b.tls == nil {
+		return conn, err
+	}
+	config := b.tls
+	if config.ServerName == "" {
+		config = config.Clone()
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// Traits answers what memcached is different in.
+func (b *Backend) Traits() core.Traits {
+	return core.Traits{Resolution: memcache.Resolution}
+}
+
+// As sets *target to the gomemcache.Client underneath if target is a
+// **gomemcache.Client. What is done by it is outside the contract: keys are those
+// that go to the wire.
+func (b *Backend) As(target any) bool {
+	client, ok := target.(**gomemcache.Client)
+	if ok {
+		*client = b.client
+	}
+	return ok
+}
+
+// Close closes all connections. Verbs in flight are core.ErrUnavailable.
+func (b *Backend) Close() error {
+	b.cancel()
+	b.wires.close()
+	b.running.Lock() // for good: who comes later is turned away
+	return b.client.Close()
+}

@@ -1,0 +1,204 @@
+package memcachepure_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	gomemcache "github.com/bradfitz/gomemcache/memcache"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
+	memcachepure "github.com/cachewire/cachewire/memcache-pure"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
+)
+
+// openURL answers the cache of url, which is closed when the test ends.
+func openURL(t *testing.T, url string) *core.Cache {
+	t.Helper()
+	c, err := core.Open(t.Context(), url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestEveryFormOfURLOpensACache(t *testing.T) {
+	servers := memcachetest.StartN(t, 2, nil).Addrs()
+	socket := memcachetest.Start(t, &memcachetest.Options{Unix: true}).Addr()
+	for _, url := range []string{
+		"memcache://" + servers[0] + "?timeout=10s",
+		"memcache://" + servers[0] + "," + servers[1] + "?timeout=10s&max_idle=4&max_open=8&hash=ketama_weighted&dead=eject&eject_after=2&cool_down=1m&keys=sha1",
+		"memcache://?server=" + servers[0] + "&server=" + servers[1] + "&weight=1&weight=3&timeout=10s&keys=base64",
+		"memcache://" + socket + "?timeout=10s&hash=modula&prefix=p:",
+	} {
+		c := openURL(t, url)
+		set(t, c, "key with spaces", url)
+		wantValue(t, c, "key with spaces", url)
+		wantErr(t, c.Ping(t.Context()), nil)
+	}
+}
+
+func TestAURLThatIsWrongIsErrConfig(t *testing.T) {
+	for url, part := range map[string]string{
+		"memcache://":                             "server=host:port",
+		"memcache://a:11211?max_idle=0":           "max_idle",
+		"memcache://a:11211?max_open=-1":          "max_open",
+		"memcache://a:11211?hash=md5":             "ketama, ketama_weighted, python_memcached, modula",
+		"memcache://a:11211?dead=maybe":           "fail, eject",
+		"memcache://a:11211?keys=raw":             "auto, string, base64, sha1, sha256",
+		"memcache://a:11211?timeout=5":            "timeout",
+		"memcache://a:11211?tls=yes":              "tls",
+		"memcache://a:11211?colour=red":           `unknown parameter "colour"; known: cool_down, dead, eject_after, hash, keys, max_idle, max_open, server, timeout, tls, weight, prefix, default_ttl`,
+		"memcache://a:11211,a:11211":              "same",
+		"memcache://a:11211?hash=modula&weight=2": "modula",
+		"memcache://user:secret@a:11211":          "host:port",
+		"memcache://?server=a&server=b&weight=1":  "weight",
+	} {
+		_, err := core.Open(t.Context(), url, nil)
+		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want ErrConfig with %q", url, err, part)
+		}
+	}
+}
+
+func TestOptionsOutOfTheirRangeAreErrConfig(t *testing.T) {
+	for _, opts := range []memcachepure.Options{
+		{MaxIdle: -1}, {MaxOpen: -1}, {Options: memcache.Options{Timeout: -1}}, {Options: memcache.Options{Selection: 9}},
+	} {
+		if _, err := memcachepure.New([]memcache.Server{{Addr: "a"}}, &opts); !errors.Is(err, core.ErrConfig) {
+			t.Errorf("%+v: %v", opts, err)
+		}
+	}
+	if _, err := memcachepure.New(nil, nil); !errors.Is(err, core.ErrConfig) {
+		t.Errorf("no servers: %v", err)
+	}
+}
+
+// Over a line with a round trip of 20 ms, 100 keys take no longer than five of
+// them with 32 connections, of which each is dialled already.
+func TestMultiVerbsTakeFewRoundTrips(t *testing.T) {
+	const roundTrip = 20 * time.Millisecond
+	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
+	c := openCache(t, patient, proxy.Addr())
+	ctx := t.Context()
+	values, keys := map[string][]byte{}, []string{}
+	for i := range 100 {
+		keys = append(keys, fmt.Sprint("key-", i))
+		values[keys[i]] = []byte("value")
+	}
+	proxy.Set(&memcachetest.ProxyOptions{RoundTrip: roundTrip})
+	for name, verb := range map[string]func() error{
+		"SetMulti":     func() error { return c.SetMulti(ctx, values, 0) },
+		"ReplaceMulti": func() error { return c.ReplaceMulti(ctx, values, 0) },
+		"GetMulti":     func() error { _, err := c.GetMulti(ctx, keys); return err },
+	} {
+		wantErr(t, c.SetMulti(ctx, values, 0), nil) // which also dials
+		best := time.Hour
+		for range 5 { // the machine may have other things to do
+			start := time.Now()
+			wantErr(t, verb(), nil)
+			best = min(best, time.Since(start))
+		}
+		if best > 5*roundTrip {
+			t.Errorf("%s took %v, want at most 5 round trips of %v", name, best, roundTrip)
+		}
+	}
+	proxy.Set(nil)
+	for range 3 {
+		wantErr(t, c.DeleteMulti(ctx, keys), nil)
+		wantErr(t, c.AddMulti(ctx, values, 0), nil)
+	}
+	proxy.Set(&memcachetest.ProxyOptions{RoundTrip: roundTrip})
+	best := time.Hour
+	for range 5 {
+		start := time.Now()
+		wantErr(t, c.DeleteMulti(ctx, keys), nil)
+		wantErr(t, c.AddMulti(ctx, values, 0), nil)
+		best = min(best, time.Since(start))
+	}
+	if best > 10*roundTrip {
+		t.Errorf("DeleteMulti and AddMulti took %v, want at most 10 round trips of %v", best, roundTrip)
+	}
+}
+
+func TestStatsAreTheSumOfTheServers(t *testing.T) {
+	servers := memcachetest.StartN(t, 3, nil)
+	c := openCache(t, patient, servers.Addrs()...)
+	for i := range 30 {
+		set(t, c, fmt.Sprint(i), "value")
+		wantValue(t, c, fmt.Sprint(i), "value")
+	}
+	c.Get(t.Context(), "absent")
+	stats, err := c.Stats(t.Context())
+	if err != nil || stats.Items != 30 || stats.Hits != 30 || stats.Misses != 1 || stats.Bytes < 150 {
+		t.Errorf("Stats = %+v, %v", stats, err)
+	}
+	servers[1].Kill()
+	_, err = c.Stats(t.Context())
+	wantErr(t, err, core.ErrUnavailable)
+}
+
+// With Eject the keys of a dead server move, and are back when it is.
+func TestEjectMovesTheKeysOfADeadServer(t *testing.T) {
+	servers := memcachetest.StartN(t, 3, nil)
+	opts := *patient
+	opts.Dead, opts.Failures, opts.CoolDown = memcache.Eject, 2, 300*time.Millisecond
+	c := openCache(t, &opts, servers.Addrs()...)
+	ctx := t.Context()
+	servers[1].Kill()
+	var failed int
+	for i := range 200 {
+		if err := c.Set(ctx, fmt.Sprint("key-", i), []byte("v"), 0); err != nil {
+			wantErr(t, err, core.ErrUnavailable)
+			failed++
+		}
+	}
+	if failed < 2 || failed > 20 { // two, and one each time that the cool-down is over
+		t.Errorf("%d of 200 verbs failed", failed)
+	}
+	servers[1].Restart()
+	eventually(t, "the server has keys again", func() bool {
+		for i := range 200 {
+			c.Set(ctx, fmt.Sprint("key-", i), []byte("v"), 0)
+		}
+		return servers[1].Stat("curr_items") != "0"
+	})
+}
+
+func TestVerbsAllocateLittleMoreThanGomemcache(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	addr := memcachetest.Start(t, nil).Addr()
+	c := openCache(t, patient, addr)
+	bare := gomemcache.New(addr)
+	bare.Timeout = patient.Timeout
+	defer bare.Close()
+	value := []byte("value")
+	set(t, c, "key", "value")
+	set(t, c, "count", "1")
+	for _, verb := range []struct {
+		name string
+		bare func() error
+		ours func(ctx context.Context) error
+	}{
+		{"Get", func() error { _, err := bare.Get("key"); return err }, func(ctx context.Context) error { _, err := c.Get(ctx, "key"); return err }},
+		{"Set", func() error { return bare.Set(&gomemcache.Item{Key: "key", Value: value}) }, func(ctx context.Context) error { return c.Set(ctx, "key", value, 0) }},
+		{"Incr", func() error { _, err := bare.Increment("count", 1); return err }, func(ctx context.Context) error { _, err := c.Incr(ctx, "count", 1); return err }},
+		{"Touch", func() error { return bare.Touch("key", 0) }, func(ctx context.Context) error { return c.Touch(ctx, "key", 0) }},
+	} {
+		cancellable, cancel := context.WithCancel(context.Background())
+		budget := testing.AllocsPerRun(200, func() { verb.bare() })
+		plain := testing.AllocsPerRun(200, func() { verb.ours(context.Background()) })
+		cancelled := testing.AllocsPerRun(200, func() { verb.ours(cancellable) })
+		cancel()
+		if plain > budget+1 || cancelled > budget+4 {
+			t.Errorf("%s: %v allocations, with a cancellable context %v; gomemcache has %v", verb.name, plain, cancelled, budget)
+		}
+	}
+}

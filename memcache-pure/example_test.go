@@ -1,0 +1,47 @@
+package memcachepure_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
+	memcachepure "github.com/cachewire/cachewire/memcache-pure"
+)
+
+// New connects to nobody: that is for the first verb.
+func ExampleNew() {
+	backend, err := memcachepure.New(
+		[]memcache.Server{{Addr: "cache1.example.org:11211", Weight: 2}, {Addr: "cache2.example.org:11211"}},
+		&memcachepure.Options{
+			Options: memcache.Options{Timeout: 250 * time.Millisecond, Dead: memcache.Eject},
+			TLS:     &tls.Config{MinVersion: tls.VersionTLS13},
+		})
+	if err != nil {
+		log.Fatal(err)
+	}
+	cache, err := core.New(backend, &core.Options{Prefix: "shop:"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+	fmt.Println(cache.Traits().Resolution)
+	// Output: 4s
+}
+
+func Example() {
+	ctx := context.Background()
+	cache, err := core.Open(ctx, "memcache://cache1.example.org,cache2.example.org:11211?timeout=250ms&dead=eject", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+
+	_, err = core.Open(ctx, "memcache://cache1.example.org?time_out=250ms", nil)
+	fmt.Println(errors.Is(err, core.ErrConfig)) // it is called timeout
+	// Output: true
+}

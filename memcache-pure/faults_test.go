@@ -1,0 +1,406 @@
+package memcachepure_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gomemcache "github.com/bradfitz/gomemcache/memcache"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memcache"
+	memcachepure "github.com/cachewire/cachewire/memcache-pure"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
+)
+
+// patient waits for slow machines; impatient gives up soon, where that is what is
+// tested.
+var (
+	patient   = &memcachepure.Options{Options: memcache.Options{Timeout: 10 * time.Second}}
+	impatient = &memcachepure.Options{Options: memcache.Options{Timeout: 200 * time.Millisecond}}
+)
+
+// openCache answers a Cache over the servers at addrs, which is closed when the
+// test ends.
+func openCache(t testing.TB, opts *memcachepure.Options, addrs ...string) *core.Cache {
+	t.Helper()
+	c, err := core.New(open(t, opts, addrs...), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func wantErr(t testing.TB, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("error is %v, want %v", err, target)
+	}
+}
+
+func set(t testing.TB, c *core.Cache, key, value string) {
+	t.Helper()
+	if err := c.Set(t.Context(), key, []byte(value), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantValue(t testing.TB, c *core.Cache, key, value string) {
+	t.Helper()
+	if got, err := c.Get(context.Background(), key); string(got) != value || err != nil {
+		t.Errorf("Get %q = %.60q, %v; want %.60q", key, got, err, value)
+	}
+}
+
+// Whatever a hostile server answers to a read or to a write.
+func TestAHostileReplyIsUnavailableAndNotBelieved(t *testing.T) {
+	for _, reply := range []string{
+		"VALUE k 0 4294967295 7\r\n",
+		"VALUE k 0 1073741824 7\r\n", // longest, and never comes
+		"VALUE other 0 5 7\r\nhello\r\nEND\r\n",
+		"VALUE k 0 5 7\r\nhel",
+		"VALUE k 0 5 7\r\nhello!!\r\nEND\r\n",
+		"VALUE k 0 5 7\r\nhello\r\n",
+		"\n", "\r\n", "END\n", "garbage\r\n", "\x00\xff\x81\r\n",
+		"END\r\nEND\r\n",
+		"STORED\r\nSTORED\r\n",
+		"CLIENT_ERROR \n",
+		strings.Repeat("x", 100_000),
+		"",
+	} {
+		t.Run(fmt.Sprintf("%.20q", reply), func(t *testing.T) {
+			server := memcachetest.StartHostile(t, memcachetest.InTurn(memcachetest.ReplyAndClose(reply)))
+			c := openCache(t, impatient, server.Addr())
+			ctx := t.Context()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			value, err := c.Get(ctx, "k")
+			wantErr(t, err, core.ErrUnavailable)
+			if value != nil || errors.Is(err, core.ErrMiss) {
+				t.Errorf("Get = %q, %v", value, err)
+			}
+			values, err := c.GetMulti(ctx, []string{"k", "l"})
+			var multi *core.MultiError
+			if !errors.As(err, &multi) || !errors.Is(multi.Errors["l"], core.ErrUnavailable) {
+				t.Errorf("GetMulti = %v, %v; want l to be unavailable", values, err)
+			}
+			for _, err := range []error{
+				c.Set(ctx, "k", []byte("v"), 0), c.Add(ctx, "k", []byte("v"), 0), c.Replace(ctx, "k", []byte("v"), 0),
+				c.Delete(ctx, "k"), c.Touch(ctx, "k", 0), c.Flush(ctx), c.Ping(ctx),
+			} {
+				wantErr(t, err, core.ErrUnavailable)
+			}
+			_, err = c.Incr(ctx, "k", 1)
+			wantErr(t, err, core.ErrUnavailable)
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 {
+				t.Errorf("it took %d MiB of memory", took>>20)
+			}
+		})
+	}
+}
+
+// A large value is one that gomemcache must not make room for before it has come.
+func TestALongValueComesThrough(t *testing.T) {
+	server := memcachetest.Start(t, &memcachetest.Options{Args: []string{"-I", "8m", "-m", "64"}})
+	c := openCache(t, patient, server.Addr())
+	for _, n := range []int{1<<20 - 1, 1 << 20, 1<<20 + 1, 7 << 20} {
+		want := strings.Repeat("0123456789abcdef", n/16+1)[:n]
+		set(t, c, "long", want)
+		set(t, c, "short", "s")
+		wantValue(t, c, "long", want)
+		values, err := c.GetMulti(t.Context(), []string{"short", "long", "absent"})
+		if len(values) != 2 || string(values["long"]) != want || string(values["short"]) != "s" || err != nil {
+			t.Errorf("GetMulti of %d bytes answers %d values, %v", n, len(values), err)
+		}
+	}
+}
+
+func TestAValueThatTheServerRefusesIsTooLarge(t *testing.T) {
+	c := openCache(t, patient, memcachetest.Start(t, nil).Addr())
+	large := make([]byte, 2<<20)
+	for range 3 {
+		wantErr(t, c.Set(t.Context(), "k", large, 0), core.ErrTooLarge)
+		wantErr(t, c.Add(t.Context(), "k", large, 0), core.ErrTooLarge)
+		set(t, c, "other", "v")
+		wantValue(t, c, "other", "v")
+	}
+}
+
+func TestWhatTheServerSaysIsInTheError(t *testing.T) {
+	for reply, want := range map[string]error{
+		"SERVER_ERROR out of memory storing object\r\n":                    core.ErrUnavailable,
+		"SERVER_ERROR object too large for cache\r\n":                      core.ErrTooLarge,
+		"CLIENT_ERROR bad data chunk\r\n":                                  core.ErrUnavailable,
+		"ERROR\r\n":                                                        core.ErrUnavailable,
+		"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n": core.ErrNotNumber,
+	} {
+		server := memcachetest.StartHostile(t, memcachetest.InTurn(memcachetest.Reply(reply)))
+		c := openCache(t, impatient, server.Addr())
+		_, getErr := c.Get(t.Context(), "k")
+		_, incrErr := c.Incr(t.Context(), "k", 1)
+		for _, err := range []error{getErr, incrErr, c.Set(t.Context(), "k", nil, 0), c.Delete(t.Context(), "k")} {
+			wantErr(t, err, want)
+			if !strings.Contains(err.Error(), strings.TrimSpace(reply)) || !strings.Contains(err.Error(), server.Addr()) {
+				t.Errorf("the error is %v", err)
+			}
+		}
+	}
+}
+
+func TestANumberThatIsNoneIsTypedAndUntouched(t *testing.T) {
+	c := openCache(t, patient, memcachetest.Start(t, nil).Addr())
+	set(t, c, "k", "text")
+	_, err := c.Incr(t.Context(), "k", 1)
+	wantErr(t, err, core.ErrNotNumber)
+	wantValue(t, c, "k", "text")
+}
+
+// With the encoder that changes nothing.
+func TestAnIllegalKeyFailsAloneAndIsNotSent(t *testing.T) {
+	server := memcachetest.Start(t, nil)
+	opts := *patient
+	opts.Keys = encoding.String
+	b := open(t, &opts, server.Addr())
+	c, err := core.New(b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	set(t, c, "good", "v")
+	evil := "k 0 0 1\r\nx\r\nflush_all"
+	for _, key := range []string{evil, "a b", strings.Repeat("k", 251)} {
+		wantErr(t, c.Set(t.Context(), key, []byte("v"), 0), core.ErrInvalidKey)
+		_, err := c.Get(t.Context(), key)
+		wantErr(t, err, core.ErrInvalidKey)
+		values, err := c.GetMulti(t.Context(), []string{key, "good", "absent"})
+		var multi *core.MultiError
+		if !errors.As(err, &multi) || len(multi.Errors) != 1 || !errors.Is(multi.Errors[key], core.ErrInvalidKey) || string(values["good"]) != "v" {
+			t.Errorf("GetMulti = %q, %v", values, err)
+		}
+	}
+	wantErr(t, b.Store(t.Context(), core.Set, core.Item{Value: []byte("flush_all\r\n")}), core.ErrInvalidKey)
+	wantValue(t, c, "good", "v")
+}
+
+// A server that answers byte by byte may take no longer than one that is silent.
+func TestTheTimeOutHoldsForAWholeVerb(t *testing.T) {
+	reply := memcachetest.ReplySlowly("VALUE k 0 100 7\r\n"+strings.Repeat("x", 100)+"\r\nEND\r\n", 50*time.Millisecond)
+	many := memcachetest.ReplySlowly(strings.Repeat("VALUE k 0 1 7\r\nx\r\n", 3), 50*time.Millisecond)
+	for name, step := range map[string]memcachetest.Step{"slow": reply, "items": many, "silent": memcachetest.NoReply()} {
+		server := memcachetest.StartHostile(t, memcachetest.InTurn(step))
+		c := openCache(t, impatient, server.Addr())
+		for what, verb := range map[string]func() error{
+			"Get": func() error { _, err := c.Get(context.Background(), "k"); return err },
+			"GetMulti": func() error {
+				_, err := c.GetMulti(context.Background(), []string{"k"})
+				return keyError(err, "k")
+			},
+			"Set":  func() error { return c.Set(context.Background(), "k", nil, 0) },
+			"Incr": func() error { _, err := c.Incr(context.Background(), "k", 1); return err },
+		} {
+			start := time.Now()
+			wantErr(t, verb(), core.ErrUnavailable)
+			if took := time.Since(start); took > 3*impatient.Timeout {
+				t.Errorf("%s of a %s server took %v, the time-out is %v", what, name, took, impatient.Timeout)
+			}
+		}
+	}
+}
+
+func keyError(err error, key string) error {
+	var multi *core.MultiError
+	if errors.As(err, &multi) {
+		return multi.Errors[key]
+	}
+	return err
+}
+
+func TestAContextEndsAVerbHoweverDeadTheServer(t *testing.T) {
+	server := memcachetest.Start(t, nil)
+	c := openCache(t, patient, server.Addr())
+	set(t, c, "k", "v")
+	server.Pause()
+	defer server.Resume()
+	for what, verb := range map[string]func(context.Context) error{
+		"Get": func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err },
+		"GetMulti": func(ctx context.Context) error {
+			_, err := c.GetMulti(ctx, []string{"k", "l"})
+			return keyError(err, "l")
+		},
+		"Set":      func(ctx context.Context) error { return c.Set(ctx, "k", nil, 0) },
+		"SetMulti": func(ctx context.Context) error { return keyError(c.SetMulti(ctx, map[string][]byte{"k": nil}, 0), "k") },
+		"Flush":    func(ctx context.Context) error { return c.Flush(ctx) },
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		result := make(chan error, 1)
+		go func() { result <- verb(ctx) }()
+		time.AfterFunc(20*time.Millisecond, cancel)
+		<-ctx.Done()
+		start := time.Now()
+		wantErr(t, <-result, context.Canceled)
+		if took := time.Since(start); took > 50*time.Millisecond {
+			t.Errorf("%s took %v to notice", what, took)
+		}
+		ctx, cancel = context.WithTimeout(context.Background(), 20*time.Millisecond)
+		wantErr(t, verb(ctx), context.DeadlineExceeded)
+		cancel()
+	}
+}
+
+// Of three servers one dies: exactly its keys fail, in every multi verb.
+func TestADeadServerCostsItsOwnKeysOnly(t *testing.T) {
+	servers := memcachetest.StartN(t, 3, nil)
+	c := openCache(t, patient, servers.Addrs()...)
+	ctx := t.Context()
+	values := map[string][]byte{}
+	for i := range 300 {
+		values[fmt.Sprint("key ", i)] = fmt.Append(nil, i)
+	}
+	if err := c.SetMulti(ctx, values, 0); err != nil {
+		t.Fatal(err)
+	}
+	keys := slices.Sorted(maps.Keys(values))
+	lost := map[string]bool{}
+	selector, err := memcache.NewSelector(memcache.Ketama, []memcache.Server{{Addr: servers[0].Addr()}, {Addr: servers[1].Addr()}, {Addr: servers[2].Addr()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		wire, err := encoding.Auto(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost[key] = selector.Pick(wire, nil) == 1
+	}
+	servers[1].Kill()
+	check := func(what string, err error) {
+		t.Helper()
+		var multi *core.MultiError
+		if !errors.As(err, &multi) {
+			t.Fatalf("%s: error is %v", what, err)
+		}
+		for _, key := range keys {
+			if got := multi.Errors[key]; lost[key] != errors.Is(got, core.ErrUnavailable) {
+				t.Errorf("%s: %q on the dead server: %t, error %v", what, key, lost[key], got)
+			}
+		}
+	}
+	got, err := c.GetMulti(ctx, keys)
+	check("GetMulti", err)
+	for _, key := range keys {
+		if _, there := got[key]; there == lost[key] {
+			t.Errorf("GetMulti: %q is there: %t", key, there)
+		}
+	}
+	check("SetMulti", c.SetMulti(ctx, values, 0))
+	check("ReplaceMulti", c.ReplaceMulti(ctx, values, 0))
+	check("DeleteMulti", c.DeleteMulti(ctx, keys))
+	check("AddMulti", c.AddMulti(ctx, values, 0))
+	wantErr(t, c.Ping(ctx), core.ErrUnavailable)
+	err = c.Flush(ctx)
+	wantErr(t, err, core.ErrUnavailable)
+	if !strings.Contains(err.Error(), servers[1].Addr()) {
+		t.Errorf("Flush does not say which server: %v", err)
+	}
+	if got, _ := c.GetMulti(ctx, keys); len(got) != 0 {
+		t.Errorf("after Flush %d items are there", len(got))
+	}
+	servers[1].Restart()
+	if err := c.SetMulti(ctx, values, 0); err != nil {
+		t.Errorf("after its restart: %v", err)
+	}
+	wantErr(t, c.Ping(ctx), nil)
+}
+
+// Each of many idle connections is dead after a restart, and neither a read nor a
+// write pays for it.
+func TestARestartCostsNoVerb(t *testing.T) {
+	server := memcachetest.Start(t, nil)
+	c := openCache(t, patient, server.Addr())
+	for _, verb := range []struct {
+		name string
+		do   func() error
+	}{
+		{"Set", func() error { return c.Set(context.Background(), "k", []byte("v"), 0) }},
+		{"Incr", func() error { _, err := c.IncrFrom(context.Background(), "n", 1, 0, 0); return err }},
+		{"Get", func() error {
+			if _, err := c.Get(context.Background(), "k"); err != core.ErrMiss {
+				return err
+			}
+			return nil
+		}},
+		{"Delete", func() error {
+			if err := c.Delete(context.Background(), "k"); err != core.ErrMiss {
+				return err
+			}
+			return nil
+		}},
+	} {
+		together(16, func() {
+			if err := c.Set(context.Background(), "warm", nil, 0); err != nil {
+				t.Error(err)
+			}
+		})
+		server.Restart()
+		together(16, func() {
+			if err := verb.do(); err != nil {
+				t.Errorf("%s after a restart: %v", verb.name, err)
+			}
+		})
+	}
+}
+
+// together calls do in n goroutines at once.
+func together(n int, do func()) {
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(do)
+	}
+	wg.Wait()
+}
+
+func TestConnectionsAreKept(t *testing.T) {
+	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
+	c := openCache(t, patient, proxy.Addr())
+	together(32, func() {
+		for range 50 {
+			if err := c.Set(context.Background(), "k", []byte("v"), 0); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if n := proxy.Dialled(); n > 32 {
+		t.Errorf("32 goroutines took %d connections", n)
+	}
+}
+
+func TestANameThatDoesNotResolveIsUnavailable(t *testing.T) {
+	c := openCache(t, patient, "no-such-host.invalid:11211")
+	_, err := c.Get(t.Context(), "k")
+	wantErr(t, err, core.ErrUnavailable)
+	if !strings.Contains(err.Error(), "no-such-host.invalid") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestAsHandsOutTheClient(t *testing.T) {
+	c := openCache(t, patient, memcachetest.Start(t, nil).Addr())
+	set(t, c, "k", "v")
+	var client *gomemcache.Client
+	if !c.As(&client) {
+		t.Fatal("As answers false")
+	}
+	if item, err := client.Get("k"); err != nil || string(item.Value) != "v" {
+		t.Errorf("Get = %v, %v", item, err)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package memcachepure_test
+
+const raceEnabled = false

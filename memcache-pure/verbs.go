@@ -1,0 +1,111 @@
+package memcachepure
+
+import (
+	"context"
+	"net"
+	"time"
+
+	gomemcache "github.com/bradfitz/gomemcache/memcache"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
+)
+
+// A token is the gomemcache.Item that a read answered.
+type token gomemcache.Item
+
+// Get answers the item under key.
+func (b *Backend) Get(ctx context.Context, key string) (core.Item, error) {
+	r := request{verb: verbGet}
+	if err := b.ask(ctx, key, &r); err != nil {
+		return core.Item{}, err
+	}
+	return core.Item{Value: r.item.Value, Flags: r.item.Flags, Token: (*token)(r.item)}, nil
+}
+
+// Store stores item, or for CompareAndDelete deletes it, on mode's condition.
+// memcached has no word for that: it is a compare-and-swap with a date that is past.
+func (b *Backend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
+	r := request{verb: verbStore, mode: mode, item: &gomemcache.Item{}}
+	if mode == core.CompareAndSwap || mode == core.CompareAndDelete {
+		read, ok := item.Token.(*token)
+		if !ok || read == nil {
+			return core.ErrConflict
+		}
+		r.item.CasID = read.CasID
+	}
+	if mode == core.CompareAndDelete {
+		r.item.Expiration = memcache.Past
+	} else {
+		r.item.Value, r.item.Flags = item.Value, item.Flags
+		r.item.Expiration = memcache.Expiry(item.TTL, time.Now())
+	}
+	return b.ask(ctx, item.Key, &r)
+}
+
+// Delete deletes the item under key.
+func (b *Backend) Delete(ctx context.Context, key string) error {
+	return b.ask(ctx, key, &request{verb: verbDelete})
+}
+
+// Incr adds delta to the counter under key.
+func (b *Backend) Incr(ctx context.Context, key string, delta uint64) (uint64, error) {
+	r := request{verb: verbIncr, number: delta}
+	err := b.ask(ctx, key, &r)
+	return r.number, err
+}
+
+// Decr subtracts delta from the counter under key.
+func (b *Backend) Decr(ctx context.Context, key string, delta uint64) (uint64, error) {
+	r := request{verb: verbDecr, number: delta}
+	err := b.ask(ctx, key, &r)
+	return r.number, err
+}
+
+// Touch gives the item under key a new time to live.
+func (b *Backend) Touch(ctx context.Context, key string, ttl time.Duration) error {
+	return b.ask(ctx, key, &request{verb: verbTouch, expiry: memcache.Expiry(ttl, time.Now())})
+}
+
+// Flush deletes everything on every server.
+func (b *Backend) Flush(ctx context.Context) error {
+	return b.do(ctx, &request{verb: verbFlush, server: allServers})
+}
+
+// Ping answers nil when every server answers.
+func (b *Backend) Ping(ctx context.Context) error {
+	return b.do(ctx, &request{verb: verbPing, server: allServers})
+}
+
+// Stats answers the sum of what the servers tell of themselves. gomemcache has no
+// such verb: it takes a connection to each.
+func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
+	if !b.running.TryRLock() {
+		return core.Stats{}, core.ErrClosed
+	}
+	defer b.running.RUnlock()
+	within, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	stats := make([]core.Stats, len(b.addrs))
+	err := selector{b}.Each(func(a net.Addr) error {
+		conn, err := b.connect(within, a.Network(), a.String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		defer context.AfterFunc(within, func() { conn.Close() })()
+		return memcache.ReadStats(conn, &stats[a.(*addr).place])
+	})
+	if ctx.Err() != nil {
+		return core.Stats{}, ctx.Err()
+	}
+	var sum core.Stats
+	for _, s := range stats {
+		sum.Items += s.Items
+		sum.Bytes += s.Bytes
+		sum.Hits += s.Hits
+		sum.Misses += s.Misses
+		sum.Evictions += s.Evictions
+	}
+	return sum, err
+}

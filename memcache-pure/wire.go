@@ -1,0 +1,197 @@
+package memcachepure
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+// A wire is what gomemcache takes for a connection. It sees each request go out
+// and each reply come in, and does what gomemcache does not:
+//
+//   - Before the first byte of a request it looks whether the server has closed
+//     the connection meanwhile, and connects anew. Nothing of the request has
+//     left yet, so that even a write is sent once.
+//   - One deadline holds for a request and the whole of its reply.
+//   - It lets no reply through that is none to this request. gomemcache believes a
+//     length of 4 GiB, another key's value, and a line that is cut short.
+//   - What the server says of an error is a value, and not a text.
+//
+// As any net.Conn that gomemcache has, it is used by one goroutine at a time, but
+// for Close.
+type wire struct {
+	net.Conn // the present one; written by the goroutine that uses the wire, under mu
+
+	dial  func(ctx context.Context) (net.Conn, error)
+	wires *wires
+	idle  idleCheck
+	reply reply
+	held  []byte    // of a reply, not given out yet
+	until time.Time // the deadline
+
+	mu     sync.Mutex
+	closed bool // guarded by mu
+}
+
+// newWire connects.
+func newWire(ctx context.Context, ws *wires, dial func(context.Context) (net.Conn, error)) (*wire, error) {
+	w := &wire{dial: dial, wires: ws}
+	if err := w.connect(ctx); err != nil {
+		return nil, err
+	}
+	if !ws.add(w) {
+		w.Conn.Close()
+		return nil, net.ErrClosed
+	}
+	return w, nil
+}
+
+func (w *wire) connect(ctx context.Context) error {
+	conn, err := w.dial(ctx)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		conn.Close()
+		return net.ErrClosed
+	}
+	if w.Conn != nil {
+		w.Conn.Close()
+	}
+	w.Conn = conn
+	w.idle.of(conn)
+	return conn.SetDeadline(w.until)
+}
+
+// SetDeadline sets the deadline of the next request. gomemcache also calls it
+// before each item of a reply, which would let a server that drips hold a verb
+// for as long as it likes.
+func (w *wire) SetDeadline(t time.Time) error {
+	if w.reply.open {
+		return nil
+	}
+	w.until = t
+	return w.Conn.SetDeadline(t)
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	if !w.reply.open {
+		if w.idle.isOver() {
+			ctx, cancel := context.WithDeadline(context.Background(), w.until)
+			err := w.connect(ctx)
+			cancel()
+			if err != nil {
+				return 0, err
+			}
+		}
+		if err := w.reply.begin(p); err != nil {
+			return 0, err
+		}
+	}
+	return w.Conn.Write(p)
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	if len(w.held) == 0 {
+		n, err := w.Conn.Read(p)
+		if n == 0 {
+			return 0, err
+		}
+		long, err := w.reply.feed(p[:n])
+		if err != nil {
+			return 0, err
+		}
+		if long == n {
+			if !w.reply.open {
+				w.idle.begin()
+			}
+			return n, nil
+		}
+		// gomemcache makes room for a value as soon as it has the line before it, so
+		// that line waits until the value has come.
+		if w.held, err = w.readLong(p[long:n]); err != nil {
+			return 0, err
+		}
+		if long > 0 {
+			return long, nil
+		}
+	}
+	n := copy(p, w.held)
+	if w.held = w.held[n:]; len(w.held) == 0 {
+		w.held = nil
+		if !w.reply.open {
+			w.idle.begin()
+		}
+	}
+	return n, nil
+}
+
+// readLong answers a copy of p, which ends in the midst of a long value, and the
+// rest of it, in room that grows no faster than the value comes.
+func (w *wire) readLong(p []byte) ([]byte, error) {
+	held := append(make([]byte, 0, smallValue), p...)
+	for w.reply.data > 0 {
+		if len(held) == cap(held) {
+			held = append(held, 0)[:len(held)]
+		}
+		free := held[len(held):cap(held)]
+		n, err := w.Conn.Read(free[:min(len(free), w.reply.data)])
+		if _, feedErr := w.reply.feed(free[:n]); feedErr != nil {
+			return nil, feedErr
+		}
+		held = held[:len(held)+n]
+		if err != nil && w.reply.data > 0 {
+			return nil, err
+		}
+	}
+	return held, nil
+}
+
+func (w *wire) Close() error {
+	w.wires.remove(w)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	return w.Conn.Close()
+}
+
+// wires are those that are open, so that Close ends them all: gomemcache closes
+// those that are idle, and forgets those that are not.
+type wires struct {
+	mu   sync.Mutex
+	open map[*wire]struct{} // guarded by mu; nil once closed
+}
+
+// add answers whether w may be used.
+func (ws *wires) add(w *wire) bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.open == nil {
+		return false
+	}
+	ws.open[w] = struct{}{}
+	return true
+}
+
+func (ws *wires) remove(w *wire) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	delete(ws.open, w)
+}
+
+// close closes all wires; add refuses from then on.
+func (ws *wires) close() {
+	ws.mu.Lock()
+	open := ws.open
+	ws.open = nil
+	ws.mu.Unlock()
+	for w := range open {
+		w.Close()
+	}
+}
