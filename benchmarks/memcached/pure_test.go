@@ -1,0 +1,177 @@
+package memcached
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	gomemcache "github.com/bradfitz/gomemcache/memcache"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
+	memcachepure "github.com/cachewire/cachewire/memcache-pure"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
+)
+
+const (
+	timeout = 10 * time.Second // long enough for any machine
+	idle    = 128              // connections, for all goroutines of any row
+	many    = 100              // keys of a multi verb
+)
+
+var (
+	value  = make([]byte, 100)
+	keys   [many]string
+	values = map[string][]byte{}
+)
+
+func init() {
+	for i := range keys {
+		keys[i] = fmt.Sprintf("a-key-of-some-thirty-six-bytes-%05d", i)
+		values[keys[i]] = value
+	}
+}
+
+// A rival is one way to call memcached. Each verb is of i, so that calls differ.
+type rival struct {
+	name     string
+	get      func(i int) error
+	set      func(i int) error
+	incr     func(i int) error
+	getMulti func() (int, error)
+	setMulti func() error
+}
+
+// bare is gomemcache as it comes, with as many idle connections as ours.
+func bare(addr string) rival {
+	c := gomemcache.New(addr)
+	c.Timeout, c.MaxIdleConns = timeout, idle
+	return rival{
+		name: "gomemcache",
+		get:  func(i int) error { _, err := c.Get(keys[i%many]); return err },
+		set: func(i int) error {
+			return c.Set(&gomemcache.Item{Key: keys[i%many], Value: value, Expiration: 60})
+		},
+		incr:     func(int) error { _, err := c.Increment("count", 1); return err },
+		getMulti: func() (int, error) { items, err := c.GetMulti(keys[:]); return len(items), err },
+		setMulti: func() error { // it has none
+			for _, key := range keys {
+				if err := c.Set(&gomemcache.Item{Key: key, Value: value, Expiration: 60}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// ours is a core.Cache over the driver.
+func ours(b *testing.B, name, addr string, ctx context.Context) rival {
+	backend, err := memcachepure.New([]memcache.Server{{Addr: addr}}, &memcachepure.Options{
+		Options: memcache.Options{Timeout: timeout}, MaxIdle: idle,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := core.New(backend, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { c.Close() })
+	return rival{
+		name:     name,
+		get:      func(i int) error { _, err := c.Get(ctx, keys[i%many]); return err },
+		set:      func(i int) error { return c.Set(ctx, keys[i%many], value, time.Minute) },
+		incr:     func(int) error { _, err := c.Incr(ctx, "count", 1); return err },
+		getMulti: func() (int, error) { items, err := c.GetMulti(ctx, keys[:]); return len(items), err },
+		setMulti: func() error { return c.SetMulti(ctx, values, time.Minute) },
+	}
+}
+
+func BenchmarkPure(b *testing.B) {
+	server := memcachetest.Start(b, nil)
+	server.Do("set count 2 0 1\r\n0")
+	for _, far := range []bool{false, true} {
+		addr, where := server.Addr(), "loopback"
+		if far {
+			addr = memcachetest.StartProxy(b, addr, &memcachetest.ProxyOptions{RoundTrip: 2 * time.Millisecond}).Addr()
+			where = "2ms away"
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		rivals := []rival{
+			bare(addr),
+			ours(b, "cachewire", addr, context.Background()),
+			ours(b, "cachewire, cancellable", addr, ctx),
+		}
+		b.Run(where, func(b *testing.B) { compare(b, rivals) })
+	}
+}
+
+func compare(b *testing.B, rivals []rival) {
+	if err := rivals[0].setMulti(); err != nil { // what is read
+		b.Fatal(err)
+	}
+	for _, verb := range []struct {
+		name string
+		do   func(r rival, i int) error
+	}{
+		{"Get", func(r rival, i int) error { return r.get(i) }},
+		{"Set", func(r rival, i int) error { return r.set(i) }},
+		{"Incr", func(r rival, i int) error { return r.incr(i) }},
+		{"GetMulti100", func(r rival, _ int) error {
+			n, err := r.getMulti()
+			if err == nil && n != many {
+				return fmt.Errorf("%d items", n)
+			}
+			return err
+		}},
+		{"SetMulti100", func(r rival, _ int) error { return r.setMulti() }},
+	} {
+		for _, goroutines := range []int{1, 16, 64} {
+			for _, r := range rivals {
+				b.Run(fmt.Sprintf("%s/%d/%s", verb.name, goroutines, r.name), func(b *testing.B) {
+					run(b, goroutines, func(i int) error { return verb.do(r, i) })
+				})
+			}
+		}
+	}
+}
+
+// run calls do in so many goroutines.
+func run(b *testing.B, goroutines int, do func(i int) error) {
+	b.ReportAllocs()
+	if goroutines == 1 {
+		i := 0
+		for b.Loop() {
+			if err := do(i); err != nil {
+				b.Fatal(err)
+			}
+			i++
+		}
+		return
+	}
+	done := make(chan error, goroutines)
+	b.ResetTimer()
+	for g := range goroutines {
+		n := b.N / goroutines
+		if g < b.N%goroutines {
+			n++
+		}
+		go func() {
+			for i := range n {
+				if err := do(i + g); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range goroutines {
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+}
