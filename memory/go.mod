@@ -11,12 +11,15 @@ require (
 require github.com/anishathalye/porcupine v1.3.1 // indirect
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/benchmarks => ../benchmarks
 	github.com/cachewire/cachewire/conformance => ../conformance
 	github.com/cachewire/cachewire/core => ../core
 	github.com/cachewire/cachewire/docs => ../docs
 	github.com/cachewire/cachewire/encoding => ../encoding
 	github.com/cachewire/cachewire/encoding/msgpack => ../encoding/msgpack
 	github.com/cachewire/cachewire/encoding/zstd => ../encoding/zstd
+	github.com/cachewire/cachewire/memcache => ../memcache
+	github.com/cachewire/cachewire/memcache-pure => ../memcache-pure
 	github.com/cachewire/cachewire/memory => ../memory
 	github.com/cachewire/cachewire/null => ../null
 )
