@@ -15,7 +15,8 @@ import (
 // Codec answers the codec of MessagePack for T. Values are stored as
 // core.FlagBytes.
 func Codec[T any]() core.Codec[T] {
-	c := &codec[T]{interns: interns(reflect.TypeFor[T](), map[reflect.Type]bool{})}
+	interns, maps := look(reflect.TypeFor[T](), map[reflect.Type]bool{})
+	c := &codec[T]{wary: maps || !interns}
 	c.writers.New = func() any { return &writer[T]{enc: msgpack.NewEncoder(nil)} }
 	c.readers.New = func() any { return &reader[T]{dec: msgpack.NewDecoder(nil)} }
 	return c
@@ -24,7 +25,12 @@ func Codec[T any]() core.Codec[T] {
 type codec[T any] struct {
 	writers sync.Pool // of *writer[T]
 	readers sync.Pool // of *reader[T]
-	interns bool
+
+	// wary is whether an extension may be mistaken for a map, which a type with a
+	// DecodeMsgpack may read unseen. If there are interned strings, and no maps to
+	// be seen, it has to be enough that there are none, for the numbers of these
+	// strings are extensions that look like maps from the 129th on.
+	wary bool
 }
 
 // A writer is an encoder that can be used again, with what it writes to, and a
@@ -55,7 +61,7 @@ func (c *codec[T]) Decode(data []byte, flags uint32) (T, error) {
 	if err != nil {
 		return *new(T), err
 	}
-	traps, err := scan(data, c.interns)
+	traps, err := scan(data, c.wary)
 	if err != nil {
 		return *new(T), err
 	}
@@ -121,25 +127,25 @@ func (a *appender) WriteByte(b byte) error {
 	return nil
 }
 
-// interns tells whether a field somewhere in t has the option intern. It fills in
-// seen, with the types that it has looked at.
-func interns(t reflect.Type, seen map[reflect.Type]bool) bool {
+// look tells whether a field somewhere in t has the option intern, and whether
+// there are maps. It fills in seen, with the types that it has looked at.
+func look(t reflect.Type, seen map[reflect.Type]bool) (interns, maps bool) {
 	if seen[t] {
-		return false
+		return false, false
 	}
 	seen[t] = true
 	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return interns(t.Elem(), seen)
 	case reflect.Map:
-		return interns(t.Key(), seen) || interns(t.Elem(), seen)
+		return false, true
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return look(t.Elem(), seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
 			f := t.Field(i)
-			if strings.Contains(f.Tag.Get("msgpack"), ",intern") || interns(f.Type, seen) {
-				return true
-			}
+			in, m := look(f.Type, seen)
+			interns = interns || in || strings.Contains(f.Tag.Get("msgpack"), ",intern")
+			maps = maps || m
 		}
 	}
-	return false
+	return interns, maps
 }

@@ -2,6 +2,7 @@ package msgpack_test
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"reflect"
 	"runtime/debug"
@@ -278,10 +279,31 @@ func TestAnExtensionIsNoMap(t *testing.T) {
 		wantUnread(t, msgpack.Codec[map[string]int](), ext, 0, "extension")
 		wantUnread(t, msgpack.Codec[map[string]any](), ext, 0, "extension")
 		wantUnread(t, msgpack.Codec[map[string]string](), ext, 0, "extension")
+		wantUnread(t, msgpack.Codec[hidden](), ext, 0, "extension")
 		wantUnread(t, msgpack.Codec[pair[string, map[string]any]](), "\x81\xa5Value"+ext, 0, "extension")
 		wantUnread(t, msgpack.Codec[pair[time.Time, map[string]any]](), "\x82\xa3Key\xd6\xff\x80\x80\x80\x80\xa5Value"+ext, 0, "extension")
-		if ext != "\xd4\x80\x80" {
-			wantUnread(t, msgpack.Codec[pair[word, map[string]any]](), "\x81\xa5Value"+ext, 0, "extension")
-		}
+		wantUnread(t, msgpack.Codec[pair[word, map[string]any]](), "\x81\xa5Value"+ext, 0, "extension")
+		wantUnread(t, msgpack.Codec[struct {
+			M map[string]any
+			W word
+		}](), "\x81\xa1M"+ext, 0, "extension")
 	}
+}
+
+// Nor has it for the numbers of strings, of which those from 128 up look like maps.
+func TestInternedStringsNextToMapsAreFew(t *testing.T) {
+	type text struct {
+		Words []word
+		Notes map[string]string
+	}
+	var v text
+	for i := range 129 {
+		w := fmt.Sprint("word ", i)
+		v.Words = append(v.Words, word{w, w})
+	}
+	v.Words[128].Any = false
+	of(v)(t)
+	v.Words = append(v.Words, v.Words[128])
+	codec := msgpack.Codec[text]()
+	wantUnread(t, codec, string(encode(t, codec, v)), 0, "extension")
 }

@@ -28,7 +28,6 @@ const (
 	codeUint8    = 0xcc // 0xcd to 0xcf, and then the signed ones, are longer
 	codeInt8     = 0xd0
 	codeInt64    = 0xd3
-	codeFixExt1  = 0xd4
 	codeArray16  = 0xdc
 	codeArray32  = 0xdd
 	codeMap16    = 0xde
@@ -42,30 +41,35 @@ const (
 // an EncodeMsgpack of its own may write more than one in the place of one.
 //
 // Where the decoder wants a map it passes over the head of an extension, and takes
-// for the map what that holds, which scan has not looked through. So scan answers
-// as traps the places, in ascending order, from which the decoder must not read on.
-// If T has interned strings, their numbers are none: they are read in the same way.
-func scan(data []byte, interns bool) (traps []int, err error) {
+// for the map what that holds, which scan has not looked through. So a wary scan
+// answers as traps the places, in ascending order, from which the decoder must not
+// read on.
+func scan(data []byte, wary bool) (traps []int, err error) {
 	var few [32]int
 	outer := few[:0]    // how many values are missing on the levels around this one
 	left := math.MaxInt // and on this one
-	for at := 0; at < len(data); {
+	at := 0
+	for at < len(data) {
 		c := data[at]
-		next, n, err := head(data, at)
-		if err != nil {
-			return nil, err
-		}
-		if f := forms[c&0x1f]; f.ext && c&0xe0 == 0xc0 {
-			inside := at + 1 + int(f.size) + 1
-			if inside == next {
-				return nil, errEmptyExt
+		n := int(short[c].values)
+		if length := int(short[c].length); length != 0 {
+			at += length // which may not be there: see below
+		} else {
+			next, values, err := head(data, at)
+			if err != nil {
+				return nil, err
 			}
-			interned := interns && c == codeFixExt1 && data[at+1] == 0x80
-			if maybeMap(data[inside]) && !interned {
-				traps = append(traps, inside)
+			if f := &forms[c&0x1f]; f.ext {
+				inside := at + 1 + int(f.size) + 1 // behind the length and the type
+				if inside == next {
+					return nil, errEmptyExt
+				}
+				if wary && maybeMap(data[inside]) {
+					traps = append(traps, inside)
+				}
 			}
+			at, n = next, values
 		}
-		at = next
 		left--
 		if n > 0 {
 			if len(outer) == maxDepth {
@@ -79,7 +83,7 @@ func scan(data []byte, interns bool) (traps []int, err error) {
 			outer = outer[:len(outer)-1]
 		}
 	}
-	if len(data) == 0 || len(outer) != 0 {
+	if len(data) == 0 || at != len(data) || len(outer) != 0 {
 		return nil, io.ErrUnexpectedEOF
 	}
 	return traps, nil
@@ -107,20 +111,36 @@ var forms = [32]form{
 	0x1e: {size: 2, each: 2}, 0x1f: {size: 4, each: 2}, // map
 }
 
+// short is for the first bytes which alone tell how many bytes the value takes,
+// and how many values are in it. For the others the length is 0.
+var short = func() (s [256]struct{ length, values uint8 }) {
+	for c := range s {
+		f := forms[c&0x1f]
+		switch {
+		case c < codeFixMap || c >= codeNegative:
+			s[c].length = 1
+		case c < codeFixArray:
+			s[c].length, s[c].values = 1, 2*uint8(c-codeFixMap)
+		case c < codeFixStr:
+			s[c].length, s[c].values = 1, uint8(c-codeFixArray)
+		case c < codeNil:
+			s[c].length = 1 + uint8(c-codeFixStr)
+		case f.size == 0 && !f.ext && c != codeReserved:
+			s[c].length = 1 + f.skip
+		}
+	}
+	return s
+}()
+
 // head answers where the value at data[at] ends, or the first of the n values in
 // it begins. Data is long enough for them, at a byte each.
 func head(data []byte, at int) (next, n int, err error) {
 	c := data[at]
 	at++
 	var length, values uint64
-	switch {
-	case c < codeFixMap || c >= codeNegative:
-	case c < codeFixArray:
-		values = 2 * uint64(c-codeFixMap)
-	case c < codeFixStr:
-		values = uint64(c - codeFixArray)
-	case c < codeNil:
-		length = uint64(c - codeFixStr)
+	switch s := short[c]; {
+	case s.length != 0:
+		length, values = uint64(s.length)-1, uint64(s.values)
 	case c == codeReserved:
 		return 0, 0, errReserved
 	default:

@@ -69,7 +69,7 @@ func BenchmarkScan(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := scan(data, false); err != nil {
+		if _, err := scan(data, true); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -73,6 +73,16 @@ type silent struct{}
 func (*silent) EncodeMsgpack(*vmihailenco.Encoder) error { return nil }
 func (*silent) DecodeMsgpack(*vmihailenco.Decoder) error { return nil }
 
+// A hidden has a map, which its type does not show.
+type hidden struct{ v any }
+
+func (h *hidden) EncodeMsgpack(enc *vmihailenco.Encoder) error { return enc.Encode(h.v) }
+func (h *hidden) DecodeMsgpack(dec *vmihailenco.Decoder) error {
+	m, err := dec.DecodeMap()
+	h.v = m
+	return err
+}
+
 // A level is its own text, of which the zero value has one too.
 type level int
 
@@ -172,7 +182,7 @@ func TestValuesOfAnyShapeComeBackEqual(t *testing.T) {
 		"byte array":      of([16]byte{1, 15: 2}, [16]byte{}),
 		"as array":        of(row{A: 1, B: -1}, row{}),
 		"interned":        of(words, []word{{"", "a word"}, {"a word", "a word"}, {"a word", 1.5}}),
-		"interned in map": of(map[int8]map[string]*[]word{-1: {"": &words}}),
+		"interned inside": of(pair[int, *[1][]word]{1, &[1][]word{words}}),
 		"interned alone":  of(word{"text", "text"}),
 		"slice":           of([]user{{"Ann", 40}, {}}, []user{{}}, []user{}, nil),
 		"strings":         of([]string{"", "a"}, []string{}, nil),
@@ -198,7 +208,8 @@ func TestValuesOfAnyShapeComeBackEqual(t *testing.T) {
 		"time":            of(moment, time.Time{}, time.Unix(0, 0), time.Unix(-1, 5), time.Unix(1<<35, 7)),
 		"times":           of(pair[string, time.Time]{"a", moment}, pair[string, time.Time]{}),
 		"no time":         of(pair[string, *time.Time]{"a", nil}),
-		"two values":      of(point{1, -2}, point{}),
+		"two values":      of(point{1, -2}, point{}, point{math.MinInt, math.MinInt}),
+		"its own map":     of(hidden{map[string]any{"a": true}}),
 		"its own text":    of(level(0), level(-1), level(1)),
 		"zero text":       of(pair[level, level]{}, pair[level, level]{1, 0}),
 		"its own number":  of(doubled(0), doubled(100), doubled(-100)),
