@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
@@ -26,9 +25,10 @@ type Options struct {
 	// 0 is 64.
 	MaxIdle int
 
-	// MaxOpen is how many connections to each server there may be; 0 is MaxIdle.
+	// MaxOpen is how many connections to each server verbs may have; 0 is MaxIdle.
 	// Those above MaxIdle are closed after each verb. A verb that has to wait for
-	// one longer than Timeout is core.ErrUnavailable.
+	// one longer than Timeout is core.ErrUnavailable, and the multi verbs that store
+	// and delete use up to 32 each.
 	MaxOpen int
 
 	// TLS, if not nil, is how to speak TLS with the servers. A ServerName that is
@@ -47,11 +47,10 @@ type Backend struct {
 	timeout time.Duration
 	tls     *tls.Config
 	addrs   []*addr // by server
-	wires   *wires
 
-	gates   []*semaphore.Weighted // by server: room for a request
+	lines   []*lines // by server
+	maxIdle int
 	maxOpen int
-	running sync.RWMutex // read-locked by each goroutine that may outlive its verb; Close locks it for good
 	closing context.Context
 	cancel  context.CancelFunc // ends closing
 }
@@ -84,30 +83,32 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 		keys:    shared.Keys,
 		timeout: shared.Timeout,
 		maxOpen: o.MaxOpen,
-		tls:     o.TLS,
-		wires:   &wires{open: map[*wire]struct{}{}},
+		maxIdle: o.MaxIdle,
+		tls:     o.TLS.Clone(),
 	}
 	for i, server := range router.Servers() {
-		b.addrs = append(b.addrs, &addr{place: i, Server: server})
-		b.gates = append(b.gates, semaphore.NewWeighted(int64(o.MaxOpen)))
+		b.addrs = append(b.addrs, &addr{Server: server, origin: lastOrigin.Add(1)})
+		b.lines = append(b.lines, &lines{
+			addr: b.addrs[i], backend: b, room: semaphore.NewWeighted(int64(o.MaxOpen)), all: map[*line]struct{}{},
+		})
 	}
 	b.closing, b.cancel = context.WithCancel(context.Background())
 	b.client = gomemcache.NewFromSelector(selector{b})
 	b.client.Timeout = shared.Timeout
 	b.client.MaxIdleConns = o.MaxIdle
-	b.client.DialContext = b.dial
+	b.client.DialContext = b.connect
 	return b, nil
 }
 
 // An addr is a server as gomemcache knows it.
 type addr struct {
 	memcache.Server
-	place int
+	origin int32 // see token
 }
 
 func (a *addr) String() string { return a.Addr }
 
-// selector is the gomemcache.ServerSelector of a Backend.
+// selector is the gomemcache.ServerSelector of the client that As hands out.
 type selector struct{ *Backend }
 
 func (s selector) PickServer(key string) (net.Addr, error) {
@@ -118,22 +119,12 @@ func (s selector) PickServer(key string) (net.Addr, error) {
 	return s.addrs[place], nil
 }
 
-// Each calls do for every server, for all of them at once, and joins the errors.
 func (s selector) Each(do func(net.Addr) error) error {
-	errs := make([]error, len(s.addrs))
-	var wg sync.WaitGroup
-	for i, a := range s.addrs {
-		wg.Go(func() { errs[i] = s.outcome(a.place, do(a)) })
+	var errs []error
+	for _, a := range s.addrs {
+		errs = append(errs, do(a))
 	}
-	wg.Wait()
 	return errors.Join(errs...)
-}
-
-// dial is gomemcache's DialContext.
-func (b *Backend) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return newWire(ctx, b.wires, func(ctx context.Context) (net.Conn, error) {
-		return b.connect(ctx, network, address)
-	})
 }
 
 func (b *Backend) connect(ctx context.Context, network, address string) (net.Conn, error) {
@@ -163,9 +154,10 @@ func (b *Backend) Traits() core.Traits {
 	return core.Traits{Resolution: memcache.Resolution}
 }
 
-// As sets *target to the gomemcache.Client underneath if target is a
-// **gomemcache.Client. What is done by it is outside the contract: keys are those
-// that go to the wire.
+// As sets *target to a gomemcache.Client of the same servers if target is a
+// **gomemcache.Client. It has connections of its own, which Close closes once they
+// are idle. What is done by it is outside the contract: keys are those that go to
+// the wire.
 func (b *Backend) As(target any) bool {
 	client, ok := target.(**gomemcache.Client)
 	if ok {
@@ -174,10 +166,11 @@ func (b *Backend) As(target any) bool {
 	return ok
 }
 
-// Close closes all connections. Verbs in flight are core.ErrUnavailable.
+// Close closes all connections, and so ends the verbs in flight.
 func (b *Backend) Close() error {
 	b.cancel()
-	b.wires.close()
-	b.running.Lock() // for good: who comes later is turned away
+	for _, ls := range b.lines {
+		ls.close()
+	}
 	return b.client.Close()
 }

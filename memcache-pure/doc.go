@@ -1,5 +1,5 @@
 // Package memcachepure is a driver for memcached over
-// [github.com/bradfitz/gomemcache]: one client, which all goroutines share.
+// [github.com/bradfitz/gomemcache], which all goroutines share.
 //
 //	cache, err := core.Open(ctx, "memcache://cache1:11211,cache2:11211", nil)
 //
@@ -22,7 +22,7 @@
 //
 // # What memcached is different in
 //
-// A time to live may last up to two seconds longer, for memcached counts whole
+// A time to live may last up to four seconds longer, for memcached counts whole
 // seconds and starts in the middle of one. One above 30 days is sent as a date,
 // for which the server's clock has to be right. A value of more than 1 MiB is
 // core.ErrTooLarge unless the server was started with another -I; a Set of such a
@@ -38,7 +38,7 @@
 // whether the server is still there, so that the restart of a server, as a rule,
 // costs neither.
 //
-// gomemcache knows no contexts. A verb whose context can be done therefore runs in
-// a goroutine, which outlives the verb if the context ends it, but not its
-// time-out, nor Close.
+// gomemcache knows no contexts, and a client of it does not tell which connection a
+// verb is on. So each connection has a client of its own, and a context that is done
+// closes the connection that its verb is on.
 package memcachepure

@@ -79,10 +79,10 @@ func TestOptionsOutOfTheirRangeAreErrConfig(t *testing.T) {
 	}
 }
 
-// Over a line with a round trip of 20 ms, 100 keys take no longer than five of
+// Over a line with a round trip of 100 ms, 100 keys take no longer than five of
 // them with 32 connections, of which each is dialled already.
 func TestMultiVerbsTakeFewRoundTrips(t *testing.T) {
-	const roundTrip = 20 * time.Millisecond
+	const roundTrip = 100 * time.Millisecond
 	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
 	c := openCache(t, patient, proxy.Addr())
 	ctx := t.Context()
@@ -158,7 +158,7 @@ func TestEjectMovesTheKeysOfADeadServer(t *testing.T) {
 			failed++
 		}
 	}
-	if failed < 2 || failed > 20 { // two, and one each time that the cool-down is over
+	if failed < 2 || failed > 10 { // two, and one each time that the cool-down is over
 		t.Errorf("%d of 200 verbs failed", failed)
 	}
 	servers[1].Restart()

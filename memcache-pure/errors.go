@@ -1,10 +1,12 @@
 package memcachepure
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
@@ -39,7 +41,18 @@ func (b *Backend) failure(server int, err error) error {
 		return fmt.Errorf("%w: %s: %w", said.meaning(), b.addrs[server], said)
 	}
 	b.router.Report(server, false)
-	return fmt.Errorf("%w: %s: %w", core.ErrUnavailable, b.addrs[server], err)
+	return fmt.Errorf("%w: %s: %w", core.ErrUnavailable, b.addrs[server], withoutContext(err))
+}
+
+// withoutContext answers err in words that do not look like the caller's context.
+func withoutContext(err error) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return os.ErrDeadlineExceeded
+	case errors.Is(err, context.Canceled):
+		return net.ErrClosed
+	}
+	return err
 }
 
 // meaning answers the contract's word for what the server says, which
@@ -52,6 +65,16 @@ func (e serverError) meaning() error {
 		return core.ErrTooLarge
 	}
 	return core.ErrUnavailable
+}
+
+// isAnswer tells whether err, or that there is none, is what the server answered.
+func isAnswer(err error) bool {
+	switch err {
+	case nil, core.ErrMiss, core.ErrExists, gomemcache.ErrCacheMiss, gomemcache.ErrCASConflict:
+		return true
+	}
+	var said serverError
+	return errors.As(err, &said)
 }
 
 // isLost tells whether err is that of a connection which the server has closed.

@@ -62,6 +62,58 @@ func wantValue(t testing.TB, c *core.Cache, key, value string) {
 }
 
 // Whatever a hostile server answers to a read or to a write.
+// Two servers that count their tokens alike.
+func TestATokenOfAnotherCacheIsAConflict(t *testing.T) {
+	a := openCache(t, patient, memcachetest.Start(t, nil).Addr())
+	b := openCache(t, patient, memcachetest.Start(t, nil).Addr())
+	for _, c := range []*core.Cache{a, b} {
+		set(t, c, "k", "v")
+		set(t, c, "l", "v")
+	}
+	item, err := a.GetItem(t.Context(), "k")
+	wantErr(t, err, nil)
+	item.Value = []byte("new")
+	wantErr(t, b.CompareAndSwap(t.Context(), item), core.ErrConflict)
+	wantErr(t, b.CompareAndDelete(t.Context(), item), core.ErrConflict)
+	wantValue(t, b, "k", "v")
+	item.Key = "l"
+	wantErr(t, a.CompareAndSwap(t.Context(), item), core.ErrConflict)
+	item.Key = "k"
+	wantErr(t, a.CompareAndSwap(t.Context(), item), nil)
+}
+
+// An encoder that answers nothing would have gomemcache send the value as a command.
+func TestAKeyThatIsEncodedAsNothingIsNotSent(t *testing.T) {
+	opts := *patient
+	opts.Keys = func(key string) (string, error) { return strings.TrimPrefix(key, "x:"), nil }
+	c := openCache(t, &opts, memcachetest.Start(t, nil).Addr())
+	set(t, c, "k", "v")
+	wantErr(t, c.Set(t.Context(), "x:", []byte("flush_all\r\n"), 0), core.ErrInvalidKey)
+	wantValue(t, c, "k", "v")
+}
+
+// MaxOpen holds for verbs of every kind, also those that were given up.
+func TestThereAreNoMoreConnectionsThanMaxOpen(t *testing.T) {
+	server := memcachetest.Start(t, nil)
+	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
+	opts := *patient
+	opts.MaxOpen = 2
+	c := openCache(t, &opts, proxy.Addr())
+	set(t, c, "k", "v")
+	server.Pause()
+	defer server.Resume()
+	together(20, func() {
+		for _, verb := range []func(context.Context) error{
+			c.Ping, c.Flush, func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err },
+		} {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+			wantErr(t, verb(ctx), context.DeadlineExceeded)
+			cancel()
+		}
+	})
+	eventually(t, "connections are 2 or fewer", func() bool { return proxy.Open() <= 2 })
+}
+
 func TestAHostileReplyIsUnavailableAndNotBelieved(t *testing.T) {
 	for _, reply := range []string{
 		"VALUE k 0 4294967295 7\r\n",
@@ -143,6 +195,7 @@ func TestWhatTheServerSaysIsInTheError(t *testing.T) {
 		"CLIENT_ERROR bad data chunk\r\n":                                  core.ErrUnavailable,
 		"ERROR\r\n":                                                        core.ErrUnavailable,
 		"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n": core.ErrNotNumber,
+		"ERROR Too many open connections\r\n":                              core.ErrUnavailable,
 	} {
 		server := memcachetest.StartHostile(t, memcachetest.InTurn(memcachetest.Reply(reply)))
 		c := openCache(t, impatient, server.Addr())
@@ -195,22 +248,35 @@ func TestAnIllegalKeyFailsAloneAndIsNotSent(t *testing.T) {
 // A server that answers byte by byte may take no longer than one that is silent.
 func TestTheTimeOutHoldsForAWholeVerb(t *testing.T) {
 	reply := memcachetest.ReplySlowly("VALUE k 0 100 7\r\n"+strings.Repeat("x", 100)+"\r\nEND\r\n", 50*time.Millisecond)
-	many := memcachetest.ReplySlowly(strings.Repeat("VALUE k 0 1 7\r\nx\r\n", 3), 50*time.Millisecond)
+	many := func(c *memcachetest.Conn, _ string) { // one item after the other, each in time
+		for i := range 20 {
+			fmt.Fprintf(c, "VALUE k%d 0 1 7\r\nx\r\n", i)
+			select {
+			case <-t.Context().Done():
+				return
+			case <-time.After(150 * time.Millisecond):
+			}
+		}
+	}
+	keys := make([]string, 20)
+	for i := range keys {
+		keys[i] = fmt.Sprint("k", i)
+	}
 	for name, step := range map[string]memcachetest.Step{"slow": reply, "items": many, "silent": memcachetest.NoReply()} {
 		server := memcachetest.StartHostile(t, memcachetest.InTurn(step))
 		c := openCache(t, impatient, server.Addr())
 		for what, verb := range map[string]func() error{
 			"Get": func() error { _, err := c.Get(context.Background(), "k"); return err },
 			"GetMulti": func() error {
-				_, err := c.GetMulti(context.Background(), []string{"k"})
-				return keyError(err, "k")
+				_, err := c.GetMulti(context.Background(), keys)
+				return keyError(err, "k19")
 			},
 			"Set":  func() error { return c.Set(context.Background(), "k", nil, 0) },
 			"Incr": func() error { _, err := c.Incr(context.Background(), "k", 1); return err },
 		} {
 			start := time.Now()
 			wantErr(t, verb(), core.ErrUnavailable)
-			if took := time.Since(start); took > 3*impatient.Timeout {
+			if took := time.Since(start); took > 8*impatient.Timeout { // an item each 150 ms would take 15
 				t.Errorf("%s of a %s server took %v, the time-out is %v", what, name, took, impatient.Timeout)
 			}
 		}

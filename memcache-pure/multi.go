@@ -30,7 +30,7 @@ func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, err
 		for _, key := range r.keys {
 			if item := r.items[key]; item != nil {
 				items = append(items, core.Item{
-					Key: originalOf(original, key), Value: item.Value, Flags: item.Flags, Token: (*token)(item),
+					Key: originalOf(original, key), Value: item.Value, Flags: item.Flags, Token: b.tokenOf(r.server, item),
 				})
 			} else {
 				failed.Add(originalOf(original, key), r.err)

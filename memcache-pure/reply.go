@@ -46,7 +46,9 @@ const (
 )
 
 var (
-	answersStored  = []string{"STORED", "NOT_STORED", "EXISTS", "NOT_FOUND"}
+	answersSet     = []string{"STORED"}
+	answersStored  = []string{"STORED", "NOT_STORED"}
+	answersSwapped = []string{"STORED", "EXISTS", "NOT_FOUND"}
 	answersDeleted = []string{"DELETED", "NOT_FOUND"}
 	answersTouched = []string{"TOUCHED", "NOT_FOUND"}
 	answersMoved   = []string{"NOT_FOUND"}
@@ -62,8 +64,14 @@ func (r *reply) begin(request []byte) error {
 	*r = reply{asked: r.asked[:0], line: r.line[:0], open: true}
 	if whole {
 		switch string(verb) {
-		case "set", "add", "replace", "append", "prepend", "cas":
+		case "set":
+			r.answers = answersSet
+			return nil
+		case "add", "replace", "append", "prepend":
 			r.answers = answersStored
+			return nil
+		case "cas":
+			r.answers = answersSwapped
 			return nil
 		case "get", "gets":
 			r.items = true
@@ -117,6 +125,7 @@ func (r *reply) feed(p []byte) (long int, err error) {
 			n := min(r.data, len(p)-at)
 			r.data -= n
 			at += n
+			r.big = r.big && r.data > 0
 			continue
 		}
 		start := at
@@ -184,16 +193,16 @@ func (r *reply) judgeValue(line []byte) error {
 	if !areDigits(flags) || !areDigits(length) || more && !areDigits(token) {
 		return replyError(fmt.Sprintf("the reply is %.100q", line))
 	}
-	n := 0
+	n := uint64(0)
 	for _, c := range length {
-		if n = n*10 + int(c-'0'); n > longestValue {
+		if n = n*10 + uint64(c-'0'); n > longestValue {
 			return replyError(fmt.Sprintf("the reply is a value of %s bytes, more than memcached can have", length))
 		}
 	}
 	if !r.answerKey(key) {
 		return replyError(fmt.Sprintf("the reply is the value of %.100q, which was not asked for", key))
 	}
-	r.data, r.big = n+len(crlf), n > smallValue
+	r.data, r.big = int(n)+len(crlf), n > smallValue
 	return nil
 }
 

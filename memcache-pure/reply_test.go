@@ -78,6 +78,13 @@ func TestRepliesAreJudgedByTheRequest(t *testing.T) {
 		{get, strings.Repeat("x", 5000), false, replyErr},
 		{get, strings.Repeat("x", 5000) + "\r\n", false, replyErr},
 		{set, "DELETED\r\n", false, replyErr},
+		{set, "NOT_STORED\r\n", false, replyErr}, // each is another verb's
+		{set, "EXISTS\r\n", false, replyErr},
+		{set, "NOT_FOUND\r\n", false, replyErr},
+		{"add k 0 0 2\r\nhi\r\n", "EXISTS\r\n", false, replyErr},
+		{"add k 0 0 2\r\nhi\r\n", "NOT_FOUND\r\n", false, replyErr},
+		{"replace k 0 0 2\r\nhi\r\n", "NOT_FOUND\r\n", false, replyErr},
+		{"cas k 0 0 2 7\r\nhi\r\n", "NOT_STORED\r\n", false, replyErr},
 		{set, "OK\r\n", false, replyErr},
 		{set, "STORED\r\nSTORED\r\n", false, replyErr},
 		{set, "STORED", false, nil},

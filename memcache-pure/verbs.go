@@ -2,7 +2,10 @@ package memcachepure
 
 import (
 	"context"
-	"net"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
@@ -11,8 +14,19 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// A token is the gomemcache.Item that a read answered.
+// A token is the gomemcache.Item that a read answered. Each server counts its own
+// tokens, so that one is good for the server that it is from, and no other: in
+// Expiration, which gomemcache leaves 0, stands which that is.
 type token gomemcache.Item
+
+// lastOrigin is the last number that a server of some Backend was given.
+var lastOrigin atomic.Int32
+
+// tokenOf answers the token of item, which server answered.
+func (b *Backend) tokenOf(server int, item *gomemcache.Item) *token {
+	item.Expiration = b.addrs[server].origin
+	return (*token)(item)
+}
 
 // Get answers the item under key.
 func (b *Backend) Get(ctx context.Context, key string) (core.Item, error) {
@@ -20,7 +34,7 @@ func (b *Backend) Get(ctx context.Context, key string) (core.Item, error) {
 	if err := b.ask(ctx, key, &r); err != nil {
 		return core.Item{}, err
 	}
-	return core.Item{Value: r.item.Value, Flags: r.item.Flags, Token: (*token)(r.item)}, nil
+	return core.Item{Value: r.item.Value, Flags: r.item.Flags, Token: b.tokenOf(r.server, r.item)}, nil
 }
 
 // Store stores item, or for CompareAndDelete deletes it, on mode's condition.
@@ -32,7 +46,7 @@ func (b *Backend) Store(ctx context.Context, mode core.Mode, item core.Item) err
 		if !ok || read == nil {
 			return core.ErrConflict
 		}
-		r.item.CasID = read.CasID
+		r.item.CasID, r.token = read.CasID, read
 	}
 	if mode == core.CompareAndDelete {
 		r.item.Expiration = memcache.Past
@@ -69,35 +83,32 @@ func (b *Backend) Touch(ctx context.Context, key string, ttl time.Duration) erro
 
 // Flush deletes everything on every server.
 func (b *Backend) Flush(ctx context.Context) error {
-	return b.do(ctx, &request{verb: verbFlush, server: allServers})
+	return b.all(ctx, verbFlush)
 }
 
 // Ping answers nil when every server answers.
 func (b *Backend) Ping(ctx context.Context) error {
-	return b.do(ctx, &request{verb: verbPing, server: allServers})
+	return b.all(ctx, verbPing)
 }
 
 // Stats answers the sum of what the servers tell of themselves. gomemcache has no
-// such verb: it takes a connection to each.
+// such verb: it takes a connection more to each.
 func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
-	if !b.running.TryRLock() {
-		return core.Stats{}, core.ErrClosed
-	}
-	defer b.running.RUnlock()
 	within, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	stats := make([]core.Stats, len(b.addrs))
-	err := selector{b}.Each(func(a net.Addr) error {
-		conn, err := b.connect(within, a.Network(), a.String())
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		defer context.AfterFunc(within, func() { conn.Close() })()
-		return memcache.ReadStats(conn, &stats[a.(*addr).place])
-	})
-	if ctx.Err() != nil {
-		return core.Stats{}, ctx.Err()
+	defer context.AfterFunc(b.closing, cancel)()
+	stats, errs := make([]core.Stats, len(b.addrs)), make([]error, len(b.addrs))
+	var wg sync.WaitGroup
+	for i, a := range b.addrs {
+		wg.Go(func() {
+			if err := b.readStats(within, a, &stats[i]); err != nil {
+				errs[i] = fmt.Errorf("%w: %s: %w", core.ErrUnavailable, a, withoutContext(err))
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return core.Stats{}, err
 	}
 	var sum core.Stats
 	for _, s := range stats {
@@ -107,5 +118,18 @@ func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
 		sum.Misses += s.Misses
 		sum.Evictions += s.Evictions
 	}
-	return sum, err
+	return sum, errors.Join(errs...)
+}
+
+func (b *Backend) readStats(ctx context.Context, a *addr, s *core.Stats) error {
+	conn, err := b.connect(ctx, a.Network(), a.String())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if until, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(until)
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	return memcache.ReadStats(conn, s)
 }

@@ -13,55 +13,56 @@ import (
 //   - Before the first byte of a request it looks whether the server has closed
 //     the connection meanwhile, and connects anew. Nothing of the request has
 //     left yet, so that even a write is sent once.
-//   - One deadline holds for a request and the whole of its reply.
+//   - One deadline holds for a request and the whole of its reply, and end ends it
+//     early.
 //   - It lets no reply through that is none to this request. gomemcache believes a
 //     length of 4 GiB, another key's value, and a line that is cut short.
 //   - What the server says of an error is a value, and not a text.
 //
 // As any net.Conn that gomemcache has, it is used by one goroutine at a time, but
-// for Close.
+// for end.
 type wire struct {
-	net.Conn // the present one; written by the goroutine that uses the wire, under mu
+	net.Conn // the present one, or nil; written by the goroutine that uses the wire, under mu
 
 	dial  func(ctx context.Context) (net.Conn, error)
-	wires *wires
 	idle  idleCheck
 	reply reply
 	held  []byte    // of a reply, not given out yet
 	until time.Time // the deadline
 
-	mu     sync.Mutex
-	closed bool // guarded by mu
+	mu      sync.Mutex
+	ended   bool               // guarded by mu
+	dialing context.CancelFunc // guarded by mu; nil unless connect is at it
 }
 
-// newWire connects.
-func newWire(ctx context.Context, ws *wires, dial func(context.Context) (net.Conn, error)) (*wire, error) {
-	w := &wire{dial: dial, wires: ws}
-	if err := w.connect(ctx); err != nil {
-		return nil, err
-	}
-	if !ws.add(w) {
-		w.Conn.Close()
-		return nil, net.ErrClosed
-	}
-	return w, nil
-}
-
+// connect connects, in the place of the connection that there is.
 func (w *wire) connect(ctx context.Context) error {
-	conn, err := w.dial(ctx)
-	if err != nil {
-		return err
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		conn.Close()
+	if w.ended {
+		w.mu.Unlock()
 		return net.ErrClosed
 	}
 	if w.Conn != nil {
 		w.Conn.Close()
+		w.Conn = nil
+	}
+	w.dialing = cancel
+	w.mu.Unlock()
+	conn, err := w.dial(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dialing = nil
+	switch {
+	case err != nil:
+		return err
+	case w.ended:
+		conn.Close()
+		return net.ErrClosed
 	}
 	w.Conn = conn
+	w.reply, w.held = reply{}, nil
 	w.idle.of(conn)
 	return conn.SetDeadline(w.until)
 }
@@ -76,7 +77,6 @@ func (w *wire) SetDeadline(t time.Time) error {
 	w.until = t
 	return w.Conn.SetDeadline(t)
 }
-
 func (w *wire) Write(p []byte) (int, error) {
 	if !w.reply.open {
 		if w.idle.isOver() {
@@ -132,10 +132,10 @@ func (w *wire) Read(p []byte) (int, error) {
 // readLong answers a copy of p, which ends in the midst of a long value, and the
 // rest of it, in room that grows no faster than the value comes.
 func (w *wire) readLong(p []byte) ([]byte, error) {
-	held := append(make([]byte, 0, smallValue), p...)
+	held := append(make([]byte, 0, min(smallValue, len(p)+w.reply.data)), p...)
 	for w.reply.data > 0 {
 		if len(held) == cap(held) {
-			held = append(held, 0)[:len(held)]
+			held = append(make([]byte, 0, min(2*len(held), len(held)+w.reply.data)), held...)
 		}
 		free := held[len(held):cap(held)]
 		n, err := w.Conn.Read(free[:min(len(free), w.reply.data)])
@@ -150,48 +150,25 @@ func (w *wire) readLong(p []byte) ([]byte, error) {
 	return held, nil
 }
 
+// Close closes the connection; connect makes another one.
 func (w *wire) Close() error {
-	w.wires.remove(w)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
+	if w.Conn == nil || w.ended {
 		return nil
 	}
-	w.closed = true
 	return w.Conn.Close()
 }
 
-// wires are those that are open, so that Close ends them all: gomemcache closes
-// those that are idle, and forgets those that are not.
-type wires struct {
-	mu   sync.Mutex
-	open map[*wire]struct{} // guarded by mu; nil once closed
-}
-
-// add answers whether w may be used.
-func (ws *wires) add(w *wire) bool {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if ws.open == nil {
-		return false
+// end closes the connection for good, and so ends the request that is under way.
+func (w *wire) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	if w.dialing != nil {
+		w.dialing()
 	}
-	ws.open[w] = struct{}{}
-	return true
-}
-
-func (ws *wires) remove(w *wire) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	delete(ws.open, w)
-}
-
-// close closes all wires; add refuses from then on.
-func (ws *wires) close() {
-	ws.mu.Lock()
-	open := ws.open
-	ws.open = nil
-	ws.mu.Unlock()
-	for w := range open {
-		w.Close()
+	if w.Conn != nil {
+		w.Conn.Close()
 	}
 }

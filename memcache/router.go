@@ -131,7 +131,7 @@ func (r *Router) Report(server int, answered bool) {
 		if h.failures.Add(1) >= r.failures && h.until.Swap(r.now()+int64(r.coolDown)) == 0 {
 			r.ejected.Add(1)
 		}
-	case h.failures.Load() != 0:
+	case h.failures.Load() != 0 || h.until.Load() != 0:
 		h.failures.Store(0)
 		if h.until.Swap(0) != 0 {
 			r.ejected.Add(-1)

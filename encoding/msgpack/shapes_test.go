@@ -183,6 +183,10 @@ func TestValuesOfAnyShapeComeBackEqual(t *testing.T) {
 		"as array":        of(row{A: 1, B: -1}, row{}),
 		"interned":        of(words, []word{{"", "a word"}, {"a word", "a word"}, {"a word", 1.5}}),
 		"interned inside": of(pair[int, *[1][]word]{1, &[1][]word{words}}),
+		"interned first": of(struct {
+			Words []word
+			N     int
+		}{words, 1}),
 		"interned alone":  of(word{"text", "text"}),
 		"slice":           of([]user{{"Ann", 40}, {}}, []user{{}}, []user{}, nil),
 		"strings":         of([]string{"", "a"}, []string{}, nil),
