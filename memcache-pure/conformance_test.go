@@ -16,7 +16,7 @@ import (
 // Cases of the suite mostly wait for a time to live to end, many at once.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -55,7 +55,7 @@ func (f *fleet) open(t testing.TB) core.Backend {
 			server.Restart() // Flush would leave items in the statistics
 		}
 	} else {
-		servers = memcachetest.StartN(f.t, f.n, &memcachetest.Options{Args: []string{"-t", "1"}})
+		servers = memcachetest.StartN(f.t, f.n, nil)
 	}
 	f.mu.Unlock()
 	t.Cleanup(func() {
