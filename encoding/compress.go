@@ -183,8 +183,8 @@ const keptBuffer = 1 << 20
 // putBuffer gives buf back, and has it larger the next time if used bytes did not
 // fit. What a codec answered it does not take: that may be the codec's own.
 func putBuffer(buf *[]byte, used int) {
-	if used > cap(*buf) && used <= keptBuffer {
-		*buf = make([]byte, 0, used)
+	if used >= cap(*buf) && used < keptBuffer {
+		*buf = make([]byte, 0, used+1) // one more, to find the end of what is as long again
 	}
 	buffers.Put(buf)
 }

@@ -18,13 +18,11 @@ func Codec[T any]() core.Codec[T] {
 	interns, maps := look(reflect.TypeFor[T](), map[reflect.Type]bool{})
 	c := &codec[T]{wary: maps || !interns}
 	c.writers.New = func() any { return &writer[T]{enc: msgpack.NewEncoder(nil)} }
-	c.readers.New = func() any { return &reader[T]{dec: msgpack.NewDecoder(nil)} }
 	return c
 }
 
 type codec[T any] struct {
 	writers sync.Pool // of *writer[T]
-	readers sync.Pool // of *reader[T]
 
 	// wary is whether an extension may be mistaken for a map, which a type with a
 	// DecodeMsgpack may read unseen. If there are interned strings, and no maps to
@@ -65,53 +63,57 @@ func (c *codec[T]) Decode(data []byte, flags uint32) (T, error) {
 	if err != nil {
 		return *new(T), err
 	}
-	r := c.readers.Get().(*reader[T])
-	err = r.read(data, traps)
+	v := new(T)
+	err = read(v, data, traps)
 	if err == nil {
-		err = c.check(&r.v, data)
+		err = c.check(v, data)
 	}
-	v := r.v
-	r.v = *new(T)
-	if err != nil || len(data) > keptBuffer {
-		r.dec = msgpack.NewDecoder(nil) // a buffer, or what it recorded when it failed, would stay
-	}
-	c.readers.Put(r)
 	if err != nil {
 		return *new(T), err
 	}
-	return v, nil
+	return *v, nil
 }
 
-// keptBuffer is the length of a value up to which the decoder's buffers are kept
-// for the next.
-const keptBuffer = 1 << 20
-
-// A reader is a decoder that can be used again, with what it reads from, and a
-// place for the value.
-type reader[T any] struct {
+// A reader is a decoder that can be used again, with what it reads from. Unlike a
+// writer it has no place for the value: a type with a DecodeMsgpack may keep
+// slices of itself.
+type reader struct {
 	src source
-	v   T
 	dec *msgpack.Decoder
 }
 
-// read decodes data, all of it, to r.v. Where the type and the data do not go
-// together, such as nil in the place of a time, the decoder may panic.
-func (r *reader[T]) read(data []byte, traps []int) (err error) {
+var readers = sync.Pool{New: func() any { return &reader{dec: msgpack.NewDecoder(nil)} }}
+
+// keptBuffer is the length of a value up to which the decoder's buffer is kept for
+// the next.
+const keptBuffer = 1 << 20
+
+// read decodes data, all of it, to v.
+func read(v any, data []byte, traps []int) error {
+	r := readers.Get().(*reader)
+	r.src = source{data: data, traps: traps}
+	err := r.decode(v)
+	if err == nil && r.src.at != len(data) {
+		err = errTrailing
+	}
+	r.src = source{}
+	if err != nil || len(data) > keptBuffer {
+		r.dec = msgpack.NewDecoder(nil) // a buffer, or what it recorded when it failed, would stay
+	}
+	readers.Put(r)
+	return err
+}
+
+// decode decodes to v. Where the type and the data do not go together, such as nil
+// in the place of a time, the decoder may panic.
+func (r *reader) decode(v any) (err error) {
 	defer func() {
-		r.src = source{}
 		if p := recover(); p != nil {
 			err = fmt.Errorf("msgpack: %v", p)
 		}
 	}()
-	r.src = source{data: data, traps: traps}
 	r.dec.Reset(&r.src)
-	if err := r.dec.Decode(&r.v); err != nil {
-		return err
-	}
-	if r.src.at != len(data) {
-		return errTrailing
-	}
-	return nil
+	return r.dec.Decode(v)
 }
 
 // An appender is a slice that an encoder appends to.

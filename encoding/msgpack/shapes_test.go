@@ -83,6 +83,19 @@ func (h *hidden) DecodeMsgpack(dec *vmihailenco.Decoder) error {
 	return err
 }
 
+// A short keeps what is short in itself.
+type short struct {
+	room [8]byte
+	s    []byte
+}
+
+func (s *short) EncodeMsgpack(enc *vmihailenco.Encoder) error { return enc.EncodeBytes(s.s) }
+func (s *short) DecodeMsgpack(dec *vmihailenco.Decoder) error {
+	b, err := dec.DecodeBytes()
+	s.s = append(s.room[:0], b...)
+	return err
+}
+
 // A level is its own text, of which the zero value has one too.
 type level int
 
@@ -346,6 +359,20 @@ func (f *failing) DecodeMsgpack(dec *vmihailenco.Decoder) error {
 		return err
 	}
 	return f.err
+}
+
+func TestAValueThatRefersToItselfStaysAsItIs(t *testing.T) {
+	codec := msgpack.Codec[short]()
+	var got [3]short
+	for i, b := range []string{"one", "two", "three"} {
+		var err error
+		if got[i], err = codec.Decode([]byte("\xc4"+string(rune(len(b)))+b), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(got[0].s) != "one" || string(got[1].s) != "two" || string(got[2].s) != "three" {
+		t.Errorf("%q, %q and %q", got[0].s, got[1].s, got[2].s)
+	}
 }
 
 // What one value asks of the encoder or the decoder is not asked for the next.
