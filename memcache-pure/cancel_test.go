@@ -1,3 +1,5 @@
+//go:build slow
+
 package memcachepure_test
 
 import (

@@ -1,3 +1,5 @@
+//go:build slow
+
 package memcachepure_test
 
 import (
@@ -8,8 +10,6 @@ import (
 
 	"github.com/cachewire/cachewire/conformance"
 	"github.com/cachewire/cachewire/core"
-	"github.com/cachewire/cachewire/memcache"
-	memcachepure "github.com/cachewire/cachewire/memcache-pure"
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
@@ -20,20 +20,6 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Exit(m.Run())
-}
-
-// open answers a Backend over the servers at addrs.
-func open(t testing.TB, opts *memcachepure.Options, addrs ...string) *memcachepure.Backend {
-	t.Helper()
-	servers := make([]memcache.Server, len(addrs))
-	for i, addr := range addrs {
-		servers[i].Addr = addr
-	}
-	b, err := memcachepure.New(servers, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // A fleet starts n servers for each case that runs, and gives them to the next

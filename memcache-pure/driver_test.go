@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
 
@@ -79,53 +78,6 @@ func TestOptionsOutOfTheirRangeAreErrConfig(t *testing.T) {
 	}
 }
 
-// Over a line with a round trip of 100 ms, 100 keys take no longer than five of
-// them with 32 connections, of which each is dialled already.
-func TestMultiVerbsTakeFewRoundTrips(t *testing.T) {
-	const roundTrip = 100 * time.Millisecond
-	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
-	c := openCache(t, patient, proxy.Addr())
-	ctx := t.Context()
-	values, keys := map[string][]byte{}, []string{}
-	for i := range 100 {
-		keys = append(keys, fmt.Sprint("key-", i))
-		values[keys[i]] = []byte("value")
-	}
-	proxy.Set(&memcachetest.ProxyOptions{RoundTrip: roundTrip})
-	for name, verb := range map[string]func() error{
-		"SetMulti":     func() error { return c.SetMulti(ctx, values, 0) },
-		"ReplaceMulti": func() error { return c.ReplaceMulti(ctx, values, 0) },
-		"GetMulti":     func() error { _, err := c.GetMulti(ctx, keys); return err },
-	} {
-		wantErr(t, c.SetMulti(ctx, values, 0), nil) // which also dials
-		best := time.Hour
-		for range 5 { // the machine may have other things to do
-			start := time.Now()
-			wantErr(t, verb(), nil)
-			best = min(best, time.Since(start))
-		}
-		if best > 5*roundTrip {
-			t.Errorf("%s took %v, want at most 5 round trips of %v", name, best, roundTrip)
-		}
-	}
-	proxy.Set(nil)
-	for range 3 {
-		wantErr(t, c.DeleteMulti(ctx, keys), nil)
-		wantErr(t, c.AddMulti(ctx, values, 0), nil)
-	}
-	proxy.Set(&memcachetest.ProxyOptions{RoundTrip: roundTrip})
-	best := time.Hour
-	for range 5 {
-		start := time.Now()
-		wantErr(t, c.DeleteMulti(ctx, keys), nil)
-		wantErr(t, c.AddMulti(ctx, values, 0), nil)
-		best = min(best, time.Since(start))
-	}
-	if best > 10*roundTrip {
-		t.Errorf("DeleteMulti and AddMulti took %v, want at most 10 round trips of %v", best, roundTrip)
-	}
-}
-
 func TestStatsAreTheSumOfTheServers(t *testing.T) {
 	servers := memcachetest.StartN(t, 3, nil)
 	c := openCache(t, patient, servers.Addrs()...)
@@ -141,33 +93,6 @@ func TestStatsAreTheSumOfTheServers(t *testing.T) {
 	servers[1].Kill()
 	_, err = c.Stats(t.Context())
 	wantErr(t, err, core.ErrUnavailable)
-}
-
-// With Eject the keys of a dead server move, and are back when it is.
-func TestEjectMovesTheKeysOfADeadServer(t *testing.T) {
-	servers := memcachetest.StartN(t, 3, nil)
-	opts := *patient
-	opts.Dead, opts.Failures, opts.CoolDown = memcache.Eject, 2, 300*time.Millisecond
-	c := openCache(t, &opts, servers.Addrs()...)
-	ctx := t.Context()
-	servers[1].Kill()
-	var failed int
-	for i := range 200 {
-		if err := c.Set(ctx, fmt.Sprint("key-", i), []byte("v"), 0); err != nil {
-			wantErr(t, err, core.ErrUnavailable)
-			failed++
-		}
-	}
-	if failed < 2 || failed > 10 { // two, and one each time that the cool-down is over
-		t.Errorf("%d of 200 verbs failed", failed)
-	}
-	servers[1].Restart()
-	eventually(t, "the server has keys again", func() bool {
-		for i := range 200 {
-			c.Set(ctx, fmt.Sprint("key-", i), []byte("v"), 0)
-		}
-		return servers[1].Stat("curr_items") != "0"
-	})
 }
 
 func TestVerbsAllocateLittleMoreThanGomemcache(t *testing.T) {

@@ -92,28 +92,6 @@ func TestAKeyThatIsEncodedAsNothingIsNotSent(t *testing.T) {
 	wantValue(t, c, "k", "v")
 }
 
-// MaxOpen holds for verbs of every kind, also those that were given up.
-func TestThereAreNoMoreConnectionsThanMaxOpen(t *testing.T) {
-	server := memcachetest.Start(t, nil)
-	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
-	opts := *patient
-	opts.MaxOpen = 2
-	c := openCache(t, &opts, proxy.Addr())
-	set(t, c, "k", "v")
-	server.Pause()
-	defer server.Resume()
-	together(20, func() {
-		for _, verb := range []func(context.Context) error{
-			c.Ping, c.Flush, func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err },
-		} {
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
-			wantErr(t, verb(ctx), context.DeadlineExceeded)
-			cancel()
-		}
-	})
-	eventually(t, "connections are 2 or fewer", func() bool { return proxy.Open() <= 2 })
-}
-
 func TestAHostileReplyIsUnavailableAndNotBelieved(t *testing.T) {
 	for _, reply := range []string{
 		"VALUE k 0 4294967295 7\r\n",
@@ -243,84 +221,6 @@ func TestAnIllegalKeyFailsAloneAndIsNotSent(t *testing.T) {
 	}
 	wantErr(t, b.Store(t.Context(), core.Set, core.Item{Value: []byte("flush_all\r\n")}), core.ErrInvalidKey)
 	wantValue(t, c, "good", "v")
-}
-
-// A server that answers byte by byte may take no longer than one that is silent.
-func TestTheTimeOutHoldsForAWholeVerb(t *testing.T) {
-	reply := memcachetest.ReplySlowly("VALUE k 0 100 7\r\n"+strings.Repeat("x", 100)+"\r\nEND\r\n", 50*time.Millisecond)
-	many := func(c *memcachetest.Conn, _ string) { // one item after the other, each in time
-		for i := range 20 {
-			fmt.Fprintf(c, "VALUE k%d 0 1 7\r\nx\r\n", i)
-			select {
-			case <-t.Context().Done():
-				return
-			case <-time.After(150 * time.Millisecond):
-			}
-		}
-	}
-	keys := make([]string, 20)
-	for i := range keys {
-		keys[i] = fmt.Sprint("k", i)
-	}
-	for name, step := range map[string]memcachetest.Step{"slow": reply, "items": many, "silent": memcachetest.NoReply()} {
-		server := memcachetest.StartHostile(t, memcachetest.InTurn(step))
-		c := openCache(t, impatient, server.Addr())
-		for what, verb := range map[string]func() error{
-			"Get": func() error { _, err := c.Get(context.Background(), "k"); return err },
-			"GetMulti": func() error {
-				_, err := c.GetMulti(context.Background(), keys)
-				return keyError(err, "k19")
-			},
-			"Set":  func() error { return c.Set(context.Background(), "k", nil, 0) },
-			"Incr": func() error { _, err := c.Incr(context.Background(), "k", 1); return err },
-		} {
-			start := time.Now()
-			wantErr(t, verb(), core.ErrUnavailable)
-			if took := time.Since(start); took > 8*impatient.Timeout { // an item each 150 ms would take 15
-				t.Errorf("%s of a %s server took %v, the time-out is %v", what, name, took, impatient.Timeout)
-			}
-		}
-	}
-}
-
-func keyError(err error, key string) error {
-	var multi *core.MultiError
-	if errors.As(err, &multi) {
-		return multi.Errors[key]
-	}
-	return err
-}
-
-func TestAContextEndsAVerbHoweverDeadTheServer(t *testing.T) {
-	server := memcachetest.Start(t, nil)
-	c := openCache(t, patient, server.Addr())
-	set(t, c, "k", "v")
-	server.Pause()
-	defer server.Resume()
-	for what, verb := range map[string]func(context.Context) error{
-		"Get": func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err },
-		"GetMulti": func(ctx context.Context) error {
-			_, err := c.GetMulti(ctx, []string{"k", "l"})
-			return keyError(err, "l")
-		},
-		"Set":      func(ctx context.Context) error { return c.Set(ctx, "k", nil, 0) },
-		"SetMulti": func(ctx context.Context) error { return keyError(c.SetMulti(ctx, map[string][]byte{"k": nil}, 0), "k") },
-		"Flush":    func(ctx context.Context) error { return c.Flush(ctx) },
-	} {
-		ctx, cancel := context.WithCancel(context.Background())
-		result := make(chan error, 1)
-		go func() { result <- verb(ctx) }()
-		time.AfterFunc(20*time.Millisecond, cancel)
-		<-ctx.Done()
-		start := time.Now()
-		wantErr(t, <-result, context.Canceled)
-		if took := time.Since(start); took > 50*time.Millisecond {
-			t.Errorf("%s took %v to notice", what, took)
-		}
-		ctx, cancel = context.WithTimeout(context.Background(), 20*time.Millisecond)
-		wantErr(t, verb(ctx), context.DeadlineExceeded)
-		cancel()
-	}
 }
 
 // Of three servers one dies: exactly its keys fail, in every multi verb.
@@ -469,4 +369,18 @@ func TestAsHandsOutTheClient(t *testing.T) {
 	if item, err := client.Get("k"); err != nil || string(item.Value) != "v" {
 		t.Errorf("Get = %v, %v", item, err)
 	}
+}
+
+// open answers a Backend over the servers at addrs.
+func open(t testing.TB, opts *memcachepure.Options, addrs ...string) *memcachepure.Backend {
+	t.Helper()
+	servers := make([]memcache.Server, len(addrs))
+	for i, addr := range addrs {
+		servers[i].Addr = addr
+	}
+	b, err := memcachepure.New(servers, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
