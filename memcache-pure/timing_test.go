@@ -4,6 +4,7 @@ package memcachepure_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
