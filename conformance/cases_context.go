@@ -85,9 +85,9 @@ var contextCases = []testCase{
 			e.set(key, "1")
 			token := e.item(key).Token
 			ctx, cancel := context.WithTimeout(e.ctx, time.Duration(round%20)*10*time.Microsecond)
-			start := time.Now()
+			elapsed := e.clock.start()
 			err := keyError(v.call(ctx, e.cache, key, token), key)
-			took := time.Since(start)
+			took := elapsed()
 			cancel()
 			exists := v.name == "Add" || v.name == "AddMulti"
 			if err != nil && !errors.Is(err, context.DeadlineExceeded) && !(exists && errors.Is(err, core.ErrExists)) {
@@ -127,7 +127,7 @@ var contextCases = []testCase{
 				key, value := fmt.Sprintf("k%d-%d", w, round), fmt.Sprintf("v%d-%d", w, round)
 				ctx, cancel := context.WithCancel(e.ctx)
 				go cancel()
-				start := time.Now()
+				elapsed := e.clock.start()
 				_, err := e.cache.Get(ctx, key+" absent")
 				if err != core.ErrMiss && !errors.Is(err, context.Canceled) {
 					e.errorf("Get: error is %v, want %v or %v", err, core.ErrMiss, context.Canceled)
@@ -135,7 +135,7 @@ var contextCases = []testCase{
 				if err := e.cache.Set(ctx, key, []byte(value), 0); err != nil && !errors.Is(err, context.Canceled) {
 					e.errorf("Set: error is %v, want %v or none", err, context.Canceled)
 				}
-				e.inTime("Get and Set", time.Since(start)/2)
+				e.inTime("Get and Set", elapsed()/2)
 				e.set(key+" again", value)
 				e.holds(key+" again", value)
 				if got, err := e.cache.Get(e.ctx, key); err == nil && string(got) != value {

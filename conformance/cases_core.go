@@ -43,9 +43,9 @@ var coreCases = []testCase{
 		defer cancelLate()
 		for want, ctx := range map[error]context.Context{context.Canceled: cancelled, context.DeadlineExceeded: late} {
 			for _, v := range verbs {
-				start := time.Now()
+				elapsed := e.clock.start()
 				e.want(v.name, keyError(v.call(ctx, e.cache, "k", new(int)), "k"), want)
-				e.inTime(v.name, time.Since(start))
+				e.inTime(v.name, elapsed())
 			}
 			e.want("Flush", e.cache.Flush(ctx), want)
 			e.want("Ping", e.cache.Ping(ctx), want)

@@ -228,6 +228,12 @@ func (c testCase) execute(ctx context.Context, v view, b core.Backend, fakeTime 
 		return outcome{failures: []string{fmt.Sprintf("cannot make a Cache: %v", err)}}
 	}
 	e := &env{ctx: ctx, cache: cache, backend: b, prefix: prefix, closeAll: closeAll, fakeTime: fakeTime}
+	if !fakeTime {
+		e.clock = &clock{last: time.Now()}
+		done := make(chan struct{})
+		defer close(done)
+		go e.clock.run(done)
+	}
 	e.inNewGoroutine(func() { c.run(e) })
 	e.inNewGoroutine(func() {
 		if err := closeAll(); err != nil {

@@ -20,7 +20,8 @@ type env struct {
 	backend  core.Backend // under cache
 	prefix   string       // that cache has
 	closeAll func() error
-	fakeTime bool // in a bubble of testing/synctest
+	fakeTime bool   // in a bubble of testing/synctest
+	clock    *clock // nil in fake time, which never stands still
 
 	mu      sync.Mutex
 	outcome // guarded by mu
