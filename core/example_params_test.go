@@ -17,7 +17,7 @@ func ExampleParams() {
 	}
 	p := core.NewParams(u)
 	p.NoHost(u)
-	fmt.Println(p.Bytes("max_bytes", 0), p.Duration("interval", 15*time.Second), p.Int("shards", 16, 1, 1024))
+	fmt.Println(p.Bytes("max_bytes", 0), p.Duration("interval", 15*time.Second, 1), p.Int("shards", 16, 1, 1024))
 	fmt.Println(p.Err())
 
 	// Output:

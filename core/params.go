@@ -14,7 +14,7 @@ import (
 // that is malformed, given twice or never asked for is an error.
 //
 //	p := core.NewParams(u)
-//	opts := Options{Size: p.Int("size", 10, 1, 1000), Timeout: p.Duration("timeout", time.Second)}
+//	opts := Options{Size: p.Int("size", 10, 1, 1000), Timeout: p.Duration("timeout", time.Second, time.Millisecond)}
 //	if err := p.Err(); err != nil {
 //		return nil, err
 //	}
@@ -98,16 +98,16 @@ func (p *Params) Bool(name string, def bool) bool {
 	return def
 }
 
-// Duration answers the parameter name, 0 or more in the form of
-// time.ParseDuration, or def where it is absent.
-func (p *Params) Duration(name string, def time.Duration) time.Duration {
+// Duration answers the parameter name, in the form of time.ParseDuration and at
+// least as long as least, or def where it is absent.
+func (p *Params) Duration(name string, def, least time.Duration) time.Duration {
 	text, ok := p.one(name)
 	if !ok {
 		return def
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		p.refuse(name, "a duration like 250ms, 15s or 1h30m, not negative")
+	if err != nil || d < least {
+		p.refuse(name, fmt.Sprintf("a duration like 250ms, 15s or 1h30m, and at least %v", least))
 		return def
 	}
 	return d

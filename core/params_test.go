@@ -21,13 +21,14 @@ func TestParamsReadOneParameter(t *testing.T) {
 	num := func(p *core.Params) any { return p.Int("a", 7, -5, 100) }
 	yes := func(p *core.Params) any { return p.Bool("a", true) }
 	no := func(p *core.Params) any { return p.Bool("a", false) }
-	dur := func(p *core.Params) any { return p.Duration("a", time.Minute) }
+	dur := func(p *core.Params) any { return p.Duration("a", time.Minute, 0) }
+	brief := func(p *core.Params) any { return p.Duration("a", time.Minute, time.Millisecond) }
 	size := func(p *core.Params) any { return p.Bytes("a", 7) }
 	pick := func(p *core.Params) any { return p.Choice("a", "red", "green", "blue") }
 	const (
 		whole    = "parameter a: want a whole number from -5 to 100"
 		truth    = "parameter a: want true or false"
-		duration = "parameter a: want a duration like 250ms, 15s or 1h30m, not negative"
+		duration = "parameter a: want a duration like 250ms, 15s or 1h30m, and at least "
 		bytes    = "parameter a: want a number of bytes like 65536, 512KiB, 64MiB or 2GiB"
 		choice   = "parameter a: want one of red, green, blue"
 		twice    = "parameter a is given 2 times, want one"
@@ -86,12 +87,15 @@ func TestParamsReadOneParameter(t *testing.T) {
 		{dur, "a=250ms", 250 * time.Millisecond, ""},
 		{dur, "a=1h30m", 90 * time.Minute, ""},
 		{dur, "a=1.5s", 1500 * time.Millisecond, ""},
-		{dur, "a=-1ns", time.Minute, duration},
-		{dur, "a=15", time.Minute, duration},
-		{dur, "a=15d", time.Minute, duration},
-		{dur, "a=", time.Minute, duration},
-		{dur, "a=9999999999h", time.Minute, duration},
+		{dur, "a=-1ns", time.Minute, duration + "0s"},
+		{dur, "a=15", time.Minute, duration + "0s"},
+		{dur, "a=15d", time.Minute, duration + "0s"},
+		{dur, "a=", time.Minute, duration + "0s"},
+		{dur, "a=9999999999h", time.Minute, duration + "0s"},
 		{dur, "a=1s&a=2s", time.Minute, twice},
+		{brief, "a=1ms", time.Millisecond, ""},
+		{brief, "a=999us", time.Minute, duration + "1ms"},
+		{brief, "a=0", time.Minute, duration + "1ms"},
 
 		{size, "", int64(7), ""},
 		{size, "a=0", int64(0), ""},
@@ -202,7 +206,7 @@ func TestParamsNeverShowAValue(t *testing.T) {
 	p := params("int=secret&bool=secret&duration=secret&bytes=secret&string=secret&string=secret&other=secret")
 	p.Int("int", 0, 0, 1)
 	p.Bool("bool", false)
-	p.Duration("duration", 0)
+	p.Duration("duration", 0, 0)
 	p.Bytes("bytes", 0)
 	p.String("string", "")
 	err := p.Err()

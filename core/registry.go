@@ -168,7 +168,7 @@ func urlOptions(u *url.URL, opts *Options) (*Options, error) {
 	}
 	p := NewParams(u)
 	prefix := p.String("prefix", "")
-	ttl := p.Duration("default_ttl", 0)
+	ttl := p.Duration("default_ttl", 0, 0)
 	if err := configError(p.wrong); err != nil {
 		return nil, err
 	}

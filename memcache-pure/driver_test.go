@@ -51,6 +51,8 @@ func TestAURLThatIsWrongIsErrConfig(t *testing.T) {
 		"memcache://a:11211?dead=maybe":           "fail, eject",
 		"memcache://a:11211?keys=raw":             "auto, string, base64, sha1, sha256",
 		"memcache://a:11211?timeout=5":            "timeout",
+		"memcache://a:11211?timeout=0":            "timeout",
+		"memcache://a:11211?cool_down=0s":         "cool_down",
 		"memcache://a:11211?tls=yes":              "tls",
 		"memcache://a:11211?colour=red":           `unknown parameter "colour"; known: cool_down, dead, eject_after, hash, keys, max_idle, max_open, server, timeout, tls, weight, prefix, default_ttl`,
 		"memcache://a:11211,a:11211":              "same",

@@ -49,9 +49,9 @@ func URLOptions(p *core.Params) Options {
 		Selection: Selection(p.Choice("hash", selectionNames[:]...)),
 		Dead:      DeadPolicy(p.Choice("dead", deadPolicyNames[:]...)),
 		Failures:  p.Int("eject_after", defaultFailures, 1, math.MaxInt32),
-		CoolDown:  p.Duration("cool_down", defaultCoolDown),
+		CoolDown:  p.Duration("cool_down", defaultCoolDown, 1),
 		Keys:      keyEncoders[p.Choice("keys", keyEncoderNames[:]...)],
-		Timeout:   p.Duration("timeout", defaultTimeout),
+		Timeout:   p.Duration("timeout", defaultTimeout, 1),
 	}
 }
 

@@ -20,7 +20,7 @@ func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	p.NoHost(u)
 	opts := Options{
 		Buckets:        p.Int("buckets", 0, 1, maxBuckets),
-		BucketInterval: p.Duration("interval", 0),
+		BucketInterval: p.Duration("interval", 0, minInterval),
 		MaxItems:       p.Int("max_items", 0, 0, math.MaxInt),
 		MaxBytes:       p.Bytes("max_bytes", 0),
 	}
