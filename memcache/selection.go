@@ -125,6 +125,8 @@ func (s *Selector) Pick(key string, dead func(server int) bool) int {
 	switch {
 	case s.servers == 0:
 		return -1
+	case s.servers == 1:
+		server = 0
 	case s.rule == PythonMemcached:
 		server = s.buckets.pick(key, dead)
 	case s.rule == Modula:
