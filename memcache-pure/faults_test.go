@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +22,7 @@ import (
 // patient waits for slow machines; impatient gives up soon, where that is what is
 // tested.
 var (
-	patient   = &memcachepure.Options{Options: memcache.Options{Timeout: 10 * time.Second}}
+	patient   = &memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}}
 	impatient = &memcachepure.Options{Options: memcache.Options{Timeout: 200 * time.Millisecond}}
 )
 
@@ -38,6 +36,16 @@ func openCache(t testing.TB, opts *memcachepure.Options, addrs ...string) *core.
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
+}
+
+func TestFaults(t *testing.T) {
+	memcachetest.RunFaults(t, func(t testing.TB, servers []memcache.Server, opts memcache.Options) core.Backend {
+		b, err := memcachepure.New(servers, &memcachepure.Options{Options: opts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	})
 }
 
 func wantErr(t testing.TB, err, target error) {
@@ -61,7 +69,6 @@ func wantValue(t testing.TB, c *core.Cache, key, value string) {
 	}
 }
 
-// Whatever a hostile server answers to a read or to a write.
 // Two servers that count their tokens alike.
 func TestATokenOfAnotherCacheIsAConflict(t *testing.T) {
 	a := openCache(t, patient, memcachetest.Start(t, nil).Addr())
@@ -92,6 +99,7 @@ func TestAKeyThatIsEncodedAsNothingIsNotSent(t *testing.T) {
 	wantValue(t, c, "k", "v")
 }
 
+// Whatever a hostile server answers to a read or to a write.
 func TestAHostileReplyIsUnavailableAndNotBelieved(t *testing.T) {
 	for _, reply := range []string{
 		"VALUE k 0 4294967295 7\r\n",
@@ -136,6 +144,69 @@ func TestAHostileReplyIsUnavailableAndNotBelieved(t *testing.T) {
 				t.Errorf("it took %d MiB of memory", took>>20)
 			}
 		})
+	}
+}
+
+// A read that finds its connection closed is sent again, once; a write never is.
+func TestOnlyAReadIsSentAgain(t *testing.T) {
+	for _, lost := range []string{"", "VALUE k 0 5 7\r\nhel"} {
+		server := memcachetest.StartHostile(t, memcachetest.InTurn(
+			memcachetest.ReplyAndClose(lost),
+			memcachetest.Reply("VALUE k 0 5 7\r\nhello\r\nEND\r\n"),
+			memcachetest.ReplyAndClose(lost),
+			memcachetest.Reply("VALUE k 0 5 7\r\nhello\r\nEND\r\n"),
+			memcachetest.ReplyAndClose(""),
+		))
+		c := openCache(t, patient, server.Addr())
+		wantValue(t, c, "k", "hello")
+		values, err := c.GetMulti(t.Context(), []string{"k", "l"})
+		if wantErr(t, err, nil); string(values["k"]) != "hello" {
+			t.Errorf("GetMulti = %q", values)
+		}
+		requests := len(server.Requests())
+		_, err = c.Get(t.Context(), "k")
+		wantErr(t, err, core.ErrUnavailable)
+		if n := len(server.Requests()) - requests; n != 2 {
+			t.Errorf("a Get was sent %d times, want 2", n)
+		}
+		for what, write := range map[string]func() error{
+			"Set":    func() error { return c.Set(t.Context(), "k", nil, 0) },
+			"Add":    func() error { return c.Add(t.Context(), "k", nil, 0) },
+			"Delete": func() error { return c.Delete(t.Context(), "k") },
+			"Touch":  func() error { return c.Touch(t.Context(), "k", 0) },
+			"Incr":   func() error { _, err := c.Incr(t.Context(), "k", 1); return err },
+			"Flush":  func() error { return c.Flush(t.Context()) },
+		} {
+			requests := len(server.Requests())
+			wantErr(t, write(), core.ErrUnavailable)
+			if n := len(server.Requests()) - requests; n != 1 {
+				t.Errorf("a %s was sent %d times, want once", what, n)
+			}
+		}
+	}
+}
+
+// What the server says of itself does not make it a dead one.
+func TestAServerThatAnswersErrorsIsNotEjected(t *testing.T) {
+	hostile := memcachetest.StartHostile(t, memcachetest.InTurn(
+		memcachetest.ReplyAndClose(""), memcachetest.Reply("SERVER_ERROR out of memory storing object\r\n"),
+		memcachetest.ReplyAndClose(""), memcachetest.Reply("SERVER_ERROR out of memory storing object\r\n"),
+		memcachetest.ReplyAndClose(""), memcachetest.ReplyAndClose(""),
+	))
+	opts := *patient
+	opts.Dead, opts.Failures, opts.CoolDown = memcache.Eject, 2, time.Hour
+	c := openCache(t, &opts, hostile.Addr(), memcachetest.Start(t, nil).Addr())
+	var key string
+	for i := 0; len(hostile.Requests()) == 0; i++ { // the first of its keys
+		key = fmt.Sprint("key-", i)
+		c.Set(t.Context(), key, nil, 0)
+	}
+	for range 5 {
+		wantErr(t, c.Set(t.Context(), key, nil, 0), core.ErrUnavailable)
+	}
+	wantErr(t, c.Set(t.Context(), key, nil, 0), nil) // after two failures in a row
+	if n := len(hostile.Requests()); n != 6 {
+		t.Errorf("%d requests went to the server, want 6", n)
 	}
 }
 
@@ -223,71 +294,6 @@ func TestAnIllegalKeyFailsAloneAndIsNotSent(t *testing.T) {
 	wantValue(t, c, "good", "v")
 }
 
-// Of three servers one dies: exactly its keys fail, in every multi verb.
-func TestADeadServerCostsItsOwnKeysOnly(t *testing.T) {
-	servers := memcachetest.StartN(t, 3, nil)
-	c := openCache(t, patient, servers.Addrs()...)
-	ctx := t.Context()
-	values := map[string][]byte{}
-	for i := range 300 {
-		values[fmt.Sprint("key ", i)] = fmt.Append(nil, i)
-	}
-	if err := c.SetMulti(ctx, values, 0); err != nil {
-		t.Fatal(err)
-	}
-	keys := slices.Sorted(maps.Keys(values))
-	lost := map[string]bool{}
-	selector, err := memcache.NewSelector(memcache.Ketama, []memcache.Server{{Addr: servers[0].Addr()}, {Addr: servers[1].Addr()}, {Addr: servers[2].Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range keys {
-		wire, err := encoding.Auto(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lost[key] = selector.Pick(wire, nil) == 1
-	}
-	servers[1].Kill()
-	check := func(what string, err error) {
-		t.Helper()
-		var multi *core.MultiError
-		if !errors.As(err, &multi) {
-			t.Fatalf("%s: error is %v", what, err)
-		}
-		for _, key := range keys {
-			if got := multi.Errors[key]; lost[key] != errors.Is(got, core.ErrUnavailable) {
-				t.Errorf("%s: %q on the dead server: %t, error %v", what, key, lost[key], got)
-			}
-		}
-	}
-	got, err := c.GetMulti(ctx, keys)
-	check("GetMulti", err)
-	for _, key := range keys {
-		if _, there := got[key]; there == lost[key] {
-			t.Errorf("GetMulti: %q is there: %t", key, there)
-		}
-	}
-	check("SetMulti", c.SetMulti(ctx, values, 0))
-	check("ReplaceMulti", c.ReplaceMulti(ctx, values, 0))
-	check("DeleteMulti", c.DeleteMulti(ctx, keys))
-	check("AddMulti", c.AddMulti(ctx, values, 0))
-	wantErr(t, c.Ping(ctx), core.ErrUnavailable)
-	err = c.Flush(ctx)
-	wantErr(t, err, core.ErrUnavailable)
-	if !strings.Contains(err.Error(), servers[1].Addr()) {
-		t.Errorf("Flush does not say which server: %v", err)
-	}
-	if got, _ := c.GetMulti(ctx, keys); len(got) != 0 {
-		t.Errorf("after Flush %d items are there", len(got))
-	}
-	servers[1].Restart()
-	if err := c.SetMulti(ctx, values, 0); err != nil {
-		t.Errorf("after its restart: %v", err)
-	}
-	wantErr(t, c.Ping(ctx), nil)
-}
-
 // Each of many idle connections is dead after a restart, and neither a read nor a
 // write pays for it.
 func TestARestartCostsNoVerb(t *testing.T) {
@@ -333,30 +339,6 @@ func together(n int, do func()) {
 		wg.Go(do)
 	}
 	wg.Wait()
-}
-
-func TestConnectionsAreKept(t *testing.T) {
-	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
-	c := openCache(t, patient, proxy.Addr())
-	together(32, func() {
-		for range 50 {
-			if err := c.Set(context.Background(), "k", []byte("v"), 0); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	if n := proxy.Dialled(); n > 32 {
-		t.Errorf("32 goroutines took %d connections", n)
-	}
-}
-
-func TestANameThatDoesNotResolveIsUnavailable(t *testing.T) {
-	c := openCache(t, patient, "no-such-host.invalid:11211")
-	_, err := c.Get(t.Context(), "k")
-	wantErr(t, err, core.ErrUnavailable)
-	if !strings.Contains(err.Error(), "no-such-host.invalid") {
-		t.Errorf("the error is %v", err)
-	}
 }
 
 func TestAsHandsOutTheClient(t *testing.T) {

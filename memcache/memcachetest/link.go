@@ -63,9 +63,9 @@ func (l *link) run() {
 		l.receive(l.client, l.requests, func() bool { return false })
 		l.proxy.leave(l)
 	})
-	all.Go(func() { l.deliver(server, l.requests, func() time.Duration { return 0 }) })
+	all.Go(func() { l.deliver(server, l.requests, func() ProxyOptions { return ProxyOptions{} }) })
 	all.Go(func() { l.receive(server, l.replies, func() bool { return l.proxy.state().Swallow }) })
-	all.Go(func() { l.deliver(l.client, l.replies, func() time.Duration { return l.proxy.state().Drip }) })
+	all.Go(func() { l.deliver(l.client, l.replies, l.proxy.state) })
 	all.Wait()
 }
 
@@ -90,7 +90,7 @@ func (l *link) receive(conn net.Conn, line *delayLine, swallow func() bool) {
 }
 
 // deliver writes to conn what comes out of line, until its end.
-func (l *link) deliver(conn net.Conn, line *delayLine, drip func() time.Duration) {
+func (l *link) deliver(conn net.Conn, line *delayLine, faults func() ProxyOptions) {
 	for {
 		p, ok := line.next()
 		if !ok || !l.sleep(time.Until(p.due)) {
@@ -100,7 +100,7 @@ func (l *link) deliver(conn net.Conn, line *delayLine, drip func() time.Duration
 			closeWrite(conn)
 			return
 		}
-		if err := l.write(conn, p.data, drip); err != nil {
+		if err := l.write(conn, p.data, faults); err != nil {
 			l.close()
 			return
 		}
@@ -108,9 +108,13 @@ func (l *link) deliver(conn net.Conn, line *delayLine, drip func() time.Duration
 	}
 }
 
-func (l *link) write(conn net.Conn, data []byte, drip func() time.Duration) error {
+func (l *link) write(conn net.Conn, data []byte, faults func() ProxyOptions) error {
+	if cut := faults().CutAfter; 0 < cut && cut < len(data) {
+		conn.Write(data[:cut])
+		return io.ErrShortWrite
+	}
 	for len(data) > 0 {
-		n, pause := len(data), drip()
+		n, pause := len(data), faults().Drip
 		if pause > 0 {
 			n = 1
 		}

@@ -20,6 +20,10 @@ type ProxyOptions struct {
 	// each.
 	Drip time.Duration
 
+	// CutAfter, if above 0, closes a connection after so many bytes of a reply that
+	// has more, and came from the server at once.
+	CutAfter int
+
 	// Swallow throws replies away: the server carries out what is asked of it, and
 	// nobody hears of it.
 	Swallow bool

@@ -270,3 +270,14 @@ func TestProxyLeavesNothingBehind(t *testing.T) {
 		}
 	})
 }
+
+func TestProxyCutsAReplyThatIsLonger(t *testing.T) {
+	t.Parallel()
+	_, proxy := throughProxy(t, &memcachetest.ProxyOptions{CutAfter: 5})
+	c := dial(t, proxy.Addr())
+	c.send(t, "get key\r\n")
+	c.receives(t, "END\r\n")
+	c.send(t, "set key 0 0 5\r\nvalue\r\n")
+	c.receives(t, "STORE")
+	c.isClosed(t)
+}

@@ -1,0 +1,42 @@
+package memcachepure
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// A readConn is a connection of which only Read is called.
+type readConn struct {
+	net.Conn
+	io.Reader
+}
+
+func (c readConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
+
+// A connection may tell of its end together with the last bytes of a long value.
+func TestALongValueMayEndTheConnection(t *testing.T) {
+	const n = 3 * smallValue
+	value := strings.Repeat("x", n)
+	whole := "VALUE k 0 3145728 7\r\n" + value + "\r\n"
+	for cut, want := range map[int]error{0: nil, 1: io.EOF, 2: io.EOF, n: io.EOF} {
+		var w wire
+		if err := w.reply.begin([]byte("gets k\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		w.Conn = readConn{Reader: iotest.DataErrReader(strings.NewReader(whole[:len(whole)-cut]))}
+		got := make([]byte, len(whole))
+		var read int
+		var err error
+		for read < len(got) && err == nil {
+			var k int
+			k, err = w.Read(got[read:])
+			read += k
+		}
+		if err != want || err == nil && string(got) != whole {
+			t.Errorf("%d bytes less: error is %v, want %v", cut, err, want)
+		}
+	}
+}
