@@ -78,6 +78,11 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, server := range router.Servers() {
+		if o.TLS != nil && server.Network() == "unix" {
+			return nil, fmt.Errorf("%w: TLS with the server %s: memcached has none on a socket, want host:port", core.ErrConfig, server.Addr)
+		}
+	}
 	b := &Backend{
 		router:  router,
 		keys:    shared.Keys,

@@ -54,6 +54,7 @@ func TestAURLThatIsWrongIsErrConfig(t *testing.T) {
 		"memcache://a:11211?timeout=0":            "timeout",
 		"memcache://a:11211?cool_down=0s":         "cool_down",
 		"memcache://a:11211?tls=yes":              "tls",
+		"memcache:///run/memcached.sock?tls=true": "TLS with the server /run/memcached.sock",
 		"memcache://a:11211?colour=red":           `unknown parameter "colour"; known: cool_down, dead, eject_after, hash, keys, max_idle, max_open, server, timeout, tls, weight, prefix, default_ttl`,
 		"memcache://a:11211,a:11211":              "same",
 		"memcache://a:11211?hash=modula&weight=2": "modula",

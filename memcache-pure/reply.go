@@ -24,7 +24,7 @@ type reply struct {
 	number  bool     // digits are an answer
 	items   bool     // items are, and then END
 	asked   []byte   // of items: the keys, a space behind each
-	keys    []byte   // what of asked is not yet answered
+	next    int      // where in asked the next key to be answered is likely to be
 	line    []byte   // the beginning of a line whose end has not come
 	data    int      // how many bytes of an item's value are to come, its end of line included
 	big     bool     // data is that of a value longer than smallValue
@@ -104,7 +104,6 @@ func (r *reply) begin(request []byte) error {
 
 func (r *reply) ask(keys []byte) {
 	r.asked = append(append(r.asked, keys...), ' ')
-	r.keys = r.asked
 }
 
 var (
@@ -206,21 +205,29 @@ func (r *reply) judgeValue(line []byte) error {
 	return nil
 }
 
-// answerKey strikes key off those asked for, or answers false. memcached answers
-// in the order of the request, and leaves out what it does not have.
+// answerKey strikes key off those asked for, or answers false. memcached answers in
+// the order of the request, and leaves out what it does not have; proxies before
+// several memcached answer in any order.
 func (r *reply) answerKey(key []byte) bool {
-	for rest := r.keys; ; {
-		next, others, more := bytes.Cut(rest, space)
-		if !more {
-			return false
-		}
-		if bytes.Equal(next, key) {
-			r.keys = others
-			return true
-		}
-		rest = others
+	if len(key) == 0 || key[0] == struckOff {
+		return false
 	}
+	for _, from := range [2]int{r.next, 0} {
+		for at := from; at < len(r.asked); {
+			end := at + bytes.IndexByte(r.asked[at:], ' ')
+			if bytes.Equal(r.asked[at:end], key) {
+				r.asked[at] = struckOff
+				r.next = end + 1
+				return true
+			}
+			at = end + 1
+		}
+	}
+	return false
 }
+
+// struckOff is how a key begins that has been answered, and no other does.
+const struckOff = 0
 
 func areDigits(b []byte) bool {
 	for _, c := range b {

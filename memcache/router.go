@@ -20,7 +20,9 @@ const (
 	// a cool-down, and its keys belong to the next one. Then one verb tries it, and
 	// if that succeeds it has its keys back, with the values that they had
 	// before: old ones. Each process finds out for itself, so that for a while
-	// two may look for a key on two servers.
+	// two may look for a key on two servers. A verb that its context ended tells
+	// nothing of its server: so that a silent one is ejected, Options.Timeout has
+	// to be shorter than the deadlines of the verbs.
 	Eject
 )
 
