@@ -9,7 +9,7 @@
 //		}
 //	}
 //
-// There are four means:
+// RunFaults does all that such a test would, to a driver. There are four means:
 //
 //   - Start and StartN start memcached. A Server can be stopped, killed, paused
 //     and restarted, and asked what it holds.
