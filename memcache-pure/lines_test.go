@@ -188,7 +188,8 @@ func TestCloseEndsWhatIsInFlight(t *testing.T) {
 	server.Pause()
 	defer server.Resume()
 	waiting := make(chan error, 10)
-	for range cap(waiting) {
+	go func() { _, err := c.Stats(context.Background()); waiting <- err }()
+	for range cap(waiting) - 1 {
 		go func() { waiting <- c.Set(context.Background(), "k", nil, 0) }()
 	}
 	eventually(t, "the verbs have connections", func() bool { return proxy.Open() == 10 })

@@ -95,12 +95,12 @@ func cancelledVerbsLeaveNothing(v *victim) {
 	if cancelled.Load() < 500 || answered.Load() < 500 {
 		v.Errorf("%d cancelled and %d answered: too few of one to show anything", cancelled.Load(), answered.Load())
 	}
+	if grown := heap() - heapBefore; grown > 2<<20 {
+		v.Errorf("%d KiB of memory are left behind", grown>>10)
+	}
 	v.wantErr("Close", c.Close(), nil)
 	v.eventually("all connections are closed", func() bool { return connections() <= connectionsBefore })
 	v.eventually("all goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutinesBefore })
-	if grown := heap() - heapBefore; grown > 4<<20 {
-		v.Errorf("%d KiB of memory are left behind", grown>>10)
-	}
 }
 
 // A canceller is one worker of cancelledVerbsLeaveNothing.
