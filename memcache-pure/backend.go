@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/cachewire/cachewire/core"
-	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/memcache"
 )
 
@@ -43,7 +42,6 @@ const defaultMaxIdle = 64
 type Backend struct {
 	client  *gomemcache.Client
 	router  *memcache.Router
-	keys    encoding.KeyEncoder
 	timeout time.Duration
 	tls     *tls.Config
 	addrs   []*addr // by server
@@ -85,7 +83,6 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	}
 	b := &Backend{
 		router:  router,
-		keys:    shared.Keys,
 		timeout: shared.Timeout,
 		maxOpen: o.MaxOpen,
 		maxIdle: o.MaxIdle,

@@ -1,18 +1,14 @@
 package memcachepure
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os"
 	"strings"
-	"syscall"
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
 )
 
 // outcome tells the router how server has done, and answers err in the contract's
@@ -24,8 +20,6 @@ func (b *Backend) outcome(server int, err error) error {
 		err = core.ErrMiss
 	case gomemcache.ErrCASConflict:
 		err = core.ErrConflict
-	case gomemcache.ErrMalformedKey: // of a KeyEncoder that is none
-		return fmt.Errorf("%w: %w", core.ErrInvalidKey, err)
 	default:
 		return b.failure(server, err)
 	}
@@ -41,18 +35,7 @@ func (b *Backend) failure(server int, err error) error {
 		return fmt.Errorf("%w: %s: %w", said.meaning(), b.addrs[server], said)
 	}
 	b.router.Report(server, false)
-	return fmt.Errorf("%w: %s: %w", core.ErrUnavailable, b.addrs[server], withoutContext(err))
-}
-
-// withoutContext answers err in words that do not look like the caller's context.
-func withoutContext(err error) error {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return os.ErrDeadlineExceeded
-	case errors.Is(err, context.Canceled):
-		return net.ErrClosed
-	}
-	return err
+	return memcache.Unavailable(b.addrs[server].Server, err)
 }
 
 // meaning answers the contract's word for what the server says, which
@@ -75,11 +58,4 @@ func isAnswer(err error) bool {
 	}
 	var said serverError
 	return errors.As(err, &said)
-}
-
-// isLost tells whether err is that of a connection which the server has closed.
-// A read may then be sent again.
-func isLost(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
 }

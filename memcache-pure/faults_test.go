@@ -97,6 +97,11 @@ func TestAKeyThatIsEncodedAsNothingIsNotSent(t *testing.T) {
 	set(t, c, "k", "v")
 	wantErr(t, c.Set(t.Context(), "x:", []byte("flush_all\r\n"), 0), core.ErrInvalidKey)
 	wantValue(t, c, "k", "v")
+	got, err := c.GetMulti(t.Context(), []string{"x:", "x:a b", "k"})
+	var multi *core.MultiError
+	if !errors.As(err, &multi) || len(multi.Errors) != 2 || string(got["k"]) != "v" {
+		t.Errorf("GetMulti = %q, %v; want the value of k, and errors for the others", got, err)
+	}
 }
 
 // Whatever a hostile server answers to a read or to a write.

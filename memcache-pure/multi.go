@@ -22,7 +22,7 @@ const (
 // core's: memcached takes one key a command for them, and gomemcache one command
 // at a time over a connection, so that they go out over several.
 func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
-	encoded, original, failed := encoding.EncodeKeys(keys, b.keys)
+	encoded, original, failed := encoding.EncodeKeys(keys, b.router.Encode)
 	chunks := b.split(encoded, func(key string, err error) { failed.Add(originalOf(original, key), err) })
 	b.doAll(ctx, chunks)
 	items := make([]core.Item, 0, len(keys))

@@ -3,12 +3,12 @@ package memcachepure
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
 )
 
 type verb uint8
@@ -44,11 +44,8 @@ type request struct {
 // ask does r, about key.
 func (b *Backend) ask(ctx context.Context, key string, r *request) error {
 	var err error
-	if r.key, err = b.keys(key); err != nil {
+	if r.key, err = b.router.Encode(key); err != nil {
 		return err
-	}
-	if r.key == "" { // which gomemcache would send
-		return fmt.Errorf("%w: encoded as nothing", core.ErrInvalidKey)
 	}
 	if r.server, err = b.router.Pick(r.key); err != nil {
 		return err
@@ -105,11 +102,11 @@ func call(client *gomemcache.Client, r *request) error {
 	var err error
 	switch r.verb {
 	case verbGet:
-		if r.item, err = client.Get(r.key); isLost(err) {
+		if r.item, err = client.Get(r.key); memcache.IsLost(err) {
 			r.item, err = client.Get(r.key)
 		}
 	case verbGetMulti:
-		if r.items, err = client.GetMulti(r.keys); isLost(err) {
+		if r.items, err = client.GetMulti(r.keys); memcache.IsLost(err) {
 			r.items, err = client.GetMulti(r.keys)
 		}
 	case verbStore:

@@ -2,9 +2,7 @@ package memcachepure
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -97,39 +95,11 @@ func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
 	within, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	defer context.AfterFunc(b.closing, cancel)()
-	stats, errs := make([]core.Stats, len(b.addrs)), make([]error, len(b.addrs))
-	var wg sync.WaitGroup
-	for i, a := range b.addrs {
-		wg.Go(func() {
-			if err := b.readStats(within, a, &stats[i]); err != nil {
-				errs[i] = fmt.Errorf("%w: %s: %w", core.ErrUnavailable, a, withoutContext(err))
-			}
-		})
+	stats, err := memcache.Stats(within, b.router.Servers(), func(ctx context.Context, s memcache.Server) (net.Conn, error) {
+		return b.connect(ctx, s.Network(), s.Address())
+	})
+	if ctx.Err() != nil {
+		return core.Stats{}, ctx.Err()
 	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return core.Stats{}, err
-	}
-	var sum core.Stats
-	for _, s := range stats {
-		sum.Items += s.Items
-		sum.Bytes += s.Bytes
-		sum.Hits += s.Hits
-		sum.Misses += s.Misses
-		sum.Evictions += s.Evictions
-	}
-	return sum, errors.Join(errs...)
-}
-
-func (b *Backend) readStats(ctx context.Context, a *addr, s *core.Stats) error {
-	conn, err := b.connect(ctx, a.Network(), a.String())
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if until, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(until)
-	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	return memcache.ReadStats(conn, s)
+	return stats, err
 }

@@ -58,7 +58,7 @@ func URLOptions(p *core.Params) Options {
 var (
 	keyEncoderNames = [...]string{"auto", "string", "base64", "sha1", "sha256"}
 	keyEncoders     = [...]encoding.KeyEncoder{
-		encoding.Auto, encoding.String, encoding.Base64, encoding.Hash(sha1.New), encoding.Hash(sha256.New),
+		nil, encoding.String, encoding.Base64, encoding.Hash(sha1.New), encoding.Hash(sha256.New),
 	}
 )
 
@@ -80,8 +80,5 @@ func (o Options) WithDefaults() (Options, error) {
 	o.Failures = cmp.Or(o.Failures, defaultFailures)
 	o.CoolDown = cmp.Or(o.CoolDown, defaultCoolDown)
 	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
-	if o.Keys == nil {
-		o.Keys = encoding.Auto
-	}
 	return o, nil
 }

@@ -29,9 +29,7 @@ func TestURLOptions(t *testing.T) {
 		"hash=ketama&dead=fail": {Failures: 3, CoolDown: 30 * time.Second, Timeout: 500 * time.Millisecond},
 	} {
 		got, err := optionsOf(t, query)
-		keys := got.Keys
-		got.Keys = nil
-		if err != nil || keys == nil || !reflect.DeepEqual(got, want) {
+		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q is %+v, %v; want %+v", query, got, err, want)
 		}
 	}
@@ -54,7 +52,7 @@ func TestKeysInAURLAreThoseOfPackageEncoding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := opts.Keys("key"); got != want || err != nil {
+		if got, err := newRouter(t, opts).Encode("key"); got != want || err != nil {
 			t.Errorf("%q makes %q of key, %v; want %q", query, got, err, want)
 		}
 	}
@@ -62,7 +60,7 @@ func TestKeysInAURLAreThoseOfPackageEncoding(t *testing.T) {
 
 func TestADurationOfZeroIsTheDefault(t *testing.T) {
 	got, err := memcache.Options{}.WithDefaults()
-	if err != nil || got.Failures != 3 || got.CoolDown != 30*time.Second || got.Timeout != 500*time.Millisecond || got.Keys == nil {
+	if err != nil || got.Failures != 3 || got.CoolDown != 30*time.Second || got.Timeout != 500*time.Millisecond {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got.Dead.String() != "fail" || memcache.Eject.String() != "eject" {

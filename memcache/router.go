@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
 )
 
 // A DeadPolicy says what becomes of the keys of a server that cannot be reached.
@@ -41,6 +42,7 @@ func (d DeadPolicy) String() string {
 // it at once.
 type Router struct {
 	servers  []Server
+	encode   encoding.KeyEncoder
 	selector *Selector
 	eject    bool
 	failures int64
@@ -61,6 +63,7 @@ type health struct {
 // NewRouter answers a Router. It keeps a copy of servers, as NormalizeServers
 // answers it. The error is core.ErrConfig.
 func NewRouter(servers []Server, o Options) (*Router, error) {
+	encode := checked(o.Keys)
 	o, err := o.WithDefaults()
 	if err != nil {
 		return nil, err
@@ -75,6 +78,7 @@ func NewRouter(servers []Server, o Options) (*Router, error) {
 	}
 	r := &Router{
 		servers:  servers,
+		encode:   encode,
 		selector: selector,
 		eject:    o.Dead == Eject,
 		failures: int64(o.Failures),
@@ -88,6 +92,27 @@ func NewRouter(servers []Server, o Options) (*Router, error) {
 
 // Servers answers the servers, in their order. The slice is read-only.
 func (r *Router) Servers() []Server { return r.servers }
+
+// Encode answers key as it goes to the wire. The error is core.ErrInvalidKey, also
+// if Options.Keys answers a key that memcached does not take.
+func (r *Router) Encode(key string) (string, error) { return r.encode(key) }
+
+// checked answers an encoder that answers nothing but keys which memcached takes.
+func checked(encode encoding.KeyEncoder) encoding.KeyEncoder {
+	if encode == nil {
+		return encoding.Auto
+	}
+	return func(key string) (string, error) {
+		encoded, err := encode(key)
+		if err != nil {
+			return "", err
+		}
+		if _, err := encoding.String(encoded); err != nil {
+			return "", fmt.Errorf("what Options.Keys makes of it: %w", err)
+		}
+		return encoded, nil
+	}
+}
 
 // Pick answers the server to ask for key, by its place in Servers. Key is what
 // goes to the wire. The error is core.ErrUnavailable: all servers are ejected.

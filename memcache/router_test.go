@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/memcache"
 )
 
@@ -42,6 +43,36 @@ func keyOf(t *testing.T, r *memcache.Router, server int) string {
 	}
 	t.Fatalf("server %d has no keys", server)
 	return ""
+}
+
+func TestARouterEncodesKeys(t *testing.T) {
+	longest := strings.Repeat("k", 250)
+	for _, keys := range []encoding.KeyEncoder{nil, encoding.Auto} {
+		r := newRouter(t, memcache.Options{Keys: keys})
+		for _, key := range []string{"key", "two words", longest, longest + "k"} {
+			want, err := encoding.Auto(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := r.Encode(key); got != want || err != nil {
+				t.Errorf("Encode %q = %q, %v; want %q", key, got, err, want)
+			}
+		}
+	}
+	r := newRouter(t, memcache.Options{Keys: func(key string) (string, error) {
+		if key == "refused" {
+			return "", core.ErrInvalidKey
+		}
+		return strings.TrimPrefix(key, "x:"), nil // which others than memcached may take
+	}})
+	for _, key := range []string{"refused", "x:", "x:a b", "x:a\r\nflush_all", "x:a\x00", "x:" + longest + "k"} {
+		if got, err := r.Encode(key); !errors.Is(err, core.ErrInvalidKey) {
+			t.Errorf("Encode %q = %q, %v; want %v", key, got, err, core.ErrInvalidKey)
+		}
+	}
+	if got, err := r.Encode("x:key"); got != "key" || err != nil {
+		t.Errorf("Encode = %q, %v", got, err)
+	}
 }
 
 func TestFailLeavesKeysWhereTheyAre(t *testing.T) {

@@ -2,17 +2,52 @@ package memcache
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// ReadStats asks the server at the other end of conn for its statistics, in the
-// text protocol, and adds them to s. The caller has set a deadline.
-func ReadStats(conn io.ReadWriter, s *core.Stats) error {
+// Stats answers the sum of what servers tell of themselves, in the text protocol.
+// It asks all at once, each over a connection that dial makes, until ctx is done.
+// The error is core.ErrUnavailable, for each server that did not answer.
+func Stats(ctx context.Context, servers []Server, dial func(ctx context.Context, server Server) (net.Conn, error)) (core.Stats, error) {
+	stats, errs := make([]core.Stats, len(servers)), make([]error, len(servers))
+	var wg sync.WaitGroup
+	for i, server := range servers {
+		wg.Go(func() {
+			conn, err := dial(ctx, server)
+			if err == nil {
+				stop := context.AfterFunc(ctx, func() { conn.Close() })
+				err = readStats(conn, &stats[i])
+				stop()
+				conn.Close()
+			}
+			if err != nil {
+				errs[i] = Unavailable(server, err)
+			}
+		})
+	}
+	wg.Wait()
+	var sum core.Stats
+	for _, s := range stats {
+		sum.Items += s.Items
+		sum.Bytes += s.Bytes
+		sum.Hits += s.Hits
+		sum.Misses += s.Misses
+		sum.Evictions += s.Evictions
+	}
+	return sum, errors.Join(errs...)
+}
+
+// readStats asks the server at the other end of conn, and sets s.
+func readStats(conn io.ReadWriter, s *core.Stats) error {
 	if _, err := io.WriteString(conn, "stats\r\n"); err != nil {
 		return err
 	}
@@ -41,7 +76,7 @@ func ReadStats(conn io.ReadWriter, s *core.Stats) error {
 			if err != nil {
 				return fmt.Errorf("the reply to stats is %.100q", line)
 			}
-			*figure += n
+			*figure = n
 		}
 	}
 }

@@ -1,11 +1,12 @@
 package memcache_test
 
 import (
-	"bytes"
-	"io"
+	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/memcache"
@@ -15,39 +16,49 @@ import (
 func TestStatsOfTheRealServer(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	server.Do("set a 0 0 5\r\nvalue\r\nset b 0 0 5\r\nvalue\r\nget a\r\nget a\r\nget x")
-	conn, err := net.Dial("tcp", server.Addr())
+	other := memcachetest.Start(t, &memcachetest.Options{Unix: true})
+	other.Do("set c 0 0 5\r\nvalue\r\nget x")
+	stats, err := memcache.Stats(t.Context(), []memcache.Server{{Addr: server.Addr()}, {Addr: other.Addr()}}, dial)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	stats := core.Stats{Items: 40, Evictions: 3}
-	if err := memcache.ReadStats(conn, &stats); err != nil {
-		t.Fatal(err)
-	}
-	if stats.Items != 42 || stats.Hits != 2 || stats.Misses != 1 || stats.Evictions != 3 || stats.Bytes < 10 {
+	if stats.Items != 3 || stats.Hits != 2 || stats.Misses != 2 || stats.Evictions != 0 || stats.Bytes < 15 {
 		t.Errorf("%+v", stats)
 	}
 }
-
-// answering is a server with one answer, whatever it is asked.
-type answering struct {
-	bytes.Buffer // what it is asked
-	answer       io.Reader
-}
-
-func (a *answering) Read(p []byte) (int, error) { return a.answer.Read(p) }
 
 func TestAnAnswerThatIsNoStatisticsIsAnError(t *testing.T) {
 	for _, answer := range []string{
 		"", "END", "STAT curr_items 7\r\n", "ERROR\r\n", "STAT\r\n", "\r\n", "STAT curr_items many\r\nEND\r\n",
 		"STAT curr_items -1\r\nEND\r\n", strings.Repeat("STAT x 1\r\n", 100_000), strings.Repeat("x", 1_000_000),
 	} {
-		server := &answering{answer: strings.NewReader(answer)}
-		if err := memcache.ReadStats(server, new(core.Stats)); err == nil {
-			t.Errorf("%.40q is read", answer)
+		server := memcachetest.StartHostile(t, memcachetest.InTurn(memcachetest.ReplyAndClose(answer)))
+		_, err := memcache.Stats(t.Context(), []memcache.Server{{Addr: server.Addr()}}, dial)
+		if !errors.Is(err, core.ErrUnavailable) || !strings.Contains(err.Error(), server.Addr()) {
+			t.Errorf("%.40q is read: %v", answer, err)
 		}
-		if got := server.String(); got != "stats\r\n" {
+		if got := server.Requests(); len(got) != 1 || got[0] != "stats\r\n" {
 			t.Errorf("it was asked %q", got)
 		}
 	}
+}
+
+func TestStatsEndWithTheirContext(t *testing.T) {
+	alive := memcachetest.Start(t, nil)
+	alive.Do("set a 0 0 5\r\nvalue")
+	silent := memcachetest.StartHostile(t, memcachetest.InTurn(memcachetest.NoReply()))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	stats, err := memcache.Stats(ctx, []memcache.Server{{Addr: alive.Addr()}, {Addr: silent.Addr()}}, dial)
+	if !errors.Is(err, core.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), silent.Addr()) {
+		t.Errorf("error is %v", err)
+	}
+	if stats.Items != 1 {
+		t.Errorf("%+v", stats)
+	}
+}
+
+func dial(ctx context.Context, s memcache.Server) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, s.Network(), s.Address())
 }
