@@ -55,6 +55,9 @@ func Run(t *testing.T, cfg Config) {
 	var hung atomic.Bool
 	for _, v := range views {
 		t.Run(v.name, func(t *testing.T) {
+			if cfg.Parallel {
+				t.Parallel()
+			}
 			for _, c := range casesOf(cfg.Profile) {
 				t.Run(c.id, func(t *testing.T) {
 					if cfg.Parallel {
