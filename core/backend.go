@@ -171,6 +171,19 @@ type Stats struct {
 	Misses      uint64 // keys read and not found
 	Evictions   uint64 // items dropped to make room
 	Expirations uint64 // items dropped because their time was over
+
+	Pool PoolStats // of a backend that draws clients from a pool
+}
+
+// PoolStats are figures of a pool of clients since it was opened. In WaitTime are
+// waits for a client to be free, or to be made.
+type PoolStats struct {
+	Total     uint64        // clients there are now
+	Idle      uint64        // those that are free
+	Acquired  uint64        // those that are in use
+	Waits     uint64        // verbs that had to wait for a client
+	WaitTime  time.Duration // how long they did, in all
+	Destroyed uint64        // clients that are no more
 }
 
 // A StatsReader keeps figures of its own.

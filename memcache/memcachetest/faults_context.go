@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
 )
 
 // contextEndsVerbs cancels verbs that wait for a server which stands still, or
@@ -17,8 +18,9 @@ import (
 func contextEndsVerbs(v *victim) {
 	server := Start(v, nil)
 	proxy := StartProxy(v, server.Addr(), nil)
-	c := v.open(patient, proxy.Addr())
-	deaf := v.open(patient, StartHostile(v, func(c *Conn) { <-c.hostile.done }).Addr())
+	opts := memcache.Options{Timeout: 5 * time.Second} // for which Close may wait for what was given up
+	c := v.open(opts, proxy.Addr())
+	deaf := v.open(opts, StartHostile(v, func(c *Conn) { <-c.hostile.done }).Addr())
 	v.wantErr("Set", c.Set(v.Context(), "k", make([]byte, 1000), 0), nil)
 
 	ends := func(what string, verb func(ctx context.Context) error) {

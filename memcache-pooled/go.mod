@@ -1,0 +1,32 @@
+module github.com/cachewire/cachewire/memcache-pooled
+
+go 1.25.0
+
+require (
+	github.com/cachewire/cachewire/conformance v0.1.0
+	github.com/cachewire/cachewire/core v0.1.0
+	github.com/cachewire/cachewire/memcache v0.1.0
+	github.com/jackc/puddle/v2 v2.2.3
+	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2
+)
+
+require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
+	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
+	golang.org/x/sync v0.1.0 // indirect
+)
+
+replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/benchmarks => ../benchmarks
+	github.com/cachewire/cachewire/conformance => ../conformance
+	github.com/cachewire/cachewire/core => ../core
+	github.com/cachewire/cachewire/docs => ../docs
+	github.com/cachewire/cachewire/encoding => ../encoding
+	github.com/cachewire/cachewire/encoding/msgpack => ../encoding/msgpack
+	github.com/cachewire/cachewire/encoding/zstd => ../encoding/zstd
+	github.com/cachewire/cachewire/memcache => ../memcache
+	github.com/cachewire/cachewire/memcache-pooled => ../memcache-pooled
+	github.com/cachewire/cachewire/memcache-pure => ../memcache-pure
+	github.com/cachewire/cachewire/memory => ../memory
+	github.com/cachewire/cachewire/null => ../null
+)

@@ -1,0 +1,130 @@
+package memcachepooled
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/puddle/v2"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
+)
+
+type resource = puddle.Resource[*client]
+
+// acquire answers a client, which is the caller's until release.
+func (b *Backend) acquire(ctx context.Context) (*resource, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// TryAcquire is the quick one, but begins to make a client if none is idle.
+	if b.idle.Load() > 0 {
+		if res, err := b.pool.TryAcquire(ctx); err == nil {
+			b.idle.Add(-1)
+			return res, nil
+		}
+	}
+	within, cancel := context.WithTimeout(ctx, b.opts.AcquireTimeout)
+	defer cancel()
+	defer context.AfterFunc(b.closing, cancel)()
+	res, err := b.pool.Acquire(within)
+	switch {
+	case err == nil:
+		b.idle.Store(int64(b.pool.Stat().IdleResources()))
+		return res, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, puddle.ErrClosedPool) || b.closing.Err() != nil:
+		return nil, core.ErrClosed
+	}
+	s := b.pool.Stat()
+	return nil, fmt.Errorf("%w: pool exhausted: %d of %d clients (MaxClients) were in use for %v (AcquireTimeout); %d verbs have waited %v in all",
+		core.ErrUnavailable, s.AcquiredResources(), s.MaxResources(), b.opts.AcquireTimeout, s.EmptyAcquireCount(), s.EmptyAcquireWaitTime())
+}
+
+// release gives res back, whose last verb ended in err. What is not known to be
+// sound is destroyed.
+func (b *Backend) release(res *resource, err error) {
+	if !isAnswer(err) || time.Since(res.CreationTime()) > b.opts.MaxLifetime {
+		res.Destroy()
+		return
+	}
+	res.Release()
+	b.idle.Add(1)
+}
+
+// fill makes MinClients clients, with a connection to each server.
+func (b *Backend) fill() error {
+	if b.opts.Lazy {
+		return nil
+	}
+	var errs []error
+	var mu sync.Mutex // guards errs
+	var all sync.WaitGroup
+	for range b.opts.MinClients {
+		res, err := b.acquire(context.Background())
+		if err != nil {
+			return err
+		}
+		all.Go(func() {
+			for server := range b.addrs {
+				err := res.Value().do(&request{verb: verbPing, server: server}, b.opts.Timeout)
+				if !isAnswer(err) {
+					mu.Lock()
+					errs = append(errs, memcache.Unavailable(b.router.Servers()[server], err))
+					mu.Unlock()
+					res.Destroy()
+					return
+				}
+			}
+			b.release(res, nil)
+		})
+	}
+	all.Wait()
+	if len(errs) != 0 {
+		return errs[0]
+	}
+	return nil
+}
+
+// reap destroys clients that have been idle for too long, until Close.
+func (b *Backend) reap() {
+	ticks := time.NewTicker(max(time.Millisecond, min(b.opts.MaxIdleTime, b.opts.MaxLifetime)/4))
+	defer ticks.Stop()
+	for {
+		select {
+		case <-b.closing.Done():
+			return
+		case <-ticks.C:
+		}
+		spare := int(b.pool.Stat().TotalResources()) - b.opts.MinClients
+		for _, res := range b.pool.AcquireAllIdle() {
+			switch {
+			case time.Since(res.CreationTime()) > b.opts.MaxLifetime:
+				res.Destroy()
+				spare--
+			case spare > 0 && res.IdleDuration() > b.opts.MaxIdleTime:
+				res.Destroy()
+				spare--
+			default:
+				res.ReleaseUnused()
+			}
+		}
+		b.idle.Store(int64(b.pool.Stat().IdleResources()))
+	}
+}
+
+func (b *Backend) poolStats() core.PoolStats {
+	s := b.pool.Stat()
+	return core.PoolStats{
+		Total:     uint64(s.TotalResources()),
+		Idle:      uint64(s.IdleResources()),
+		Acquired:  uint64(s.AcquiredResources()),
+		Waits:     uint64(s.EmptyAcquireCount()),
+		WaitTime:  s.EmptyAcquireWaitTime(),
+		Destroyed: b.destroyed.Load(),
+	}
+}
