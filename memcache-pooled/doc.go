@@ -40,8 +40,9 @@
 // A time to live may last up to four seconds longer, for memcached counts whole
 // seconds and starts in the middle of one. One above 30 days is sent as a date,
 // for which the server's clock has to be right. A value of more than 1 MiB is
-// core.ErrTooLarge unless the server was started with another -I; a Set of such a
-// value deletes what was there. Flush through a prefix, and TTL, are
+// core.ErrTooLarge unless the server was started with another -I; a Set, Replace or
+// CompareAndSwap of such a value deletes what was there, which is how memcached
+// handles the binary protocol. Flush through a prefix, and TTL, are
 // errors.ErrUnsupported.
 //
 // The library has no Replace and no Touch. They read the whole item and store it

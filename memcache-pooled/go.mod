@@ -5,6 +5,7 @@ go 1.25.0
 require (
 	github.com/cachewire/cachewire/conformance v0.1.0
 	github.com/cachewire/cachewire/core v0.1.0
+	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
 	github.com/jackc/puddle/v2 v2.2.3
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2
@@ -12,7 +13,6 @@ require (
 
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect
-	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
 	golang.org/x/sync v0.1.0 // indirect
 )
 

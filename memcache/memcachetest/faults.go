@@ -32,6 +32,7 @@ var faults = []struct {
 	{"a dead server's keys move with Eject, and come back", ejectMovesKeys},
 	{"an ejected server is left alone, but for one verb each cool-down", ejectedServerIsLeftAlone},
 	{"a server is killed, paused and restarted under load", serverComesAndGoes},
+	{"a name is resolved on each dial", namesAreResolvedOnEachDial},
 	{"nonsense is not believed", nonsenseIsNotBelieved},
 	{"half a reply is none", halfAReplyIsNone},
 	{"a reply that drips has the time-out of one that never comes", replyThatDripsTimesOut},

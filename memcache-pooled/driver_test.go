@@ -1,0 +1,86 @@
+package memcachepooled_test
+
+import (
+	"strings"
+	"testing"
+
+	rainycape "github.com/rainycape/memcache"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
+)
+
+func openURL(t *testing.T, url string) *core.Cache {
+	t.Helper()
+	c, err := core.Open(t.Context(), url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestEveryFormOfURLOpensACache(t *testing.T) {
+	servers := memcachetest.StartN(t, 2, nil).Addrs()
+	socket := memcachetest.Start(t, &memcachetest.Options{Unix: true}).Addr()
+	for _, url := range []string{
+		"memcache+pooled://" + servers[0] + "?timeout=10s",
+		"memcache+pooled://" + servers[0] + "," + servers[1] + "?timeout=10s&size=2&max=8&lazy=true&max_idle_time=1m&max_lifetime=1h&acquire_timeout=1s&hash=ketama_weighted&dead=eject&eject_after=2&cool_down=1m&keys=sha1",
+		"memcache+pooled://?server=" + servers[0] + "&server=" + servers[1] + "&weight=1&weight=3&timeout=10s&keys=base64",
+		"memcache+pooled://" + socket + "?timeout=10s&size=3&hash=modula&prefix=p:",
+	} {
+		c := openURL(t, url)
+		set(t, c, "key with spaces", url)
+		wantValue(t, c, "key with spaces", url)
+		wantErr(t, c.Ping(t.Context()), nil)
+	}
+}
+
+func TestAURLThatIsWrongIsErrConfig(t *testing.T) {
+	for url, part := range map[string]string{
+		"memcache+pooled://":                               "server=host:port",
+		"memcache+pooled://a:11211?size=-1":                "size",
+		"memcache+pooled://a:11211?max=0":                  "max",
+		"memcache+pooled://a:11211?size=9&max=8":           "MinClients is 9, want 0 to MaxClients, which is 8",
+		"memcache+pooled://a:11211?max_idle_time=0":        "max_idle_time",
+		"memcache+pooled://a:11211?max_lifetime=1":         "max_lifetime",
+		"memcache+pooled://a:11211?acquire_timeout=-1s":    "acquire_timeout",
+		"memcache+pooled://a:11211?timeout=0":              "timeout",
+		"memcache+pooled://a:11211?lazy=1":                 "lazy",
+		"memcache+pooled://a:11211?hash=md5":               "ketama, ketama_weighted, python_memcached, modula",
+		"memcache+pooled://a:11211?tls=true":               `unknown parameter "tls"; known: acquire_timeout, cool_down, dead, eject_after, hash, keys, lazy, max, max_idle_time, max_lifetime, server, size, timeout, weight, prefix, default_ttl`,
+		"memcache+pooled://user:secret@a:11211":            "host:port",
+		"memcache+pooled://?server=a&server=b&weight=1":    "weight",
+		"memcache+pooled:///run/memcached.sock?size=a-lot": "size",
+	} {
+		c, err := core.Open(t.Context(), url, nil)
+		wantErr(t, err, core.ErrConfig)
+		if err != nil && (!strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%s: error is %v", url, err)
+		}
+		if c != nil {
+			t.Errorf("%s: there is a cache", url)
+		}
+	}
+}
+
+func TestAsHandsOutAClient(t *testing.T) {
+	servers := memcachetest.StartN(t, 3, nil)
+	c := openCache(t, patient, servers.Addrs()...)
+	var client *rainycape.Client
+	if !c.As(&client) {
+		t.Fatal("As answers false")
+	}
+	for _, key := range []string{"a", "b", "c", "d", "e", "f"} { // on all servers
+		set(t, c, key, "value of "+key)
+		if item, err := client.Get(key); err != nil || string(item.Value) != "value of "+key {
+			t.Errorf("Get = %v, %v", item, err)
+		}
+	}
+	wantErr(t, client.Flush(0), nil)
+	for _, server := range servers {
+		if n := server.Stat("cmd_flush"); n != "1" {
+			t.Errorf("%s flushes", n)
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package memcachepooled_test
+
+const raceEnabled = false
