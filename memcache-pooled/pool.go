@@ -61,32 +61,37 @@ func (b *Backend) fill() error {
 	if b.opts.Lazy {
 		return nil
 	}
-	var errs []error
-	var mu sync.Mutex // guards errs
-	var all sync.WaitGroup
-	for range b.opts.MinClients {
-		res, err := b.acquire(context.Background())
-		if err != nil {
+	clients := make([]*resource, b.opts.MinClients)
+	for i := range clients { // all, before one of them is idle
+		var err error
+		if clients[i], err = b.acquire(context.Background()); err != nil {
 			return err
 		}
-		all.Go(func() {
-			for server := range b.addrs {
-				err := res.Value().do(&request{verb: verbPing, server: server}, b.opts.Timeout)
-				if !isAnswer(err) {
-					mu.Lock()
-					errs = append(errs, memcache.Unavailable(b.router.Servers()[server], err))
-					mu.Unlock()
-					res.Destroy()
-					return
-				}
-			}
-			b.release(res, nil)
-		})
+	}
+	errs := make([]error, len(clients))
+	var all sync.WaitGroup
+	for i, res := range clients {
+		all.Go(func() { errs[i] = b.connect(res) })
 	}
 	all.Wait()
-	if len(errs) != 0 {
-		return errs[0]
+	for _, err := range errs {
+		if err != nil {
+			return err // one tells enough
+		}
 	}
+	return nil
+}
+
+// connect connects the client of res with each server, and releases it.
+func (b *Backend) connect(res *resource) error {
+	for server := range b.addrs {
+		err := res.Value().do(&request{verb: verbPing, server: server}, b.opts.Timeout)
+		if !isAnswer(err) {
+			b.release(res, err)
+			return memcache.Unavailable(b.router.Servers()[server], err)
+		}
+	}
+	b.release(res, nil)
 	return nil
 }
 

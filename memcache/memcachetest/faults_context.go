@@ -41,7 +41,7 @@ func contextEndsVerbs(v *victim) {
 	proxy.Set(&ProxyOptions{Drip: 50 * time.Millisecond})
 	ends("Get of a reply that drips", func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err })
 	proxy.Set(nil)
-	large := make([]byte, 64<<20)
+	large := make([]byte, 12<<20)
 	ends("Set that nobody takes", func(ctx context.Context) error { return deaf.Set(ctx, "k", large, 0) })
 	server.Pause()
 	for _, verb := range verbs {
