@@ -6,7 +6,10 @@ require (
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
+	github.com/cachewire/cachewire/memcache-pooled v0.1.0
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
+	github.com/jackc/puddle/v2 v2.2.3
+	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2
 )
 
 require (

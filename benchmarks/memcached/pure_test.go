@@ -66,14 +66,19 @@ func bare(addr string) rival {
 	}
 }
 
-// ours is a core.Cache over the driver.
-func ours(b *testing.B, name, addr string, ctx context.Context) rival {
+// pure is memcache-pure at addr.
+func pure(b *testing.B, addr string) core.Backend {
 	backend, err := memcachepure.New([]memcache.Server{{Addr: addr}}, &memcachepure.Options{
 		Options: memcache.Options{Timeout: timeout}, MaxIdle: idle,
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
+	return backend
+}
+
+// ours is a core.Cache over backend.
+func ours(b *testing.B, name string, backend core.Backend, ctx context.Context) rival {
 	c, err := core.New(backend, nil)
 	if err != nil {
 		b.Fatal(err)
@@ -90,6 +95,17 @@ func ours(b *testing.B, name, addr string, ctx context.Context) rival {
 }
 
 func BenchmarkPure(b *testing.B) {
+	nearAndFar(b, func(addr string, cancellable context.Context) []rival {
+		return []rival{
+			bare(addr),
+			ours(b, "cachewire", pure(b, addr), context.Background()),
+			ours(b, "cachewire, cancellable", pure(b, addr), cancellable),
+		}
+	})
+}
+
+// nearAndFar compares rivals at the address of a server, and of a proxy before it.
+func nearAndFar(b *testing.B, rivals func(addr string, cancellable context.Context) []rival) {
 	server := memcachetest.Start(b, nil)
 	server.Do("set count 2 0 1\r\n0")
 	for _, far := range []bool{false, true} {
@@ -100,12 +116,8 @@ func BenchmarkPure(b *testing.B) {
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		rivals := []rival{
-			bare(addr),
-			ours(b, "cachewire", addr, context.Background()),
-			ours(b, "cachewire, cancellable", addr, ctx),
-		}
-		b.Run(where, func(b *testing.B) { compare(b, rivals) })
+		all := rivals(addr, ctx)
+		b.Run(where, func(b *testing.B) { compare(b, all) })
 	}
 }
 
