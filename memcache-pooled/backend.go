@@ -156,10 +156,7 @@ func (u unresolved) String() string { return u.Address() }
 type routed struct{ *Backend }
 
 func (r routed) PickServer(key string) (*rainycape.Addr, error) {
-	server, err := r.router.Pick(key)
-	if err != nil {
-		return nil, err
-	}
+	server, _ := r.router.Pick(key)
 	return r.addrs[server], nil
 }
 

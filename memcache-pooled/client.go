@@ -55,6 +55,7 @@ type request struct {
 	key    string    // as it goes to the wire
 	token  *token    // of a compare verb
 	server int       // by its place
+	trial  bool      // of a server that was ejected
 
 	item   *rainycape.Item // to be stored, or got
 	number uint64          // to move a counter by, or its new value

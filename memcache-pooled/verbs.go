@@ -111,10 +111,9 @@ func (b *Backend) ask(ctx context.Context, key string, r *request) error {
 	if r.key, err = b.router.Encode(key); err != nil {
 		return err
 	}
-	if r.server, err = b.router.Pick(r.key); err != nil {
-		return err
-	}
+	r.server, r.trial = b.router.Pick(r.key)
 	if t := r.token; t != nil && (t.Expiration != b.origins[r.server] || t.Key != r.key) {
+		b.untried(r)
 		return core.ErrConflict
 	}
 	if r.item != nil {
@@ -123,12 +122,20 @@ func (b *Backend) ask(ctx context.Context, key string, r *request) error {
 	return b.do(ctx, r)
 }
 
+// untried says that the server of r was not asked.
+func (b *Backend) untried(r *request) {
+	if r.trial {
+		b.router.Untried(r.server)
+	}
+}
+
 // do does r with a client of the pool. The library knows no contexts: where ctx can
 // be done, a goroutine does r, and has the client until it has ended, also if
 // nobody waits for it any more. After an error of ctx r is that goroutine's.
 func (b *Backend) do(ctx context.Context, r *request) error {
 	res, err := b.acquire(ctx)
 	if err != nil {
+		b.untried(r)
 		return err
 	}
 	timeout := b.opts.Timeout

@@ -21,13 +21,13 @@ type Options struct {
 	memcache.Options
 
 	// MaxIdle is how many connections to each server are kept for the next verbs;
-	// 0 is 64.
+	// 0 is 64. They are kept until Close, however long they are idle.
 	MaxIdle int
 
 	// MaxOpen is how many connections to each server verbs may have; 0 is MaxIdle.
 	// Those above MaxIdle are closed after each verb. A verb that has to wait for
-	// one longer than Timeout is core.ErrUnavailable, and the multi verbs that store
-	// and delete use up to 32 each.
+	// one longer than Timeout is core.ErrUnavailable. A multi verb that stores or
+	// deletes uses up to 32; with fewer than that, its keys wait for each other.
 	MaxOpen int
 
 	// TLS, if not nil, is how to speak TLS with the servers. A ServerName that is
@@ -114,11 +114,8 @@ func (a *addr) String() string { return a.Addr }
 type selector struct{ *Backend }
 
 func (s selector) PickServer(key string) (net.Addr, error) {
-	place, err := s.router.Pick(key)
-	if err != nil {
-		return nil, err
-	}
-	return s.addrs[place], nil
+	server, _ := s.router.Pick(key)
+	return s.addrs[server], nil
 }
 
 func (s selector) Each(do func(net.Addr) error) error {
@@ -159,7 +156,8 @@ func (b *Backend) Traits() core.Traits {
 // As sets *target to a gomemcache.Client of the same servers if target is a
 // **gomemcache.Client. It has connections of its own, which Close closes once they
 // are idle. What is done by it is outside the contract: keys are those that go to
-// the wire.
+// the wire, contexts count for nothing, and what a server answers is believed, were
+// it a length of 4 GiB.
 func (b *Backend) As(target any) bool {
 	client, ok := target.(**gomemcache.Client)
 	if ok {

@@ -1,5 +1,5 @@
 // Package memcachepure is a driver for memcached over
-// [github.com/bradfitz/gomemcache], which all goroutines share.
+// [github.com/bradfitz/gomemcache], a client of it for each connection.
 //
 //	cache, err := core.Open(ctx, "memcache://cache1:11211,cache2:11211", nil)
 //
@@ -36,7 +36,12 @@
 // which the server has closed is sent again, once, over another. A write is not:
 // it may have arrived. But before the first byte of a request the driver looks
 // whether the server is still there, so that the restart of a server, as a rule,
-// costs neither.
+// costs neither. It does not look where the last request began less than two
+// milliseconds ago, nor on systems other than Unix.
+//
+// A reply that is none to the request is refused, and so is anything behind it. What
+// comes unasked later, and looks like a reply to the next request, cannot be told
+// from one.
 //
 // gomemcache knows no contexts, and a client of it does not tell which connection a
 // verb is on. So each connection has a client of its own, and a context that is done

@@ -169,6 +169,11 @@ func TestOnlyAReadIsSentAgain(t *testing.T) {
 			t.Errorf("GetMulti = %q", values)
 		}
 		requests := len(server.Requests())
+		wantErr(t, c.Ping(t.Context()), core.ErrUnavailable)
+		if n := len(server.Requests()) - requests; n != 2 {
+			t.Errorf("a Ping was sent %d times, want 2", n)
+		}
+		requests = len(server.Requests())
 		_, err = c.Get(t.Context(), "k")
 		wantErr(t, err, core.ErrUnavailable)
 		if n := len(server.Requests()) - requests; n != 2 {
@@ -188,6 +193,30 @@ func TestOnlyAReadIsSentAgain(t *testing.T) {
 				t.Errorf("a %s was sent %d times, want once", what, n)
 			}
 		}
+	}
+}
+
+// Items that came before the connection was lost stay, and the others are asked
+// for again.
+func TestGetMultiKeepsWhatHasCome(t *testing.T) {
+	const first = "VALUE a 0 1 7\r\n1\r\nVALUE b 0 1 7\r\n2\r\n"
+	server := memcachetest.StartHostile(t, memcachetest.InTurn(
+		memcachetest.ReplyAndClose(first), memcachetest.Reply("VALUE d 0 1 7\r\n4\r\nEND\r\n"),
+		memcachetest.ReplyAndClose(first), memcachetest.ReplyAndClose(""),
+	))
+	c := openCache(t, patient, server.Addr())
+	keys := []string{"a", "b", "c", "d"}
+	got, err := c.GetMulti(t.Context(), keys)
+	if len(got) != 3 || string(got["a"]) != "1" || string(got["b"]) != "2" || string(got["d"]) != "4" || err != nil {
+		t.Errorf("GetMulti = %q, %v", got, err)
+	}
+	if requests := server.Requests(); len(requests) != 2 || requests[1] != "gets c d\r\n" {
+		t.Errorf("the requests were %q", requests)
+	}
+	got, err = c.GetMulti(t.Context(), keys)
+	var multi *core.MultiError
+	if len(got) != 2 || !errors.As(err, &multi) || len(multi.Errors) != 2 || !errors.Is(multi.Errors["c"], core.ErrUnavailable) {
+		t.Errorf("GetMulti = %q, %v; want two values, and two errors", got, err)
 	}
 }
 

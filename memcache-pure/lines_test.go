@@ -59,26 +59,32 @@ func TestConnectionsAboveMaxIdleAreClosed(t *testing.T) {
 	}
 }
 
-// MaxOpen holds for verbs of every kind, also those that were given up.
+// MaxOpen holds for verbs of every kind.
 func TestThereAreNoMoreConnectionsThanMaxOpen(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
 	opts := *patient
 	opts.MaxOpen = 2
 	c := openCache(t, &opts, proxy.Addr())
-	set(t, c, "k", "v")
 	server.Pause()
-	defer server.Resume()
-	together(20, func() {
+	var verbs sync.WaitGroup
+	for range 10 {
 		for _, verb := range []func(context.Context) error{
-			c.Ping, c.Flush, func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err },
+			c.Ping, c.Flush, func(ctx context.Context) error { _, err := c.GetMulti(ctx, []string{"k"}); return err },
 		} {
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
-			wantErr(t, verb(ctx), context.DeadlineExceeded)
-			cancel()
+			verbs.Go(func() {
+				for range 3 {
+					wantErr(t, verb(context.Background()), nil)
+				}
+			})
 		}
-	})
-	eventually(t, "connections are 2 or fewer", func() bool { return proxy.Open() <= 2 })
+	}
+	eventually(t, "there are 2 connections", func() bool { return proxy.Open() == 2 })
+	server.Resume()
+	verbs.Wait()
+	if n := proxy.Dialled(); n != 2 {
+		t.Errorf("%d connections were made, want 2", n)
+	}
 }
 
 // A verb waits for one of MaxOpen connections until one is free, its context is
@@ -108,7 +114,7 @@ func TestAVerbWaitsForAConnection(t *testing.T) {
 	}
 
 	opts = *impatient
-	opts.MaxOpen = 1
+	opts.MaxOpen, opts.Timeout = 1, 2*time.Second // within which all three begin
 	c = openCache(t, &opts, proxy.Addr())
 	server.Pause()
 	defer server.Resume()
@@ -119,7 +125,7 @@ func TestAVerbWaitsForAConnection(t *testing.T) {
 	for range cap(errs) {
 		err := <-errs
 		wantErr(t, err, core.ErrUnavailable)
-		if strings.Contains(err.Error(), "all 1 connections (MaxOpen) were in use for 200ms") {
+		if strings.Contains(err.Error(), "all 1 connections (MaxOpen) were in use for 2s") {
 			waited++
 		}
 	}

@@ -23,7 +23,7 @@ const (
 // at a time over a connection, so that they go out over several.
 func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
 	encoded, original, failed := encoding.EncodeKeys(keys, b.router.Encode)
-	chunks := b.split(encoded, func(key string, err error) { failed.Add(originalOf(original, key), err) })
+	chunks := b.split(encoded)
 	b.doAll(ctx, chunks)
 	items := make([]core.Item, 0, len(keys))
 	for _, r := range chunks {
@@ -49,7 +49,7 @@ func (b *Backend) doAll(ctx context.Context, requests []*request) {
 		}
 	}
 	var helpers sync.WaitGroup
-	for range min(len(requests), parallelism) - 1 {
+	for range min(len(requests), parallelism, b.maxOpen) - 1 {
 		helpers.Go(work)
 	}
 	work()
@@ -63,23 +63,18 @@ func originalOf(original map[string]string, encoded string) string {
 	return encoded
 }
 
-// split answers the chunks of keys, but for those that are "" and those that
-// failed is told of.
-func (b *Backend) split(keys []string, failed func(key string, err error)) []*request {
+// split answers the chunks of keys, but for those that are "".
+func (b *Backend) split(keys []string) []*request {
 	var chunks []*request
 	open := make([]*request, len(b.addrs)) // by server
 	for _, key := range keys {
 		if key == "" {
 			continue
 		}
-		server, err := b.router.Pick(key)
-		if err != nil {
-			failed(key, err)
-			continue
-		}
+		server, trial := b.router.Pick(key)
 		r := open[server]
 		if r == nil || len(r.keys) == chunkLen {
-			r = &request{verb: verbGetMulti, server: server}
+			r = &request{verb: verbGetMulti, server: server, trial: trial}
 			open[server] = r
 			chunks = append(chunks, r)
 		}

@@ -3,6 +3,7 @@ package memcachepure
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
@@ -33,6 +34,7 @@ type request struct {
 	token  *token    // of a compare verb
 	keys   []string  // of verbGetMulti
 	server int       // by its place
+	trial  bool      // of a server that was ejected
 
 	item   *gomemcache.Item // to be stored, or got
 	items  map[string]*gomemcache.Item
@@ -47,10 +49,9 @@ func (b *Backend) ask(ctx context.Context, key string, r *request) error {
 	if r.key, err = b.router.Encode(key); err != nil {
 		return err
 	}
-	if r.server, err = b.router.Pick(r.key); err != nil {
-		return err
-	}
+	r.server, r.trial = b.router.Pick(r.key)
 	if t := r.token; t != nil && (t.Expiration != b.addrs[r.server].origin || t.Key != r.key) {
+		b.untried(r)
 		return core.ErrConflict
 	}
 	return b.do(ctx, r)
@@ -62,6 +63,7 @@ func (b *Backend) do(ctx context.Context, r *request) error {
 	ls := b.lines[r.server]
 	l, err := ls.take(ctx)
 	if err != nil {
+		b.untried(r)
 		return err
 	}
 	if ctx.Done() == nil {
@@ -80,6 +82,13 @@ func (b *Backend) do(ctx context.Context, r *request) error {
 		return b.outcome(r.server, err)
 	}
 	return ctx.Err()
+}
+
+// untried says that the server of r was not asked.
+func (b *Backend) untried(r *request) {
+	if r.trial {
+		b.router.Untried(r.server)
+	}
 }
 
 // all does a request of this verb for every server at once, and joins the errors.
@@ -107,7 +116,7 @@ func call(client *gomemcache.Client, r *request) error {
 		}
 	case verbGetMulti:
 		if r.items, err = client.GetMulti(r.keys); memcache.IsLost(err) {
-			r.items, err = client.GetMulti(r.keys)
+			err = getRest(client, r)
 		}
 	case verbStore:
 		r.item.Key = r.key
@@ -123,8 +132,26 @@ func call(client *gomemcache.Client, r *request) error {
 	case verbFlush:
 		err = client.FlushAll()
 	case verbPing:
-		err = client.Ping()
+		if err = client.Ping(); memcache.IsLost(err) {
+			err = client.Ping()
+		}
 	}
+	return err
+}
+
+// getRest asks for those of r.keys that have not come.
+func getRest(client *gomemcache.Client, r *request) error {
+	var rest []string
+	for _, key := range r.keys {
+		if r.items[key] == nil {
+			rest = append(rest, key)
+		}
+	}
+	items, err := client.GetMulti(rest)
+	if r.items == nil {
+		r.items = items
+	}
+	maps.Copy(r.items, items)
 	return err
 }
 

@@ -15,8 +15,8 @@ import (
 //     left yet, so that even a write is sent once.
 //   - One deadline holds for a request and the whole of its reply, and end ends it
 //     early.
-//   - It lets no reply through that is none to this request. gomemcache believes a
-//     length of 4 GiB, another key's value, and a line that is cut short.
+//   - It lets no reply through that cannot be one to this request. gomemcache
+//     believes a length of 4 GiB, another key's value, and a line that is cut short.
 //   - What the server says of an error is a value, and not a text.
 //
 // As any net.Conn that gomemcache has, it is used by one goroutine at a time, but
@@ -80,7 +80,8 @@ func (w *wire) SetDeadline(t time.Time) error {
 }
 
 // shortPause is how soon after a request another one goes out unchecked: no server
-// can have been restarted in the meantime.
+// can have been restarted in the meantime. (Bytes that nobody asked for go unseen
+// then, too; those that come a little later would in any case.)
 const shortPause = 2 * time.Millisecond
 
 func (w *wire) Write(p []byte) (int, error) {

@@ -32,7 +32,9 @@ type Options struct {
 	Keys encoding.KeyEncoder
 
 	// Timeout is how long a server may take to be connected to, and then to
-	// answer a verb as a whole; 0 is 500 milliseconds.
+	// answer a request as a whole; 0 is 500 milliseconds. Each counts for itself:
+	// a verb may wait as long for a connection to be free, connect, and be
+	// answered, and a read whose connection is lost does the latter two again.
 	Timeout time.Duration
 }
 

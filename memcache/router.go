@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
 )
 
@@ -20,8 +19,12 @@ const (
 	// Eject moves them. After some failures in a row the server is left alone for
 	// a cool-down, and its keys belong to the next one. Then one verb tries it, and
 	// if that succeeds it has its keys back, with the values that they had
-	// before: old ones. Each process finds out for itself, so that for a while
-	// two may look for a key on two servers. A verb that its context ended tells
+	// before: old ones. If all servers are ejected, none is: each verb tries the
+	// one that its key belongs to.
+	//
+	// Each process finds out for itself, so that for a while two may look for a key
+	// on two servers. Failures are counted over all goroutines: where many verbs are
+	// under way, a server that restarts is ejected at once. A verb that its context ended tells
 	// nothing of its server: so that a silent one is ejected, Options.Timeout has
 	// to be shorter than the deadlines of the verbs.
 	Eject
@@ -115,19 +118,36 @@ func checked(encode encoding.KeyEncoder) encoding.KeyEncoder {
 }
 
 // Pick answers the server to ask for key, by its place in Servers. Key is what
-// goes to the wire. The error is core.ErrUnavailable: all servers are ejected.
-func (r *Router) Pick(key string) (int, error) {
+// goes to the wire. If it is the caller's to try a server after its cool-down,
+// trial is true, and Untried is to be called if the server is not asked after all.
+func (r *Router) Pick(key string) (server int, trial bool) {
 	if r.ejected.Load() == 0 {
-		return r.selector.Pick(key, nil), nil
+		return r.selector.Pick(key, nil), false
 	}
-	server := r.selector.Pick(key, r.resting)
-	if server >= 0 && !r.mayTry(server) {
+	if server = r.selector.Pick(key, r.resting); server >= 0 {
+		h := &r.health[server]
+		until := h.until.Load()
+		if until == 0 {
+			return server, false
+		}
+		// Its cool-down is over. Of all callers, one moves the end of it.
+		if r.now() >= until && h.until.CompareAndSwap(until, r.now()+int64(r.coolDown)) {
+			return server, true
+		}
 		server = r.selector.Pick(key, r.out)
 	}
-	if server < 0 {
-		return 0, fmt.Errorf("%w: all %d servers are ejected, each for %v", core.ErrUnavailable, len(r.servers), r.coolDown)
+	if server < 0 { // all are ejected, so none is
+		server = r.selector.Pick(key, nil)
 	}
-	return server, nil
+	return server, false
+}
+
+// Untried leaves the trial of server to the next one.
+func (r *Router) Untried(server int) {
+	h := &r.health[server]
+	if until := h.until.Load(); until != 0 {
+		h.until.CompareAndSwap(until, r.now())
+	}
 }
 
 // isResting tells whether server is ejected, and its cool-down not over.
@@ -138,14 +158,6 @@ func (r *Router) isResting(server int) bool {
 
 // isOut tells whether server is ejected.
 func (r *Router) isOut(server int) bool { return r.health[server].until.Load() != 0 }
-
-// mayTry tells whether the caller may ask server, whose cool-down is over if it was
-// ejected: of all callers, one.
-func (r *Router) mayTry(server int) bool {
-	h := &r.health[server]
-	until := h.until.Load()
-	return until == 0 || r.now() >= until && h.until.CompareAndSwap(until, r.now()+int64(r.coolDown))
-}
 
 // Report tells whether server has answered, if only with an error of its own.
 func (r *Router) Report(server int, answered bool) {

@@ -27,10 +27,7 @@ func newRouter(t *testing.T, opts memcache.Options) *memcache.Router {
 
 func pick(t *testing.T, r *memcache.Router, key string) int {
 	t.Helper()
-	server, err := r.Pick(key)
-	if err != nil {
-		t.Fatalf("Pick %q: %v", key, err)
-	}
+	server, _ := r.Pick(key)
 	return server
 }
 
@@ -141,23 +138,55 @@ func TestEjectMovesKeysAfterFailuresInARow(t *testing.T) {
 	})
 }
 
-func TestAllServersEjectedIsUnavailable(t *testing.T) {
+func TestIfAllServersAreEjectedNoneIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRouter(t, memcache.Options{Dead: memcache.Eject, Failures: 1, CoolDown: time.Second})
+		var keys [3]string
+		for server := range three {
+			keys[server] = keyOf(t, r, server)
+		}
 		for server := range three {
 			r.Report(server, false)
 		}
-		_, err := r.Pick("key")
-		if !errors.Is(err, core.ErrUnavailable) || !strings.Contains(err.Error(), "all 3 servers") {
-			t.Errorf("Pick: %v", err)
+		check := func() {
+			t.Helper()
+			for server, key := range keys {
+				if got := pick(t, r, key); got != server {
+					t.Errorf("a key of server %d is on %d", server, got)
+				}
+			}
 		}
+		check()
 		time.Sleep(time.Second)
-		tried := map[int]bool{}
-		for range three {
-			tried[pick(t, r, "key")] = true
+		check()
+		check()
+		r.Report(1, true)
+		for _, key := range keys {
+			if got := pick(t, r, key); got != 1 {
+				t.Errorf("one server is back, and a key is on %d", got)
+			}
 		}
-		if _, err := r.Pick("key"); len(tried) != 3 || !errors.Is(err, core.ErrUnavailable) {
-			t.Errorf("after the cool-down %v were tried, then %v", tried, err)
+	})
+}
+
+// A verb that is to try a server, and then does not ask it, leaves that to the next.
+func TestATrialThatWasNotMadeIsTheNextOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRouter(t, memcache.Options{Dead: memcache.Eject, Failures: 1, CoolDown: time.Minute})
+		key := keyOf(t, r, 1)
+		r.Report(1, false)
+		if got := pick(t, r, key); got == 1 {
+			t.Error("the key has not moved")
+		}
+		time.Sleep(time.Minute)
+		for range 3 {
+			if got := pick(t, r, key); got != 1 {
+				t.Error("nobody tries the server")
+			}
+			if got := pick(t, r, key); got == 1 {
+				t.Error("two try the server")
+			}
+			r.Untried(1)
 		}
 	})
 }
@@ -173,12 +202,12 @@ func TestOneOfManyTriesAServerAfterItsCoolDown(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
-				server, err := r.Pick(key)
+				server, trial := r.Pick(key)
+				if trial != (server == 0) {
+					t.Errorf("server %d, trial %t", server, trial)
+				}
 				mu.Lock()
 				defer mu.Unlock()
-				if err != nil {
-					t.Error(err)
-				}
 				if server == 0 {
 					tried++
 				}

@@ -106,7 +106,7 @@ func BenchmarkPure(b *testing.B) {
 
 // nearAndFar compares rivals at the address of a server, and of a proxy before it.
 func nearAndFar(b *testing.B, rivals func(addr string, cancellable context.Context) []rival) {
-	server := memcachetest.Start(b, nil)
+	server := memcachetest.Start(b, &memcachetest.Options{Args: []string{"-c", "8192"}})
 	server.Do("set count 2 0 1\r\n0")
 	for _, far := range []bool{false, true} {
 		addr, where := server.Addr(), "loopback"

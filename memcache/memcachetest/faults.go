@@ -92,7 +92,8 @@ func (v *victim) eventually(what string, ok func() bool) {
 }
 
 // takes says that do must take no longer than limit, once in some tries: a machine
-// that has other things to do is late, but never early.
+// that has other things to do is late, but never early. It is never late by
+// patience.
 func (v *victim) takes(what string, limit time.Duration, do func()) {
 	v.Helper()
 	var best time.Duration
@@ -102,6 +103,9 @@ func (v *victim) takes(what string, limit time.Duration, do func()) {
 		took := time.Since(start)
 		if took <= limit {
 			return
+		}
+		if took > limit+patience {
+			v.Fatalf("%s took %v, want %v", what, took, limit)
 		}
 		if try == 0 || took < best {
 			best = took
