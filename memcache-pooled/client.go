@@ -57,7 +57,8 @@ type request struct {
 	server int       // by its place
 	trial  bool      // of a server that was ejected
 
-	item   *rainycape.Item // to be stored, or got
+	stored rainycape.Item  // to be stored
+	got    *rainycape.Item // by verbGet
 	number uint64          // to move a counter by, or its new value
 }
 
@@ -122,7 +123,7 @@ func (c *client) next() error {
 func (c *client) call(r *request) (err error) {
 	switch r.verb {
 	case verbGet:
-		r.item, err = c.get(r.key)
+		r.got, err = c.get(r.key)
 	case verbStore:
 		return c.store(r)
 	case verbDelete:
@@ -132,7 +133,7 @@ func (c *client) call(r *request) (err error) {
 	case verbDecr:
 		r.number, err = c.Decrement(r.key, r.number)
 	case verbTouch:
-		return c.rewrite(r.key, func(item *rainycape.Item) { item.Expiration = r.item.Expiration })
+		return c.rewrite(r.key, func(item *rainycape.Item) { item.Expiration = r.stored.Expiration })
 	case verbFlush:
 		err = c.Flush(0)
 	case verbPing:
@@ -146,18 +147,18 @@ func (c *client) call(r *request) (err error) {
 func (c *client) store(r *request) error {
 	switch r.mode {
 	case core.Set:
-		return c.Set(r.item)
+		return c.Set(&r.stored)
 	case core.Add:
-		if err := c.Add(r.item); err != rainycape.ErrNotStored {
+		if err := c.Add(&r.stored); err != rainycape.ErrNotStored {
 			return err
 		}
 		return core.ErrExists
 	case core.Replace:
 		return c.rewrite(r.key, func(item *rainycape.Item) {
-			item.Value, item.Flags, item.Expiration = r.item.Value, r.item.Flags, r.item.Expiration
+			item.Value, item.Flags, item.Expiration = r.stored.Value, r.stored.Flags, r.stored.Expiration
 		})
 	default:
-		return c.swap(r.item)
+		return c.swap(&r.stored)
 	}
 }
 

@@ -37,7 +37,7 @@ func TestAPanicInTheLibraryIsAnErrorAndDestroysTheClient(t *testing.T) {
 			memcachetest.Reply(reply),
 			memcachetest.Reply(response(0, "\x00\x00\x00\x00", "", "12345678")),
 		))
-		b := open(t, patient, server.Addr())
+		b := open(t, impatient, server.Addr())
 		defer b.Close()
 		verb := func() (err error) {
 			if what == "Get" {
@@ -56,6 +56,10 @@ func TestAPanicInTheLibraryIsAnErrorAndDestroysTheClient(t *testing.T) {
 		if n := server.Dialled(); n != 2 {
 			t.Errorf("%s: %d connections were made, want 2", what, n)
 		}
+		eventually(t, "the client is destroyed", func() bool {
+			stats, _ := b.Stats(context.Background()) // of the server there are none
+			return stats.Pool.Destroyed == 1
+		})
 	}
 }
 
@@ -183,6 +187,7 @@ func TestARestartCostsOneWriteAtMost(t *testing.T) {
 	set(t, c, "k", "v")
 	server.Restart()
 	wantErr(t, c.Set(ctx, "k", nil, 0), core.ErrUnavailable)
+	eventually(t, "its client is destroyed", func() bool { return poolOf(t, c).Destroyed == 1 })
 	for name, write := range map[string]func() error{
 		"Set":    func() error { return c.Set(ctx, "k", []byte("v"), 0) },
 		"Add":    func() error { return c.Add(ctx, "k", []byte("v"), 0) },

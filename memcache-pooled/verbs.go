@@ -28,29 +28,28 @@ func (b *Backend) Get(ctx context.Context, key string) (core.Item, error) {
 	if err := b.ask(ctx, key, r); err != nil {
 		return core.Item{}, err
 	}
-	r.item.Expiration = b.origins[r.server]
-	value := r.item.Value
-	return core.Item{Value: value[:len(value):len(value)], Flags: r.item.Flags, Token: (*token)(r.item)}, nil
+	r.got.Expiration = b.origins[r.server]
+	return core.Item{Value: r.got.Value, Flags: r.got.Flags, Token: (*token)(r.got)}, nil
 }
 
 // Store stores item, or for CompareAndDelete deletes it, on mode's condition.
 // memcached has no word for that: it is a compare-and-swap with a date that is past.
 func (b *Backend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
-	r := &request{verb: verbStore, mode: mode, item: &rainycape.Item{}}
+	r := &request{verb: verbStore, mode: mode}
 	if mode == core.CompareAndSwap || mode == core.CompareAndDelete {
 		read, ok := item.Token.(*token)
 		if !ok || read == nil {
 			return core.ErrConflict
 		}
-		*r.item, r.token = rainycape.Item(*read), read
+		r.stored, r.token = rainycape.Item(*read), read
 	}
 	if mode == core.CompareAndDelete {
-		r.item.Value, r.item.Flags, r.item.Expiration = nil, 0, memcache.Past
+		r.stored.Value, r.stored.Flags, r.stored.Expiration = nil, 0, memcache.Past
 	} else {
-		r.item.Value, r.item.Flags = item.Value, item.Flags
-		r.item.Expiration = memcache.Expiry(item.TTL, time.Now())
+		r.stored.Value, r.stored.Flags = item.Value, item.Flags
+		r.stored.Expiration = memcache.Expiry(item.TTL, time.Now())
 		if ctx.Done() != nil { // the verb may go on when its caller does not wait any more
-			r.item.Value = bytes.Clone(item.Value)
+			r.stored.Value = bytes.Clone(item.Value)
 		}
 	}
 	return b.ask(ctx, item.Key, r)
@@ -82,7 +81,7 @@ func (b *Backend) move(ctx context.Context, v verb, key string, delta uint64) (u
 // Touch gives the item under key a new time to live. The library has no verb for
 // that: it reads the item and stores it again if it is still the same.
 func (b *Backend) Touch(ctx context.Context, key string, ttl time.Duration) error {
-	return b.ask(ctx, key, &request{verb: verbTouch, item: &rainycape.Item{Expiration: memcache.Expiry(ttl, time.Now())}})
+	return b.ask(ctx, key, &request{verb: verbTouch, stored: rainycape.Item{Expiration: memcache.Expiry(ttl, time.Now())}})
 }
 
 // Flush deletes everything on every server.
@@ -116,9 +115,7 @@ func (b *Backend) ask(ctx context.Context, key string, r *request) error {
 		b.untried(r)
 		return core.ErrConflict
 	}
-	if r.item != nil {
-		r.item.Key = r.key
-	}
+	r.stored.Key = r.key
 	return b.do(ctx, r)
 }
 
