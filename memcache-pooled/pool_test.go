@@ -205,9 +205,9 @@ func TestCloseWaitsForBorrowersNoLongerThanTheTimeOut(t *testing.T) {
 // Ten thousand borrowers share four clients while the server is restarted twice.
 func TestTenThousandBorrowersOfFourClients(t *testing.T) {
 	const borrowers = 10_000
-	lasts := 3 * time.Second
-	if raceEnabled {
-		lasts = 30 * time.Second
+	lasts, recovers := 3*time.Second, time.Second
+	if raceEnabled { // which makes ten thousand goroutines slow
+		lasts, recovers = 30*time.Second, 10*time.Second
 	}
 	server := memcachetest.Start(t, nil)
 	before := connections(t, server)
@@ -251,7 +251,7 @@ func TestTenThousandBorrowersOfFourClients(t *testing.T) {
 		eventually(t, "verbs succeed again", func() bool { return good.Load() > from+10 })
 		recovered = min(recovered, time.Since(start)) // the machine may have other things to do
 	}
-	if recovered > time.Second {
+	if recovered > recovers {
 		t.Errorf("it took %v to recover", recovered)
 	}
 	all.Wait()
