@@ -48,6 +48,23 @@ var multiCases = []testCase{
 		e.want("DeleteMulti", e.cache.DeleteMulti(e.ctx, []string{"a", "a"}), nil)
 		e.lacks("a")
 	}},
+	{"getmulti-tokens", "GetMulti answers each item with a token, which is good for a compare verb until the item changes.", func(e *env) {
+		keys := []string{"swap", "delete", "changed", "other"}
+		for _, key := range keys {
+			e.set(key, "old")
+		}
+		items, err := e.cache.GetItems(e.ctx, keys)
+		e.want("GetItems", err, nil)
+		e.set("changed", "new")
+		e.want("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, swap(items["swap"], "new")), nil)
+		e.holds("swap", "new")
+		e.failsFor("StoreMulti with CompareAndDelete",
+			e.cache.StoreMulti(e.ctx, core.CompareAndDelete, []core.Item{items["delete"], items["changed"]}),
+			map[string]error{"changed": core.ErrConflict})
+		e.lacks("delete")
+		e.holds("changed", "new")
+		e.holds("other", "old")
+	}},
 	{"getmulti-flags", "GetMulti of a core.Typed sees the flags of each item.", func(e *env) {
 		if e.cache.Traits().NoFlags {
 			e.decline("Item.Flags, by Traits.NoFlags")

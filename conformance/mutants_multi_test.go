@@ -31,6 +31,27 @@ var multiMutants = []planted{
 			return items, nil
 		}
 	}},
+	{"GetMulti answers items without tokens", "getmulti-tokens", func(m *mutant) {
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			items, err := m.reference.GetMulti(ctx, keys)
+			for i := range items {
+				items[i].Token = nil
+			}
+			return items, err
+		}
+	}},
+	{"StoreMulti with CompareAndDelete looks at no token", "getmulti-tokens", func(m *mutant) {
+		m.storeMulti = func(ctx ctxt, mode core.Mode, items []core.Item) error {
+			if mode != core.CompareAndDelete {
+				return m.reference.StoreMulti(ctx, mode, items)
+			}
+			var keys []string
+			for _, item := range items {
+				keys = append(keys, item.Key)
+			}
+			return m.reference.DeleteMulti(ctx, keys)
+		}
+	}},
 	{"GetMulti drops the flags", "getmulti-flags", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			items, err := m.reference.GetMulti(ctx, keys)

@@ -35,7 +35,7 @@ type Item struct {
 	TTL time.Duration
 
 	// Token identifies this state of the item for CompareAndSwap and
-	// CompareAndDelete. It is set by GetItem and means something only to the
+	// CompareAndDelete. It is set by GetItem and GetItems, and means something only to the
 	// backend that made it; it holds a pointer, so that it costs no allocation.
 	Token any
 }

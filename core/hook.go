@@ -26,7 +26,7 @@ type Op struct {
 	Keys     []string      // as the caller gave them, read-only; nil for Flush, Ping and Stats
 	Start    time.Time     // when the verb began
 	Duration time.Duration // how long it took
-	Hits     int           // keys found by Get, GetItem, GetMulti, Exists, TTL and Count
+	Hits     int           // keys found by Get, GetItem, GetMulti, GetItems, Exists, TTL and Count
 	Misses   int           // keys they did not find; a key that failed is neither
 	Err      error         // what the verb returned
 

@@ -24,6 +24,19 @@ func (c *Cache) GetMulti(ctx context.Context, keys []string) (map[string][]byte,
 	return values, cl.endMulti(failed, len(keys), err)
 }
 
+// GetItems is GetMulti with each item's flags and its token for the compare verbs,
+// as GetItem answers them. TTL is 0 in all.
+func (c *Cache) GetItems(ctx context.Context, keys []string) (map[string]Item, error) {
+	var cl call
+	cl.beginMulti(ctx, c, "GetItems", keys)
+	items, failed, err := c.loadMulti(&cl, keys)
+	found := make(map[string]Item, len(items))
+	for _, item := range items {
+		found[item.Key] = item
+	}
+	return found, cl.endMulti(failed, len(keys), err)
+}
+
 // SetMulti stores every value of values, whatever was there. The error is a
 // *MultiError or ErrClosed, here and in all multi verbs.
 func (c *Cache) SetMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {

@@ -41,6 +41,10 @@ var verbs = []verb{
 		_, err := c.GetMulti(ctx, []string{key})
 		return err
 	}},
+	{name: "GetItems", kind: multi, reads: true, call: func(ctx context.Context, c *core.Cache, key string, _ time.Duration) error {
+		_, err := c.GetItems(ctx, []string{key})
+		return err
+	}},
 	{name: "Exists", kind: single, reads: true, call: func(ctx context.Context, c *core.Cache, key string, _ time.Duration) error {
 		_, err := c.Exists(ctx, key)
 		return err

@@ -1,0 +1,225 @@
+package dependency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// Options are the settings of a Dependency.
+type Options struct {
+	// TTL is the time to live of wires. It should be no less than that of the items
+	// which are wired: an item that outlives its wire is not found. 0 is the
+	// default of the cache.
+	TTL time.Duration
+
+	// AnyMaster allows master keys that end in a digit, for those who know that
+	// none of theirs is the beginning of another.
+	AnyMaster bool
+}
+
+// A Dependency wires items of a cache to master keys. It has no state of its own:
+// any number of them, in any number of processes, work on the same wires. Many
+// goroutines may use it at once.
+//
+// The verbs take few calls of the cache, however many keys there are: Add and
+// AddMulti 2, and 2 more for each time that a number which they drew was taken,
+// as it is where the counter was lost; Delete 3, one more where more than 100 keys
+// are wired, and now and then one more where wires have expired.
+type Dependency struct {
+	cache *core.Cache
+	opts  Options
+}
+
+// New answers a Dependency whose wires are in cache. A nil opts is the zero Options.
+func New(cache *core.Cache, opts *Options) *Dependency {
+	d := &Dependency{cache: cache, opts: Options{TTL: core.DefaultTTL}}
+	if opts != nil {
+		d.opts = *opts
+		if d.opts.TTL == 0 {
+			d.opts.TTL = core.DefaultTTL
+		}
+	}
+	return d
+}
+
+const (
+	// probe is how many wires are asked for together with the counter, which tells
+	// how many there are.
+	probe = 100
+
+	// maxCount is the highest count that is believed: each of its numbers has to be
+	// asked for.
+	maxCount = 10_000_000
+
+	// spentTTL is for how long a wire that was used stays, if the numbers cannot begin
+	// anew.
+	spentTTL = time.Hour
+
+	// settledAfter is after how long no Add is under way any more: one that has
+	// drawn its number wires it within a minute. The rest is for clocks that differ.
+	settledAfter = 2 * time.Minute
+
+	// maxTries is how often Add draws a number.
+	maxTries = 20
+)
+
+// NextKey answers a new key for a wire: the one after those that were given out.
+func (d *Dependency) NextKey(ctx context.Context, master string) (string, error) {
+	keys, err := d.NextKeys(ctx, master, 1)
+	if err != nil {
+		return "", err
+	}
+	return keys[0], nil
+}
+
+// NextKeys answers n new keys for wires. With n below 1 it answers none.
+func (d *Dependency) NextKeys(ctx context.Context, master string, n int) ([]string, error) {
+	if n < 1 {
+		return nil, nil
+	}
+	last, err := d.draw(ctx, master, uint64(n))
+	if err != nil {
+		return nil, err
+	}
+	return numbered(master, last-uint64(n)+1, last), nil
+}
+
+// draw moves the counter of master by n, and answers where it stands.
+func (d *Dependency) draw(ctx context.Context, master string, n uint64) (uint64, error) {
+	if err := d.check(master); err != nil {
+		return 0, err
+	}
+	last, err := d.cache.IncrFrom(ctx, master, n, 0, 0)
+	if err == nil && last < n {
+		return 0, fmt.Errorf("%w: the counter %q wrapped around", core.ErrNotNumber, master)
+	}
+	return last, err
+}
+
+func (d *Dependency) check(master string) error {
+	if master == "" {
+		return fmt.Errorf("%w: the master key is empty", core.ErrInvalidKey)
+	}
+	if last := master[len(master)-1]; '0' <= last && last <= '9' && !d.opts.AnyMaster {
+		return fmt.Errorf("%w: the master key %.100q ends in a digit, and followed by a number it can be another's; end it in a delimiter, as %.100q",
+			core.ErrInvalidKey, master, master+":")
+	}
+	return nil
+}
+
+// numbered answers the keys of wires from first to last.
+func numbered(master string, first, last uint64) []string {
+	keys := make([]string, 0, last-first+1)
+	for i := first; i <= last; i++ {
+		keys = append(keys, master+strconv.FormatUint(i, 10))
+	}
+	return keys
+}
+
+// Add wires key to master.
+func (d *Dependency) Add(ctx context.Context, master, key string) error {
+	return d.AddMulti(ctx, master, []string{key})
+}
+
+// AddMulti wires keys to master. The error is nil, or a *core.MultiError that has
+// those which could not be wired, or that of the counter, and then none was wired.
+func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string) error {
+	for _, key := range keys {
+		if !isKey(key) {
+			return fmt.Errorf("%w: a key of %d bytes cannot be wired, want 1 to %d", core.ErrInvalidKey, len(key), core.MaxKeyLen)
+		}
+	}
+	var failed core.MultiError
+	jump := uint64(0)
+	for try := range maxTries {
+		if len(keys) == 0 {
+			return failed.Err()
+		}
+		n := uint64(len(keys))
+		last, err := d.draw(ctx, master, jump+n)
+		if err == core.ErrMiss {
+			return nil // nothing is kept in this cache, so that there is nothing to be dropped
+		}
+		if err != nil {
+			if len(failed.Errors) == 0 {
+				return err
+			}
+			for _, key := range keys {
+				failed.Add(key, err)
+			}
+			return failed.Err()
+		}
+		keys = d.wire(ctx, master, last-n+1, keys, &failed)
+		// The counter was lost, and the numbers of old wires are given out again. A jump
+		// leaves them behind, so that the counter covers them, too.
+		if try > 0 {
+			jump = max(16, 2*jump)
+		}
+	}
+	for _, key := range keys {
+		failed.Add(key, fmt.Errorf("%w: %d numbers of %q were all taken", core.ErrConflict, maxTries, master))
+	}
+	return failed.Err()
+}
+
+func isKey(key string) bool { return 0 < len(key) && len(key) <= core.MaxKeyLen }
+
+// wire wires keys by the numbers from first on, and answers those whose number was
+// taken.
+func (d *Dependency) wire(ctx context.Context, master string, first uint64, keys []string, failed *core.MultiError) (taken []string) {
+	items := make([]core.Item, len(keys))
+	for i, key := range keys {
+		items[i] = d.item(master+strconv.FormatUint(first+uint64(i), 10), key, d.opts.TTL)
+	}
+	err := d.cache.StoreMulti(ctx, core.Add, items)
+	if err == nil {
+		return nil
+	}
+	for i, key := range keys {
+		switch err := errorOf(err, items[i].Key); {
+		case errors.Is(err, core.ErrExists):
+			taken = append(taken, key)
+		case err != nil:
+			failed.Add(key, err)
+		}
+	}
+	return taken
+}
+
+func (d *Dependency) item(wire, key string, ttl time.Duration) core.Item {
+	return core.Item{Key: wire, Value: []byte(key), Flags: core.FlagText, TTL: ttl}
+}
+
+// errorOf answers the error of key in that of a multi verb.
+func errorOf(err error, key string) error {
+	var multi *core.MultiError
+	if errors.As(err, &multi) {
+		return multi.Errors[key]
+	}
+	return err
+}
+
+// Keys answers the keys that are wired to master, each once, sorted.
+func (d *Dependency) Keys(ctx context.Context, master string) ([]string, error) {
+	return d.MultiKeys(ctx, []string{master})
+}
+
+// MultiKeys answers the keys that are wired to any of masters, each once, sorted.
+// Beside an error it answers those that it could read.
+func (d *Dependency) MultiKeys(ctx context.Context, masters []string) ([]string, error) {
+	var all []string
+	var errs []error
+	for _, master := range masters {
+		g, err := d.read(ctx, master)
+		errs = append(errs, err)
+		all = append(all, g.keys()...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), errors.Join(errs...)
+}

@@ -1,0 +1,37 @@
+// Package dependency invalidates many items of a cache with one call, in two ways.
+//
+// # Wires
+//
+// A [Dependency] is a wire between items: modules that know nothing of each other
+// wire their items to a master key, which says what they depend on, and one call
+// drops all of them.
+//
+//	orders := dependency.New(cache, nil)
+//	err := orders.Add(ctx, "mk:order:100:", "page:100") // in one module
+//	err = orders.Add(ctx, "mk:order:100:", "total:100") // in another
+//	err = orders.Delete(ctx, "mk:order:100:")           // both items are gone
+//
+// What is stored is what wheezy.caching stores, a caching library for Python: under
+// the master key how many items have been wired, as a counter; under the master key
+// followed by 1, by 2 and so on the keys that are wired, as text. A Python program
+// on the same memcached wires what Delete deletes, and deletes what Add wired.
+//
+// So a master key takes the space of keys that begin with it, and one that ends in
+// a digit could meet another: "mk:order:1" followed by 11 is "mk:order:11" followed
+// by 1. A master key that ends in a digit is core.ErrInvalidKey; end it in a
+// delimiter.
+//
+// # What wires promise
+//
+// Items that were wired before a Delete began are deleted by it. An item that is
+// wired while a Delete runs is deleted by this one or by the next. That holds for
+// any number of processes, and wants three things: the counter is not evicted; each
+// Add takes less than a minute; and no Python program deletes by the same master key
+// meanwhile, for its delete loses what is wired beside it.
+//
+// Where the counter was evicted, the next Delete still finds the first 100 wires,
+// and the next Add that meets an old wire makes the counter cover the others again.
+//
+// Set an item before you wire it. Its wire should live as long as it does: see
+// [Options].TTL. The counter lives for ever, as that costs no round trip.
+package dependency

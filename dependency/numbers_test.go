@@ -1,0 +1,124 @@
+package dependency_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
+	"github.com/cachewire/cachewire/memory"
+)
+
+// An Add that has drawn its number before a Delete, and wires it afterwards, is
+// found by the next one, whatever happens in between.
+func TestALateWireIsFoundByTheNextDelete(t *testing.T) {
+	for name, between := range map[string]func(t *testing.T, d *dependency.Dependency){
+		"a Delete":  func(t *testing.T, d *dependency.Dependency) { wantErr(t, d.Delete(t.Context(), master), nil) },
+		"no Delete": func(*testing.T, *dependency.Dependency) {},
+		"many of both": func(t *testing.T, d *dependency.Dependency) {
+			for i := range 300 {
+				wantErr(t, d.Add(t.Context(), master, fmt.Sprint("other-", i)), nil)
+				if i%7 == 0 {
+					wantErr(t, d.Delete(t.Context(), master), nil)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := cacheOf(t, memory.New(nil))
+			d := dependency.New(c, nil)
+			wantErr(t, d.AddMulti(t.Context(), master, []string{"k1", "k2"}), nil)
+			set(t, c, "late")
+			wire, err := d.NextKey(t.Context(), master)
+			wantErr(t, err, nil)
+			wantErr(t, d.Delete(t.Context(), master), nil)
+			between(t, d)
+			wantErr(t, c.Add(t.Context(), wire, []byte("late"), 0), nil)
+			wantErr(t, d.Delete(t.Context(), master), nil)
+			if there(t, c, "late") {
+				t.Error("the item survived")
+			}
+		})
+	}
+}
+
+// The numbers begin anew after each Delete beside which nothing is added.
+func TestNumbersBeginAnew(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	d := dependency.New(c, nil)
+	for range 10 {
+		for i := range 50 {
+			wantErr(t, d.Add(t.Context(), master, fmt.Sprint("k", i)), nil)
+		}
+		wantErr(t, d.Delete(t.Context(), master), nil)
+		for _, key := range []string{master, master + "0", master + "1", master + "50"} {
+			if there(t, c, key) {
+				t.Errorf("after Delete %s is there", key)
+			}
+		}
+	}
+}
+
+// Where wires have expired it takes two Deletes, some minutes apart: the first
+// cannot know whether a wire that is missing is about to be made.
+func TestNumbersBeginAnewWhereWiresHaveExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cacheOf(t, memory.New(nil))
+		d := dependency.New(c, &dependency.Options{TTL: time.Second})
+		ctx := t.Context()
+		for range 150 {
+			wantErr(t, d.Add(ctx, master, "k"), nil)
+		}
+		time.Sleep(time.Minute)
+		last, err := d.NextKey(ctx, master) // an Add is under way
+		wantErr(t, err, nil)
+		wantErr(t, d.Delete(ctx, master), nil)
+		for range 3 {
+			time.Sleep(30 * time.Second)
+			wantErr(t, d.Delete(ctx, master), nil)
+		}
+		if n, err := c.Count(ctx, master); n != 151 || err != nil {
+			t.Errorf("the counter is %d, %v, and an Add may be under way", n, err)
+		}
+		set(t, c, "late")
+		wantErr(t, c.Add(ctx, last, []byte("late"), 0), nil)
+		wantErr(t, d.Delete(ctx, master), nil)
+		if there(t, c, "late") {
+			t.Error("the late item survived")
+		}
+		time.Sleep(3 * time.Minute)
+		set(t, c, "k")
+		wantErr(t, d.Add(ctx, master, "k"), nil)
+		wantErr(t, d.Delete(ctx, master), nil)
+		if there(t, c, "k") {
+			t.Error("an item survived")
+		}
+		for _, key := range []string{master, master + "0", last} {
+			if there(t, c, key) {
+				t.Errorf("%s is there, long after", key)
+			}
+		}
+		wantErr(t, c.Close(), nil)
+	})
+}
+
+// A wire lives as long as Options say, and the counter for ever.
+func TestWiresHaveTheirTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := core.New(memory.New(nil), &core.Options{DefaultTTL: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		ctx := t.Context()
+		wantErr(t, dependency.New(c, &dependency.Options{TTL: time.Minute}).Add(ctx, "short:", "k"), nil)
+		wantErr(t, dependency.New(c, nil).Add(ctx, "default:", "k"), nil)
+		for key, want := range map[string]time.Duration{"short:1": time.Minute, "default:1": time.Hour, "short:": 0} {
+			if ttl, err := c.TTL(ctx, key); ttl != want || err != nil {
+				t.Errorf("%s lives for %v, %v; want %v", key, ttl, err, want)
+			}
+		}
+	})
+}
