@@ -13,10 +13,9 @@ import (
 type group struct {
 	last  uint64      // the count, or probe if there is none
 	count core.Item   // the counter; its Token is nil if there is none
-	mark  core.Item   // see settled; its Token is nil if there is none
+	mark  core.Item   // see newMark; its Token is nil if there is none
 	wires []core.Item // each holds the key that is wired
-	spent []core.Item // wires that hold their own key: those of an earlier Delete
-	gaps  []uint64    // numbers whose wire is not there: it has expired, or an Add is about to make it
+	gaps  []uint64    // numbers whose wire is not there: an Add is about to make it, or it is no more
 }
 
 // read reads what is wired to master. Beside an error it answers what it could read.
@@ -61,32 +60,27 @@ func (g *group) add(first uint64, wires []string, items map[string]core.Item, er
 			failed.Add(wire, err)
 		case !ok:
 			g.gaps = append(g.gaps, first+uint64(i))
-		case string(item.Value) == wire:
-			g.spent = append(g.spent, item)
 		default:
 			g.wires = append(g.wires, item)
 		}
 	}
 }
 
-// settled tells whether no number of g will be wired any more: none is missing, or
-// those that are were given out long ago, as the mark says. It holds how many there
-// were, and when, in seconds since 1970.
-func (g *group) settled() bool {
-	if len(g.gaps) == 0 {
-		return true
-	}
-	n, ok := g.marked()
-	return ok && g.gaps[len(g.gaps)-1] <= n && n <= g.last
+// A mark says how far the numbers were given out at some time. Of a number that was
+// given out long ago, and whose wire is missing, the wire has expired or was deleted:
+// no Add is about to make it. It is stored under number 0, as the count and the time
+// in seconds since 1970.
+func (d *Dependency) newMark(master string, count uint64) core.Item {
+	return d.item(master+"0", fmt.Sprintf("%d %d", count, time.Now().Unix()), markTTL)
 }
 
-// marked answers the count of a mark that is old enough.
-func (g *group) marked() (n uint64, ok bool) {
+// marked answers the count of the mark, if it is old enough.
+func (g *group) marked() (count uint64, ok bool) {
 	var at int64
-	if _, err := fmt.Sscanf(string(g.mark.Value), "%d %d", &n, &at); err != nil {
+	if _, err := fmt.Sscanf(string(g.mark.Value), "%d %d", &count, &at); err != nil {
 		return 0, false
 	}
-	return n, time.Since(time.Unix(at, 0)) > settledAfter
+	return count, time.Since(time.Unix(at, 0)) > settledAfter
 }
 
 // keys answers the keys that are wired, each once.
@@ -114,50 +108,54 @@ func (d *Dependency) Delete(ctx context.Context, master string, others ...*core.
 	g, err := d.read(ctx, master)
 	dropErrs := d.drop(ctx, g.keys(), others)
 	errs := append([]error{err}, dropErrs...)
-	reset := err == nil && (g.count.Token == nil || g.settled())
-	done := make([]core.Item, 0, len(g.wires)+len(g.spent)+2)
+	done := make([]core.Item, 0, len(g.wires)+1)
 	for _, item := range g.wires {
-		if anyErrorOf(dropErrs, string(item.Value)) {
-			reset = false
-		} else {
+		if !anyErrorOf(dropErrs, string(item.Value)) {
 			done = append(done, item)
 		}
 	}
-	return errors.Join(append(errs, d.finish(ctx, master, &g, done, reset))...)
+	if err == nil && len(done) == len(g.wires) && g.count.Token != nil {
+		reset, err := d.mayReset(ctx, master, &g)
+		if reset {
+			done = append(done, g.count)
+		}
+		errs = append(errs, err)
+	}
+	// A wire, or the counter, that has changed since it was read is left alone: it
+	// is for the next Delete.
+	if len(done) != 0 {
+		errs = append(errs, unlessChanged(d.cache.StoreMulti(ctx, core.CompareAndDelete, done)))
+	}
+	return errors.Join(errs...)
 }
 
-// finish does away with wires that are done. If reset, the numbers begin anew: if
-// the counter has moved meanwhile, it stays, and its numbers are above the others.
-// Otherwise an Add may be about to wire one of these numbers; so the counter stays,
-// and wires that are spent instead of gaps.
-func (d *Dependency) finish(ctx context.Context, master string, g *group, done []core.Item, reset bool) error {
-	if reset {
-		done = append(done, g.spent...)
-		for _, item := range []core.Item{g.count, g.mark} {
-			if item.Token != nil {
-				done = append(done, item)
-			}
+// mayReset tells whether the numbers may begin anew, once all wires of g are gone: no
+// Add must be about to wire one that was given out. Were it to, its wire would be
+// above the new count, and no Delete would find it.
+func (d *Dependency) mayReset(ctx context.Context, master string, g *group) (bool, error) {
+	if len(g.gaps) == 0 {
+		return true, nil
+	}
+	if g.last < probe { // it is not worth a mark
+		return false, nil
+	}
+	if g.mark.Token == nil {
+		err := d.cache.Store(ctx, core.Add, d.newMark(master, g.last))
+		if errors.Is(err, core.ErrExists) {
+			err = nil
 		}
-		if len(done) == 0 {
-			return nil
-		}
-		return unlessChanged(d.cache.StoreMulti(ctx, core.CompareAndDelete, done))
+		return false, err
 	}
-	for i := range done {
-		done[i].Value, done[i].TTL = []byte(done[i].Key), spentTTL
+	count, old := g.marked()
+	if !old || count > g.last {
+		return false, nil
 	}
-	var err error
-	if len(done) != 0 {
-		err = unlessChanged(d.cache.StoreMulti(ctx, core.CompareAndSwap, done))
+	// One Delete has the use of a mark.
+	err := d.cache.CompareAndDelete(ctx, g.mark)
+	if err != nil {
+		return false, unlessChanged(err)
 	}
-	if g.count.Token == nil || len(g.gaps) == 0 || g.last < probe {
-		return err
-	}
-	if n, ok := g.marked(); g.mark.Token == nil || ok && g.gaps[len(g.gaps)-1] > n {
-		mark := d.item(master+"0", fmt.Sprintf("%d %d", g.last, time.Now().Unix()), spentTTL)
-		err = errors.Join(err, d.cache.Store(ctx, core.Set, mark))
-	}
-	return err
+	return g.gaps[len(g.gaps)-1] <= count, nil
 }
 
 // drop deletes keys in all caches, and answers an error for each that failed.
@@ -186,6 +184,9 @@ func anyErrorOf(errs []error, key string) bool {
 // unlessChanged answers err, of a compare verb, without those that tell of items
 // which somebody else has changed or deleted.
 func unlessChanged(err error) error {
+	if errors.Is(err, core.ErrConflict) || errors.Is(err, core.ErrMiss) {
+		return nil
+	}
 	var multi *core.MultiError
 	if !errors.As(err, &multi) {
 		return err

@@ -30,7 +30,8 @@ type Options struct {
 // The verbs take few calls of the cache, however many keys there are: Add and
 // AddMulti 2, and 2 more for each time that a number which they drew was taken,
 // as it is where the counter was lost; Delete 3, one more where more than 100 keys
-// are wired, and now and then one more where wires have expired.
+// are wired, and now and then one more where wires have expired or an Add was under
+// way.
 type Dependency struct {
 	cache *core.Cache
 	opts  Options
@@ -57,13 +58,12 @@ const (
 	// asked for.
 	maxCount = 10_000_000
 
-	// spentTTL is for how long a wire that was used stays, if the numbers cannot begin
-	// anew.
-	spentTTL = time.Hour
-
 	// settledAfter is after how long no Add is under way any more: one that has
 	// drawn its number wires it within a minute. The rest is for clocks that differ.
 	settledAfter = 2 * time.Minute
+
+	// markTTL is for how long a mark is of use.
+	markTTL = 10 * time.Minute
 
 	// maxTries is how often Add draws a number.
 	maxTries = 20

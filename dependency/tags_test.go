@@ -1,0 +1,214 @@
+package dependency_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
+	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memory"
+	"github.com/cachewire/cachewire/null"
+)
+
+type order struct {
+	ID    int
+	Total float64
+}
+
+func TestAnInvalidatedTagMakesItemsStale(t *testing.T) {
+	for name, c := range caches(t) {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			orders := dependency.NewTagged(c, encoding.JSON[order](), nil)
+			at, err := orders.Versions(ctx, "order:1", "customer:7")
+			wantErr(t, err, nil)
+			other, err := orders.Versions(ctx, "customer:7")
+			wantErr(t, err, nil)
+			wantErr(t, orders.Set(ctx, "page", order{1, 2.5}, 0, at), nil)
+			wantErr(t, orders.SetMulti(ctx, map[string]order{"total": {1, 3}, "sum": {1, 4}}, 0, at), nil)
+			wantErr(t, orders.Set(ctx, "customer", order{7, 0}, 0, other), nil)
+			wantErr(t, orders.Set(ctx, "plain", order{9, 9}, 0, dependency.Versions{}), nil)
+			if got, err := orders.Get(ctx, "page"); got != (order{1, 2.5}) || err != nil {
+				t.Errorf("Get = %v, %v", got, err)
+			}
+			keys := []string{"page", "total", "sum", "customer", "plain", "absent"}
+			got, err := orders.GetMulti(ctx, keys)
+			if len(got) != 5 || got["total"] != (order{1, 3}) || err != nil {
+				t.Errorf("GetMulti = %v, %v", got, err)
+			}
+			wantErr(t, orders.Invalidate(ctx, "order:1", "no such tag"), nil)
+			if got, err := orders.Get(ctx, "page"); got != (order{}) || err != core.ErrMiss {
+				t.Errorf("a stale item is %v, %v", got, err)
+			}
+			got, err = orders.GetMulti(ctx, keys)
+			if len(got) != 2 || got["customer"] != (order{7, 0}) || got["plain"] != (order{9, 9}) || err != nil {
+				t.Errorf("GetMulti = %v, %v; want those without the tag", got, err)
+			}
+			wantErr(t, orders.Invalidate(ctx, "customer:7"), nil)
+			if got, err := orders.GetMulti(ctx, keys); len(got) != 1 || err != nil {
+				t.Errorf("GetMulti = %v, %v; want that without tags", got, err)
+			}
+		})
+	}
+}
+
+// A value that is made while its tag is invalidated is stale when it is stored.
+func TestAValueMadeMeanwhileIsStale(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	texts := dependency.NewTagged(c, encoding.Text(), nil)
+	ctx := t.Context()
+	at, err := texts.Versions(ctx, "tag")
+	wantErr(t, err, nil)
+	wantErr(t, texts.Invalidate(ctx, "tag"), nil)
+	wantErr(t, texts.Set(ctx, "k", "made before", 0, at), nil)
+	_, err = texts.Get(ctx, "k")
+	wantErr(t, err, core.ErrMiss)
+}
+
+func TestAVersionThatIsLostMeansStale(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	texts := dependency.NewTagged(c, encoding.Text(), &dependency.TaggedOptions{Prefix: "v:"})
+	ctx := t.Context()
+	for range 3 {
+		at, err := texts.Versions(ctx, "tag")
+		wantErr(t, err, nil)
+		wantErr(t, texts.Set(ctx, "k", "text", 0, at), nil)
+		if _, err := texts.Get(ctx, "k"); err != nil {
+			t.Errorf("Get: %v", err)
+		}
+		wantErr(t, c.Delete(ctx, "v:tag"), nil)
+		_, err = texts.Get(ctx, "k")
+		wantErr(t, err, core.ErrMiss)
+		_, err = texts.Versions(ctx, "tag") // a new one, and not the old
+		wantErr(t, err, nil)
+		_, err = texts.Get(ctx, "k")
+		wantErr(t, err, core.ErrMiss)
+	}
+	wantErr(t, c.Set(ctx, "v:tag", []byte("text"), 0), nil)
+	_, err := texts.Versions(ctx, "tag")
+	wantErr(t, err, core.ErrNotNumber)
+	_, err = texts.Get(ctx, "k")
+	wantErr(t, err, core.ErrNotNumber)
+	wantErr(t, texts.Invalidate(ctx, "tag"), core.ErrNotNumber)
+}
+
+func TestTagsTakeFewCalls(t *testing.T) {
+	var count counter
+	c := cacheOf(t, memory.New(nil), &count)
+	texts := dependency.NewTagged(c, encoding.Text(), nil)
+	plain := core.NewTyped(c, encoding.Text())
+	ctx := t.Context()
+	if _, err := texts.Versions(ctx, "a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	var at dependency.Versions
+	for _, step := range []struct {
+		what string
+		want int64
+		do   func() error
+	}{
+		{"Versions", 1, func() (err error) { at, err = texts.Versions(ctx, "a", "b"); return err }},
+		{"Versions of no tags", 0, func() error { _, err := texts.Versions(ctx); return err }},
+		{"Set", 1, func() error { return texts.Set(ctx, "k", "v", 0, at) }},
+		{"Get", 2, func() error { _, err := texts.Get(ctx, "k"); return err }},
+		{"GetMulti", 2, func() error { _, err := texts.GetMulti(ctx, []string{"k", "l", "m"}); return err }},
+		{"Set without tags", 1, func() error { return texts.Set(ctx, "l", "v", 0, dependency.Versions{}) }},
+		{"Get without tags", 1, func() error { _, err := texts.Get(ctx, "l"); return err }},
+		{"Invalidate", 1, func() error { return texts.Invalidate(ctx, "a") }},
+	} {
+		if n := count.took(func() { wantErr(t, step.do(), nil) }); n != step.want {
+			t.Errorf("%s takes %d calls, want %d", step.what, n, step.want)
+		}
+	}
+	if got, err := plain.Get(ctx, "l"); got != "v" || err != nil { // as if there were no tags
+		t.Errorf("a Typed reads %q, %v", got, err)
+	}
+	allocs := func(get func() error) float64 {
+		return testing.AllocsPerRun(100, func() {
+			if err := get(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if n := allocs(func() error { return texts.Set(ctx, "l", "v", 0, dependency.Versions{}) }) -
+		allocs(func() error { return plain.Set(ctx, "l", "v", 0) }); n > 0 {
+		t.Errorf("an item without tags takes %v allocations more", n)
+	}
+}
+
+func TestTagsRefuseAnEmptyName(t *testing.T) {
+	texts := dependency.NewTagged(cacheOf(t, memory.New(nil)), encoding.Text(), nil)
+	_, err := texts.Versions(t.Context(), "tag", "")
+	wantErr(t, err, core.ErrInvalidKey)
+}
+
+func TestTagsAboveNull(t *testing.T) {
+	texts := dependency.NewTagged(cacheOf(t, null.New()), encoding.Text(), nil)
+	ctx := t.Context()
+	at, err := texts.Versions(ctx, "tag")
+	wantErr(t, err, nil)
+	wantErr(t, texts.Set(ctx, "k", "v", 0, at), nil)
+	_, err = texts.Get(ctx, "k")
+	wantErr(t, err, core.ErrMiss)
+	wantErr(t, texts.Invalidate(ctx, "tag"), nil)
+}
+
+// What Get answers was never made before an Invalidate that has returned, with many
+// that read, make and invalidate at once.
+func TestNoStaleValueIsServed(t *testing.T) {
+	const rounds = 300
+	for name, c := range caches(t) {
+		t.Run(name, func(t *testing.T) {
+			ctx := context.Background()
+			numbers := dependency.NewTagged(c, encoding.Int[int64](), nil)
+			var source, oldest atomic.Int64 // the truth, and the oldest of it that may be served
+			var hits atomic.Int64
+			var all sync.WaitGroup
+			for w := range 8 {
+				all.Go(func() {
+					for i := range rounds {
+						key := fmt.Sprint("k", i%5)
+						limit := oldest.Load()
+						n, err := numbers.Get(ctx, key)
+						switch {
+						case err == nil && n < limit:
+							t.Errorf("%s is %d, which was invalidated: want %d or more", key, n, limit)
+						case err == nil:
+							hits.Add(1)
+						case !errors.Is(err, core.ErrMiss):
+							t.Errorf("Get: %v", err)
+						default:
+							at, err := numbers.Versions(ctx, "tag")
+							if err != nil {
+								t.Errorf("Versions: %v", err)
+							}
+							if err := numbers.Set(ctx, key, source.Load(), time.Minute, at); err != nil {
+								t.Errorf("Set: %v", err)
+							}
+						}
+						if w == 0 && i%4 == 0 {
+							now := source.Add(1)
+							if err := numbers.Invalidate(ctx, "tag"); err != nil {
+								t.Errorf("Invalidate: %v", err)
+							}
+							oldest.Store(now)
+						}
+						if w == 1 && i%50 == 0 {
+							c.Delete(ctx, "tag:tag") // as if it was evicted
+						}
+					}
+				})
+			}
+			all.Wait()
+			if hits.Load() < 10 {
+				t.Errorf("%d hits: too few to show anything", hits.Load())
+			}
+		})
+	}
+}
