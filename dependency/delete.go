@@ -13,7 +13,7 @@ import (
 type group struct {
 	last  uint64      // the count, or probe if there is none
 	count core.Item   // the counter; its Token is nil if there is none
-	mark  core.Item   // see newMark; its Token is nil if there is none
+	mark  core.Item   // see useMark; its Token is nil if there is none
 	wires []core.Item // each holds the key that is wired
 	gaps  []uint64    // numbers whose wire is not there: an Add is about to make it, or it is no more
 }
@@ -66,23 +66,6 @@ func (g *group) add(first uint64, wires []string, items map[string]core.Item, er
 	}
 }
 
-// A mark says how far the numbers were given out at some time. Of a number that was
-// given out long ago, and whose wire is missing, the wire has expired or was deleted:
-// no Add is about to make it. It is stored under number 0, as the count and the time
-// in seconds since 1970.
-func (d *Dependency) newMark(master string, count uint64) core.Item {
-	return d.item(master+"0", fmt.Sprintf("%d %d", count, time.Now().Unix()), markTTL)
-}
-
-// marked answers the count of the mark, if it is old enough.
-func (g *group) marked() (count uint64, ok bool) {
-	var at int64
-	if _, err := fmt.Sscanf(string(g.mark.Value), "%d %d", &count, &at); err != nil {
-		return 0, false
-	}
-	return count, time.Since(time.Unix(at, 0)) > settledAfter
-}
-
 // keys answers the keys that are wired, each once.
 func (g *group) keys() []string {
 	seen := make(map[string]bool, len(g.wires))
@@ -108,54 +91,67 @@ func (d *Dependency) Delete(ctx context.Context, master string, others ...*core.
 	g, err := d.read(ctx, master)
 	dropErrs := d.drop(ctx, g.keys(), others)
 	errs := append([]error{err}, dropErrs...)
-	done := make([]core.Item, 0, len(g.wires)+1)
-	for _, item := range g.wires {
-		if !anyErrorOf(dropErrs, string(item.Value)) {
-			done = append(done, item)
-		}
-	}
-	if err == nil && len(done) == len(g.wires) && g.count.Token != nil {
-		reset, err := d.mayReset(ctx, master, &g)
-		if reset {
-			done = append(done, g.count)
-		}
-		errs = append(errs, err)
-	}
-	// A wire, or the counter, that has changed since it was read is left alone: it
-	// is for the next Delete.
-	if len(done) != 0 {
-		errs = append(errs, unlessChanged(d.cache.StoreMulti(ctx, core.CompareAndDelete, done)))
+	if err == nil && len(dropErrs) == 0 {
+		errs = append(errs, d.reset(ctx, master, &g))
 	}
 	return errors.Join(errs...)
 }
 
-// mayReset tells whether the numbers may begin anew, once all wires of g are gone: no
-// Add must be about to wire one that was given out. Were it to, its wire would be
-// above the new count, and no Delete would find it.
-func (d *Dependency) mayReset(ctx context.Context, master string, g *group) (bool, error) {
-	if len(g.gaps) == 0 {
-		return true, nil
+// reset does away with the wires of g, whose items are gone, and with the counter,
+// so that the numbers begin anew. A counter that has moved since it was read stays:
+// its numbers are for the next Delete. Where an Add may be about to wire one of the
+// numbers, all stay as they are. The wires then are for the next Delete, too, which
+// finds that most of their items are gone.
+func (d *Dependency) reset(ctx context.Context, master string, g *group) error {
+	marked := false
+	if g.count.Token != nil && len(g.gaps) != 0 {
+		var err error
+		if marked, err = d.useMark(ctx, master, g); err != nil || !marked {
+			return err
+		}
 	}
-	if g.last < probe { // it is not worth a mark
-		return false, nil
+	done := g.wires
+	if g.count.Token != nil {
+		done = append(done, g.count)
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	err := unlessChanged(d.cache.StoreMulti(ctx, core.CompareAndDelete, done))
+	if marked { // another may have been made, which would not be true of the new numbers
+		err = errors.Join(err, unlessChanged(d.cache.Delete(ctx, master+"0")))
+	}
+	return err
+}
+
+// useMark tells whether no Add is about to make one of the wires that are missing in
+// g: if it did, and the numbers had begun anew meanwhile, its wire would be above the
+// count, and no Delete would find it. A mark says how far the numbers were given out
+// at some time. Of those that were given out long ago, as far as they are missing, the
+// wires have expired, or were deleted. One Delete has the use of a mark; where there
+// is none, it is made.
+func (d *Dependency) useMark(ctx context.Context, master string, g *group) (bool, error) {
+	if g.last < probe {
+		return false, nil // it costs nothing to read all
 	}
 	if g.mark.Token == nil {
-		err := d.cache.Store(ctx, core.Add, d.newMark(master, g.last))
+		mark := d.item(master+"0", fmt.Sprintf("%d %d", g.last, time.Now().Unix()), markTTL)
+		err := d.cache.Store(ctx, core.Add, mark)
 		if errors.Is(err, core.ErrExists) {
 			err = nil
 		}
 		return false, err
 	}
-	count, old := g.marked()
-	if !old || count > g.last {
+	var count uint64
+	var at int64
+	_, err := fmt.Sscanf(string(g.mark.Value), "%d %d", &count, &at)
+	if err == nil && time.Since(time.Unix(at, 0)) < settledAfter {
 		return false, nil
 	}
-	// One Delete has the use of a mark.
-	err := d.cache.CompareAndDelete(ctx, g.mark)
-	if err != nil {
+	if err := d.cache.CompareAndDelete(ctx, g.mark); err != nil {
 		return false, unlessChanged(err)
 	}
-	return g.gaps[len(g.gaps)-1] <= count, nil
+	return err == nil && g.gaps[len(g.gaps)-1] <= count && count <= g.last, nil
 }
 
 // drop deletes keys in all caches, and answers an error for each that failed.
@@ -170,15 +166,6 @@ func (d *Dependency) drop(ctx context.Context, keys []string, others []*core.Cac
 		}
 	}
 	return errs
-}
-
-func anyErrorOf(errs []error, key string) bool {
-	for _, err := range errs {
-		if errorOf(err, key) != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // unlessChanged answers err, of a compare verb, without those that tell of items

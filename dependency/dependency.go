@@ -205,7 +205,8 @@ func errorOf(err error, key string) error {
 	return err
 }
 
-// Keys answers the keys that are wired to master, each once, sorted.
+// Keys answers the keys that are wired to master, each once, sorted. Among them may
+// be some that a Delete has dropped beside which others were wired.
 func (d *Dependency) Keys(ctx context.Context, master string) ([]string, error) {
 	return d.MultiKeys(ctx, []string{master})
 }

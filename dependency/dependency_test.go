@@ -248,7 +248,7 @@ func TestNull(t *testing.T) {
 // The promise: what was wired before a Delete began is deleted by it, and what was
 // wired beside one, by it or the next; with many that add and delete at once.
 func TestNoItemSurvives(t *testing.T) {
-	const workers, rounds = 16, 150
+	const workers, rounds = 16, 60
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := context.Background()

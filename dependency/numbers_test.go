@@ -102,6 +102,41 @@ func TestNumbersBeginAnewWhereWiresHaveExpired(t *testing.T) {
 	})
 }
 
+// An Add that never comes to its end, and a Delete each half a minute: the numbers
+// begin anew all the same.
+func TestNumbersDoNotGrowForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cacheOf(t, memory.New(nil))
+		d := dependency.New(c, nil)
+		ctx := t.Context()
+		if _, err := d.NextKey(ctx, master); err != nil {
+			t.Fatal(err)
+		}
+		var highest uint64
+		for i := range 100 {
+			for j := range 10 {
+				key := fmt.Sprintf("k-%d-%d", i, j)
+				set(t, c, key)
+				wantErr(t, d.Add(ctx, master, key), nil)
+			}
+			n, err := c.Count(ctx, master)
+			wantErr(t, err, nil)
+			highest = max(highest, n)
+			wantErr(t, d.Delete(ctx, master), nil)
+			for j := range 10 {
+				if key := fmt.Sprintf("k-%d-%d", i, j); there(t, c, key) {
+					t.Errorf("%s survived", key)
+				}
+			}
+			time.Sleep(30 * time.Second)
+		}
+		if highest > 300 {
+			t.Errorf("the counter went up to %d", highest)
+		}
+		wantErr(t, c.Close(), nil)
+	})
+}
+
 // A wire lives as long as Options say, and the counter for ever.
 func TestWiresHaveTheirTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -145,15 +145,25 @@ func (o outcome) want(t *testing.T, code int, texts ...string) {
 func TestSecondPassHitsAllFilesAndFindsTheSame(t *testing.T) {
 	dir := tree(t, manyFiles(10))
 	o := runDemo(t.Context(), "", "-dir", dir) // memory://
-	o.want(t, 0, "10 Go files in "+dir, "Both passes found the same 20 symbols")
+	o.want(t, 0, "10 Go files in "+dir, "All passes found the same 20 symbols")
 	o.wantRow(t, "first", row{"10", "0", "10", "0", "1.0x"})
 	o.wantRow(t, "second", row{files: "10", hits: "10", misses: "0", errors: "0"})
+}
+
+func TestThirdPassMissesJustTheInvalidatedPackage(t *testing.T) {
+	files := manyFiles(10)
+	files["large/a.go"], files["large/b.go"], files["large/sub/c.go"] = "package large", "package large", "package sub"
+	dir := tree(t, files)
+	o := runDemo(t.Context(), "", "-dir", dir)
+	o.want(t, 0, "Before the third pass "+filepath.Join(dir, "large")+" was invalidated, a package of 2 files.", "All passes found")
+	o.wantRow(t, "second", row{files: "13", hits: "13", misses: "0", errors: "0"})
+	o.wantRow(t, "third", row{files: "13", hits: "11", misses: "2", errors: "0"})
 }
 
 func TestWithoutACacheBothPassesMiss(t *testing.T) {
 	dir := tree(t, manyFiles(10))
 	o := runDemo(t.Context(), "null://", "-dir", dir)
-	o.want(t, 0, "found nothing in the cache", "Both passes found the same 20 symbols")
+	o.want(t, 0, "found nothing in the cache", "All passes found the same 20 symbols")
 	o.wantRow(t, "first", row{"10", "0", "10", "0", "1.0x"})
 	o.wantRow(t, "second", row{files: "10", hits: "0", misses: "10", errors: "0"})
 }
@@ -190,9 +200,10 @@ func TestFailingCacheCostsErrorsAndNoSymbols(t *testing.T) {
 		return nil
 	}
 	o := runDemo(t.Context(), serve(s), "-dir", dir)
-	o.want(t, 0, "the cache failed for 10 files", "connection refused", "Both passes found the same 20 symbols")
+	o.want(t, 0, "the cache failed for 10 files", "connection refused", "All passes found the same 20 symbols")
 	o.wantRow(t, "first", row{"10", "0", "0", "10", "1.0x"})
 	o.wantRow(t, "second", row{files: "10", hits: "0", misses: "0", errors: "10"})
+	o.want(t, 0, "could not be invalidated: ")
 }
 
 func TestCacheThatRefusesEveryValueCostsErrorsAndNoSymbols(t *testing.T) {
@@ -200,7 +211,7 @@ func TestCacheThatRefusesEveryValueCostsErrorsAndNoSymbols(t *testing.T) {
 	s := newServer()
 	s.store = func() error { return core.ErrTooLarge }
 	o := runDemo(t.Context(), serve(s), "-dir", dir)
-	o.want(t, 0, "value too large", "Both passes found the same 20 symbols")
+	o.want(t, 0, "value too large", "All passes found the same 20 symbols")
 	o.wantRow(t, "second", row{files: "10", hits: "0", misses: "10", errors: "10"})
 }
 
@@ -224,7 +235,7 @@ func TestInterruptedPassIsReportedAsFarAsItCame(t *testing.T) {
 	if second.files == "50" || second.files != second.hits || second.errors != "0" || second.speedUp != "-" {
 		t.Errorf("second pass: %+v, want fewer than 50 files, all hits, and no speed-up", second)
 	}
-	if strings.Contains(o.stdout, "Both passes") {
+	if strings.Contains(o.stdout, "All passes") {
 		t.Errorf("an interrupted pass is compared:\n%s", o.stdout)
 	}
 }

@@ -1,6 +1,7 @@
 // Demo shows a cache at work on real files. It parses every Go file of the
 // installed toolchain's standard library and keeps what each exports in the
-// cache that CACHE_URL names, twice over, and prints what the cache saved:
+// cache that CACHE_URL names, twice over; then it invalidates one package, and does
+// it once more. It prints what the cache saved:
 //
 //	go run ./docs/examples/demo
 //	CACHE_URL=null:// go run ./docs/examples/demo
@@ -84,7 +85,8 @@ func usage(w io.Writer) {
 
 Demo parses every Go file of the installed toolchain's standard library, or of
 the directory, and keeps what each file exports in a cache. Then it does the
-same again, and prints how long both passes took.
+same again, and once more after it has invalidated one package through a
+dependency. It prints how long each pass took.
 
 The environment variable CACHE_URL names the cache. It is %s if not set. The
 drivers in this program are: %s.
@@ -94,7 +96,7 @@ drivers in this program are: %s.
 `, defaultURL, strings.Join(core.Drivers(), ", "))
 }
 
-// demo makes two passes over the files in dir, or over the standard library if
+// demo makes three passes over the files in dir, or over the standard library if
 // dir is empty. What was found out before an error is printed all the same.
 func demo(ctx context.Context, cacheURL, dir string, stdout, stderr io.Writer) error {
 	cache, err := core.Open(ctx, cacheURL, nil)
@@ -113,12 +115,17 @@ func demo(ctx context.Context, cacheURL, dir string, stdout, stderr io.Writer) e
 	}
 
 	fmt.Fprintf(stdout, "%d Go files in %s\n\n", len(files), dir)
-	work := &indexer{cache: core.NewTyped(cache, exportsCodec{}), files: files}
+	work := newIndexer(cache, files)
 	var passes []pass
-	for _, name := range []string{"first", "second"} {
+	for _, name := range []string{"first", "second", "third"} {
+		remark := ""
+		if name == "third" {
+			remark = work.invalidate(ctx, largestPackage(files))
+		}
 		bar := startProgress(stderr, name+" pass", len(files))
 		p, err := work.pass(ctx, name, bar.step)
 		bar.stop()
+		p.remark = remark
 		passes = append(passes, p)
 		if err != nil {
 			report(stdout, files, passes)

@@ -5,23 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
 )
 
 // An indexer finds what files export.
 type indexer struct {
 	cache *core.Typed[exports]
+	wires *dependency.Dependency // of the files of each package
 	files []string
+}
+
+func newIndexer(cache *core.Cache, files []string) *indexer {
+	return &indexer{cache: core.NewTyped(cache, exportsCodec{}), wires: dependency.New(cache, nil), files: files}
 }
 
 // A pass is what came of going over all files once.
 type pass struct {
 	name    string
+	remark  string   // for the report
 	results []result // one a file, in the order of the files
 	took    time.Duration
 }
@@ -92,11 +100,43 @@ func (x *indexer) lookup(ctx context.Context, path string) (r result) {
 	// where the bytes under the key were of no use.
 	if r.miss || errors.Is(err, core.ErrCodec) {
 		// How long it is kept, CACHE_URL says: DefaultTTL is its default_ttl.
-		if err := x.cache.Set(ctx, key, r.exports, core.DefaultTTL); err != nil {
+		err := x.cache.Set(ctx, key, r.exports, core.DefaultTTL)
+		if err == nil {
+			err = x.wires.Add(ctx, packageKey(filepath.Dir(path)), key)
+		}
+		if err != nil {
 			r.cacheErr = err
 		}
 	}
 	return r
+}
+
+// invalidate drops what is cached of all files in dir, and answers what it did.
+func (x *indexer) invalidate(ctx context.Context, dir string) string {
+	n := 0
+	for _, path := range x.files {
+		n += one(filepath.Dir(path) == dir)
+	}
+	if err := x.wires.Delete(ctx, packageKey(dir)); err != nil {
+		return fmt.Sprintf("Before the third pass %s could not be invalidated: %v", dir, err)
+	}
+	return fmt.Sprintf("Before the third pass %s was invalidated, a package of %s.", dir, count(n))
+}
+
+// packageKey answers the master key to which the files in dir are wired.
+func packageKey(dir string) string { return "demo:package:" + dir + ":" }
+
+// largestPackage answers the directory that has the most of files.
+func largestPackage(files []string) string {
+	most := map[string]int{}
+	largest := ""
+	for _, path := range files {
+		dir := filepath.Dir(path)
+		if most[dir]++; most[dir] > most[largest] {
+			largest = dir
+		}
+	}
+	return largest
 }
 
 // keyOf answers the key for the file at path as it is now. A file that changes
@@ -111,5 +151,5 @@ func keyOf(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("demo:exports:1:%d:%d:%s", info.Size(), info.ModTime().UnixNano(), path), nil
+	return fmt.Sprintf("demo:exports:2:%d:%d:%s", info.Size(), info.ModTime().UnixNano(), path), nil
 }

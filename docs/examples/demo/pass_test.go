@@ -12,8 +12,8 @@ import (
 	"github.com/cachewire/cachewire/docs/examples/mapdriver"
 )
 
-// newIndexer answers an indexer of the files in dir over an empty cache.
-func newIndexer(t *testing.T, dir string) *indexer {
+// indexerOf answers an indexer of the files in dir over an empty cache.
+func indexerOf(t *testing.T, dir string) *indexer {
 	t.Helper()
 	cache, err := core.New(mapdriver.New(), nil)
 	if err != nil {
@@ -24,7 +24,7 @@ func newIndexer(t *testing.T, dir string) *indexer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &indexer{cache: core.NewTyped(cache, exportsCodec{}), files: files}
+	return newIndexer(cache, files)
 }
 
 func (x *indexer) mustPass(t *testing.T) tally {
@@ -53,7 +53,7 @@ func TestChangedFileIsParsedAgain(t *testing.T) {
 			files := manyFiles(5)
 			files["changing.go"] = before
 			dir := tree(t, files)
-			x := newIndexer(t, dir)
+			x := indexerOf(t, dir)
 			old := x.mustPass(t)
 
 			tt.change(t, filepath.Join(dir, "changing.go"))
@@ -74,7 +74,7 @@ func TestChangedFileIsParsedAgain(t *testing.T) {
 func TestHitDoesNotReadTheFile(t *testing.T) {
 	dir := tree(t, map[string]string{"file.go": "package p\nfunc A() {}\n"})
 	path := filepath.Join(dir, "file.go")
-	x := newIndexer(t, dir)
+	x := indexerOf(t, dir)
 	before := x.mustPass(t)
 	rewrite(t, path, "package p\nfunc B() {}\n", modTime(t, path)) // which the key cannot tell
 	if after := x.mustPass(t); after.hits != 1 || after.checksum != before.checksum {
@@ -85,7 +85,7 @@ func TestHitDoesNotReadTheFile(t *testing.T) {
 func TestBrokenFileIsCachedWithWhatCouldBeParsed(t *testing.T) {
 	files := manyFiles(3)
 	files["broken.go"] = "package p\nfunc A() {}\nfunc B( {\n"
-	x := newIndexer(t, tree(t, files))
+	x := indexerOf(t, tree(t, files))
 	first := x.mustPass(t)
 	if first.broken != 1 || first.symbols < 7 {
 		t.Errorf("%d broken files and %d symbols, want 1 and at least 7", first.broken, first.symbols)
@@ -98,7 +98,7 @@ func TestBrokenFileIsCachedWithWhatCouldBeParsed(t *testing.T) {
 
 func TestAbsentFileStopsNothing(t *testing.T) {
 	dir := tree(t, manyFiles(3))
-	x := newIndexer(t, dir)
+	x := indexerOf(t, dir)
 	if err := os.Remove(x.files[1]); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestAbsentFileStopsNothing(t *testing.T) {
 
 func TestBytesThatAreNoExportsAreReplaced(t *testing.T) {
 	dir := tree(t, manyFiles(3))
-	x := newIndexer(t, dir)
+	x := indexerOf(t, dir)
 	key, err := keyOf(x.files[0])
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestBytesThatAreNoExportsAreReplaced(t *testing.T) {
 }
 
 func TestPassKeepsTheOrderOfTheFiles(t *testing.T) {
-	x := newIndexer(t, tree(t, map[string]string{
+	x := indexerOf(t, tree(t, map[string]string{
 		"a.go": "package p\nfunc A() {}", "b.go": "package p\nfunc B() {}", "c.go": "package p\nfunc C() {}",
 	}))
 	p, err := x.pass(t.Context(), "test", func() {})

@@ -37,7 +37,7 @@ func TestProgressOnATerminalLeavesAnEmptyLine(t *testing.T) {
 func TestProgressElsewhereIsPlainLines(t *testing.T) {
 	o := runDemo(t.Context(), "", "-dir", tree(t, manyFiles(10)))
 	want := "first pass: 10 files\nfirst pass: 10 of 10 files done\n" +
-		"second pass: 10 files\nsecond pass: 10 of 10 files done\n"
+		"second pass: 10 files\nsecond pass: 10 of 10 files done\nthird pass: 10 files\nthird pass: 10 of 10 files done\n"
 	if o.stderr != want {
 		t.Errorf("standard error %q\nwant %q", o.stderr, want)
 	}

@@ -52,15 +52,17 @@ func report(w io.Writer, files []string, passes []pass) error {
 	table(w, passes, tallies, len(files))
 	fmt.Fprintln(w)
 	for i, t := range tallies {
-		remarks(w, passes[i].name, t)
+		remarks(w, passes[i], t)
 	}
-	if len(passes) < 2 || tallies[1].files < len(files) {
-		return nil // interrupted: there is nothing to compare
+	for i, t := range tallies {
+		if t.files < len(files) {
+			return nil // interrupted: there is nothing to compare
+		}
+		if t.checksum != tallies[0].checksum {
+			return differ(files, passes[0], passes[i])
+		}
 	}
-	if tallies[0].checksum != tallies[1].checksum {
-		return differ(files, passes)
-	}
-	fmt.Fprintf(w, "Both passes found the same %d symbols (checksum %s).\n", tallies[0].symbols, tallies[0].checksum)
+	fmt.Fprintf(w, "All passes found the same %d symbols (checksum %s).\n", tallies[0].symbols, tallies[0].checksum)
 	return nil
 }
 
@@ -79,7 +81,11 @@ func table(w io.Writer, passes []pass, tallies []tally, total int) {
 }
 
 // remarks prints what the table does not explain.
-func remarks(w io.Writer, name string, t tally) {
+func remarks(w io.Writer, p pass, t tally) {
+	name := p.name
+	if p.remark != "" {
+		fmt.Fprintln(w, p.remark)
+	}
 	if name == "first" && t.hits > 0 {
 		fmt.Fprintf(w, "The cache knew %s before the first pass.\n", count(t.hits))
 	}
@@ -98,11 +104,11 @@ func remarks(w io.Writer, name string, t tally) {
 	}
 }
 
-// differ answers an error that says where the two passes differ.
-func differ(files []string, passes []pass) error {
+// differ answers an error that says where two passes differ.
+func differ(files []string, first, other pass) error {
 	var where []string
 	for i, path := range files {
-		a, b := passes[0].results[i], passes[1].results[i]
+		a, b := first.results[i], other.results[i]
 		same := slices.Equal(a.exports.symbols, b.exports.symbols) &&
 			a.exports.broken == b.exports.broken && (a.fileErr == nil) == (b.fileErr == nil)
 		if !same {

@@ -33,7 +33,7 @@ In the first pass the cache failed for 1 file, which cost time but no symbols. T
   full
 In the first pass 1 file had syntax errors; what could be parsed of them counts.
 In the second pass 1 file had syntax errors; what could be parsed of them counts.
-Both passes found the same 3 symbols`
+All passes found the same 3 symbols`
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
