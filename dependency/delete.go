@@ -110,16 +110,21 @@ func (d *Dependency) reset(ctx context.Context, master string, g *group) error {
 			return err
 		}
 	}
-	done := g.wires
-	if g.count.Token != nil {
-		done = append(done, g.count)
+	// First the wires: one that was left would take its number from an Add that has
+	// drawn it anew, and hide that it is missing.
+	if len(g.wires) != 0 {
+		changed, err := outcome(d.cache.StoreMulti(ctx, core.CompareAndDelete, g.wires))
+		if changed || err != nil { // another Delete was faster, and the number is used anew
+			return err
+		}
 	}
-	if len(done) == 0 {
+	if g.count.Token == nil {
 		return nil
 	}
-	err := unlessChanged(d.cache.StoreMulti(ctx, core.CompareAndDelete, done))
+	_, err := outcome(d.cache.CompareAndDelete(ctx, g.count))
 	if marked { // another may have been made, which would not be true of the new numbers
-		err = errors.Join(err, unlessChanged(d.cache.Delete(ctx, master+"0")))
+		_, deleteErr := outcome(d.cache.Delete(ctx, master+"0"))
+		err = errors.Join(err, deleteErr)
 	}
 	return err
 }
@@ -148,8 +153,9 @@ func (d *Dependency) useMark(ctx context.Context, master string, g *group) (bool
 	if err == nil && time.Since(time.Unix(at, 0)) < settledAfter {
 		return false, nil
 	}
-	if err := d.cache.CompareAndDelete(ctx, g.mark); err != nil {
-		return false, unlessChanged(err)
+	if casErr := d.cache.CompareAndDelete(ctx, g.mark); casErr != nil {
+		_, casErr = outcome(casErr)
+		return false, casErr
 	}
 	return err == nil && g.gaps[len(g.gaps)-1] <= count && count <= g.last, nil
 }
@@ -168,23 +174,25 @@ func (d *Dependency) drop(ctx context.Context, keys []string, others []*core.Cac
 	return errs
 }
 
-// unlessChanged answers err, of a compare verb, without those that tell of items
-// which somebody else has changed or deleted.
-func unlessChanged(err error) error {
-	if errors.Is(err, core.ErrConflict) || errors.Is(err, core.ErrMiss) {
-		return nil
-	}
+// outcome answers whether err, of a compare verb or a Delete, tells of items that have
+// changed since they were read, and what else it tells but that some are gone.
+func outcome(err error) (changed bool, left error) {
 	var multi *core.MultiError
-	if !errors.As(err, &multi) {
-		return err
-	}
-	var left core.MultiError
-	for key, err := range multi.Errors {
-		if !errors.Is(err, core.ErrConflict) && !errors.Is(err, core.ErrMiss) {
-			left.Add(key, err)
+	switch {
+	case errors.As(err, &multi):
+		var failed core.MultiError
+		for key, err := range multi.Errors {
+			itemChanged, err := outcome(err)
+			changed = changed || itemChanged
+			failed.Add(key, err)
 		}
+		return changed, failed.Err()
+	case errors.Is(err, core.ErrConflict):
+		return true, nil
+	case errors.Is(err, core.ErrMiss):
+		return false, nil
 	}
-	return left.Err()
+	return false, err
 }
 
 // DeleteMulti is Delete for several master keys. It tries all, and joins the errors.

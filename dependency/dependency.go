@@ -29,8 +29,8 @@ type Options struct {
 //
 // The verbs take few calls of the cache, however many keys there are: Add and
 // AddMulti 2, and 2 more for each time that a number which they drew was taken,
-// as it is where the counter was lost; Delete 3, one more where more than 100 keys
-// are wired, and now and then one more where wires have expired or an Add was under
+// as it is where the counter was lost; Delete 4, one more where more than 100 keys
+// are wired, and now and then two more where wires have expired or an Add was under
 // way.
 type Dependency struct {
 	cache *core.Cache

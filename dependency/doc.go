@@ -51,7 +51,7 @@
 //	                  wires                      tags
 //	store an item     Set, and 2 to wire it      1 for the versions before it is made, and Set
 //	read an item      1                          2, or 1 if it has no tags
-//	drop all          3 or 4, and n deletes      1 increment for each tag
+//	drop all          4 or 5, and n deletes      1 increment for each tag
 //	memory            a wire an item             a version a tag, and some bytes an item
 //	dropped items     are gone                   stay until they expire or are evicted
 //
