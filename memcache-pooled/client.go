@@ -1,6 +1,7 @@
 package memcachepooled
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -135,13 +136,24 @@ func (c *client) call(r *request) (err error) {
 	case verbTouch:
 		return c.rewrite(r.key, func(item *rainycape.Item) { item.Expiration = r.stored.Expiration })
 	case verbFlush:
-		err = c.Flush(0)
+		if err = c.Flush(0); err != nil && c.answers() { // which the error of Flush does not tell
+			err = errNoFlush
+		}
 	case verbPing:
 		if _, err = c.get(probeKey); err == rainycape.ErrCacheMiss {
 			err = nil
 		}
 	}
 	return err
+}
+
+// answers tells whether the server answers a read.
+func (c *client) answers() bool {
+	if c.next() != nil {
+		return false
+	}
+	_, err := c.get(probeKey)
+	return isAnswer(err)
 }
 
 func (c *client) store(r *request) error {
@@ -190,10 +202,10 @@ func (c *client) swap(item *rainycape.Item) error {
 // rewrite does what the library has no verb for: it reads the item, changes it, and
 // stores it if it is still as it was.
 func (c *client) rewrite(key string, change func(item *rainycape.Item)) error {
-	for range maxRaces {
+	for try := range maxRaces {
 		item, err := c.get(key)
 		if err != nil {
-			return err
+			return lostOr(err, try)
 		}
 		if err := c.next(); err != nil {
 			return err
@@ -203,15 +215,25 @@ func (c *client) rewrite(key string, change func(item *rainycape.Item)) error {
 			return err
 		}
 		if err := c.next(); err != nil {
-			return err
+			return errRaces
 		}
 	}
 	return errRaces
 }
 
+// lostOr answers err, of a read, or if it is a time-out and races were lost before
+// it, that.
+func lostOr(err error, races int) error {
+	if races > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		return errRaces
+	}
+	return err
+}
+
 var (
 	errNoTokens = fmt.Errorf("%w: the server gives no tokens for compare-and-swap; was it started with -C?", core.ErrUnavailable)
-	errRaces    = fmt.Errorf("%w: %d times others changed the item between a read and a write", core.ErrConflict, maxRaces)
+	errRaces    = fmt.Errorf("%w: each time others changed the item between the read and the write", core.ErrConflict)
+	errNoFlush  = fmt.Errorf("%w: the server refuses to flush; was it started with -F?", core.ErrUnavailable)
 )
 
 var casField, _ = reflect.TypeFor[rainycape.Item]().FieldByName("casid")

@@ -46,13 +46,15 @@
 // errors.ErrUnsupported.
 //
 // The library has no Replace and no Touch. They read the whole item and store it
-// again if nobody else has changed it meanwhile, up to 256 times; then they are
-// core.ErrConflict. Multi verbs send one command a key, over several clients.
+// again if nobody else has changed it meanwhile, up to 256 times and no longer than
+// the time-out; then they are core.ErrConflict. Multi verbs send one command a key, over several clients.
 //
 // # Failures
 //
 // A server that cannot be reached, or that answers nonsense, is
-// core.ErrUnavailable, and costs its own keys only. The client on which that was
+// core.ErrUnavailable, and costs its own keys only; but the verbs that wait for a
+// silent one have clients meanwhile, which those for other servers may lack. With
+// dead=eject that ends soon. The client on which that was
 // found is destroyed, and so is one in which the library panics. A read that meets
 // a connection which the server has closed is sent again, once, over another. A
 // write is not: it may have arrived. So before a write, a connection that has been

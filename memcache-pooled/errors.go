@@ -26,7 +26,7 @@ func (b *Backend) outcome(server int, err error) error {
 		return core.ErrMiss
 	case rainycape.ErrBadIncrDec:
 		return b.said(server, core.ErrNotNumber, err)
-	case errNoTokens, errRaces:
+	case errNoTokens, errRaces, errNoFlush:
 		return fmt.Errorf("%w (%s)", err, b.router.Servers()[server].Addr)
 	}
 	if status, ok := statusOf(err); ok {
@@ -49,7 +49,7 @@ func (b *Backend) said(server int, sentinel, err error) error {
 // or what follows from that. The connection is then as sound as before.
 func isAnswer(err error) bool {
 	switch err {
-	case nil, core.ErrExists, core.ErrConflict, errNoTokens, errRaces,
+	case nil, core.ErrExists, core.ErrConflict, errNoTokens, errRaces, errNoFlush,
 		rainycape.ErrCacheMiss, rainycape.ErrNotStored, rainycape.ErrBadIncrDec, rainycape.ErrMalformedKey:
 		return true
 	}

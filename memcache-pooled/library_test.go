@@ -250,7 +250,56 @@ func TestARaceThatIsAlwaysLostIsAConflict(t *testing.T) {
 	}
 	err := c.Touch(t.Context(), "k", 0)
 	wantErr(t, err, core.ErrConflict)
-	if err == nil || !strings.Contains(err.Error(), "256 times") {
+	if err == nil || !strings.Contains(err.Error(), "each time others changed the item") {
 		t.Errorf("the error is %v", err)
 	}
+}
+
+// A race that is lost until the time is over is one, too, and no fault of the server's.
+func TestARaceThatTakesTooLongIsAConflict(t *testing.T) {
+	server := memcachetest.StartHostile(t, memcachetest.InTurn(func(c *memcachetest.Conn, request string) {
+		if request[1] == 0 {
+			time.Sleep(5 * time.Millisecond) // 256 times that is longer than the time-out
+			fmt.Fprint(c, response(0, "\x00\x00\x00\x00", "", "value"))
+		} else {
+			fmt.Fprint(c, response(2, "", "", ""))
+		}
+	}))
+	b := open(t, impatient, server.Addr())
+	defer b.Close()
+	for range 5 { // a time-out of the write itself is one
+		if err := b.Touch(t.Context(), "k", time.Hour); errors.Is(err, core.ErrConflict) {
+			return
+		}
+	}
+	t.Error("no Touch told of a conflict")
+}
+
+// A server that refuses to flush is not a dead one.
+func TestAFlushThatIsRefused(t *testing.T) {
+	server := memcachetest.Start(t, &memcachetest.Options{Args: []string{"-F"}})
+	opts := *patient
+	opts.Dead, opts.Failures, opts.CoolDown = memcache.Eject, 1, time.Hour
+	c := openCache(t, &opts, server.Addr())
+	set(t, c, "k", "v")
+	err := c.Flush(t.Context())
+	wantErr(t, err, core.ErrUnavailable)
+	if err == nil || !strings.Contains(err.Error(), "refuses to flush") {
+		t.Errorf("error is %v", err)
+	}
+	wantValue(t, c, "k", "v")
+	if p := poolOf(t, c); p.Destroyed != 0 {
+		t.Errorf("%d clients were destroyed", p.Destroyed)
+	}
+}
+
+// The library would send what is above 4 GiB as commands.
+func TestAValueThatNoServerTakesIsNotSent(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector takes memory for memory that is never touched")
+	}
+	b := open(t, patient, "127.0.0.1:1") // where nobody is
+	defer b.Close()
+	err := b.Store(t.Context(), core.Set, core.Item{Key: "k", Value: make([]byte, 1<<30+1)})
+	wantErr(t, err, core.ErrTooLarge)
 }

@@ -20,8 +20,9 @@ func (b *Backend) acquire(ctx context.Context) (*resource, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// TryAcquire is the quick one, but begins to make a client if none is idle.
-	if b.idle.Load() > 0 {
+	// TryAcquire is the quick one, but begins to make a client if none is idle; and
+	// Acquire would make one within the time-out.
+	if b.idle.Load() > 0 || b.create(ctx) {
 		if res, err := b.pool.TryAcquire(ctx); err == nil {
 			b.idle.Add(-1)
 			return res, nil
@@ -45,6 +46,15 @@ func (b *Backend) acquire(ctx context.Context) (*resource, error) {
 		core.ErrUnavailable, s.AcquiredResources(), s.MaxResources(), b.opts.AcquireTimeout, s.EmptyAcquireCount(), s.EmptyAcquireWaitTime())
 }
 
+// create tells whether there was room for a client more, which is idle now.
+func (b *Backend) create(ctx context.Context) bool {
+	if b.pool.CreateResource(ctx) != nil {
+		return false
+	}
+	b.idle.Add(1)
+	return true
+}
+
 // release gives res back, whose last verb ended in err. What is not known to be
 // sound is destroyed.
 func (b *Backend) release(res *resource, err error) {
@@ -65,6 +75,9 @@ func (b *Backend) fill() error {
 	for i := range clients { // all, before one of them is idle
 		var err error
 		if clients[i], err = b.acquire(context.Background()); err != nil {
+			for _, res := range clients[:i] {
+				res.Destroy()
+			}
 			return err
 		}
 	}
@@ -128,7 +141,7 @@ func (b *Backend) poolStats() core.PoolStats {
 		Total:     uint64(s.TotalResources()),
 		Idle:      uint64(s.IdleResources()),
 		Acquired:  uint64(s.AcquiredResources()),
-		Waits:     uint64(s.EmptyAcquireCount()),
+		Waits:     uint64(s.EmptyAcquireCount() + s.CanceledAcquireCount()),
 		WaitTime:  s.EmptyAcquireWaitTime(),
 		Destroyed: b.destroyed.Load(),
 	}

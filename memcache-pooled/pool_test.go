@@ -262,3 +262,12 @@ func TestTenThousandBorrowersOfFourClients(t *testing.T) {
 	eventually(t, "all connections are closed", func() bool { return connections(t, server) <= before })
 	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines })
 }
+
+// To make a client takes no part of the time that a verb waits for one.
+func TestThereIsRoomForAVerbThatDoesNotWait(t *testing.T) {
+	server := memcachetest.Start(t, nil)
+	opts := *patient
+	opts.AcquireTimeout = 1
+	c := openCache(t, &opts, server.Addr())
+	together(20, func() { wantErr(t, c.Set(context.Background(), "k", nil, 0), nil) })
+}

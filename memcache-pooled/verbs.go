@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,11 @@ import (
 // tokens, so that one is good for the server that it is from, and no other: in
 // Expiration, which the library leaves 0, stands which that is.
 type token rainycape.Item
+
+// longestValue is the length in bytes of the longest value that memcached can be told
+// to take (its option -I). Of one of 4 GiB the library would tell the server another
+// length, and send the rest as commands.
+const longestValue = 1 << 30
 
 // lastOrigin is the last number that a server of some Backend was given.
 var lastOrigin atomic.Int32
@@ -35,6 +41,9 @@ func (b *Backend) Get(ctx context.Context, key string) (core.Item, error) {
 // Store stores item, or for CompareAndDelete deletes it, on mode's condition.
 // memcached has no word for that: it is a compare-and-swap with a date that is past.
 func (b *Backend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
+	if len(item.Value) > longestValue {
+		return fmt.Errorf("%w: %d bytes, and memcached takes %d at most", core.ErrTooLarge, len(item.Value), longestValue)
+	}
 	r := &request{verb: verbStore, mode: mode}
 	if mode == core.CompareAndSwap || mode == core.CompareAndDelete {
 		read, ok := item.Token.(*token)
@@ -145,6 +154,7 @@ func (b *Backend) do(ctx context.Context, r *request) error {
 	if limited {
 		left := time.Until(until)
 		if left <= 0 {
+			b.untried(r)
 			b.release(res, nil)
 			return context.DeadlineExceeded
 		}
