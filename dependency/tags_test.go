@@ -129,17 +129,6 @@ func TestTagsTakeFewCalls(t *testing.T) {
 	if got, err := plain.Get(ctx, "l"); got != "v" || err != nil { // as if there were no tags
 		t.Errorf("a Typed reads %q, %v", got, err)
 	}
-	allocs := func(get func() error) float64 {
-		return testing.AllocsPerRun(100, func() {
-			if err := get(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	if n := allocs(func() error { return texts.Set(ctx, "l", "v", 0, dependency.Versions{}) }) -
-		allocs(func() error { return plain.Set(ctx, "l", "v", 0) }); n > 0 {
-		t.Errorf("an item without tags takes %v allocations more", n)
-	}
 }
 
 func TestTagsRefuseAnEmptyName(t *testing.T) {
