@@ -219,7 +219,8 @@ func TestGobIsReadWithoutItsDescription(t *testing.T) {
 		}
 	}
 	data, flags := encode(t, codec, small)
-	if got := testing.AllocsPerRun(100, func() { codec.Decode(data, flags) }); got > 15 {
-		t.Errorf("%v allocations", got)
+	var err error
+	if got := testing.AllocsPerRun(100, func() { _, err = codec.Decode(data, flags) }); got > 15 || err != nil {
+		t.Errorf("%v allocations, %v", got, err)
 	}
 }

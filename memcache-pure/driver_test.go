@@ -121,9 +121,9 @@ func TestVerbsAllocateLittleMoreThanGomemcache(t *testing.T) {
 		{"Touch", func() error { return bare.Touch("key", 0) }, func(ctx context.Context) error { return c.Touch(ctx, "key", 0) }},
 	} {
 		cancellable, cancel := context.WithCancel(context.Background())
-		budget := testing.AllocsPerRun(200, func() { verb.bare() })
-		plain := testing.AllocsPerRun(200, func() { verb.ours(context.Background()) })
-		cancelled := testing.AllocsPerRun(200, func() { verb.ours(cancellable) })
+		budget := testing.AllocsPerRun(200, func() { wantErr(t, verb.bare(), nil) })
+		plain := testing.AllocsPerRun(200, func() { wantErr(t, verb.ours(context.Background()), nil) })
+		cancelled := testing.AllocsPerRun(200, func() { wantErr(t, verb.ours(cancellable), nil) })
 		cancel()
 		if plain > budget+1 || cancelled > budget+4 {
 			t.Errorf("%s: %v allocations, with a cancellable context %v; gomemcache has %v", verb.name, plain, cancelled, budget)

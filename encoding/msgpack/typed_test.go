@@ -114,8 +114,9 @@ func wantNoAllocs[T any](t *testing.T, v T) {
 	codec := msgpack.Codec[T]()
 	data := encode(t, codec, v)
 	dst := make([]byte, 0, len(data))
-	if got := testing.AllocsPerRun(100, func() { _, _, _ = codec.Append(dst, v) }); got > 0 {
-		t.Errorf("Append of %.50v: %v allocations", v, got)
+	var err error
+	if got := testing.AllocsPerRun(100, func() { _, _, err = codec.Append(dst, v) }); got > 0 || err != nil {
+		t.Errorf("Append of %.50v: %v allocations, %v", v, got, err)
 	}
 	src, dec := new(bytes.Reader), vmihailenco.NewDecoder(nil)
 	alone := testing.AllocsPerRun(100, func() {
@@ -123,8 +124,8 @@ func wantNoAllocs[T any](t *testing.T, v T) {
 		dec.Reset(src)
 		_ = dec.Decode(new(T))
 	})
-	if got := testing.AllocsPerRun(100, func() { _, _ = codec.Decode(data, 0) }); got > alone {
-		t.Errorf("Decode of %.50v: %v allocations, the decoder alone has %v", v, got, alone)
+	if got := testing.AllocsPerRun(100, func() { _, err = codec.Decode(data, 0) }); got > alone || err != nil {
+		t.Errorf("Decode of %.50v: %v allocations, %v; the decoder alone has %v", v, got, err, alone)
 	}
 }
 

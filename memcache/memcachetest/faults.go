@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -150,6 +151,18 @@ func keyError(err error, key string) error {
 		return multi.Errors[key]
 	}
 	return err
+}
+
+// failures answers how many keys failed in a multi verb.
+func failures(err error) int {
+	var multi *core.MultiError
+	if errors.As(err, &multi) {
+		return len(multi.Errors)
+	}
+	if err != nil {
+		return math.MaxInt32 // it tells nothing of keys
+	}
+	return 0
 }
 
 // numbered answers n keys and a value for each.
