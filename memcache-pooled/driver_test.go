@@ -1,6 +1,7 @@
 package memcachepooled_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -81,6 +82,44 @@ func TestAsHandsOutAClient(t *testing.T) {
 	for _, server := range servers {
 		if n := server.Stat("cmd_flush"); n != "1" {
 			t.Errorf("%s flushes", n)
+		}
+	}
+}
+
+// One allocation more than the library, and under a context that can be done a
+// goroutine's, and a copy of what is stored.
+func TestVerbsAllocateLittleMoreThanTheLibrary(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	addr := memcachetest.Start(t, nil).Addr()
+	c := openCache(t, patient, addr)
+	bare, err := rainycape.New(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare.SetTimeout(patient.Timeout)
+	defer bare.Close()
+	value := []byte("value")
+	set(t, c, "key", "value")
+	set(t, c, "count", "1")
+	for _, verb := range []struct {
+		name        string
+		cancellable float64
+		bare        func() error
+		ours        func(ctx context.Context) error
+	}{
+		{"Get", 4, func() error { _, err := bare.Get("key"); return err }, func(ctx context.Context) error { _, err := c.Get(ctx, "key"); return err }},
+		{"Set", 5, func() error { return bare.Set(&rainycape.Item{Key: "key", Value: value}) }, func(ctx context.Context) error { return c.Set(ctx, "key", value, 0) }},
+		{"Incr", 4, func() error { _, err := bare.Increment("count", 1); return err }, func(ctx context.Context) error { _, err := c.Incr(ctx, "count", 1); return err }},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		budget := testing.AllocsPerRun(200, func() { wantErr(t, verb.bare(), nil) })
+		plain := testing.AllocsPerRun(200, func() { wantErr(t, verb.ours(context.Background()), nil) })
+		cancellable := testing.AllocsPerRun(200, func() { wantErr(t, verb.ours(ctx), nil) })
+		cancel()
+		if plain > budget+1 || cancellable > budget+verb.cancellable {
+			t.Errorf("%s: %v allocations, with a cancellable context %v; rainycape has %v", verb.name, plain, cancellable, budget)
 		}
 	}
 }

@@ -267,7 +267,7 @@ func TestARaceThatTakesTooLongIsAConflict(t *testing.T) {
 	}))
 	b := open(t, impatient, server.Addr())
 	defer b.Close()
-	for range 5 { // a time-out of the write itself is one
+	for range 5 { // where the time is over in the midst of a write, that is no conflict
 		if err := b.Touch(t.Context(), "k", time.Hour); errors.Is(err, core.ErrConflict) {
 			return
 		}
