@@ -4,73 +4,99 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// A group is what is wired to a master key.
+// A group is what is known of the wires of a master key. It takes these rules for
+// each wire to be found, those that are made while a Delete runs, too:
+//
+//   - The first wires, up to probe, are asked for whatever the count is.
+//   - The counter is deleted, so that the numbers begin anew, if it has not moved
+//     since all wires up to it were there. While one is missing, an Add may be about
+//     to make it. Where a few are, they are claimed, so that it takes another number;
+//     where many are, they must be missing for long.
+//   - It is deleted after the wires above probe: one that was left would hide that
+//     its number, drawn anew, is not wired yet. So a claim, too, lives longer than an
+//     Add that draws its number anew, and while there are claims the counter stays.
 type group struct {
-	last  uint64      // the count, or probe if there is none
-	count core.Item   // the counter; its Token is nil if there is none
-	mark  core.Item   // see useMark; its Token is nil if there is none
-	wires []core.Item // each holds the key that is wired
-	gaps  []uint64    // numbers whose wire is not there: an Add is about to make it, or it is no more
+	last    uint64      // up to which number the wires have been read
+	count   core.Item   // the counter; its Token is nil if there is none for these numbers
+	mark    core.Item   // see settled; its Token is nil if there is none
+	wires   []core.Item // the wires that were found, each holds the key that is wired
+	gaps    []uint64    // numbers above probe whose wire was not there
+	claimed bool        // whether another Delete has claimed a number
 }
 
-// read reads what is wired to master. Beside an error it answers what it could read.
-func (d *Dependency) read(ctx context.Context, master string) (group, error) {
-	g := group{last: probe} // the counter may have been lost, and the wires still be there
+// read reads what is wired to master and not in g, adds it to g, and answers it.
+// Beside an error it answers what it could read.
+func (d *Dependency) read(ctx context.Context, master string, g *group) ([]core.Item, error) {
 	if err := d.check(master); err != nil {
-		return g, err
+		return nil, err
 	}
-	keys := append(numbered(master, 0, probe), master) // 0 is the mark
+	numbers := slices.Concat(g.gaps, numbersOf(g.last+1, g.last+probe))
+	keys := append(keysAt(master, numbers), master, master+"0")
 	items, err := d.cache.GetItems(ctx, keys)
 	if err := errorOf(err, master); err != nil {
-		return g, err
+		return nil, err
 	}
-	if count, ok := items[master]; ok {
-		n, err := core.ParseCount(count.Value)
-		if err != nil {
-			return g, fmt.Errorf("the counter %q: %w", master, err)
+	g.count, g.mark = items[master], items[master+"0"]
+	count := uint64(0)
+	if g.count.Token != nil {
+		var err error
+		if count, err = core.ParseCount(g.count.Value); err != nil {
+			return nil, fmt.Errorf("the counter %q: %w", master, err)
 		}
-		if n > maxCount {
-			return g, fmt.Errorf("%w: the counter %q is %d, more than %d: it is not that of a dependency", core.ErrNotNumber, master, n, maxCount)
+		if count > maxCount {
+			return nil, fmt.Errorf("%w: the counter %q is %d, more than %d: it is not that of a dependency", core.ErrNotNumber, master, count, maxCount)
 		}
-		g.count, g.last = count, n
 	}
-	g.mark = items[keys[0]]
 	var failed core.MultiError
-	g.add(1, keys[1:1+min(g.last, probe)], items, err, &failed)
-	if g.last > probe {
-		rest := numbered(master, probe+1, g.last)
-		items, err := d.cache.GetItems(ctx, rest)
-		g.add(probe+1, rest, items, err, &failed)
+	g.gaps = nil
+	found := len(g.wires)
+	g.add(master, numbers, count, items, err, &failed)
+	if asked := g.last + probe; count > asked {
+		rest := numbersOf(asked+1, count)
+		items, err := d.cache.GetItems(ctx, keysAt(master, rest))
+		g.add(master, rest, count, items, err, &failed)
 	}
-	return g, failed.Err()
+	if count < g.last { // another Delete was at it, and the numbers have begun anew
+		g.count = core.Item{}
+	}
+	g.last = max(g.last, count)
+	return g.wires[found:], failed.Err()
 }
 
-// add adds wires to g, whose numbers begin at first, and of which items and err are
-// what GetItems answered.
-func (g *group) add(first uint64, wires []string, items map[string]core.Item, err error, failed *core.MultiError) {
-	for i, wire := range wires {
+// add adds the wires of numbers to g, of which items and err are what GetItems
+// answered.
+func (g *group) add(master string, numbers []uint64, count uint64, items map[string]core.Item, err error, failed *core.MultiError) {
+	for i, wire := range keysAt(master, numbers) {
 		item, ok := items[wire]
 		switch err := errorOf(err, wire); {
+		case numbers[i] > max(count, probe): // it came after the counter was read
 		case err != nil:
 			failed.Add(wire, err)
-		case !ok:
-			g.gaps = append(g.gaps, first+uint64(i))
-		default:
+		case ok && isClaim(item):
+			g.claimed = true
+		case ok:
 			g.wires = append(g.wires, item)
+		case numbers[i] > probe:
+			g.gaps = append(g.gaps, numbers[i])
 		}
 	}
 }
 
-// keys answers the keys that are wired, each once.
-func (g *group) keys() []string {
-	seen := make(map[string]bool, len(g.wires))
-	keys := make([]string, 0, len(g.wires))
-	for _, item := range g.wires {
+// isClaim tells whether item is a claim: a wire of its own key, which means nothing to
+// a Python program that finds it.
+func isClaim(item core.Item) bool { return string(item.Value) == item.Key }
+
+// keysOf answers the keys that wires hold, each once.
+func keysOf(wires []core.Item) []string {
+	seen := make(map[string]bool, len(wires))
+	keys := make([]string, 0, len(wires))
+	for _, item := range wires {
 		// Others can have written anything into a wire.
 		if key := string(item.Value); !seen[key] && isKey(key) {
 			seen[key] = true
@@ -88,76 +114,136 @@ func (g *group) keys() []string {
 // keys, or the wires, that may still be there. They stay wired, so that the next
 // Delete tries again.
 func (d *Dependency) Delete(ctx context.Context, master string, others ...*core.Cache) error {
-	g, err := d.read(ctx, master)
-	dropErrs := d.drop(ctx, g.keys(), others)
-	errs := append([]error{err}, dropErrs...)
-	if err == nil && len(dropErrs) == 0 {
-		errs = append(errs, d.reset(ctx, master, &g))
+	var g group
+	for range maxRounds {
+		wires, err := d.read(ctx, master, &g)
+		errs := append(d.drop(ctx, keysOf(wires), others), err)
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		if done, err := d.reset(ctx, master, &g); done || err != nil {
+			return err
+		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
-// reset does away with the wires of g, whose items are gone, and with the counter,
-// so that the numbers begin anew. A counter that has moved since it was read stays:
-// its numbers are for the next Delete. Where an Add may be about to wire one of the
-// numbers, all stay as they are. The wires then are for the next Delete, too, which
-// finds that most of their items are gone.
-func (d *Dependency) reset(ctx context.Context, master string, g *group) error {
-	marked := false
-	if g.count.Token != nil && len(g.gaps) != 0 {
-		var err error
-		if marked, err = d.useMark(ctx, master, g); err != nil || !marked {
-			return err
-		}
+// reset deletes the wires of g, whose items are gone, and the counter, so that the
+// numbers begin anew, or leaves that to a later Delete. It answers false where more
+// was added, and has to be read.
+func (d *Dependency) reset(ctx context.Context, master string, g *group) (done bool, err error) {
+	items := g.wires
+	if g.mark.Token != nil {
+		items = append(items, g.mark) // it is not true of new numbers
 	}
-	// First the wires: one that was left would take its number from an Add that has
-	// drawn it anew, and hide that it is missing.
-	if len(g.wires) != 0 {
-		changed, err := outcome(d.cache.StoreMulti(ctx, core.CompareAndDelete, g.wires))
-		if changed || err != nil { // another Delete was faster, and the number is used anew
-			return err
+	if g.last <= probe {
+		if g.count.Token != nil {
+			items = append(items, g.count)
 		}
+		_, err := d.remove(ctx, items)
+		return true, err
 	}
 	if g.count.Token == nil {
-		return nil
+		return true, nil
 	}
-	_, err := outcome(d.cache.CompareAndDelete(ctx, g.count))
-	if marked { // another may have been made, which would not be true of the new numbers
-		_, deleteErr := outcome(d.cache.Delete(ctx, master+"0"))
-		err = errors.Join(err, deleteErr)
+	g.forgetSettled()
+	if g.claimed || len(g.gaps) > maxClaims {
+		return true, d.setMark(ctx, g)
 	}
-	return err
-}
-
-// useMark tells whether no Add is about to make one of the wires that are missing in
-// g: if it did, and the numbers had begun anew meanwhile, its wire would be above the
-// count, and no Delete would find it. A mark says how far the numbers were given out
-// at some time. Of those that were given out long ago, as far as they are missing, the
-// wires have expired, or were deleted. One Delete has the use of a mark; where there
-// is none, it is made.
-func (d *Dependency) useMark(ctx context.Context, master string, g *group) (bool, error) {
-	if g.last < probe {
-		return false, nil // it costs nothing to read all
-	}
-	if g.mark.Token == nil {
-		mark := d.item(master+"0", fmt.Sprintf("%d %d", g.last, time.Now().Unix()), markTTL)
-		err := d.cache.Store(ctx, core.Add, mark)
-		if errors.Is(err, core.ErrExists) {
-			err = nil
-		}
+	if err := d.claim(ctx, master, g); len(g.gaps) != 0 || err != nil {
 		return false, err
 	}
-	var count uint64
-	var at int64
-	_, err := fmt.Sscanf(string(g.mark.Value), "%d %d", &count, &at)
-	if err == nil && time.Since(time.Unix(at, 0)) < settledAfter {
-		return false, nil
+	// If another Delete was at it, too, the numbers may have begun anew already: then
+	// what is known of the old ones says nothing of those.
+	if all, err := d.remove(ctx, items); !all {
+		return true, err
 	}
-	if casErr := d.cache.CompareAndDelete(ctx, g.mark); casErr != nil {
-		_, casErr = outcome(casErr)
-		return false, casErr
+	g.wires = nil
+	return d.remove(ctx, []core.Item{g.count})
+}
+
+// claim makes wires of the numbers that are missing in g, which mean nothing, so that
+// no Add can. In g stay those that were wired meanwhile.
+func (d *Dependency) claim(ctx context.Context, master string, g *group) error {
+	if len(g.gaps) == 0 {
+		return nil
 	}
-	return err == nil && g.gaps[len(g.gaps)-1] <= count && count <= g.last, nil
+	claims := make([]core.Item, len(g.gaps))
+	for i, wire := range keysAt(master, g.gaps) {
+		claims[i] = d.item(wire, wire, settledAfter)
+	}
+	all := d.cache.StoreMulti(ctx, core.Add, claims)
+	var failed core.MultiError
+	var wired []uint64
+	for i, claim := range claims {
+		changed, err := outcome(errorOf(all, claim.Key))
+		if changed {
+			wired = append(wired, g.gaps[i])
+		}
+		if err != nil {
+			failed.Add(claim.Key, err)
+		}
+	}
+	g.gaps = wired
+	return failed.Err()
+}
+
+// remove deletes items that are as they were read, and answers whether all were.
+func (d *Dependency) remove(ctx context.Context, items []core.Item) (all bool, err error) {
+	if len(items) == 0 {
+		return true, nil
+	}
+	err = d.cache.StoreMulti(ctx, core.CompareAndDelete, items)
+	if err == nil {
+		return true, nil
+	}
+	var failed core.MultiError
+	for _, item := range items {
+		if _, err := outcome(errorOf(err, item.Key)); err != nil {
+			failed.Add(item.Key, err)
+		}
+	}
+	return false, failed.Err()
+}
+
+// settled reads the mark, which is stored under the number 0: at a time the count was
+// so far.
+func (g *group) settled() (count uint64, at time.Time) {
+	var unix int64
+	if _, err := fmt.Sscanf(string(g.mark.Value), "%d %d", &count, &unix); err != nil {
+		return 0, time.Time{}
+	}
+	return count, time.Unix(unix, 0)
+}
+
+// forgetSettled takes gaps out of g whose numbers were given out long ago: their wires
+// have expired or were deleted, and no Add is about to make them.
+func (g *group) forgetSettled() {
+	if count, at := g.settled(); time.Since(at) >= settledAfter {
+		g.gaps = slices.DeleteFunc(g.gaps, func(n uint64) bool { return n <= count })
+	}
+}
+
+// setMark makes a mark for a Delete to come, unless there is one that ages.
+func (d *Dependency) setMark(ctx context.Context, g *group) error {
+	if _, at := g.settled(); time.Since(at) < settledAfter {
+		return nil
+	}
+	mark := d.item(g.count.Key+"0", fmt.Sprintf("%d %d", g.last, time.Now().Unix()), markTTL)
+	mode := core.Add
+	if mark.Token = g.mark.Token; mark.Token != nil {
+		mode = core.CompareAndSwap
+	}
+	if changed, err := outcome(d.cache.Store(ctx, mode, mark)); changed || err != nil {
+		return err // another Delete made one
+	}
+	// Another Delete that read the counter before there was a mark must not let the
+	// numbers begin anew and leave it. The counter as it is, stored anew, stops it.
+	if changed, err := outcome(d.cache.CompareAndSwap(ctx, g.count)); changed || err != nil {
+		_, deleteErr := outcome(d.cache.Delete(context.WithoutCancel(ctx), mark.Key))
+		return errors.Join(err, deleteErr)
+	}
+	return nil
 }
 
 // drop deletes keys in all caches, and answers an error for each that failed.
@@ -174,23 +260,12 @@ func (d *Dependency) drop(ctx context.Context, keys []string, others []*core.Cac
 	return errs
 }
 
-// outcome answers whether err, of a compare verb or a Delete, tells of items that have
-// changed since they were read, and what else it tells but that some are gone.
+// outcome answers whether err, of a verb with a condition, tells that the item is not
+// as it was read, or otherwise err.
 func outcome(err error) (changed bool, left error) {
-	var multi *core.MultiError
 	switch {
-	case errors.As(err, &multi):
-		var failed core.MultiError
-		for key, err := range multi.Errors {
-			itemChanged, err := outcome(err)
-			changed = changed || itemChanged
-			failed.Add(key, err)
-		}
-		return changed, failed.Err()
-	case errors.Is(err, core.ErrConflict):
+	case errors.Is(err, core.ErrConflict), errors.Is(err, core.ErrMiss), errors.Is(err, core.ErrExists):
 		return true, nil
-	case errors.Is(err, core.ErrMiss):
-		return false, nil
 	}
 	return false, err
 }

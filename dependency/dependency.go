@@ -28,10 +28,9 @@ type Options struct {
 // goroutines may use it at once.
 //
 // The verbs take few calls of the cache, however many keys there are: Add and
-// AddMulti 2, and 2 more for each time that a number which they drew was taken,
-// as it is where the counter was lost; Delete 4, one more where more than 100 keys
-// are wired, and now and then two more where wires have expired or an Add was under
-// way.
+// AddMulti 2, and 2 more for each time that a number which they drew was taken, as
+// it can be beside a Delete, or where the counter was lost; Delete 3, or 5 where more
+// than 100 keys are wired, and some more if keys are being added to those meanwhile.
 type Dependency struct {
 	cache *core.Cache
 	opts  Options
@@ -51,25 +50,36 @@ func New(cache *core.Cache, opts *Options) *Dependency {
 
 const (
 	// probe is how many wires are asked for together with the counter, which tells
-	// how many there are.
+	// how many there are. The first of them are taken whatever it tells.
 	probe = 100
 
 	// maxCount is the highest count that is believed: each of its numbers has to be
 	// asked for.
 	maxCount = 10_000_000
 
-	// settledAfter is after how long no Add is under way any more: one that has
-	// drawn its number wires it within a minute. The rest is for clocks that differ.
-	settledAfter = 2 * time.Minute
+	// maxWiring is how long a number is good that an Add has drawn.
+	maxWiring = time.Minute
+
+	// settledAfter is after how long a number is not wired any more. What it is more
+	// than maxWiring is for clocks that differ.
+	settledAfter = maxWiring + time.Minute
 
 	// markTTL is for how long a mark is of use.
 	markTTL = 10 * time.Minute
 
 	// maxTries is how often Add draws a number.
 	maxTries = 20
+
+	// maxClaims is how many missing numbers Delete claims.
+	maxClaims = 100
+
+	// maxRounds is how often Delete looks for what was wired meanwhile.
+	maxRounds = 3
 )
 
-// NextKey answers a new key for a wire: the one after those that were given out.
+// NextKey answers a new key for a wire: the one after those that were given out. Who
+// makes a wire by hand stores it within a minute, with Add, and takes another key where
+// that is core.ErrExists.
 func (d *Dependency) NextKey(ctx context.Context, master string) (string, error) {
 	keys, err := d.NextKeys(ctx, master, 1)
 	if err != nil {
@@ -87,7 +97,7 @@ func (d *Dependency) NextKeys(ctx context.Context, master string, n int) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	return numbered(master, last-uint64(n)+1, last), nil
+	return keysAt(master, numbersOf(last-uint64(n)+1, last)), nil
 }
 
 // draw moves the counter of master by n, and answers where it stands.
@@ -113,11 +123,20 @@ func (d *Dependency) check(master string) error {
 	return nil
 }
 
-// numbered answers the keys of wires from first to last.
-func numbered(master string, first, last uint64) []string {
-	keys := make([]string, 0, last-first+1)
-	for i := first; i <= last; i++ {
-		keys = append(keys, master+strconv.FormatUint(i, 10))
+// numbersOf answers the numbers from first to last.
+func numbersOf(first, last uint64) []uint64 {
+	numbers := make([]uint64, 0, last-first+1)
+	for n := first; n <= last; n++ {
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+// keysAt answers the keys of the wires with numbers.
+func keysAt(master string, numbers []uint64) []string {
+	keys := make([]string, len(numbers))
+	for i, n := range numbers {
+		keys[i] = master + strconv.FormatUint(n, 10)
 	}
 	return keys
 }
@@ -142,6 +161,7 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 			return failed.Err()
 		}
 		n := uint64(len(keys))
+		drawn := time.Now()
 		last, err := d.draw(ctx, master, jump+n)
 		if err == core.ErrMiss {
 			return nil // nothing is kept in this cache, so that there is nothing to be dropped
@@ -155,7 +175,10 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 			}
 			return failed.Err()
 		}
-		keys = d.wire(ctx, master, last-n+1, keys, &failed)
+		taken := d.wire(ctx, master, last-n+1, keys, &failed)
+		if time.Since(drawn) < maxWiring {
+			keys = taken
+		} // else a Delete may have taken the numbers for settled, and all are wired again
 		// The counter was lost, and the numbers of old wires are given out again. A jump
 		// leaves them behind, so that the counter covers them, too.
 		if try > 0 {
@@ -217,9 +240,10 @@ func (d *Dependency) MultiKeys(ctx context.Context, masters []string) ([]string,
 	var all []string
 	var errs []error
 	for _, master := range masters {
-		g, err := d.read(ctx, master)
+		var g group
+		wires, err := d.read(ctx, master, &g)
 		errs = append(errs, err)
-		all = append(all, g.keys()...)
+		all = append(all, keysOf(wires)...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all), errors.Join(errs...)

@@ -25,17 +25,20 @@
 //
 // Items that were wired before a Delete began are deleted by it. An item that is
 // wired while a Delete runs is deleted by this one or by the next. That holds for
-// any number of processes, and wants three things: the counter is not evicted; each
-// Add takes less than a minute; and no Python program deletes by the same master key
-// meanwhile, for its delete loses what is wired beside it.
+// any number of processes, and wants two things: the counter is not evicted, and no
+// Python program deletes by the same master key meanwhile, for its delete loses what
+// is wired beside it.
 //
 // Where the counter was evicted, the next Delete still finds the first 100 wires,
 // and the next Add that meets an old wire makes the counter cover the others again.
 //
 // Set an item before you wire it. Its wire should live as long as it does: see
-// [Options].TTL. The counter lives for ever, as that costs no round trip. It begins
-// anew with a Delete beside which nothing is added, and where an Add was under way or
-// wires have expired, with one some minutes later.
+// [Options].TTL. The counter lives for ever, as that costs no round trip, and begins
+// anew with a Delete: at once if no more than 100 numbers were given out; else where
+// an Add was under way or wires have expired, it can take a Delete some minutes later.
+//
+// A Delete beside which an Add has drawn a number claims that number for two minutes:
+// the wire then holds its own key.
 //
 // # Tags
 //
@@ -51,7 +54,7 @@
 //	                  wires                      tags
 //	store an item     Set, and 2 to wire it      1 for the versions before it is made, and Set
 //	read an item      1                          2, or 1 if it has no tags
-//	drop all          4 or 5, and n deletes      1 increment for each tag
+//	drop all          3 to 5, and n deletes      1 increment for each tag
 //	memory            a wire an item             a version a tag, and some bytes an item
 //	dropped items     are gone                   stay until they expire or are evicted
 //

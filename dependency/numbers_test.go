@@ -26,58 +26,73 @@ func TestALateWireIsFoundByTheNextDelete(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			c := cacheOf(t, memory.New(nil))
-			d := dependency.New(c, nil)
-			wantErr(t, d.AddMulti(t.Context(), master, []string{"k1", "k2"}), nil)
-			set(t, c, "late")
-			wire, err := d.NextKey(t.Context(), master)
-			wantErr(t, err, nil)
-			wantErr(t, d.Delete(t.Context(), master), nil)
-			between(t, d)
-			wantErr(t, c.Add(t.Context(), wire, []byte("late"), 0), nil)
-			wantErr(t, d.Delete(t.Context(), master), nil)
-			if there(t, c, "late") {
-				t.Error("the item survived")
-			}
-		})
+		for _, before := range []int{2, 99, 100, 150} {
+			t.Run(fmt.Sprintf("%s, after %d wires", name, before), func(t *testing.T) {
+				c := cacheOf(t, memory.New(nil))
+				d := dependency.New(c, nil)
+				wantErr(t, d.AddMulti(t.Context(), master, names("k-", before)), nil)
+				set(t, c, "late")
+				wire, err := d.NextKey(t.Context(), master)
+				wantErr(t, err, nil)
+				wantErr(t, d.Delete(t.Context(), master), nil)
+				between(t, d)
+				if err := c.Add(t.Context(), wire, []byte("late"), 0); err != nil {
+					wantErr(t, err, core.ErrExists) // the number was drawn anew
+					wantErr(t, d.Add(t.Context(), master, "late"), nil)
+				}
+				wantErr(t, d.Delete(t.Context(), master), nil)
+				if there(t, c, "late") {
+					t.Error("the item survived")
+				}
+			})
+		}
 	}
 }
 
-// The numbers begin anew after each Delete beside which nothing is added.
+// names answers n names.
+func names(prefix string, n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprint(prefix, i)
+	}
+	return all
+}
+
+// The numbers begin anew after each Delete, if no more than 100 were drawn, and else
+// after one beside which nothing is added.
 func TestNumbersBeginAnew(t *testing.T) {
 	c := cacheOf(t, memory.New(nil))
 	d := dependency.New(c, nil)
-	for range 10 {
-		for i := range 50 {
-			wantErr(t, d.Add(t.Context(), master, fmt.Sprint("k", i)), nil)
+	for _, n := range []int{1, 50, 100, 101, 350} {
+		wantErr(t, d.AddMulti(t.Context(), master, names("k", n)), nil)
+		if n < 100 {
+			_, err := d.NextKey(t.Context(), master)
+			wantErr(t, err, nil)
 		}
 		wantErr(t, d.Delete(t.Context(), master), nil)
-		for _, key := range []string{master, master + "0", master + "1", master + "50"} {
+		for _, key := range []string{master, master + "0", master + "1", fmt.Sprint(master, n)} {
 			if there(t, c, key) {
-				t.Errorf("after Delete %s is there", key)
+				t.Errorf("after Delete of %d wires %s is there", n, key)
 			}
 		}
 	}
 }
 
-// Where wires have expired it takes two Deletes, some minutes apart: the first
+// Where many wires have expired it takes two Deletes, some minutes apart: the first
 // cannot know whether a wire that is missing is about to be made.
 func TestNumbersBeginAnewWhereWiresHaveExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cacheOf(t, memory.New(nil))
 		d := dependency.New(c, &dependency.Options{TTL: time.Second})
 		ctx := t.Context()
-		for range 150 {
-			wantErr(t, d.Add(ctx, master, "k"), nil)
-		}
+		wantErr(t, d.AddMulti(ctx, master, names("k", 300)), nil)
 		time.Sleep(time.Minute)
 		last, err := d.NextKey(ctx, master) // an Add is under way
 		wantErr(t, err, nil)
 		wantErr(t, d.Delete(ctx, master), nil)
 		time.Sleep(90 * time.Second)
 		wantErr(t, d.Delete(ctx, master), nil)
-		if n, err := c.Count(ctx, master); n != 151 || err != nil {
+		if n, err := c.Count(ctx, master); n != 301 || err != nil {
 			t.Errorf("the counter is %d, %v, and an Add may be under way", n, err)
 		}
 		set(t, c, "late")

@@ -1,0 +1,216 @@
+package dependency_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
+	"github.com/cachewire/cachewire/memory"
+)
+
+// An at is a hook that does something once, just before a verb is called with a key.
+type at struct {
+	verb, key string
+	do        func()
+}
+
+func (a *at) Before(ctx context.Context, op *core.Op) context.Context {
+	if do := a.do; do != nil && op.Verb == a.verb && slices.Contains(op.Keys, a.key) {
+		a.do = nil
+		do()
+	}
+	return ctx
+}
+
+func (a *at) After(context.Context, *core.Op) {}
+
+// meeting answers two dependencies over one backend, of which the second does what a
+// says, and the cache of the first.
+func meeting(t *testing.T, a *at) (*core.Cache, *dependency.Dependency, *dependency.Dependency) {
+	t.Helper()
+	b := memory.New(nil)
+	c := cacheOf(t, b)
+	return c, dependency.New(c, nil), dependency.New(cacheOf(t, b, a), nil)
+}
+
+// wireLate wires key by a number that was drawn before, or by a new one if it is taken.
+func wireLate(t *testing.T, c *core.Cache, d *dependency.Dependency, wire, key string) {
+	t.Helper()
+	set(t, c, key)
+	if err := c.Add(t.Context(), wire, []byte(key), 0); err != nil {
+		wantErr(t, err, core.ErrExists)
+		wantErr(t, d.Add(t.Context(), master, key), nil)
+	}
+}
+
+func wantDropped(t *testing.T, c *core.Cache, keys ...string) {
+	t.Helper()
+	left, err := c.GetMulti(context.Background(), keys)
+	wantErr(t, err, nil)
+	for key := range left {
+		t.Errorf("%s survived", key)
+	}
+}
+
+// While the counter is deleted, a number is drawn anew whose old wire is still there,
+// and another Delete sees that one.
+func TestAnOldWireDoesNotHideThatItsNumberWasDrawnAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(nil)
+		c := cacheOf(t, b)
+		d := dependency.New(c, nil)
+		ctx := t.Context()
+		wantErr(t, d.AddMulti(ctx, master, names("old-", 150)), nil)
+		release := make(chan struct{})
+		slow := dependency.New(cacheOf(t, heldBackend{b, master + "120", release}), nil)
+		done := make(chan error)
+		go func() { done <- slow.Delete(ctx, master) }()
+		synctest.Wait() // it has come to the wire, and no further
+		wires, err := d.NextKeys(ctx, master, 120)
+		wantErr(t, err, nil)
+		for _, wire := range wires[:119] {
+			wireLate(t, c, d, wire, "early")
+		}
+		wantErr(t, d.Delete(ctx, master), nil)
+		close(release)
+		wantErr(t, <-done, nil)
+		wireLate(t, c, d, wires[119], "late")
+		wantErr(t, d.Delete(ctx, master), nil)
+		wantDropped(t, c, "early", "late")
+	})
+}
+
+// A heldBackend holds a store of key until it is released. What it embeds is a
+// Backend and no more, so that core makes many stores of one with many keys.
+type heldBackend struct {
+	core.Backend
+	key     string
+	release chan struct{}
+}
+
+func (b heldBackend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
+	if item.Key == b.key {
+		<-b.release
+	}
+	return b.Backend.Store(ctx, mode, item)
+}
+
+// A number that was missing is claimed, so that who has drawn it takes another; and
+// while the claim is there, it tells nothing of who has drawn that number anew.
+func TestClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, d, _ := meeting(t, &at{})
+		ctx := t.Context()
+		next := func() string {
+			wantErr(t, d.AddMulti(ctx, master, names("k", 150)), nil)
+			wire, err := d.NextKey(ctx, master)
+			wantErr(t, err, nil)
+			return wire
+		}
+		first := next()
+		wantErr(t, d.Delete(ctx, master), nil)
+		if there(t, c, master) || !there(t, c, master+"151") {
+			t.Error("a Delete did not claim the number that is missing, and begin anew")
+		}
+		time.Sleep(50 * time.Second)
+		wireLate(t, c, d, first, "of the first numbers")
+		wantErr(t, d.Delete(ctx, master), nil)
+		wantDropped(t, c, "of the first numbers")
+		time.Sleep(50 * time.Second)
+		second := next()
+		wantErr(t, d.Delete(ctx, master), nil)
+		time.Sleep(50 * time.Second) // the claim has expired
+		wireLate(t, c, d, second, "of the second numbers")
+		wantErr(t, d.Delete(ctx, master), nil)
+		wantDropped(t, c, "of the second numbers")
+		if keys, err := d.Keys(ctx, master); len(keys) != 0 || err != nil {
+			t.Errorf("Keys = %v, %v", keys, err)
+		}
+	})
+}
+
+// An Add takes so long that a Delete has taken its number for settled.
+func TestAnAddThatTakesMinutesIsFoundByTheNextDelete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a at
+		c, d, slow := meeting(t, &a)
+		ctx := t.Context()
+		wantErr(t, d.AddMulti(ctx, master, names("k", 150)), nil)
+		a = at{"StoreMulti", master + "151", func() {
+			wantErr(t, d.Delete(ctx, master), nil)
+			time.Sleep(3 * time.Minute)
+		}}
+		set(t, c, "late")
+		wantErr(t, slow.Add(ctx, master, "late"), nil)
+		wantErr(t, d.Delete(ctx, master), nil)
+		wantDropped(t, c, "late")
+	})
+}
+
+// A Delete that another overtook leaves the numbers alone that have begun anew.
+func TestNewNumbersAreSafeFromAnOldDelete(t *testing.T) {
+	for name, other := range map[string]func(t *testing.T, c *core.Cache, d *dependency.Dependency) []string{
+		"another Delete": func(t *testing.T, c *core.Cache, d *dependency.Dependency) []string {
+			wantErr(t, d.Delete(t.Context(), master), nil)
+			wires, err := d.NextKeys(t.Context(), master, 150)
+			wantErr(t, err, nil)
+			return wires
+		},
+		"a lost counter": func(t *testing.T, c *core.Cache, d *dependency.Dependency) []string {
+			wantErr(t, c.Delete(t.Context(), master), nil)
+			wires, err := d.NextKeys(t.Context(), master, 120)
+			wantErr(t, err, nil)
+			return wires
+		},
+	} {
+		for key, when := range map[string]string{master + "150": "before the wires", master: "before the counter"} {
+			t.Run(name+", "+when, func(t *testing.T) {
+				var a at
+				c, d, old := meeting(t, &a)
+				wantErr(t, d.AddMulti(t.Context(), master, names("k", 150)), nil)
+				var wires []string
+				a = at{"StoreMulti", key, func() { wires = other(t, c, d) }}
+				wantErr(t, old.Delete(t.Context(), master), nil)
+				for _, wire := range wires {
+					wireLate(t, c, d, wire, "late "+wire)
+				}
+				wantErr(t, d.Delete(t.Context(), master), nil)
+				for _, wire := range wires {
+					wantDropped(t, c, "late "+wire)
+				}
+			})
+		}
+	}
+}
+
+// A mark is true of the numbers that it was made for, and does not outlive them.
+func TestAMarkDoesNotOutliveItsNumbers(t *testing.T) {
+	var a at
+	c, d, marker := meeting(t, &a)
+	ctx := t.Context()
+	wires, err := d.NextKeys(ctx, master, 300)
+	wantErr(t, err, nil)
+	a = at{"Store", master + "0", func() {
+		for _, wire := range wires {
+			wireLate(t, c, d, wire, "late")
+		}
+		wantErr(t, d.Delete(ctx, master), nil)
+	}}
+	wantErr(t, marker.Delete(ctx, master), nil)
+	wantDropped(t, c, "late", master, master+"0")
+}
+
+// A key that is added while a Delete runs does not keep the numbers from beginning anew.
+func TestNumbersBeginAnewBesideAnAdd(t *testing.T) {
+	var a at
+	c, d, other := meeting(t, &a)
+	wantErr(t, d.AddMulti(t.Context(), master, names("k", 150)), nil)
+	set(t, c, "more")
+	a = at{"StoreMulti", master, func() { wantErr(t, d.Add(t.Context(), master, "more"), nil) }}
+	wantErr(t, other.Delete(t.Context(), master), nil)
+	wantDropped(t, c, "more", master, master+"151")
+}
