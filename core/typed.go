@@ -48,6 +48,9 @@ func NewTyped[T any](c *Cache, codec Codec[T]) *Typed[T] {
 // Cache answers the Cache underneath.
 func (t *Typed[T]) Cache() *Cache { return t.cache }
 
+// Codec answers the codec of the values.
+func (t *Typed[T]) Codec() Codec[T] { return t.codec }
+
 // Get answers the value under key, or ErrMiss.
 func (t *Typed[T]) Get(ctx context.Context, key string) (T, error) {
 	var cl call

@@ -16,6 +16,9 @@ func TestTypedStoresTheCodecsBytesAndFlags(t *testing.T) {
 	if users.Cache() != c {
 		t.Error("Cache is not the Cache underneath")
 	}
+	if users.Codec() != core.Codec[user](jsonCodec[user]{}) {
+		t.Error("Codec is not the codec")
+	}
 	wantErr(t, users.Set(t.Context(), "one", ann, 0), nil)
 	wantErr(t, users.SetMulti(t.Context(), map[string]user{"many": ann, "more": bob}, 0), nil)
 	for key, want := range map[string]string{"one": `{"Name":"Ann","Age":40}`, "many": `{"Name":"Ann","Age":40}`, "more": `{"Name":"Bob","Age":30}`} {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,8 +14,8 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// TaggedOptions are the settings of a Tagged.
-type TaggedOptions struct {
+// TagOptions are the settings of Tags.
+type TagOptions struct {
 	// Prefix is put before the name of a tag, which makes the key of its version; ""
 	// is "tag:".
 	Prefix string
@@ -23,30 +25,23 @@ type TaggedOptions struct {
 	TTL time.Duration
 }
 
-// A Tagged is a cache of T whose items carry tags. To invalidate a tag makes all
-// items that carry it stale, in all processes, at the cost of one Incr.
+// Tags are names that items carry. To invalidate a tag makes all items that carry it
+// stale, in all processes, at the cost of one Incr.
 //
-// A tag has a version, kept under a key of its own. An item is stored together with
-// the versions of its tags, in the envelope of package encoding, and one whose
-// versions are no longer the present ones is a miss. So is one of whose tags a
+// A tag has a version, kept in the cache under a key of its own. An item is stored
+// together with the versions of its tags, in the envelope of package encoding, and one
+// whose versions are no longer the present ones is stale. So is one of whose tags a
 // version is not there, as it was evicted; a new version is never one that was.
 //
-// Versions are read before a value is made, and given to Set when it has been made.
-// If a tag was invalidated in between, the value is stale as soon as it is stored.
-//
-// An item without tags is stored as a core.Typed with the same codec stores it. Many
-// goroutines may use a Tagged at once.
-type Tagged[T any] struct {
+// [Tagged] and package patterns look to that. Many goroutines may use Tags at once.
+type Tags struct {
 	cache *core.Cache
-	items *core.Typed[encoding.Enveloped[T]]
-	opts  TaggedOptions
+	opts  TagOptions
 }
 
-// NewTagged answers a Tagged of values that codec encodes, in cache. A nil opts is
-// the zero TaggedOptions. On a cache that cannot keep facts beside a value the verbs
-// are errors.ErrUnsupported.
-func NewTagged[T any](cache *core.Cache, codec core.Codec[T], opts *TaggedOptions) *Tagged[T] {
-	t := &Tagged[T]{cache: cache, items: core.NewTyped(cache, encoding.Envelope(codec, cache.Traits()))}
+// NewTags answers Tags whose versions are in cache. A nil opts is the zero TagOptions.
+func NewTags(cache *core.Cache, opts *TagOptions) *Tags {
+	t := &Tags{cache: cache}
 	if opts != nil {
 		t.opts = *opts
 	}
@@ -62,9 +57,12 @@ func NewTagged[T any](cache *core.Cache, codec core.Codec[T], opts *TaggedOption
 // Versions are those of some tags at one moment. The zero value is of none.
 type Versions struct{ facts encoding.Facts }
 
-// Versions answers the versions of tags, for Set. It takes one call of the cache, or
-// two or three where a tag has no version yet.
-func (t *Tagged[T]) Versions(ctx context.Context, tags ...string) (Versions, error) {
+// Facts answers facts that hold the tags in these versions, and nothing else.
+func (v Versions) Facts() encoding.Facts { return v.facts }
+
+// Versions answers the versions of tags. It takes one call of the cache, or two or
+// three where a tag has no version yet.
+func (t *Tags) Versions(ctx context.Context, tags ...string) (Versions, error) {
 	var v Versions
 	if len(tags) == 0 {
 		return v, nil
@@ -91,9 +89,52 @@ func (t *Tagged[T]) Versions(ctx context.Context, tags ...string) (Versions, err
 	return v, nil
 }
 
+// Fresh answers for each of facts whether all tags that it holds are in their present
+// versions. It takes one call of the cache, or none if there are no tags.
+func (t *Tags) Fresh(ctx context.Context, facts ...encoding.Facts) ([]bool, error) {
+	wanted := map[string]bool{}
+	for i := range facts {
+		for tag := range facts[i].Tags() {
+			wanted[t.opts.Prefix+string(tag)] = true
+		}
+	}
+	var numbers map[string]uint64
+	var err error
+	if len(wanted) != 0 {
+		numbers, err = t.versions(ctx, slices.Collect(maps.Keys(wanted)))
+	}
+	fresh := make([]bool, len(facts))
+	for i := range facts {
+		fresh[i] = t.isFresh(&facts[i], numbers)
+	}
+	return fresh, err
+}
+
+func (t *Tags) isFresh(facts *encoding.Facts, numbers map[string]uint64) bool {
+	for tag, version := range facts.Tags() {
+		if now, ok := numbers[t.opts.Prefix+string(tag)]; !ok || now != version {
+			return false
+		}
+	}
+	return true
+}
+
+// Invalidate makes all items stale that carry any of tags. It takes one call of the
+// cache for each, tries all, and joins the errors.
+func (t *Tags) Invalidate(ctx context.Context, tags ...string) error {
+	var errs []error
+	for _, tag := range tags {
+		// A tag without a version has no item that is not stale.
+		if _, err := t.cache.Incr(ctx, t.opts.Prefix+tag, 1); err != core.ErrMiss {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // versions answers the versions under keys that are there. What is not a number is
 // as good as none.
-func (t *Tagged[T]) versions(ctx context.Context, keys []string) (map[string]uint64, error) {
+func (t *Tags) versions(ctx context.Context, keys []string) (map[string]uint64, error) {
 	values, err := t.cache.GetMulti(ctx, keys)
 	if err != nil {
 		return nil, err
@@ -108,7 +149,7 @@ func (t *Tagged[T]) versions(ctx context.Context, keys []string) (map[string]uin
 }
 
 // begin gives a version to those of keys that have none, and adds it to numbers.
-func (t *Tagged[T]) begin(ctx context.Context, keys []string, numbers map[string]uint64) error {
+func (t *Tags) begin(ctx context.Context, keys []string, numbers map[string]uint64) error {
 	var items []core.Item
 	var fresh []string
 	for _, key := range keys {
@@ -146,93 +187,4 @@ func (t *Tagged[T]) begin(ctx context.Context, keys []string, numbers map[string
 		numbers[key] = number
 	}
 	return nil
-}
-
-// Set stores v under key with the tags of at, which were read before v was made.
-func (t *Tagged[T]) Set(ctx context.Context, key string, v T, ttl time.Duration, at Versions) error {
-	return t.items.Set(ctx, key, encoding.Enveloped[T]{Value: v, Facts: at.facts}, ttl)
-}
-
-// SetMulti is Set for several values, all with the tags of at.
-func (t *Tagged[T]) SetMulti(ctx context.Context, values map[string]T, ttl time.Duration, at Versions) error {
-	enveloped := make(map[string]encoding.Enveloped[T], len(values))
-	for key, v := range values {
-		enveloped[key] = encoding.Enveloped[T]{Value: v, Facts: at.facts}
-	}
-	return t.items.SetMulti(ctx, enveloped, ttl)
-}
-
-// Get answers the value under key. One that is stale is core.ErrMiss. It takes one
-// call of the cache, and for an item with tags another.
-func (t *Tagged[T]) Get(ctx context.Context, key string) (T, error) {
-	var none T
-	item, err := t.items.Get(ctx, key)
-	if err != nil {
-		return none, err
-	}
-	fresh, err := t.fresh(ctx, map[string]encoding.Enveloped[T]{key: item})
-	if err != nil {
-		return none, err
-	}
-	if v, ok := fresh[key]; ok {
-		return v, nil
-	}
-	return none, core.ErrMiss
-}
-
-// GetMulti answers the values of keys that are there and not stale. It takes two
-// calls of the cache at most. The map comes beside an error; where that is of the
-// versions, it has no items with tags.
-func (t *Tagged[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, error) {
-	items, err := t.items.GetMulti(ctx, keys)
-	fresh, freshErr := t.fresh(ctx, items)
-	return fresh, errors.Join(err, freshErr)
-}
-
-// fresh answers those of items that are not stale.
-func (t *Tagged[T]) fresh(ctx context.Context, items map[string]encoding.Enveloped[T]) (map[string]T, error) {
-	values := make(map[string]T, len(items))
-	wanted := map[string]bool{}
-	for _, item := range items {
-		for tag := range item.Facts.Tags() {
-			wanted[t.opts.Prefix+string(tag)] = true
-		}
-	}
-	var numbers map[string]uint64
-	var err error
-	if len(wanted) != 0 {
-		keys := make([]string, 0, len(wanted))
-		for key := range wanted {
-			keys = append(keys, key)
-		}
-		numbers, err = t.versions(ctx, keys)
-	}
-	for key, item := range items {
-		if !item.Facts.NotFound && t.isFresh(item.Facts, numbers) {
-			values[key] = item.Value
-		}
-	}
-	return values, err
-}
-
-func (t *Tagged[T]) isFresh(facts encoding.Facts, numbers map[string]uint64) bool {
-	for tag, version := range facts.Tags() {
-		if now, ok := numbers[t.opts.Prefix+string(tag)]; !ok || now != version {
-			return false
-		}
-	}
-	return true
-}
-
-// Invalidate makes all items stale that carry any of tags. It takes one call of the
-// cache for each, tries all, and joins the errors.
-func (t *Tagged[T]) Invalidate(ctx context.Context, tags ...string) error {
-	var errs []error
-	for _, tag := range tags {
-		// A tag without a version has no item that is not stale.
-		if _, err := t.cache.Incr(ctx, t.opts.Prefix+tag, 1); err != core.ErrMiss {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -58,6 +58,27 @@ func TestAnInvalidatedTagMakesItemsStale(t *testing.T) {
 	}
 }
 
+// One Tags serves caches of several types, and these may be elsewhere.
+func TestTagsOfSeveralCaches(t *testing.T) {
+	tags := dependency.NewTags(cacheOf(t, memory.New(nil)), nil)
+	items := cacheOf(t, memory.New(nil))
+	texts := dependency.NewTagged(items, encoding.Text(), tags)
+	orders := dependency.NewTagged(items, encoding.JSON[order](), tags)
+	ctx := t.Context()
+	at, err := tags.Versions(ctx, "tag")
+	wantErr(t, err, nil)
+	wantErr(t, texts.Set(ctx, "text", "text", 0, at), nil)
+	wantErr(t, orders.Set(ctx, "order", order{1, 2}, 0, at), nil)
+	if _, err := texts.Get(ctx, "text"); err != nil || there(t, items, "tag:tag") {
+		t.Errorf("Get: %v; or the version is among the items", err)
+	}
+	wantErr(t, tags.Invalidate(ctx, "tag"), nil)
+	_, err = texts.Get(ctx, "text")
+	wantErr(t, err, core.ErrMiss)
+	_, err = orders.Get(ctx, "order")
+	wantErr(t, err, core.ErrMiss)
+}
+
 // A value that is made while its tag is invalidated is stale when it is stored.
 func TestAValueMadeMeanwhileIsStale(t *testing.T) {
 	c := cacheOf(t, memory.New(nil))
@@ -73,7 +94,7 @@ func TestAValueMadeMeanwhileIsStale(t *testing.T) {
 
 func TestAVersionThatIsLostMeansStale(t *testing.T) {
 	c := cacheOf(t, memory.New(nil))
-	texts := dependency.NewTagged(c, encoding.Text(), &dependency.TaggedOptions{Prefix: "v:"})
+	texts := dependency.NewTagged(c, encoding.Text(), dependency.NewTags(c, &dependency.TagOptions{Prefix: "v:"}))
 	ctx := t.Context()
 	for range 3 {
 		at, err := texts.Versions(ctx, "tag")

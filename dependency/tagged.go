@@ -1,0 +1,84 @@
+package dependency
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
+)
+
+// A Tagged is a cache of T whose items carry [Tags]. An item that is stale is a miss.
+//
+// Versions are read before a value is made, and given to Set when it has been made.
+// If a tag was invalidated in between, the value is stale as soon as it is stored.
+//
+// An item without tags is stored as a core.Typed with the same codec stores it. Many
+// goroutines may use a Tagged at once.
+type Tagged[T any] struct {
+	*Tags
+	items *core.Typed[encoding.Enveloped[T]]
+}
+
+// NewTagged answers a Tagged of values that codec encodes, in cache. The versions may
+// be in another cache, that of tags; nil is NewTags(cache, nil). On a cache that cannot
+// keep facts beside a value the verbs are errors.ErrUnsupported.
+func NewTagged[T any](cache *core.Cache, codec core.Codec[T], tags *Tags) *Tagged[T] {
+	if tags == nil {
+		tags = NewTags(cache, nil)
+	}
+	return &Tagged[T]{tags, core.NewTyped(cache, encoding.Envelope(codec, cache.Traits()))}
+}
+
+// Set stores v under key with the tags of at, which were read before v was made.
+func (t *Tagged[T]) Set(ctx context.Context, key string, v T, ttl time.Duration, at Versions) error {
+	return t.items.Set(ctx, key, encoding.Enveloped[T]{Value: v, Facts: at.facts}, ttl)
+}
+
+// SetMulti is Set for several values, all with the tags of at.
+func (t *Tagged[T]) SetMulti(ctx context.Context, values map[string]T, ttl time.Duration, at Versions) error {
+	enveloped := make(map[string]encoding.Enveloped[T], len(values))
+	for key, v := range values {
+		enveloped[key] = encoding.Enveloped[T]{Value: v, Facts: at.facts}
+	}
+	return t.items.SetMulti(ctx, enveloped, ttl)
+}
+
+// Get answers the value under key. One that is stale is core.ErrMiss. It takes one
+// call of the cache, and for an item with tags another.
+func (t *Tagged[T]) Get(ctx context.Context, key string) (T, error) {
+	var none T
+	item, err := t.items.Get(ctx, key)
+	if err != nil {
+		return none, err
+	}
+	fresh, err := t.Fresh(ctx, item.Facts)
+	switch {
+	case err != nil:
+		return none, err
+	case !fresh[0] || item.Facts.NotFound:
+		return none, core.ErrMiss
+	}
+	return item.Value, nil
+}
+
+// GetMulti answers the values of keys that are there and not stale. It takes two
+// calls of the cache at most. The map comes beside an error; where that is of the
+// versions, it has no items with tags.
+func (t *Tagged[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, error) {
+	items, err := t.items.GetMulti(ctx, keys)
+	values := make(map[string]T, len(items))
+	found := make([]string, 0, len(items))
+	facts := make([]encoding.Facts, 0, len(items))
+	for key, item := range items {
+		found, facts = append(found, key), append(facts, item.Facts)
+	}
+	fresh, freshErr := t.Fresh(ctx, facts...)
+	for i, key := range found {
+		if fresh[i] && !facts[i].NotFound {
+			values[key] = items[key].Value
+		}
+	}
+	return values, errors.Join(err, freshErr)
+}
