@@ -21,12 +21,17 @@ import (
 //   - It is deleted after the wires above probe: one that was left would hide that
 //     its number, drawn anew, is not wired yet. So a claim, too, lives longer than an
 //     Add that draws its number anew, and while there are claims the counter stays.
+//
+// A claim is a wire that holds its own key. A mark is one that holds the key before
+// it: all numbers up to there are missing for long, once the claim before it is gone.
+// Both have numbers that were drawn, and what is true of wires is true of them.
 type group struct {
 	last    uint64      // up to which number the wires have been read
 	count   core.Item   // the counter; its Token is nil if there is none for these numbers
-	mark    core.Item   // see settled; its Token is nil if there is none
 	wires   []core.Item // the wires that were found, each holds the key that is wired
+	marks   []core.Item // the marks that were found
 	gaps    []uint64    // numbers above probe whose wire was not there
+	settled uint64      // up to which number they are missing for long
 	claimed bool        // whether another Delete has claimed a number
 }
 
@@ -37,21 +42,18 @@ func (d *Dependency) read(ctx context.Context, master string, g *group) ([]core.
 		return nil, err
 	}
 	numbers := slices.Concat(g.gaps, numbersOf(g.last+1, g.last+probe))
-	keys := append(keysAt(master, numbers), master, master+"0")
-	items, err := d.cache.GetItems(ctx, keys)
+	items, err := d.getItems(ctx, append(keysAt(master, numbers), master))
 	if err := errorOf(err, master); err != nil {
 		return nil, err
 	}
-	g.count, g.mark = items[master], items[master+"0"]
+	g.count = items[master]
 	count := uint64(0)
 	if g.count.Token != nil {
 		var err error
 		if count, err = core.ParseCount(g.count.Value); err != nil {
 			return nil, fmt.Errorf("the counter %q: %w", master, err)
 		}
-		if count > maxCount {
-			return nil, fmt.Errorf("%w: the counter %q is %d, more than %d: it is not that of a dependency", core.ErrNotNumber, master, count, maxCount)
-		}
+		count = min(count, maxCount)
 	}
 	var failed core.MultiError
 	g.gaps = nil
@@ -59,7 +61,7 @@ func (d *Dependency) read(ctx context.Context, master string, g *group) ([]core.
 	g.add(master, numbers, count, items, err, &failed)
 	if asked := g.last + probe; count > asked {
 		rest := numbersOf(asked+1, count)
-		items, err := d.cache.GetItems(ctx, keysAt(master, rest))
+		items, err := d.getItems(ctx, keysAt(master, rest))
 		g.add(master, rest, count, items, err, &failed)
 	}
 	if count < g.last { // another Delete was at it, and the numbers have begun anew
@@ -75,22 +77,20 @@ func (g *group) add(master string, numbers []uint64, count uint64, items map[str
 	for i, wire := range keysAt(master, numbers) {
 		item, ok := items[wire]
 		switch err := errorOf(err, wire); {
-		case numbers[i] > max(count, probe): // it came after the counter was read
 		case err != nil:
 			failed.Add(wire, err)
-		case ok && isClaim(item):
+		case ok && string(item.Value) == wire:
 			g.claimed = true
+		case ok && string(item.Value) == keyAt(master, numbers[i]-1):
+			g.marks = append(g.marks, item)
+			g.settled = max(g.settled, numbers[i])
 		case ok:
 			g.wires = append(g.wires, item)
-		case numbers[i] > probe:
+		case probe < numbers[i] && numbers[i] <= count:
 			g.gaps = append(g.gaps, numbers[i])
 		}
 	}
 }
-
-// isClaim tells whether item is a claim: a wire of its own key, which means nothing to
-// a Python program that finds it.
-func isClaim(item core.Item) bool { return string(item.Value) == item.Key }
 
 // keysOf answers the keys that wires hold, each once.
 func keysOf(wires []core.Item) []string {
@@ -115,11 +115,17 @@ func keysOf(wires []core.Item) []string {
 // Delete tries again.
 func (d *Dependency) Delete(ctx context.Context, master string, others ...*core.Cache) error {
 	var g group
-	for range maxRounds {
+	began := time.Now()
+	for round := range maxRounds {
 		wires, err := d.read(ctx, master, &g)
-		errs := append(d.drop(ctx, keysOf(wires), others), err)
-		if err := errors.Join(errs...); err != nil {
+		keys := keysOf(wires)
+		if err := merge(len(keys), append(d.drop(ctx, keys, others), err)); err != nil {
 			return err
+		}
+		// After the first round, g tells of numbers that another Delete may have let begin
+		// anew. For some time its claims see to it that this does no harm.
+		if round > 0 && late(began) {
+			break
 		}
 		if done, err := d.reset(ctx, master, &g); done || err != nil {
 			return err
@@ -128,14 +134,31 @@ func (d *Dependency) Delete(ctx context.Context, master string, others ...*core.
 	return nil
 }
 
+// merge makes one error of errs, which are nil, or of some of total keys, or others.
+func merge(total int, errs []error) error {
+	merged := core.MultiError{Verb: "Delete", Driver: "dependency", Total: total}
+	var others []error
+	for _, err := range errs {
+		var multi *core.MultiError
+		if !errors.As(err, &multi) {
+			others = append(others, err)
+			continue
+		}
+		for key, err := range multi.Errors {
+			merged.Add(key, errors.Join(merged.Errors[key], err))
+		}
+	}
+	if other := errors.Join(others...); other != nil {
+		return errors.Join(other, merged.Err())
+	}
+	return merged.Err()
+}
+
 // reset deletes the wires of g, whose items are gone, and the counter, so that the
 // numbers begin anew, or leaves that to a later Delete. It answers false where more
 // was added, and has to be read.
 func (d *Dependency) reset(ctx context.Context, master string, g *group) (done bool, err error) {
-	items := g.wires
-	if g.mark.Token != nil {
-		items = append(items, g.mark) // it is not true of new numbers
-	}
+	items := append(g.wires, g.marks...)
 	if g.last <= probe {
 		if g.count.Token != nil {
 			items = append(items, g.count)
@@ -143,12 +166,12 @@ func (d *Dependency) reset(ctx context.Context, master string, g *group) (done b
 		_, err := d.remove(ctx, items)
 		return true, err
 	}
-	if g.count.Token == nil {
+	if g.count.Token == nil || g.claimed {
 		return true, nil
 	}
-	g.forgetSettled()
-	if g.claimed || len(g.gaps) > maxClaims {
-		return true, d.setMark(ctx, g)
+	g.gaps = slices.DeleteFunc(g.gaps, func(n uint64) bool { return n <= g.settled })
+	if len(g.gaps) > maxClaims && g.settled == 0 && g.last+2 <= maxCount {
+		return true, d.setMark(ctx, master)
 	}
 	if err := d.claim(ctx, master, g); len(g.gaps) != 0 || err != nil {
 		return false, err
@@ -158,7 +181,7 @@ func (d *Dependency) reset(ctx context.Context, master string, g *group) (done b
 	if all, err := d.remove(ctx, items); !all {
 		return true, err
 	}
-	g.wires = nil
+	g.wires, g.marks = nil, nil
 	return d.remove(ctx, []core.Item{g.count})
 }
 
@@ -172,7 +195,7 @@ func (d *Dependency) claim(ctx context.Context, master string, g *group) error {
 	for i, wire := range keysAt(master, g.gaps) {
 		claims[i] = d.item(wire, wire, settledAfter)
 	}
-	all := d.cache.StoreMulti(ctx, core.Add, claims)
+	all := d.storeMulti(ctx, core.Add, claims)
 	var failed core.MultiError
 	var wired []uint64
 	for i, claim := range claims {
@@ -193,7 +216,7 @@ func (d *Dependency) remove(ctx context.Context, items []core.Item) (all bool, e
 	if len(items) == 0 {
 		return true, nil
 	}
-	err = d.cache.StoreMulti(ctx, core.CompareAndDelete, items)
+	err = d.storeMulti(ctx, core.CompareAndDelete, items)
 	if err == nil {
 		return true, nil
 	}
@@ -206,42 +229,23 @@ func (d *Dependency) remove(ctx context.Context, items []core.Item) (all bool, e
 	return false, failed.Err()
 }
 
-// settled reads the mark, which is stored under the number 0: at a time the count was
-// so far.
-func (g *group) settled() (count uint64, at time.Time) {
-	var unix int64
-	if _, err := fmt.Sscanf(string(g.mark.Value), "%d %d", &count, &unix); err != nil {
-		return 0, time.Time{}
+// setMark makes a mark for a Delete to come: to claim so many numbers that are missing
+// would keep Adds from them.
+func (d *Dependency) setMark(ctx context.Context, master string) error {
+	drawn := time.Now()
+	last, err := d.draw(ctx, master, 2)
+	if err != nil {
+		return err
 	}
-	return count, time.Unix(unix, 0)
-}
-
-// forgetSettled takes gaps out of g whose numbers were given out long ago: their wires
-// have expired or were deleted, and no Add is about to make them.
-func (g *group) forgetSettled() {
-	if count, at := g.settled(); time.Since(at) >= settledAfter {
-		g.gaps = slices.DeleteFunc(g.gaps, func(n uint64) bool { return n <= count })
-	}
-}
-
-// setMark makes a mark for a Delete to come, unless there is one that ages.
-func (d *Dependency) setMark(ctx context.Context, g *group) error {
-	if _, at := g.settled(); time.Since(at) < settledAfter {
-		return nil
-	}
-	mark := d.item(g.count.Key+"0", fmt.Sprintf("%d %d", g.last, time.Now().Unix()), markTTL)
-	mode := core.Add
-	if mark.Token = g.mark.Token; mark.Token != nil {
-		mode = core.CompareAndSwap
-	}
-	if changed, err := outcome(d.cache.Store(ctx, mode, mark)); changed || err != nil {
-		return err // another Delete made one
-	}
-	// Another Delete that read the counter before there was a mark must not let the
-	// numbers begin anew and leave it. The counter as it is, stored anew, stops it.
-	if changed, err := outcome(d.cache.CompareAndSwap(ctx, g.count)); changed || err != nil {
-		_, deleteErr := outcome(d.cache.Delete(context.WithoutCancel(ctx), mark.Key))
-		return errors.Join(err, deleteErr)
+	claim, mark := keyAt(master, last-1), keyAt(master, last)
+	// The claim first: a mark without one would be believed at once.
+	for _, item := range []core.Item{d.item(claim, claim, settledAfter), d.item(mark, claim, 0)} {
+		if late(drawn) {
+			return nil
+		}
+		if changed, err := outcome(d.cache.Store(ctx, core.Add, item)); changed || err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -253,7 +257,8 @@ func (d *Dependency) drop(ctx context.Context, keys []string, others []*core.Cac
 	}
 	var errs []error
 	for _, cache := range append([]*core.Cache{d.cache}, others...) {
-		if err := cache.DeleteMulti(ctx, keys); err != nil {
+		err := chunked(keys, func(key string) string { return key }, func(some []string) error { return cache.DeleteMulti(ctx, some) })
+		if err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -272,9 +277,5 @@ func outcome(err error) (changed bool, left error) {
 
 // DeleteMulti is Delete for several master keys. It tries all, and joins the errors.
 func (d *Dependency) DeleteMulti(ctx context.Context, masters []string, others ...*core.Cache) error {
-	errs := make([]error, len(masters))
-	for i, master := range masters {
-		errs[i] = d.Delete(ctx, master, others...)
-	}
-	return errors.Join(errs...)
+	return each(masters, func(_ int, master string) error { return d.Delete(ctx, master, others...) })
 }

@@ -53,25 +53,21 @@ const (
 	// how many there are. The first of them are taken whatever it tells.
 	probe = 100
 
-	// maxCount is the highest count that is believed: each of its numbers has to be
-	// asked for.
-	maxCount = 10_000_000
+	// maxCount is the highest number that is given out. Each has to be asked for.
+	maxCount = 1_000_000
 
-	// maxWiring is how long a number is good that an Add has drawn.
+	// maxWiring is how long a number is good that was given out.
 	maxWiring = time.Minute
 
-	// settledAfter is after how long a number is not wired any more. What it is more
-	// than maxWiring is for clocks that differ.
-	settledAfter = maxWiring + time.Minute
+	// settledAfter is after how long a number is not wired any more that was given
+	// out. It is twice maxWiring, so that a Delete that takes as long does no harm.
+	settledAfter = 2 * maxWiring
 
-	// markTTL is for how long a mark is of use.
-	markTTL = 10 * time.Minute
+	// maxClaims is how many missing numbers Delete claims at once.
+	maxClaims = 1000
 
 	// maxTries is how often Add draws a number.
 	maxTries = 20
-
-	// maxClaims is how many missing numbers Delete claims.
-	maxClaims = 100
 
 	// maxRounds is how often Delete looks for what was wired meanwhile.
 	maxRounds = 3
@@ -79,7 +75,7 @@ const (
 
 // NextKey answers a new key for a wire: the one after those that were given out. Who
 // makes a wire by hand stores it within a minute, with Add, and takes another key where
-// that is core.ErrExists.
+// that is core.ErrExists. In a cache that keeps nothing there is none: core.ErrMiss.
 func (d *Dependency) NextKey(ctx context.Context, master string) (string, error) {
 	keys, err := d.NextKeys(ctx, master, 1)
 	if err != nil {
@@ -106,15 +102,29 @@ func (d *Dependency) draw(ctx context.Context, master string, n uint64) (uint64,
 		return 0, err
 	}
 	last, err := d.cache.IncrFrom(ctx, master, n, 0, 0)
-	if err == nil && last < n {
-		return 0, fmt.Errorf("%w: the counter %q wrapped around", core.ErrNotNumber, master)
+	if err == nil && (last < n || last > maxCount) {
+		return 0, fmt.Errorf("%w: %q counts more than %d wires; Delete begins anew", core.ErrNotNumber, master, maxCount)
 	}
 	return last, err
 }
 
+// late tells whether maxWiring is over since then, by a clock that may stand still
+// while the machine sleeps or by one that may be set.
+func late(then time.Time) bool {
+	return max(time.Since(then), time.Since(then.Round(0))) >= maxWiring
+}
+
+// maxMasterLen leaves room for a number.
+const maxMasterLen = core.MaxKeyLen - 20
+
 func (d *Dependency) check(master string) error {
-	if master == "" {
+	switch {
+	case master == "":
 		return fmt.Errorf("%w: the master key is empty", core.ErrInvalidKey)
+	case len(master) > maxMasterLen:
+		return fmt.Errorf("%w: a master key of %d bytes, want at most %d, as numbers stand behind it", core.ErrInvalidKey, len(master), maxMasterLen)
+	case d.opts.TTL < 0 && d.opts.TTL != core.DefaultTTL:
+		return fmt.Errorf("%w: wires that live for %v", core.ErrInvalidTTL, d.opts.TTL)
 	}
 	if last := master[len(master)-1]; '0' <= last && last <= '9' && !d.opts.AnyMaster {
 		return fmt.Errorf("%w: the master key %.100q ends in a digit, and followed by a number it can be another's; end it in a delimiter, as %.100q",
@@ -136,25 +146,28 @@ func numbersOf(first, last uint64) []uint64 {
 func keysAt(master string, numbers []uint64) []string {
 	keys := make([]string, len(numbers))
 	for i, n := range numbers {
-		keys[i] = master + strconv.FormatUint(n, 10)
+		keys[i] = keyAt(master, n)
 	}
 	return keys
 }
+
+func keyAt(master string, number uint64) string { return master + strconv.FormatUint(number, 10) }
 
 // Add wires key to master.
 func (d *Dependency) Add(ctx context.Context, master, key string) error {
 	return d.AddMulti(ctx, master, []string{key})
 }
 
-// AddMulti wires keys to master. The error is nil, or a *core.MultiError that has
-// those which could not be wired, or that of the counter, and then none was wired.
+// AddMulti wires keys to master; one that is wired already takes another number. The
+// error is nil, a *core.MultiError that has those which could not be wired, or another
+// one, and then none was wired.
 func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string) error {
 	for _, key := range keys {
 		if !isKey(key) {
 			return fmt.Errorf("%w: a key of %d bytes cannot be wired, want 1 to %d", core.ErrInvalidKey, len(key), core.MaxKeyLen)
 		}
 	}
-	var failed core.MultiError
+	failed := core.MultiError{Verb: "AddMulti", Driver: "dependency", Total: len(keys)}
 	jump := uint64(0)
 	for try := range maxTries {
 		if len(keys) == 0 {
@@ -163,22 +176,28 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 		n := uint64(len(keys))
 		drawn := time.Now()
 		last, err := d.draw(ctx, master, jump+n)
-		if err == core.ErrMiss {
+		switch {
+		case err == core.ErrMiss:
 			return nil // nothing is kept in this cache, so that there is nothing to be dropped
-		}
-		if err != nil {
-			if len(failed.Errors) == 0 {
-				return err
-			}
+		case err != nil && try == 0:
+			return err
+		case err != nil:
 			for _, key := range keys {
 				failed.Add(key, err)
 			}
 			return failed.Err()
 		}
-		taken := d.wire(ctx, master, last-n+1, keys, &failed)
-		if time.Since(drawn) < maxWiring {
-			keys = taken
-		} // else a Delete may have taken the numbers for settled, and all are wired again
+		first := last - n + 1
+		taken := d.wire(ctx, master, first, keys, &failed)
+		if late(drawn) {
+			// A Delete may have taken the numbers for settled. All are wired again, and
+			// those that stand where nobody looks for them must not be in the way.
+			if err := d.unwire(ctx, master, first, keys); err != nil {
+				return err
+			}
+			continue
+		}
+		keys = taken
 		// The counter was lost, and the numbers of old wires are given out again. A jump
 		// leaves them behind, so that the counter covers them, too.
 		if try > 0 {
@@ -191,6 +210,23 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 	return failed.Err()
 }
 
+// unwire takes those wires of keys away again that wire has made.
+func (d *Dependency) unwire(ctx context.Context, master string, first uint64, keys []string) error {
+	numbers := numbersOf(first, first+uint64(len(keys))-1)
+	items, err := d.cache.GetItems(ctx, keysAt(master, numbers))
+	if err != nil {
+		return err
+	}
+	var ours []core.Item
+	for i, wire := range keysAt(master, numbers) {
+		if item, ok := items[wire]; ok && string(item.Value) == keys[i] {
+			ours = append(ours, item)
+		}
+	}
+	_, err = d.remove(ctx, ours)
+	return err
+}
+
 func isKey(key string) bool { return 0 < len(key) && len(key) <= core.MaxKeyLen }
 
 // wire wires keys by the numbers from first on, and answers those whose number was
@@ -198,9 +234,9 @@ func isKey(key string) bool { return 0 < len(key) && len(key) <= core.MaxKeyLen 
 func (d *Dependency) wire(ctx context.Context, master string, first uint64, keys []string, failed *core.MultiError) (taken []string) {
 	items := make([]core.Item, len(keys))
 	for i, key := range keys {
-		items[i] = d.item(master+strconv.FormatUint(first+uint64(i), 10), key, d.opts.TTL)
+		items[i] = d.item(keyAt(master, first+uint64(i)), key, d.opts.TTL)
 	}
-	err := d.cache.StoreMulti(ctx, core.Add, items)
+	err := d.storeMulti(ctx, core.Add, items)
 	if err == nil {
 		return nil
 	}
@@ -237,14 +273,14 @@ func (d *Dependency) Keys(ctx context.Context, master string) ([]string, error) 
 // MultiKeys answers the keys that are wired to any of masters, each once, sorted.
 // Beside an error it answers those that it could read.
 func (d *Dependency) MultiKeys(ctx context.Context, masters []string) ([]string, error) {
-	var all []string
-	var errs []error
-	for _, master := range masters {
+	found := make([][]string, len(masters))
+	err := each(masters, func(i int, master string) error {
 		var g group
 		wires, err := d.read(ctx, master, &g)
-		errs = append(errs, err)
-		all = append(all, keysOf(wires)...)
-	}
+		found[i] = keysOf(wires)
+		return err
+	})
+	all := slices.Concat(found...)
 	slices.Sort(all)
-	return slices.Compact(all), errors.Join(errs...)
+	return slices.Compact(all), err
 }

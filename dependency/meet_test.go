@@ -2,6 +2,7 @@ package dependency_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -187,21 +188,95 @@ func TestNewNumbersAreSafeFromAnOldDelete(t *testing.T) {
 	}
 }
 
-// A mark is true of the numbers that it was made for, and does not outlive them.
+// Where so many numbers are missing that a mark is made, and another Delete lets the
+// numbers begin anew just before: the mark tells nothing of the new ones.
 func TestAMarkDoesNotOutliveItsNumbers(t *testing.T) {
-	var a at
-	c, d, marker := meeting(t, &a)
-	ctx := t.Context()
-	wires, err := d.NextKeys(ctx, master, 300)
-	wantErr(t, err, nil)
-	a = at{"Store", master + "0", func() {
-		for _, wire := range wires {
-			wireLate(t, c, d, wire, "late")
+	synctest.Test(t, func(t *testing.T) {
+		var a at
+		c, d, marker := meeting(t, &a)
+		ctx := t.Context()
+		for _, when := range []at{{verb: "IncrFrom", key: master}, {verb: "Store", key: master + "2001"}, {verb: "Store", key: master + "2002"}} {
+			old, err := d.NextKeys(ctx, master, 2000)
+			wantErr(t, err, nil)
+			a = when
+			a.do = func() {
+				for _, wire := range old {
+					wireLate(t, c, d, wire, "late")
+				}
+				wantErr(t, d.Delete(ctx, master), nil)
+			}
+			wantErr(t, marker.Delete(ctx, master), nil)
+			if a.do != nil {
+				t.Error("no mark was made")
+			}
+			time.Sleep(130 * time.Second)
+			wires, err := d.NextKeys(ctx, master, 2000)
+			wantErr(t, err, nil)
+			wantErr(t, d.Delete(ctx, master), nil) // it would believe a mark
+			for i, wire := range wires {
+				wireLate(t, c, d, wire, fmt.Sprint("late-", i))
+			}
+			wantErr(t, d.Delete(ctx, master), nil)
+			wantDropped(t, c, names("late-", 2000)...)
+			time.Sleep(time.Hour)
+			wantErr(t, d.Delete(ctx, master), nil)
+			time.Sleep(time.Hour)
+			wantErr(t, d.Delete(ctx, master), nil)
+			wantDropped(t, c, master)
+		}
+		wantErr(t, c.Close(), nil)
+	})
+}
+
+// A Delete that stands still for minutes does no harm to numbers that have begun anew
+// meanwhile.
+func TestADeleteThatStoodStillLeavesNewNumbersAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a at
+		c, d, old := meeting(t, &a)
+		ctx := t.Context()
+		wantErr(t, d.AddMulti(ctx, master, names("k", 150)), nil)
+		var wires []string
+		a = at{"StoreMulti", master, func() {
+			wantErr(t, d.Delete(ctx, master), nil)
+			time.Sleep(3 * time.Minute)
+			var err error
+			wires, err = d.NextKeys(ctx, master, 150)
+			wantErr(t, err, nil)
+		}}
+		wantErr(t, old.Delete(ctx, master), nil)
+		for i, wire := range wires {
+			wireLate(t, c, d, wire, fmt.Sprint("new-", i))
 		}
 		wantErr(t, d.Delete(ctx, master), nil)
-	}}
-	wantErr(t, marker.Delete(ctx, master), nil)
-	wantDropped(t, c, "late", master, master+"0")
+		wantDropped(t, c, names("new-", 150)...)
+	})
+}
+
+// What an Add wires too late is not in the way of who has drawn the number anew.
+func TestALateWireDoesNotHideThatItsNumberWasDrawnAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a at
+		c, d, slow := meeting(t, &a)
+		ctx := t.Context()
+		wantErr(t, d.AddMulti(ctx, master, names("k", 150)), nil)
+		a = at{"StoreMulti", master + "151", func() {
+			wantErr(t, d.Delete(ctx, master), nil)
+			time.Sleep(3 * time.Minute)
+		}}
+		set(t, c, "slow", "late")
+		wantErr(t, slow.Add(ctx, master, "slow"), nil)
+		wantErr(t, d.AddMulti(ctx, master, names("k", 149)), nil)
+		wire, err := d.NextKey(ctx, master)
+		wantErr(t, err, nil)
+		if wire != master+"151" {
+			t.Fatalf("the test wants number 151, and not %s", wire)
+		}
+		wantErr(t, d.Delete(ctx, master), nil)
+		wireLate(t, c, d, wire, "late")
+		wantErr(t, d.Delete(ctx, master), nil)
+		wantDropped(t, c, "slow", "late")
+	})
 }
 
 // A key that is added while a Delete runs does not keep the numbers from beginning anew.

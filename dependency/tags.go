@@ -70,7 +70,7 @@ func (t *Tags) Versions(ctx context.Context, tags ...string) (Versions, error) {
 	keys := make([]string, len(tags))
 	for i, tag := range tags {
 		if tag == "" {
-			return v, fmt.Errorf("%w: a tag is empty", core.ErrInvalidKey)
+			return v, errEmptyTag
 		}
 		keys[i] = t.opts.Prefix + tag
 	}
@@ -78,10 +78,8 @@ func (t *Tags) Versions(ctx context.Context, tags ...string) (Versions, error) {
 	if err != nil {
 		return v, err
 	}
-	if len(numbers) < len(keys) {
-		if err := t.begin(ctx, keys, numbers); err != nil {
-			return v, err
-		}
+	if err := t.begin(ctx, keys, numbers); err != nil {
+		return v, err
 	}
 	for i, tag := range tags {
 		v.facts.AddTag(tag, numbers[keys[i]])
@@ -122,30 +120,32 @@ func (t *Tags) isFresh(facts *encoding.Facts, numbers map[string]uint64) bool {
 // Invalidate makes all items stale that carry any of tags. It takes one call of the
 // cache for each, tries all, and joins the errors.
 func (t *Tags) Invalidate(ctx context.Context, tags ...string) error {
-	var errs []error
-	for _, tag := range tags {
-		// A tag without a version has no item that is not stale.
-		if _, err := t.cache.Incr(ctx, t.opts.Prefix+tag, 1); err != core.ErrMiss {
-			errs = append(errs, err)
+	return each(tags, func(_ int, tag string) error {
+		if tag == "" {
+			return errEmptyTag
 		}
-	}
-	return errors.Join(errs...)
+		_, err := t.cache.Incr(ctx, t.opts.Prefix+tag, 1)
+		// A tag without a version has no item that is not stale.
+		if err == core.ErrMiss || errors.Is(err, core.ErrNotNumber) {
+			return nil
+		}
+		return err
+	})
 }
 
+var errEmptyTag = fmt.Errorf("%w: a tag is empty", core.ErrInvalidKey)
+
 // versions answers the versions under keys that are there. What is not a number is
-// as good as none.
+// as good as none. The versions that it could read come beside an error.
 func (t *Tags) versions(ctx context.Context, keys []string) (map[string]uint64, error) {
 	values, err := t.cache.GetMulti(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
 	numbers := make(map[string]uint64, len(values))
 	for key, value := range values {
-		if numbers[key], err = core.ParseCount(value); err != nil {
-			return nil, fmt.Errorf("the version %q: %w", key, err)
+		if n, err := core.ParseCount(value); err == nil {
+			numbers[key] = n
 		}
 	}
-	return numbers, nil
+	return numbers, err
 }
 
 // begin gives a version to those of keys that have none, and adds it to numbers.
@@ -162,11 +162,14 @@ func (t *Tags) begin(ctx context.Context, keys []string, numbers map[string]uint
 			})
 		}
 	}
+	if len(items) == 0 {
+		return nil
+	}
 	err := t.cache.StoreMulti(ctx, core.Add, items)
 	var taken []string
 	for _, key := range fresh {
 		switch err := errorOf(err, key); {
-		case errors.Is(err, core.ErrExists): // somebody was faster
+		case errors.Is(err, core.ErrExists): // somebody was faster, or it is not a number
 			taken = append(taken, key)
 		case err != nil:
 			return err
@@ -179,12 +182,13 @@ func (t *Tags) begin(ctx context.Context, keys []string, numbers map[string]uint
 	if err != nil {
 		return err
 	}
-	for _, key := range taken {
-		number, ok := theirs[key]
-		if !ok {
-			number = rand.Uint64N(1 << 63) // gone again: what is stored with it is stale
-		}
-		numbers[key] = number
+	maps.Copy(numbers, theirs)
+	items = slices.DeleteFunc(items, func(item core.Item) bool {
+		_, ok := theirs[item.Key]
+		return ok || !slices.Contains(taken, item.Key)
+	})
+	if len(items) == 0 {
+		return nil
 	}
-	return nil
+	return t.cache.StoreMulti(ctx, core.Set, items)
 }

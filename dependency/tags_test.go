@@ -111,12 +111,56 @@ func TestAVersionThatIsLostMeansStale(t *testing.T) {
 		_, err = texts.Get(ctx, "k")
 		wantErr(t, err, core.ErrMiss)
 	}
-	wantErr(t, c.Set(ctx, "v:tag", []byte("text"), 0), nil)
-	_, err := texts.Versions(ctx, "tag")
-	wantErr(t, err, core.ErrNotNumber)
-	_, err = texts.Get(ctx, "k")
-	wantErr(t, err, core.ErrNotNumber)
-	wantErr(t, texts.Invalidate(ctx, "tag"), core.ErrNotNumber)
+}
+
+// A version that is no number is as good as none, and the next one takes its place.
+func TestAVersionThatIsJunkMeansStale(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	texts := dependency.NewTagged(c, encoding.Text(), nil)
+	ctx := t.Context()
+	for _, key := range []string{"junk", "good"} {
+		at, err := texts.Versions(ctx, key)
+		wantErr(t, err, nil)
+		wantErr(t, texts.Set(ctx, key, "text", 0, at), nil)
+	}
+	wantErr(t, c.Set(ctx, "tag:junk", []byte("text"), 0), nil)
+	_, err := texts.Get(ctx, "junk")
+	wantErr(t, err, core.ErrMiss)
+	got, err := texts.GetMulti(ctx, []string{"junk", "good"})
+	if len(got) != 1 || got["good"] != "text" || err != nil {
+		t.Errorf("GetMulti = %v, %v", got, err)
+	}
+	wantErr(t, texts.Invalidate(ctx, "junk"), nil)
+	at, err := texts.Versions(ctx, "junk", "good", "junk")
+	wantErr(t, err, nil)
+	wantErr(t, texts.Set(ctx, "junk", "text", 0, at), nil)
+	if _, err := texts.Get(ctx, "junk"); err != nil {
+		t.Errorf("Get: %v", err)
+	}
+	wantErr(t, texts.Invalidate(ctx, ""), core.ErrInvalidKey)
+}
+
+// Whichever call fails, the verb tells.
+func TestAFaultOfTagsIsTold(t *testing.T) {
+	for failAt := range int64(8) {
+		b := &faultyBackend{Backend: memory.New(nil), failAt: failAt + 1}
+		texts := dependency.NewTagged(cacheOf(t, b), encoding.Text(), nil)
+		ctx := t.Context()
+		at, err := texts.Versions(ctx, "a", "b") // two reads and two stores
+		if (err == nil) != (failAt >= 4) {
+			t.Errorf("call %d fails, Versions: %v", failAt+1, err)
+		}
+		if err != nil {
+			continue
+		}
+		wantErr(t, texts.Set(ctx, "k", "v", 0, at), map[bool]error{true: core.ErrUnavailable}[failAt == 4])
+		if failAt == 4 {
+			continue
+		}
+		if _, err = texts.Get(ctx, "k"); err == nil || err == core.ErrMiss {
+			t.Errorf("call %d fails, Get: %v", failAt+1, err)
+		}
+	}
 }
 
 func TestTagsTakeFewCalls(t *testing.T) {

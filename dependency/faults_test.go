@@ -1,0 +1,261 @@
+package dependency_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
+	"github.com/cachewire/cachewire/memory"
+)
+
+// A faultyBackend fails once: its call number failAt is not made, or if lost is set is
+// made and its answer lost. What it embeds is a Backend and no more, so that each key of
+// a multi verb is a call.
+type faultyBackend struct {
+	core.Backend
+	calls, failAt int64
+	lost          bool
+	failKey       string // each store and delete of it fails
+}
+
+func (b *faultyBackend) call(do func() error) error {
+	fails := atomic.AddInt64(&b.calls, 1) == b.failAt
+	if fails && !b.lost {
+		return core.ErrUnavailable
+	}
+	err := do()
+	if fails {
+		return core.ErrUnavailable
+	}
+	return err
+}
+
+func (b *faultyBackend) Get(ctx context.Context, key string) (item core.Item, err error) {
+	err = b.call(func() (err error) { item, err = b.Backend.Get(ctx, key); return err })
+	return item, err
+}
+
+func (b *faultyBackend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
+	if item.Key == b.failKey {
+		return core.ErrUnavailable
+	}
+	return b.call(func() error { return b.Backend.Store(ctx, mode, item) })
+}
+
+func (b *faultyBackend) Delete(ctx context.Context, key string) error {
+	if key == b.failKey {
+		return core.ErrUnavailable
+	}
+	return b.call(func() error { return b.Backend.Delete(ctx, key) })
+}
+
+func (b *faultyBackend) Incr(ctx context.Context, key string, delta uint64) (n uint64, err error) {
+	err = b.call(func() (err error) { n, err = b.Backend.Incr(ctx, key, delta); return err })
+	return n, err
+}
+
+// Whichever call fails, a verb tells of it, or the promise holds.
+func TestAFaultIsToldOrDoesNoHarm(t *testing.T) {
+	for name, missing := range map[string]int{"few are wired": 3, "many are wired": 120, "many are missing": 1100} {
+		for _, lost := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, lost answer %v", name, lost), func(t *testing.T) {
+				var calls int64
+				synctest.Test(t, func(t *testing.T) { calls = runWithFault(t, 0, false, missing) })
+				step := max(1, calls/500)
+				for failAt := int64(1); failAt <= calls; failAt += step {
+					synctest.Test(t, func(t *testing.T) { runWithFault(t, failAt, lost, missing) })
+				}
+			})
+		}
+	}
+}
+
+// Of many keys the one that fails is named.
+func TestTheOneOfManyThatFailsIsNamed(t *testing.T) {
+	keys := names("k", 12_000)
+	b := &faultyBackend{Backend: memory.New(nil), failKey: master + "11000"}
+	d := dependency.New(cacheOf(t, b), nil)
+	err := d.AddMulti(t.Context(), master, keys)
+	var multi *core.MultiError
+	if !errors.As(err, &multi) || len(multi.Errors) != 1 || !errors.Is(multi.Errors["k10999"], core.ErrUnavailable) {
+		t.Errorf("AddMulti: %v, want the error of k10999", err)
+	}
+	want := "cachewire: AddMulti (dependency): 1 of 12000 keys failed"
+	if err != nil && !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("AddMulti: %v, want %s", err, want)
+	}
+	b.failKey = "k500"
+	err = d.Delete(t.Context(), master)
+	if !errors.As(err, &multi) || len(multi.Errors) != 1 || !errors.Is(multi.Errors["k500"], core.ErrUnavailable) {
+		t.Errorf("Delete: %v, want the error of k500", err)
+	}
+}
+
+// Where the claim of a mark cannot be made, there is no mark.
+func TestNoMarkWithoutItsClaim(t *testing.T) {
+	b := &faultyBackend{Backend: memory.New(nil), failKey: master + "2001"}
+	c := cacheOf(t, b)
+	d := dependency.New(c, nil)
+	_, err := d.NextKeys(t.Context(), master, 2000)
+	wantErr(t, err, nil)
+	wantErr(t, d.Delete(t.Context(), master), core.ErrUnavailable)
+	b.failKey = ""
+	wantDropped(t, c, master+"2002")
+}
+
+// What others wrote into a wire is no key, or one of nothing, and does no harm.
+func TestJunkInWires(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	d := dependency.New(c, nil)
+	ctx := t.Context()
+	set(t, c, "k")
+	for _, junk := range []string{"", strings.Repeat("k", core.MaxKeyLen+1), "no such key"} {
+		wire, err := d.NextKey(ctx, master)
+		wantErr(t, err, nil)
+		wantErr(t, c.Set(ctx, wire, []byte(junk), 0), nil)
+	}
+	wantErr(t, d.Add(ctx, master, "k"), nil)
+	if keys, err := d.Keys(ctx, master); !slices.Equal(keys, []string{"k", "no such key"}) || err != nil {
+		t.Errorf("Keys = %v, %v", keys, err)
+	}
+	wantErr(t, d.Delete(ctx, master), nil)
+	wantDropped(t, c, "k", master, master+"1")
+}
+
+// runWithFault lets the call number failAt fail, and answers how many calls were made.
+func runWithFault(t *testing.T, failAt int64, lost bool, missing int) int64 {
+	b := &faultyBackend{Backend: memory.New(nil), failAt: failAt, lost: lost}
+	c := cacheOf(t, b)
+	d := dependency.New(c, nil)
+	ctx := t.Context()
+	wired := map[string]bool{}
+	before := int64(0)
+	check := func(err error) bool {
+		if err != nil && !errors.Is(err, core.ErrUnavailable) {
+			var multi *core.MultiError
+			if !errors.As(err, &multi) {
+				t.Errorf("with a fault in call %d: %v", failAt, err)
+			}
+			for key, err := range multi.Errors {
+				if !errors.Is(err, core.ErrUnavailable) {
+					t.Errorf("with a fault in call %d: %s: %v", failAt, key, err)
+				}
+			}
+		}
+		if (err == nil) == (before < failAt && failAt <= b.calls) {
+			t.Errorf("call %d fails, of the calls from %d to %d: %v", failAt, before+1, b.calls, err)
+		}
+		before = b.calls
+		return err == nil
+	}
+	direct := func(key string) bool {
+		_, err := b.Backend.Get(ctx, key)
+		return err == nil
+	}
+	drop := func() {
+		if check(d.Delete(ctx, master)) {
+			for key := range wired {
+				if direct(key) {
+					t.Errorf("with a fault in call %d %s survived a Delete that tells of none", failAt, key)
+				}
+			}
+			clear(wired)
+		}
+	}
+	for round := range 3 {
+		keys := names(fmt.Sprintf("item-%d-", round), 10)
+		for _, key := range keys {
+			wantErr(t, b.Backend.Store(ctx, core.Set, core.Item{Key: key}), nil)
+		}
+		var late []string
+		if missing > 1000 {
+			var err error
+			late, err = d.NextKeys(ctx, master, missing)
+			check(err)
+		} else {
+			check(d.AddMulti(ctx, master, names("other-", missing)))
+			key, err := d.NextKey(ctx, master)
+			if check(err) {
+				late = append(late, key)
+			}
+		}
+		// Somebody else is at the number that comes next.
+		if count, err := b.Backend.Get(ctx, master); err == nil {
+			n, err := core.ParseCount(count.Value)
+			wantErr(t, err, nil)
+			wantErr(t, b.Backend.Store(ctx, core.Set, core.Item{Key: fmt.Sprint(master, n+2), Value: []byte("alien")}), nil)
+		}
+		err := d.AddMulti(ctx, master, keys)
+		check(err)
+		var multi *core.MultiError
+		for _, key := range keys {
+			if err == nil || errors.As(err, &multi) && multi.Errors[key] == nil {
+				wired[key] = true
+			}
+		}
+		drop()
+		key := fmt.Sprint("late-", round)
+		wantErr(t, b.Backend.Store(ctx, core.Set, core.Item{Key: key}), nil)
+		for _, wire := range late[:min(len(late), 3)] {
+			if b.Backend.Store(ctx, core.Add, core.Item{Key: wire, Value: []byte(key)}) == nil {
+				wired[key] = true
+			}
+		}
+		if round == 1 {
+			drop()
+			time.Sleep(3 * settled)
+		}
+	}
+	b.failAt, failAt = 0, 0
+	drop()
+	drop()
+	if len(wired) != 0 {
+		t.Errorf("with a fault in call %d Delete does not recover", failAt)
+	}
+	wantErr(t, c.Close(), nil)
+	return b.calls
+}
+
+// settled is as long as Delete waits until it takes numbers for missing.
+const settled = 2 * time.Minute
+
+// An Add gives up where every number is taken.
+func TestAddGivesUp(t *testing.T) {
+	d := dependency.New(cacheOf(t, takenBackend{memory.New(nil)}), nil)
+	err := d.AddMulti(t.Context(), master, []string{"k"})
+	var multi *core.MultiError
+	if !errors.As(err, &multi) || !errors.Is(multi.Errors["k"], core.ErrConflict) {
+		t.Errorf("AddMulti: %v, want core.ErrConflict of k", err)
+	}
+}
+
+// A takenBackend is one in which every wire is there already.
+type takenBackend struct{ core.Backend }
+
+func (b takenBackend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
+	if item.Key != master {
+		return core.ErrExists
+	}
+	return b.Backend.Store(ctx, mode, item)
+}
+
+// A number that took minutes to draw makes no mark.
+func TestNoMarkThatIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(nil)
+		c := cacheOf(t, b)
+		_, err := dependency.New(c, nil).NextKeys(t.Context(), master, 2000)
+		wantErr(t, err, nil)
+		slow := cacheOf(t, farBackend{b, func() time.Duration { return 40 * time.Second }})
+		wantErr(t, dependency.New(slow, nil).Delete(t.Context(), master), nil)
+		wantDropped(t, c, master+"2002")
+	})
+}
