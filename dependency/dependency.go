@@ -205,7 +205,7 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 		}
 	}
 	for _, key := range keys {
-		failed.Add(key, fmt.Errorf("%w: %d numbers of %q were all taken", core.ErrConflict, maxTries, master))
+		failed.Add(key, fmt.Errorf("%w: the numbers of %q are taken by others again and again", core.ErrConflict, master))
 	}
 	return failed.Err()
 }

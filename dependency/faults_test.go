@@ -69,7 +69,7 @@ func TestAFaultIsToldOrDoesNoHarm(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, lost answer %v", name, lost), func(t *testing.T) {
 				var calls int64
 				synctest.Test(t, func(t *testing.T) { calls = runWithFault(t, 0, false, missing) })
-				step := max(1, calls/500)
+				step := max(1, calls/300)
 				for failAt := int64(1); failAt <= calls; failAt += step {
 					synctest.Test(t, func(t *testing.T) { runWithFault(t, failAt, lost, missing) })
 				}
@@ -227,14 +227,18 @@ func runWithFault(t *testing.T, failAt int64, lost bool, missing int) int64 {
 // settled is as long as Delete waits until it takes numbers for missing.
 const settled = 2 * time.Minute
 
-// An Add gives up where every number is taken.
+// An Add gives up where every number is taken, and where the cache takes minutes.
 func TestAddGivesUp(t *testing.T) {
-	d := dependency.New(cacheOf(t, takenBackend{memory.New(nil)}), nil)
-	err := d.AddMulti(t.Context(), master, []string{"k"})
-	var multi *core.MultiError
-	if !errors.As(err, &multi) || !errors.Is(multi.Errors["k"], core.ErrConflict) {
-		t.Errorf("AddMulti: %v, want core.ErrConflict of k", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		slow := farBackend{memory.New(nil), func() time.Duration { return 40 * time.Second }}
+		for want, b := range map[error]core.Backend{core.ErrNotNumber: takenBackend{memory.New(nil)}, core.ErrConflict: slow} {
+			err := dependency.New(cacheOf(t, b), nil).AddMulti(t.Context(), master, []string{"k"})
+			var multi *core.MultiError
+			if !errors.As(err, &multi) || !errors.Is(multi.Errors["k"], want) {
+				t.Errorf("AddMulti: %v, want %v of k", err, want)
+			}
+		}
+	})
 }
 
 // A takenBackend is one in which every wire is there already.
