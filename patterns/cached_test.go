@@ -1,0 +1,346 @@
+package patterns_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
+	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
+	"github.com/cachewire/cachewire/memory"
+	"github.com/cachewire/cachewire/null"
+	"github.com/cachewire/cachewire/patterns"
+)
+
+func TestWhatIsNotThereIsLoadedAndStored(t *testing.T) {
+	for name, c := range caches(t) {
+		for pname, get := range allPatterns {
+			t.Run(name+" "+pname, func(t *testing.T) {
+				cached := texts(t, c, &patterns.Options{TTL: time.Hour})
+				ctx := t.Context()
+				var l loader
+				for range 3 {
+					v, err := get(cached, ctx, pname, l.load)
+					want(t, v, err, "loaded")
+				}
+				l.want(t, 1)
+				v, err := cached.Get(ctx, pname)
+				want(t, v, err, "loaded")
+				if ok, err := c.Exists(ctx, "one_pass:"+pname); ok || err != nil {
+					t.Errorf("the pass is still there, %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestGetOrAddLeavesWhatIsThere(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	d := dependency.New(c, nil)
+	cached := texts(t, c, &patterns.Options{Dependency: d})
+	ctx := t.Context()
+	v, err := cached.GetOrAdd(ctx, "k", func(context.Context) (string, error) {
+		return "loaded", c.Set(ctx, "k", []byte("another's"), 0)
+	}, "mk:")
+	want(t, v, err, "loaded")
+	v, err = cached.Get(ctx, "k")
+	want(t, v, err, "another's")
+	if keys, err := d.Keys(ctx, "mk:"); len(keys) != 0 || err != nil {
+		t.Errorf("%v is wired, %v", keys, err)
+	}
+}
+
+// Who gets the pass loads whatever there is, and who does not gets what that one stored.
+func TestOnePassCreate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cacheOf(t, memory.New(nil))
+		ctx := t.Context()
+		here, there := texts(t, c, nil), texts(t, c, nil) // as two processes
+		wantErr(t, here.Set(ctx, "k", "old"), nil)
+		got := make(chan string)
+		var other loader
+		v, err := here.OnePassCreate(ctx, "k", func(context.Context) (string, error) {
+			go func() {
+				v, _ := there.OnePassCreate(ctx, "k", other.load)
+				got <- v
+			}()
+			time.Sleep(3 * time.Second)
+			return "new", nil
+		})
+		want(t, v, err, "new")
+		want(t, <-got, nil, "new")
+		other.want(t, 0)
+	})
+}
+
+func TestVerbsUnderCommonSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cacheOf(t, memory.New(nil))
+		cached := texts(t, c, &patterns.Options{TTL: time.Minute})
+		ctx := t.Context()
+		wantErr(t, cached.Set(ctx, "set", "v"), nil)
+		wantErr(t, cached.Add(ctx, "add", "v"), nil)
+		wantErr(t, cached.Add(ctx, "add", "w"), core.ErrExists)
+		wantErr(t, cached.Replace(ctx, "add", "x"), nil)
+		wantErr(t, cached.Replace(ctx, "none", "x"), core.ErrMiss)
+		wantErr(t, cached.SetMulti(ctx, map[string]string{"a": "1", "b": "2"}), nil)
+		wantErr(t, cached.ReplaceMulti(ctx, map[string]string{"a": "3"}), nil)
+		var multi *core.MultiError
+		if err := cached.AddMulti(ctx, map[string]string{"a": "4", "c": "5"}); !errors.As(err, &multi) || multi.Errors["a"] == nil {
+			t.Errorf("AddMulti: %v", err)
+		}
+		n, err := cached.Incr(ctx, "n", 5, 10)
+		if n != 15 || err != nil {
+			t.Errorf("Incr = %d, %v", n, err)
+		}
+		if n, err = cached.Decr(ctx, "n", 1, 0); n != 14 || err != nil {
+			t.Errorf("Decr = %d, %v", n, err)
+		}
+		got, err := cached.GetMulti(ctx, []string{"set", "add", "a", "b", "c", "none"})
+		if fmt.Sprint(got) != "map[a:3 add:x b:2 c:5 set:v]" || err != nil {
+			t.Errorf("GetMulti = %v, %v", got, err)
+		}
+		for _, key := range []string{"set", "add", "a", "c", "n"} {
+			if ttl, err := c.TTL(ctx, key); ttl != time.Minute || err != nil {
+				t.Errorf("%s lives for %v, %v", key, ttl, err)
+			}
+		}
+		wantErr(t, cached.Delete(ctx, "set"), nil)
+		wantErr(t, cached.Delete(ctx, "set"), core.ErrMiss)
+		wantErr(t, cached.DeleteMulti(ctx, []string{"a", "none"}), nil)
+		_, err = cached.Get(ctx, "a")
+		wantErr(t, err, core.ErrMiss)
+	})
+}
+
+// What is stored with names is dropped with them.
+func TestNames(t *testing.T) {
+	for name, c := range caches(t) {
+		d, tags := dependency.New(c, nil), dependency.NewTags(c, nil)
+		for kind, opts := range map[string]*patterns.Options{"wires": {Dependency: d}, "tags": {Tags: tags}} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				cached := texts(t, c, opts)
+				ctx := t.Context()
+				drop := func(what string) {
+					if kind == "wires" {
+						wantErr(t, d.Delete(ctx, what), nil)
+					} else {
+						wantErr(t, tags.Invalidate(ctx, what), nil)
+					}
+				}
+				for pname, get := range allPatterns {
+					var l loader
+					key := kind + pname
+					for range 2 {
+						v, err := get(cached, ctx, key, l.load, "order:", "customer:")
+						want(t, v, err, "loaded")
+					}
+					l.want(t, 1)
+					drop("customer:")
+					v, err := get(cached, ctx, key, l.load, "order:", "customer:")
+					want(t, v, err, "loaded")
+					l.want(t, 2)
+				}
+				key := kind + "many"
+				wantErr(t, cached.Set(ctx, key, "v", "order:"), nil)
+				wantErr(t, cached.SetMulti(ctx, map[string]string{key + "2": "v", key + "3": "w"}, "order:"), nil)
+				if got, err := cached.GetMulti(ctx, []string{key, key + "2", key + "3"}); len(got) != 3 || err != nil {
+					t.Errorf("GetMulti = %v, %v", got, err)
+				}
+				drop("order:")
+				if got, err := cached.GetMulti(ctx, []string{key, key + "2", key + "3"}); len(got) != 0 || err != nil {
+					t.Errorf("GetMulti = %v, %v; want none", got, err)
+				}
+			})
+		}
+	}
+}
+
+// A value that was being made while its tag was invalidated is not served afterwards.
+func TestAValueMadeBeforeAnInvalidationIsStale(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	tags := dependency.NewTags(c, nil)
+	for pname, get := range allPatterns {
+		cached := texts(t, c, &patterns.Options{Tags: tags})
+		v, err := get(cached, t.Context(), pname, func(ctx context.Context) (string, error) {
+			return "old", tags.Invalidate(ctx, "tag")
+		}, "tag")
+		want(t, v, err, "old")
+		_, err = cached.Get(t.Context(), pname)
+		wantErr(t, err, core.ErrMiss)
+	}
+}
+
+func TestWrongOptionsAreErrors(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	d, tags := dependency.New(c, nil), dependency.NewTags(c, nil)
+	for text, opts := range map[string]patterns.Options{
+		"Options.TTL is -1s":          {TTL: -time.Second},
+		"Options.LockTTL":             {LockTTL: -1},
+		"Options.WaitTimeout":         {WaitTimeout: -1},
+		"Options.NegativeTTL":         {NegativeTTL: -1},
+		"Options.SoftTTL is -1ns":     {SoftTTL: -1},
+		"Options.FailSafe is":         {FailSafe: -1},
+		"Options.SoftTimeout is":      {SoftTimeout: -1},
+		"want less than the TTL, 1m":  {SoftTTL: time.Minute, TTL: time.Minute},
+		"Early is NaN":                {TTL: 1, Early: math.NaN()},
+		"Early needs":                 {Early: 1},
+		"FailSafe needs a TTL":        {FailSafe: time.Minute},
+		"SoftTimeout needs FailSafe":  {TTL: 1, SoftTimeout: 1},
+		"have a Dependency and Tags,": {Dependency: d, Tags: tags},
+	} {
+		cached := texts(t, c, &opts)
+		var l loader
+		_, err1 := cached.Get(t.Context(), "k")
+		_, err2 := cached.GetMulti(t.Context(), []string{"k"})
+		_, err3 := cached.GetOrCreate(t.Context(), "k", l.load)
+		_, err4 := patterns.GetOrSetMulti(t.Context(), cached, []string{"k"}, strings.ToLower, nil)
+		for _, err := range []error{err1, err2, err3, err4, cached.Set(t.Context(), "k", "v"), cached.AddMulti(t.Context(), map[string]string{"k": "v"})} {
+			if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), text) {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+		l.want(t, 0)
+	}
+	// And what a caller gets wrong.
+	cached := texts(t, c, nil)
+	var l loader
+	for pname, get := range allPatterns {
+		_, err := get(cached, t.Context(), "", l.load)
+		wantErr(t, err, core.ErrInvalidKey)
+		_, err = get(cached, t.Context(), pname, l.load, "name")
+		wantErr(t, err, core.ErrConfig)
+		_, err = get(texts(t, c, &patterns.Options{Dependency: d}), t.Context(), pname, l.load, "ends in 1")
+		wantErr(t, err, core.ErrInvalidKey)
+		_, err = get(texts(t, c, &patterns.Options{Tags: tags}), t.Context(), pname, l.load, "")
+		wantErr(t, err, core.ErrInvalidKey)
+	}
+}
+
+func TestNull(t *testing.T) {
+	c := cacheOf(t, null.New())
+	for name, opts := range map[string]*patterns.Options{
+		"plain":   nil,
+		"wires":   {Dependency: dependency.New(c, nil)},
+		"tags":    {Tags: dependency.NewTags(c, nil)},
+		"old":     {TTL: time.Minute, SoftTTL: time.Second, FailSafe: time.Minute, Early: 1},
+		"nothing": {NegativeTTL: time.Minute},
+	} {
+		var told errs
+		if opts == nil {
+			opts = &patterns.Options{}
+		}
+		opts.OnError = told.add
+		cached := texts(t, c, opts)
+		var l loader
+		var names []string
+		if opts.Dependency != nil || opts.Tags != nil {
+			names = []string{"name:"}
+		}
+		for _, get := range allPatterns {
+			for range 2 {
+				v, err := get(cached, t.Context(), "k", l.load, names...)
+				want(t, v, err, "loaded")
+			}
+		}
+		l.want(t, 6)
+		cached.Close()
+		if all := told.list(); len(all) != 0 {
+			t.Errorf("%s: %v", name, all)
+		}
+	}
+}
+
+// A cache that is down, or holds junk, is a cache that is empty.
+func TestACacheThatIsDownTakesNothingDown(t *testing.T) {
+	server := memcachetest.Start(t, nil)
+	c := memcached(t, server.Addr())
+	tags := dependency.NewTags(c, nil)
+	server.Stop()
+	for _, opts := range []patterns.Options{{}, {Tags: tags}, {Dependency: dependency.New(c, nil)}, {TTL: time.Hour, SoftTTL: time.Minute}} {
+		var told errs
+		opts.OnError = told.add
+		cached := texts(t, c, &opts)
+		var names []string
+		if opts.Tags != nil || opts.Dependency != nil {
+			names = []string{"name:"}
+		}
+		for _, get := range allPatterns {
+			var l loader
+			v, err := get(cached, t.Context(), "k", l.load, names...)
+			want(t, v, err, "loaded")
+			l.want(t, 1)
+		}
+		got, err := patterns.GetOrSetMulti(t.Context(), cached, []int{1, 2}, func(n int) string { return fmt.Sprint(n) },
+			func(_ context.Context, args []int) (map[int]string, error) { return map[int]string{1: "one", 2: "two"}, nil }, names...)
+		if len(got) != 2 || err != nil {
+			t.Errorf("GetOrSetMulti = %v, %v", got, err)
+		}
+		if len(told.list()) == 0 || !strings.Contains(told.list()[0].Error(), "unavailable") {
+			t.Errorf("OnError was told %v", told.list())
+		}
+	}
+}
+
+func TestJunkIsLoadedOver(t *testing.T) {
+	type point struct{ X int }
+	c := cacheOf(t, memory.New(nil))
+	var told errs
+	cached := patterns.New(core.NewTyped(c, encoding.JSON[point]()), &patterns.Options{OnError: told.add})
+	defer cached.Close()
+	wantErr(t, c.Set(t.Context(), "k", []byte("{"), 0), nil)
+	for range 2 {
+		v, err := cached.GetOrCreate(t.Context(), "k", func(context.Context) (point, error) { return point{7}, nil })
+		if v.X != 7 || err != nil {
+			t.Errorf("%v, %v", v, err)
+		}
+	}
+	if all := told.list(); len(all) != 1 || !errors.Is(all[0], core.ErrCodec) {
+		t.Errorf("OnError was told %v", all)
+	}
+}
+
+func TestAfterCloseNothingIsLoaded(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	cached := texts(t, c, nil)
+	wantErr(t, cached.Set(t.Context(), "there", "v"), nil)
+	wantErr(t, cached.Close(), nil)
+	wantErr(t, cached.Close(), nil)
+	var l loader
+	_, err := cached.GetOrSet(t.Context(), "k", l.load)
+	wantErr(t, err, core.ErrClosed)
+	v, err := cached.GetOrSet(t.Context(), "there", l.load)
+	want(t, v, err, "v")
+	wantErr(t, c.Set(t.Context(), "open", nil, 0), nil)
+}
+
+// Where Go values are kept as they are, so are those with facts.
+func TestShared(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	type user struct{ name string }
+	users := core.NewTyped(c, core.Shared[*user]())
+	tags := dependency.NewTags(c, nil)
+	for name, opts := range map[string]*patterns.Options{"plain": nil, "facts": {TTL: time.Hour, SoftTTL: time.Minute, Tags: tags}} {
+		cached := patterns.New(users, opts)
+		defer cached.Close()
+		ann := &user{"Ann"}
+		for range 2 {
+			got, err := cached.GetOrCreate(t.Context(), name, func(context.Context) (*user, error) { return ann, nil })
+			if got != ann || err != nil {
+				t.Errorf("%s: %v, %v", name, got, err)
+			}
+		}
+		bob := &user{"Bob"}
+		wantErr(t, users.Set(t.Context(), "bob"+name, bob, 0), nil) // without facts
+		if got, err := cached.Get(t.Context(), "bob"+name); got != bob || err != nil {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}

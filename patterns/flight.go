@@ -1,0 +1,240 @@
+package patterns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// A PanicError is what a loader that panicked answers, to all who wait for it.
+type PanicError struct {
+	Value any    // what it panicked with
+	Stack []byte // of the goroutine that did
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("patterns: the loader panicked: %v\n\n%s", e.Value, e.Stack)
+}
+
+// Unwrap answers Value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+var (
+	errGoexit = errors.New("patterns: the loader ended its goroutine")
+
+	// errSkipped is the outcome of a refresh which found that somebody else does it.
+	errSkipped = errors.New("patterns: skipped")
+)
+
+// A flight is a load that the callers of a key share.
+type flight[T any] struct {
+	key  string
+	work *work[T]
+
+	done  chan struct{} // closed when value and err are there
+	value T
+	err   error
+
+	over    bool          // guarded by flights.mu: done is closed
+	dropped bool          // guarded by flights.mu: what was loaded is not to be stored
+	storing chan struct{} // guarded by flights.mu: closed when it has been; nil before it begins
+}
+
+// A work is what one goroutine does for a flight, or for several.
+type work[T any] struct {
+	flights    []*flight[T]
+	cancel     context.CancelFunc
+	waiters    int  // guarded by flights.mu
+	background bool // guarded by flights.mu: it goes on when the last waiter has gone
+}
+
+// flights are the loads of a Cached that are under way.
+type flights[T any] struct {
+	mu      sync.Mutex
+	byKey   map[string]*flight[T] // guarded by mu
+	closed  bool                  // guarded by mu
+	running sync.WaitGroup        // of works; nothing is added once closed is set
+	ended   atomic.Uint64         // how many have ended
+}
+
+// A crew does the work of flights, and leaves outcomes in them. It runs in a goroutine
+// of its own, under a context that is done when nobody waits any more. If anew is
+// false, no flight has ended since the caller began.
+type crew[T any] func(ctx context.Context, mine []*flight[T], anew bool)
+
+// join answers the flights of keys: those that are under way, and new ones, which run
+// does. Began is what ended was when the caller had not looked into the cache yet.
+// Each flight must be left once.
+func (f *flights[T]) join(ctx context.Context, keys []string, began uint64, run crew[T]) ([]*flight[T], error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, fmt.Errorf("patterns: %w", core.ErrClosed)
+	}
+	all := make([]*flight[T], len(keys))
+	var mine []*flight[T]
+	for i, key := range keys {
+		fl := f.byKey[key]
+		if fl == nil {
+			fl = &flight[T]{key: key, done: make(chan struct{}), err: errGoexit}
+			mine = append(mine, fl)
+		} else {
+			fl.work.waiters++
+		}
+		all[i] = fl
+	}
+	if len(mine) != 0 {
+		f.start(ctx, mine, f.ended.Load() != began, run).waiters = len(mine)
+	}
+	return all, nil
+}
+
+// refresh starts flights for those of keys that have none, for which nobody waits.
+func (f *flights[T]) refresh(ctx context.Context, keys []string, run crew[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var mine []*flight[T]
+	for _, key := range keys {
+		if f.byKey[key] == nil && !f.closed {
+			mine = append(mine, &flight[T]{key: key, done: make(chan struct{}), err: errGoexit})
+		}
+	}
+	if len(mine) != 0 {
+		f.start(ctx, mine, true, run).background = true
+	}
+}
+
+// start is called with mu held.
+func (f *flights[T]) start(ctx context.Context, mine []*flight[T], anew bool, run crew[T]) *work[T] {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w := &work[T]{flights: mine, cancel: cancel}
+	if f.byKey == nil {
+		f.byKey = map[string]*flight[T]{}
+	}
+	for _, fl := range mine {
+		fl.work = w
+		f.byKey[fl.key] = fl
+	}
+	f.running.Add(1)
+	go func() {
+		defer f.running.Done()
+		defer cancel()
+		defer f.land(mine) // also if the loader ends the goroutine
+		run(ctx, mine, anew)
+	}()
+	return w
+}
+
+// land makes the outcomes of all known to those who wait. To land twice does nothing.
+func (f *flights[T]) land(all []*flight[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fl := range all {
+		if fl.over {
+			continue
+		}
+		fl.over = true
+		close(fl.done)
+		f.forget(fl)
+		f.ended.Add(1)
+	}
+}
+
+// leave is what a caller does that waits no more. If keep is set, the load goes on.
+func (f *flights[T]) leave(fl *flight[T], keep bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w := fl.work
+	w.waiters--
+	w.background = w.background || keep
+	if w.waiters > 0 || w.background || fl.over {
+		return
+	}
+	w.cancel()
+	for _, fl := range w.flights { // who comes now must not wait for what was given up
+		f.forget(fl)
+	}
+}
+
+// forget is called with mu held.
+func (f *flights[T]) forget(fl *flight[T]) {
+	if f.byKey[fl.key] == fl {
+		delete(f.byKey, fl.key)
+	}
+}
+
+// wait waits for fl and leaves it.
+func (f *flights[T]) wait(ctx context.Context, fl *flight[T]) (T, error) {
+	select {
+	case <-fl.done:
+		f.leave(fl, false)
+		return fl.value, fl.err
+	case <-ctx.Done():
+		f.leave(fl, false)
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// drop sees to it that no flight of keys stores what it loads: somebody else is about
+// to write. What is being stored right now it waits for.
+func (f *flights[T]) drop(keys ...string) {
+	var storing []chan struct{}
+	f.mu.Lock()
+	for _, key := range keys {
+		fl := f.byKey[key]
+		if fl == nil {
+			continue
+		}
+		delete(f.byKey, key)
+		fl.dropped = true
+		if fl.storing != nil {
+			storing = append(storing, fl.storing)
+		}
+	}
+	f.mu.Unlock()
+	for _, done := range storing {
+		<-done
+	}
+}
+
+// mayStore tells whether what fl has loaded may be stored. Then stored must be called
+// afterwards.
+func (f *flights[T]) mayStore(fl *flight[T]) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fl.dropped {
+		return false
+	}
+	fl.storing = make(chan struct{})
+	return true
+}
+
+func (f *flights[T]) stored(fl *flight[T]) { close(fl.storing) }
+
+// close waits for all flights.
+func (f *flights[T]) close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.running.Wait()
+}
+
+// guard calls load, and makes a panic an error.
+func guard[T any](load func() (T, error)) (v T, err error) {
+	defer func() {
+		// Recover answers nil after runtime.Goexit, too, and that goes on.
+		if r := recover(); r != nil {
+			err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+	}()
+	return load()
+}

@@ -1,0 +1,134 @@
+package patterns
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// A KeyBuilder makes the keys of functions' results, as wheezy.caching's key_builder
+// does, so that programs in both languages share them: the key of list_items with the
+// arguments "en" and 1 is
+//
+//	repo-list_items:'en':1
+//
+// where "repo" is the KeyBuilder. Arguments are written as Python's repr writes them:
+// strings, integers, floats, bools, and nil as None. A float without a fraction is
+// 1.0, and an integer 1, as they are in Python.
+type KeyBuilder string
+
+// Format answers the format of the keys of the function name with n arguments, in
+// Python's way: repo-list_items:%r:%r.
+func (b KeyBuilder) Format(name string, n int) string {
+	return string(b) + "-" + name + strings.Repeat(":%r", n)
+}
+
+// Key answers the key of the function name with args. An argument that is none of those
+// above, or a string that is not UTF-8, is core.ErrInvalidKey.
+func (b KeyBuilder) Key(name string, args ...any) (string, error) {
+	key := make([]byte, 0, len(b)+len(name)+16*len(args)+1)
+	key = append(key, b...)
+	key = append(key, '-')
+	key = append(key, name...)
+	for i, arg := range args {
+		var ok bool
+		key = append(key, ':')
+		if key, ok = appendRepr(key, arg); !ok {
+			return "", fmt.Errorf("patterns: %w: argument %d of %s is %#.60v, want a string in UTF-8, a number, a bool or nil", core.ErrInvalidKey, i+1, name, arg)
+		}
+	}
+	return string(key), nil
+}
+
+// appendRepr appends v as Python's repr writes it, and tells whether there is such a
+// form.
+func appendRepr(dst []byte, v any) ([]byte, bool) {
+	switch v := v.(type) {
+	case nil:
+		return append(dst, "None"...), true
+	case string:
+		return appendString(dst, v)
+	case int:
+		return strconv.AppendInt(dst, int64(v), 10), true
+	}
+	switch v := reflect.ValueOf(v); v.Kind() {
+	case reflect.String:
+		return appendString(dst, v.String())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.AppendInt(dst, v.Int(), 10), true
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return strconv.AppendUint(dst, v.Uint(), 10), true
+	case reflect.Float32, reflect.Float64:
+		return appendFloat(dst, v.Float()), true
+	case reflect.Bool:
+		if v.Bool() {
+			return append(dst, "True"...), true
+		}
+		return append(dst, "False"...), true
+	}
+	return dst, false
+}
+
+// appendFloat writes the shortest digits that are read back as f, with an exponent
+// below 1e-4 and from 1e16 on.
+func appendFloat(dst []byte, f float64) []byte {
+	switch abs := math.Abs(f); {
+	case math.IsNaN(f):
+		return append(dst, "nan"...)
+	case math.IsInf(f, 0):
+		if f < 0 {
+			dst = append(dst, '-')
+		}
+		return append(dst, "inf"...)
+	case abs != 0 && (abs < 1e-4 || abs >= 1e16):
+		return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	}
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
+	if !strings.Contains(string(dst[start:]), ".") {
+		dst = append(dst, ".0"...)
+	}
+	return dst
+}
+
+// appendString writes s in single quotes, or in double quotes where that spares
+// escapes, and escapes what Python does not print.
+func appendString(dst []byte, s string) ([]byte, bool) {
+	quote := byte('\'')
+	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {
+		quote = '"'
+	}
+	dst = append(dst, quote)
+	for i, r := range s {
+		if r == utf8.RuneError {
+			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
+				return dst, false
+			}
+		}
+		switch {
+		case r == rune(quote) || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r == '\n':
+			dst = append(dst, `\n`...)
+		case r == '\r':
+			dst = append(dst, `\r`...)
+		case r == '\t':
+			dst = append(dst, `\t`...)
+		case unicode.IsPrint(r):
+			dst = utf8.AppendRune(dst, r)
+		case r < 0x100:
+			dst = fmt.Appendf(dst, `\x%02x`, r)
+		case r < 0x10000:
+			dst = fmt.Appendf(dst, `\u%04x`, r)
+		default:
+			dst = fmt.Appendf(dst, `\U%08x`, r)
+		}
+	}
+	return append(dst, quote), true
+}

@@ -1,0 +1,320 @@
+package patterns
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// A how is how a value is loaded and stored.
+type how uint8
+
+const (
+	bySet      how = iota // GetOrSet
+	byAdd                 // GetOrAdd
+	byPass                // GetOrCreate: one process loads
+	byPassOnly            // OnePassCreate: as byPass, whatever there is
+)
+
+// A request is what a caller of a pattern asks for.
+type request[T any] struct {
+	key   string
+	how   how
+	load  func(ctx context.Context) (T, error)
+	names []string
+}
+
+// GetOrSet answers the value under key. If there is none, it loads one, and stores it
+// by Set. What is stored depends on what names name; see Options.
+//
+// Callers in this process share one load of a key, in this as in the other patterns:
+// it goes on until the last of them has gone, under a context with the values of the
+// first. A loader that panics answers a *PanicError to all. The error is the loader's,
+// that of ctx, or that of a wrong key or wrong options. Where the cache fails, the
+// loader is asked, and Options.OnError told.
+func (c *Cached[T]) GetOrSet(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
+	return c.getOr(ctx, bySet, key, load, names)
+}
+
+// GetOrAdd is GetOrSet by Add: what somebody else stored meanwhile stays, and nothing is
+// wired. The answer is what was loaded all the same.
+func (c *Cached[T]) GetOrAdd(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
+	return c.getOr(ctx, byAdd, key, load, names)
+}
+
+// GetOrCreate is GetOrSet in which one process loads and the others wait until it is
+// done, by a OnePass. If it dies, another one loads when Options.LockTTL is over. If it
+// takes longer than Options.WaitTimeout, those that wait get ErrTimeout or load
+// themselves.
+//
+// A value that is not there costs five calls of the cache: three before it is loaded,
+// one to store it; and two after its callers have been answered.
+func (c *Cached[T]) GetOrCreate(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
+	return c.getOr(ctx, byPass, key, load, names)
+}
+
+// OnePassCreate is GetOrCreate that does not look first: who gets the pass loads and
+// stores the value, whatever there is; who does not waits, and answers what it stored.
+func (c *Cached[T]) OnePassCreate(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
+	return c.create(ctx, request[T]{key, byPassOnly, load, names}, entry[T]{}, c.flights.ended.Load(), nil)
+}
+
+func (c *Cached[T]) getOr(ctx context.Context, how how, key string, load func(ctx context.Context) (T, error), names []string) (T, error) {
+	began := c.flights.ended.Load()
+	if c.plain && c.err == nil {
+		v, err := c.typed.Get(ctx, key)
+		if err == nil {
+			return v, nil
+		}
+		if err == core.ErrMiss {
+			err = nil
+		}
+		return c.create(ctx, request[T]{key, how, load, names}, entry[T]{}, began, err)
+	}
+	e, err := c.look(ctx, key)
+	r := request[T]{key, how, load, names}
+	switch e.state {
+	case fresh:
+		return e.value, e.err
+	case due:
+		c.flights.refresh(ctx, []string{key}, func(ctx context.Context, mine []*flight[T], _ bool) {
+			c.refresh(ctx, r, e, mine[0])
+		})
+		return e.value, e.err
+	}
+	return c.create(ctx, r, e, began, err)
+}
+
+// create joins the load of r.key, or begins it, after a look into the cache found e, or
+// failed with lookErr.
+func (c *Cached[T]) create(ctx context.Context, r request[T], e entry[T], began uint64, lookErr error) (T, error) {
+	var none T
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	down, err := c.pardon(ctx, lookErr)
+	if err != nil {
+		return none, err
+	}
+	for {
+		joined, err := c.flights.join(ctx, []string{r.key}, began, func(ctx context.Context, mine []*flight[T], ended bool) {
+			c.fly(mine[0], func(lease **Lease) (T, error) {
+				switch {
+				case down:
+				case r.how >= byPass:
+					if e, found, err := c.enter(ctx, r, lease); found || err != nil {
+						return e.value, err
+					}
+				case ended: // perhaps with a value for this key
+					if e, err := c.look(ctx, r.key); err == nil && e.served() {
+						return e.value, e.err
+					}
+				}
+				return c.make(ctx, r, mine[0])
+			})
+		})
+		if err != nil {
+			return none, err
+		}
+		if v, err := c.await(ctx, joined[0], e); err != errSkipped {
+			return v, err
+		}
+	}
+}
+
+// pardon answers the err that a caller is told of: none that comes from a cache which
+// fails, or holds junk. Down tells of the former.
+func (c *Cached[T]) pardon(ctx context.Context, err error) (down bool, fatal error) {
+	switch {
+	case err == nil:
+		return false, nil
+	case ctx.Err() != nil, isMistake(err):
+		return false, err
+	}
+	c.opts.OnError(ctx, err)
+	return !errors.Is(err, core.ErrCodec), nil
+}
+
+// isMistake tells whether err is the caller's doing.
+func isMistake(err error) bool {
+	for _, target := range []error{core.ErrInvalidKey, core.ErrInvalidTTL, core.ErrConfig, core.ErrClosed, errors.ErrUnsupported} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// fly lets do make the outcome of fl. A lease that do took is released when those who
+// wait have got it.
+func (c *Cached[T]) fly(fl *flight[T], do func(lease **Lease) (T, error)) {
+	var lease *Lease
+	defer func() { // also if the loader ends the goroutine
+		c.flights.land([]*flight[T]{fl})
+		if lease != nil {
+			// One that was lost cost a second load, and is no error of the cache's.
+			if err := lease.Release(context.Background()); err != nil && err != ErrLost {
+				c.opts.OnError(context.Background(), err)
+			}
+		}
+	}()
+	fl.value, fl.err = do(&lease)
+}
+
+// await waits for fl, and falls back on e if that has expired and is kept.
+func (c *Cached[T]) await(ctx context.Context, fl *flight[T], e entry[T]) (T, error) {
+	var soft <-chan time.Time
+	if e.state == expired && c.opts.SoftTimeout != 0 {
+		timer := time.NewTimer(c.opts.SoftTimeout)
+		defer timer.Stop()
+		soft = timer.C
+	}
+	var none T
+	select {
+	case <-soft:
+		c.flights.leave(fl, true)
+		return e.value, e.err
+	case <-ctx.Done():
+		c.flights.leave(fl, false)
+		return none, ctx.Err()
+	case <-fl.done:
+	}
+	c.flights.leave(fl, false)
+	if fl.err != nil && fl.err != errSkipped && !errors.Is(fl.err, ErrNotFound) && e.state == expired {
+		c.opts.OnError(ctx, fl.err)
+		return e.value, e.err
+	}
+	return fl.value, fl.err
+}
+
+// enter waits for the pass to load r.key, and puts a lease of it into lease. Found is
+// whether there is a value by then, and lease does not matter. Where the cache fails
+// there is neither.
+func (c *Cached[T]) enter(ctx context.Context, r request[T], lease **Lease) (e entry[T], found bool, err error) {
+	wait, cancel := context.WithTimeoutCause(ctx, c.opts.WaitTimeout, ErrTimeout)
+	defer cancel()
+	waited := false
+	for pause := (pause{}); ; waited = true {
+		var tryErr error
+		if *lease, tryErr = c.pass.Try(ctx, r.key); !errors.Is(tryErr, ErrHeld) {
+			if _, err := c.pardon(ctx, tryErr); err != nil || tryErr != nil || r.how == byPassOnly && !waited {
+				return e, false, err
+			}
+			// Who had the pass before may have stored a value since we looked.
+			e, down, err := c.peek(ctx, r.key)
+			return e, !down && e.served(), err
+		}
+		if err := c.pass.sleep(wait, r.key, &pause); err != nil {
+			switch {
+			case context.Cause(wait) != ErrTimeout:
+				return e, false, err
+			case c.opts.LoadOnTimeout:
+				return e, false, nil
+			}
+			return e, false, ErrTimeout
+		}
+		if r.how == byPassOnly {
+			continue
+		}
+		if e, down, err := c.peek(ctx, r.key); down || err != nil || e.served() {
+			return e, e.served(), err
+		}
+	}
+}
+
+// peek is another look, whose error is answered if it is the caller's.
+func (c *Cached[T]) peek(ctx context.Context, key string) (e entry[T], down bool, err error) {
+	e, err = c.look(ctx, key)
+	if errors.Is(err, core.ErrCodec) { // as before
+		return e, false, nil
+	}
+	down, err = c.pardon(ctx, err)
+	return e, down, err
+}
+
+// make loads a value for fl and stores it.
+func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T]) (T, error) {
+	var none T
+	facts, beforeErr := c.before(ctx, r.names)
+	if _, err := c.pardon(ctx, beforeErr); err != nil {
+		return none, err
+	}
+	start := time.Now()
+	v, err := guard(func() (T, error) { return r.load(ctx) })
+	took := time.Since(start)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return none, err
+	}
+	if beforeErr == nil && c.flights.mayStore(fl) { // without its tags it would never be stale
+		defer c.flights.stored(fl)
+		kept := c.wrap(v, facts, took)
+		if err != nil {
+			kept = notFound[T](facts)
+		}
+		// Also when all who asked for it have gone.
+		if _, err := c.pardon(context.Background(), c.keep(context.WithoutCancel(ctx), r, kept)); err != nil {
+			return none, err
+		}
+	}
+	if err != nil {
+		return none, err
+	}
+	return v, nil
+}
+
+// keep stores v, and wires it.
+func (c *Cached[T]) keep(ctx context.Context, r request[T], v value[T]) error {
+	mode, ttl := core.Set, c.storeTTL()
+	switch {
+	case v.Facts.NotFound && c.opts.NegativeTTL == 0:
+		if !c.keepsOld() {
+			return nil
+		}
+		// What is kept of before would be served again.
+		if err := c.typed.Delete(ctx, r.key); err != core.ErrMiss {
+			return err
+		}
+		return nil
+	case v.Facts.NotFound:
+		ttl = c.opts.NegativeTTL
+	case r.how == byAdd:
+		mode = core.Add
+	}
+	err := c.values.store(ctx, mode, r.key, v, ttl)
+	if errors.Is(err, core.ErrExists) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.wire(ctx, []string{r.key}, r.names)
+}
+
+// keepsOld tells whether a value can be served or kept that is to be loaded anew.
+func (c *Cached[T]) keepsOld() bool {
+	return c.opts.SoftTTL != 0 || c.opts.FailSafe != 0 || c.opts.Early != 0
+}
+
+// refresh loads r.key anew for fl, in the place of old, unless somebody else does or has.
+func (c *Cached[T]) refresh(ctx context.Context, r request[T], old entry[T], fl *flight[T]) {
+	if r.how == byAdd { // which would meet the value that is due
+		r.how = bySet
+	}
+	c.fly(fl, func(lease **Lease) (v T, err error) {
+		if r.how == byPass {
+			if *lease, err = c.pass.Try(ctx, r.key); errors.Is(err, ErrHeld) {
+				return v, errSkipped
+			}
+			c.pardon(ctx, err)
+		}
+		if e, err := c.look(ctx, r.key); err == nil && e.served() && e.until.After(old.until) {
+			return e.value, e.err
+		}
+		if v, err = c.make(ctx, r, fl); err != nil && !errors.Is(err, ErrNotFound) {
+			c.opts.OnError(ctx, err)
+		}
+		return v, err
+	})
+}
