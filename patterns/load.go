@@ -49,7 +49,7 @@ func (c *Cached[T]) GetOrAdd(ctx context.Context, key string, load func(ctx cont
 // takes longer than Options.WaitTimeout, those that wait get ErrTimeout or load
 // themselves.
 //
-// A value that is not there costs five calls of the cache: three before it is loaded,
+// A value that is not there costs six calls of the cache: three before it is loaded,
 // one to store it; and two after its callers have been answered.
 func (c *Cached[T]) GetOrCreate(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
 	return c.getOr(ctx, byPass, key, load, names)

@@ -1,0 +1,58 @@
+//go:build !race
+
+package patterns_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memory"
+	"github.com/cachewire/cachewire/patterns"
+)
+
+// A hit costs no allocation more than one of core.Typed. With facts in the cache their
+// codec has its own.
+func TestAHitAllocatesNothing(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	ctx := context.Background()
+	type user struct{ Name string }
+	users := core.NewTyped(c, core.Shared[*user]())
+	numbers := core.NewTyped(c, encoding.Int[int]())
+	cached := patterns.New(users, nil)
+	soft := patterns.New(numbers, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Early: 1, FailSafe: time.Hour})
+	plain := patterns.New(numbers, nil)
+	ann := &user{"Ann"}
+	user7 := patterns.Memoize1(cached, "user", func(context.Context, int) (*user, error) { return ann, nil })
+	load := func(context.Context) (*user, error) { return ann, nil }
+	number := func(context.Context) (int, error) { return 7, nil }
+	for _, tt := range []struct {
+		what string
+		want float64
+		hit  func() error
+	}{
+		{"Typed.Get of a shared value", 0, func() error { _, err := users.Get(ctx, "ann"); return err }},
+		{"GetOrSet", 0, func() error { _, err := cached.GetOrSet(ctx, "ann", load); return err }},
+		{"GetOrAdd", 0, func() error { _, err := cached.GetOrAdd(ctx, "ann", load); return err }},
+		{"GetOrCreate", 0, func() error { _, err := cached.GetOrCreate(ctx, "ann", load); return err }},
+		{"GetOrCreate of a number", 0, func() error { _, err := plain.GetOrCreate(ctx, "seven", number); return err }},
+		{"GetOrCreate with all options", 0, func() error { _, err := soft.GetOrCreate(ctx, "soft", number); return err }},
+		{"a memoized function", 4, func() error { _, err := user7(ctx, 7); return err }},
+	} {
+		cached.GetOrSet(ctx, "ann", load)
+		if err := tt.hit(); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		n := testing.AllocsPerRun(1000, func() {
+			if e := tt.hit(); e != nil {
+				err = e
+			}
+		})
+		if n > tt.want || err != nil {
+			t.Errorf("%s allocates %v times, %v; want %v", tt.what, n, err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package patterns_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memory"
+	"github.com/cachewire/cachewire/patterns"
+)
+
+// What a hit costs, beside that of core.Typed.
+func BenchmarkHit(b *testing.B) {
+	type user struct{ Name string }
+	ann := &user{"Ann"}
+	ctx := context.Background()
+	users := core.NewTyped(cacheOf(b, memory.New(nil)), core.Shared[*user]())
+	cached := patterns.New(users, nil)
+	soft := patterns.New(users, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Early: 1})
+	load := func(context.Context) (*user, error) { return ann, nil }
+	memoized := patterns.Memoize2(cached, "user", func(context.Context, string, int) (*user, error) { return ann, nil })
+	if err := users.Set(ctx, "ann", ann, 0); err != nil {
+		b.Fatal(err)
+	}
+	for _, bb := range []struct {
+		name string
+		hit  func() (*user, error)
+	}{
+		{"Typed.Get", func() (*user, error) { return users.Get(ctx, "ann") }},
+		{"GetOrCreate", func() (*user, error) { return cached.GetOrCreate(ctx, "ann", load) }},
+		{"GetOrCreate,soft", func() (*user, error) { return soft.GetOrCreate(ctx, "soft", load) }},
+		{"Memoize2", func() (*user, error) { return memoized(ctx, "en", 1) }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if v, err := bb.hit(); v != ann || err != nil {
+					b.Fatal(v, err)
+				}
+			}
+		})
+	}
+}
+
+// What a miss costs that one caller has loaded.
+func BenchmarkMiss(b *testing.B) {
+	c := cacheOf(b, memory.New(nil))
+	users := core.NewTyped(c, core.Shared[int]())
+	for name, get := range map[string]func(c *patterns.Cached[int], ctx context.Context, key string, load func(context.Context) (int, error), names ...string) (int, error){
+		"GetOrSet": (*patterns.Cached[int]).GetOrSet, "GetOrCreate": (*patterns.Cached[int]).GetOrCreate,
+	} {
+		cached := patterns.New(users, nil)
+		ctx := context.Background()
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if v, err := get(cached, ctx, "k", func(context.Context) (int, error) { return 7, nil }); v != 7 || err != nil {
+					b.Fatal(v, err)
+				}
+				if err := users.Delete(ctx, "k"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

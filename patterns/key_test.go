@@ -1,0 +1,132 @@
+package patterns_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
+	"github.com/cachewire/cachewire/patterns"
+)
+
+// The examples of wheezy.caching's manual.
+func TestKeyBuilder(t *testing.T) {
+	repo := patterns.KeyBuilder("repo")
+	if got := repo.Format("list_items", 2); got != "repo-list_items:%r:%r" {
+		t.Errorf("Format = %q", got)
+	}
+	type (
+		name string
+		id   uint16
+	)
+	for wanted, args := range map[string][]any{
+		"repo-list_items:'en':1":        {"en", 1},
+		"repo-list_items:'uk':1":        {name("uk"), id(1)},
+		"repo-list_items:'en':0":        {"en", int8(0)},
+		"repo-list_items":               nil,
+		"repo-list_items:None:True":     {nil, true},
+		"repo-list_items:False:-7":      {false, int64(-7)},
+		"repo-list_items:1.0:0.1":       {1.0, 0.1},
+		"repo-list_items:1e+16:inf:nan": {1e16, math.Inf(1), math.NaN()},
+		`repo-list_items:"it's"`:        {"it's"},
+		`repo-list_items:'"it\'s"'`:     {`"it's"`},
+		`repo-list_items:'a\nb\\\x00'`:  {"a\nb\\\x00"},
+	} {
+		if got, err := repo.Key("list_items", args...); got != wanted || err != nil {
+			t.Errorf("Key(%v) = %q, %v; want %q", args, got, err, wanted)
+		}
+	}
+	for _, arg := range []any{[]byte("b"), struct{}{}, new(int), "\xff", map[string]int{}, 1i, fmt.Errorf("e")} {
+		if _, err := repo.Key("f", "fine", arg); err == nil || !strings.Contains(err.Error(), "argument 2 of f") {
+			t.Errorf("Key(%v): %v", arg, err)
+		} else {
+			wantErr(t, err, core.ErrInvalidKey)
+		}
+	}
+}
+
+// Python is asked for its repr of each.
+func TestKeysArePythons(t *testing.T) {
+	python := memcachetest.NeedPython(t, "json")
+	r := rand.New(rand.NewPCG(1, 2))
+	args := []any{nil, true, false, "", "'", `"`, `'"`, "\u00ad", "\u2028", "\U0001f600", "\ue000", "\U000e0001", "日本", "é", "e\u0301",
+		0.0, math.Copysign(0, -1), 1e15, 1e16, 123456789012345678.0, 1e-4, 1e-5, 5e-324, math.MaxFloat64, 0.1, 1.0 / 3, 100.0, 1e22, 1e100,
+		int64(math.MinInt64), uint64(math.MaxUint64)}
+	for range 2000 {
+		args = append(args, math.Float64frombits(r.Uint64()), r.NormFloat64(), float64(r.IntN(1000))/8, r.Int64()-r.Int64())
+		var s []rune
+		for range r.IntN(6) {
+			c := rune(r.IntN(0x3000))
+			if unicode.In(c, unicode.Cs) || !assigned(c) {
+				c = rune(r.IntN(0x80))
+			}
+			s = append(s, c)
+		}
+		args = append(args, string(s))
+	}
+	// JSON has no way to write all floats: they go by their bits.
+	type arg struct {
+		Kind, Value string
+	}
+	var input []arg
+	var got []string
+	for _, a := range args {
+		switch v := a.(type) {
+		case float64:
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				continue
+			}
+			input = append(input, arg{"float", fmt.Sprintf("%x", v)})
+		case string:
+			input = append(input, arg{"str", v})
+		case nil:
+			input = append(input, arg{"None", ""})
+		case bool:
+			input = append(input, arg{"bool", fmt.Sprint(v)})
+		default:
+			input = append(input, arg{"int", fmt.Sprint(v)})
+		}
+		key, err := patterns.KeyBuilder("").Key("", a)
+		if err != nil {
+			t.Errorf("Key(%q): %v", a, err)
+		}
+		got = append(got, strings.TrimPrefix(key, "-:"))
+	}
+	data, err := json.Marshal(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "args.json")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := python.Run(t, `
+import json, sys
+make = {'float': float.fromhex, 'str': str, 'int': int, 'bool': lambda v: v == 'true', 'None': lambda v: None}
+print(json.dumps([repr(make[a['Kind']](a['Value'])) for a in json.load(open(sys.argv[1], encoding='utf-8'))]))`, file)
+	var wanted []string
+	if err := json.Unmarshal([]byte(out), &wanted); err != nil {
+		t.Fatal(err)
+	}
+	if len(wanted) != len(got) {
+		t.Fatalf("%d answers to %d questions", len(wanted), len(got))
+	}
+	for i := range wanted {
+		if got[i] != wanted[i] {
+			t.Errorf("of %q: %s, and Python has %s", input[i].Value, got[i], wanted[i])
+		}
+	}
+}
+
+// assigned tells whether c was a character already when Unicode 13 was made, which every
+// Python knows.
+func assigned(c rune) bool {
+	return unicode.IsGraphic(c) && c < 0x530 || unicode.IsControl(c)
+}

@@ -1,0 +1,159 @@
+package patterns_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memcache"
+	memcachepure "github.com/cachewire/cachewire/memcache-pure"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
+	"github.com/cachewire/cachewire/patterns"
+)
+
+const (
+	processes = 4
+	callers   = 1000
+)
+
+// until waits for a condition, for a minute at most.
+func until(ctx context.Context, what string, ok func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for !ok() {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, ctx.Err())
+		}
+	}
+	return nil
+}
+
+func count(c *core.Cache, key string) int {
+	n, _ := c.Count(context.Background(), key)
+	return int(n)
+}
+
+// In four processes a thousand callers each ask for a value that is not there. The loader
+// runs once; and if its process is killed, once more.
+func TestOneProcessLoads(t *testing.T) {
+	for name, kill := range map[string]bool{"the holder lives": false, "the holder is killed": true} {
+		t.Run(name, func(t *testing.T) {
+			server := memcachetest.Start(t, nil)
+			c := memcached(t, server.Addr())
+			children := make([]*exec.Cmd, processes)
+			outputs := make([]bytes.Buffer, processes)
+			for i := range children {
+				cmd := exec.Command(os.Args[0])
+				cmd.Env = append(os.Environ(), "PATTERNS_TEST_SERVER="+server.Addr(), fmt.Sprint("PATTERNS_TEST_KILL=", kill))
+				cmd.Stdout, cmd.Stderr = &outputs[i], &outputs[i]
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				children[i] = cmd
+			}
+			holder := 0
+			if kill {
+				err := until(t.Context(), "a holder", func() bool { holder = count(c, "holder"); return holder != 0 })
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i, cmd := range children {
+				if cmd.Process.Pid == holder {
+					if err := cmd.Process.Kill(); err != nil {
+						t.Error(err)
+					}
+					cmd.Wait()
+					continue
+				}
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("process %d: %v\n%s", i, err, outputs[i].Bytes())
+				}
+			}
+			wantLoads, wantValues := 1, processes*callers
+			if kill {
+				wantLoads, wantValues = 2, (processes-1)*callers
+			}
+			if n := count(c, "loads"); n != wantLoads {
+				t.Errorf("the loader ran %d times, want %d", n, wantLoads)
+			}
+			if n := count(c, "values"); n != wantValues {
+				t.Errorf("%d callers got the value, want %d", n, wantValues)
+			}
+		})
+	}
+}
+
+func TestMain(m *testing.M) {
+	if addr := os.Getenv("PATTERNS_TEST_SERVER"); addr != "" {
+		if err := process(addr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// process is one of the processes.
+func process(addr string) error {
+	ctx := context.Background()
+	b, err := memcachepure.New([]memcache.Server{{Addr: addr}}, &memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
+	if err != nil {
+		return err
+	}
+	c, err := core.New(b, nil)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	cached := patterns.New(core.NewTyped(c, encoding.Text()), &patterns.Options{LockTTL: 3 * time.Second, WaitTimeout: time.Minute})
+	defer cached.Close()
+	load := func(ctx context.Context) (string, error) {
+		n, err := c.IncrFrom(ctx, "loads", 1, 0, 0)
+		if err != nil {
+			return "", err
+		}
+		// Nobody comes when it is over.
+		if err := until(ctx, "all processes", func() bool { return count(c, "processes") == processes }); err != nil {
+			return "", err
+		}
+		if n == 1 && os.Getenv("PATTERNS_TEST_KILL") == "true" {
+			if err := c.Set(ctx, "holder", []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
+				return "", err
+			}
+			<-ctx.Done() // it is killed
+		}
+		return "loaded", nil
+	}
+	errs := make([]error, callers)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() {
+			v, err := cached.GetOrCreate(ctx, "k", load)
+			if errs[i] = err; err == nil && v != "loaded" {
+				errs[i] = fmt.Errorf("the value is %q", v)
+			}
+		})
+	}
+	if _, err := c.IncrFrom(ctx, "processes", 1, 0, 0); err != nil {
+		return err
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	_, err = c.IncrFrom(ctx, "values", callers, 0, 0)
+	return err
+}
