@@ -8,13 +8,18 @@ require (
 	github.com/cachewire/cachewire/memcache v0.1.0
 	github.com/cachewire/cachewire/memcache-pooled v0.1.0
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
+	github.com/cachewire/cachewire/memory v0.1.0
+	github.com/cachewire/cachewire/patterns v0.1.0
 	github.com/jackc/puddle/v2 v2.2.3
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2
+	github.com/viccon/sturdyc v1.1.5
+	golang.org/x/sync v0.20.0
 )
 
 require (
+	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
 	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
-	golang.org/x/sync v0.20.0 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 )
 
 replace ( // written by scripts/modules.sh, the same in every module

@@ -11,6 +11,7 @@ require (
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0
 	github.com/cachewire/cachewire/null v0.1.0
+	github.com/cachewire/cachewire/patterns v0.1.0
 	golang.org/x/term v0.45.0
 )
 

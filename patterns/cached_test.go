@@ -33,6 +33,7 @@ func TestWhatIsNotThereIsLoadedAndStored(t *testing.T) {
 				l.want(t, 1)
 				v, err := cached.Get(ctx, pname)
 				want(t, v, err, "loaded")
+				wantErr(t, cached.Close(), nil)
 				if ok, err := c.Exists(ctx, "one_pass:"+pname); ok || err != nil {
 					t.Errorf("the pass is still there, %v", err)
 				}
@@ -279,7 +280,9 @@ func TestACacheThatIsDownTakesNothingDown(t *testing.T) {
 			l.want(t, 1)
 		}
 		got, err := patterns.GetOrSetMulti(t.Context(), cached, []int{1, 2}, func(n int) string { return fmt.Sprint(n) },
-			func(_ context.Context, args []int) (map[int]string, error) { return map[int]string{1: "one", 2: "two"}, nil }, names...)
+			func(_ context.Context, args []int) (map[int]string, error) {
+				return map[int]string{1: "one", 2: "two"}, nil
+			}, names...)
 		if len(got) != 2 || err != nil {
 			t.Errorf("GetOrSetMulti = %v, %v", got, err)
 		}

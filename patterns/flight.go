@@ -72,7 +72,7 @@ type crew[T any] func(ctx context.Context, mine []*flight[T], anew bool)
 
 // join answers the flights of keys: those that are under way, and new ones, which run
 // does. Began is what ended was when the caller had not looked into the cache yet.
-// Each flight must be left once.
+// Each flight must be left, unless its outcome has come: those of one crew land together.
 func (f *flights[T]) join(ctx context.Context, keys []string, began uint64, run crew[T]) ([]*flight[T], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -168,19 +168,6 @@ func (f *flights[T]) leave(fl *flight[T], keep bool) {
 func (f *flights[T]) forget(fl *flight[T]) {
 	if f.byKey[fl.key] == fl {
 		delete(f.byKey, fl.key)
-	}
-}
-
-// wait waits for fl and leaves it.
-func (f *flights[T]) wait(ctx context.Context, fl *flight[T]) (T, error) {
-	select {
-	case <-fl.done:
-		f.leave(fl, false)
-		return fl.value, fl.err
-	case <-ctx.Done():
-		f.leave(fl, false)
-		var none T
-		return none, ctx.Err()
 	}
 }
 

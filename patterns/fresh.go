@@ -27,6 +27,7 @@ type entry[T any] struct {
 	value T
 	err   error     // nil, or ErrNotFound
 	until time.Time // until when the value is fresh; zero for as long as it is there
+	down  bool      // the cache could not tell
 }
 
 // served tells whether the value, or that there is none, is the answer.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
 )
 
 // A how is how a value is loaded and stored.
@@ -33,7 +34,7 @@ type request[T any] struct {
 // it goes on until the last of them has gone, under a context with the values of the
 // first. A loader that panics answers a *PanicError to all. The error is the loader's,
 // that of ctx, or that of a wrong key or wrong options. Where the cache fails, the
-// loader is asked, and Options.OnError told.
+// loader is asked, nothing is stored, and Options.OnError told.
 func (c *Cached[T]) GetOrSet(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
 	return c.getOr(ctx, bySet, key, load, names)
 }
@@ -100,19 +101,20 @@ func (c *Cached[T]) create(ctx context.Context, r request[T], e entry[T], began 
 	}
 	for {
 		joined, err := c.flights.join(ctx, []string{r.key}, began, func(ctx context.Context, mine []*flight[T], ended bool) {
-			c.fly(mine[0], func(lease **Lease) (T, error) {
+			c.fly(ctx, mine[0], func(lease **Lease) (T, error) {
+				now := entry[T]{down: down}
+				var err error
 				switch {
 				case down:
 				case r.how >= byPass:
-					if e, found, err := c.enter(ctx, r, lease); found || err != nil {
-						return e.value, err
-					}
+					now, err = c.enter(ctx, r, lease)
 				case ended: // perhaps with a value for this key
-					if e, err := c.look(ctx, r.key); err == nil && e.served() {
-						return e.value, e.err
-					}
+					now, err = c.peek(ctx, r.key)
 				}
-				return c.make(ctx, r, mine[0])
+				if err != nil || now.served() {
+					return now.value, first(err, now.err)
+				}
+				return c.make(ctx, r, mine[0], now.down)
 			})
 		})
 		if err != nil {
@@ -137,6 +139,16 @@ func (c *Cached[T]) pardon(ctx context.Context, err error) (down bool, fatal err
 	return !errors.Is(err, core.ErrCodec), nil
 }
 
+// first answers the first of errs that is not nil.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // isMistake tells whether err is the caller's doing.
 func isMistake(err error) bool {
 	for _, target := range []error{core.ErrInvalidKey, core.ErrInvalidTTL, core.ErrConfig, core.ErrClosed, errors.ErrUnsupported} {
@@ -149,14 +161,15 @@ func isMistake(err error) bool {
 
 // fly lets do make the outcome of fl. A lease that do took is released when those who
 // wait have got it.
-func (c *Cached[T]) fly(fl *flight[T], do func(lease **Lease) (T, error)) {
+func (c *Cached[T]) fly(ctx context.Context, fl *flight[T], do func(lease **Lease) (T, error)) {
+	ctx = context.WithoutCancel(ctx)
 	var lease *Lease
 	defer func() { // also if the loader ends the goroutine
 		c.flights.land([]*flight[T]{fl})
 		if lease != nil {
 			// One that was lost cost a second load, and is no error of the cache's.
-			if err := lease.Release(context.Background()); err != nil && err != ErrLost {
-				c.opts.OnError(context.Background(), err)
+			if err := lease.Release(ctx); err != nil && err != ErrLost {
+				c.opts.OnError(ctx, err)
 			}
 		}
 	}()
@@ -181,7 +194,6 @@ func (c *Cached[T]) await(ctx context.Context, fl *flight[T], e entry[T]) (T, er
 		return none, ctx.Err()
 	case <-fl.done:
 	}
-	c.flights.leave(fl, false)
 	if fl.err != nil && fl.err != errSkipped && !errors.Is(fl.err, ErrNotFound) && e.state == expired {
 		c.opts.OnError(ctx, fl.err)
 		return e.value, e.err
@@ -189,57 +201,64 @@ func (c *Cached[T]) await(ctx context.Context, fl *flight[T], e entry[T]) (T, er
 	return fl.value, fl.err
 }
 
-// enter waits for the pass to load r.key, and puts a lease of it into lease. Found is
-// whether there is a value by then, and lease does not matter. Where the cache fails
-// there is neither.
-func (c *Cached[T]) enter(ctx context.Context, r request[T], lease **Lease) (e entry[T], found bool, err error) {
+// enter waits for the pass to load r.key, and puts a lease of it into lease; or it finds
+// a value meanwhile. Where the cache fails there is neither.
+func (c *Cached[T]) enter(ctx context.Context, r request[T], lease **Lease) (e entry[T], err error) {
 	wait, cancel := context.WithTimeoutCause(ctx, c.opts.WaitTimeout, ErrTimeout)
 	defer cancel()
 	waited := false
 	for pause := (pause{}); ; waited = true {
-		var tryErr error
-		if *lease, tryErr = c.pass.Try(ctx, r.key); !errors.Is(tryErr, ErrHeld) {
-			if _, err := c.pardon(ctx, tryErr); err != nil || tryErr != nil || r.how == byPassOnly && !waited {
-				return e, false, err
-			}
-			// Who had the pass before may have stored a value since we looked.
-			e, down, err := c.peek(ctx, r.key)
-			return e, !down && e.served(), err
+		*lease, err = c.pass.Try(ctx, r.key)
+		switch {
+		case err == nil && r.how == byPassOnly && !waited:
+			return e, nil
+		case err == nil: // who had the pass before may have stored a value since we looked
+			return c.peek(ctx, r.key)
+		case !errors.Is(err, ErrHeld):
+			_, err = c.pardon(ctx, err)
+			return e, err
 		}
 		if err := c.pass.sleep(wait, r.key, &pause); err != nil {
 			switch {
 			case context.Cause(wait) != ErrTimeout:
-				return e, false, err
+				return e, err
 			case c.opts.LoadOnTimeout:
-				return e, false, nil
+				return e, nil
 			}
-			return e, false, ErrTimeout
+			return e, ErrTimeout
 		}
 		if r.how == byPassOnly {
 			continue
 		}
-		if e, down, err := c.peek(ctx, r.key); down || err != nil || e.served() {
-			return e, e.served(), err
+		if e, err := c.peek(ctx, r.key); e.down || err != nil || e.served() {
+			return e, err
 		}
 	}
 }
 
 // peek is another look, whose error is answered if it is the caller's.
-func (c *Cached[T]) peek(ctx context.Context, key string) (e entry[T], down bool, err error) {
+func (c *Cached[T]) peek(ctx context.Context, key string) (e entry[T], err error) {
 	e, err = c.look(ctx, key)
 	if errors.Is(err, core.ErrCodec) { // as before
-		return e, false, nil
+		return e, nil
 	}
-	down, err = c.pardon(ctx, err)
-	return e, down, err
+	e.down, err = c.pardon(ctx, err)
+	return e, err
 }
 
-// make loads a value for fl and stores it.
-func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T]) (T, error) {
+// make loads a value for fl, and stores it unless the cache is down: that would have
+// its callers wait for it once more.
+func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T], down bool) (T, error) {
 	var none T
-	facts, beforeErr := c.before(ctx, r.names)
-	if _, err := c.pardon(ctx, beforeErr); err != nil {
-		return none, err
+	var facts encoding.Facts
+	storable := !down
+	if storable {
+		var beforeErr error
+		facts, beforeErr = c.before(ctx, r.names)
+		if _, err := c.pardon(ctx, beforeErr); err != nil {
+			return none, err
+		}
+		storable = beforeErr == nil // without its tags it would never be stale
 	}
 	start := time.Now()
 	v, err := guard(func() (T, error) { return r.load(ctx) })
@@ -247,14 +266,14 @@ func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T]) (T, e
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return none, err
 	}
-	if beforeErr == nil && c.flights.mayStore(fl) { // without its tags it would never be stale
+	if storable && c.flights.mayStore(fl) {
 		defer c.flights.stored(fl)
 		kept := c.wrap(v, facts, took)
 		if err != nil {
 			kept = notFound[T](facts)
 		}
-		// Also when all who asked for it have gone.
-		if _, err := c.pardon(context.Background(), c.keep(context.WithoutCancel(ctx), r, kept)); err != nil {
+		ctx := context.WithoutCancel(ctx) // also when all who asked for it have gone
+		if _, err := c.pardon(ctx, c.keep(ctx, r, kept)); err != nil {
 			return none, err
 		}
 	}
@@ -302,7 +321,7 @@ func (c *Cached[T]) refresh(ctx context.Context, r request[T], old entry[T], fl 
 	if r.how == byAdd { // which would meet the value that is due
 		r.how = bySet
 	}
-	c.fly(fl, func(lease **Lease) (v T, err error) {
+	c.fly(ctx, fl, func(lease **Lease) (v T, err error) {
 		if r.how == byPass {
 			if *lease, err = c.pass.Try(ctx, r.key); errors.Is(err, ErrHeld) {
 				return v, errSkipped
@@ -312,7 +331,7 @@ func (c *Cached[T]) refresh(ctx context.Context, r request[T], old entry[T], fl 
 		if e, err := c.look(ctx, r.key); err == nil && e.served() && e.until.After(old.until) {
 			return e.value, e.err
 		}
-		if v, err = c.make(ctx, r, fl); err != nil && !errors.Is(err, ErrNotFound) {
+		if v, err = c.make(ctx, r, fl, false); err != nil && !errors.Is(err, ErrNotFound) {
 			c.opts.OnError(ctx, err)
 		}
 		return v, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/dependency"
 	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memcache"
+	memcachepure "github.com/cachewire/cachewire/memcache-pure"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
 	"github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/patterns"
 )
@@ -155,6 +159,41 @@ func TestCallsOfGetOrCreate(t *testing.T) {
 	wantErr(t, cached.Close(), nil) // the pass is released
 	if calls := strings.Join(count.calls, " "); calls != "Get Store Get Set GetItem Store" {
 		t.Errorf("calls are %s", calls)
+	}
+}
+
+// One dead server costs its own keys only.
+func TestABatchStoresWhatCanBeStored(t *testing.T) {
+	servers := memcachetest.StartN(t, 2, nil)
+	b, err := memcachepure.New([]memcache.Server{{Addr: servers[0].Addr()}, {Addr: servers[1].Addr()}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told errs
+	c := cacheOf(t, b)
+	cached := patterns.New(core.NewTyped(c, encoding.Int[int]()), &patterns.Options{OnError: told.add})
+	defer cached.Close()
+	servers[0].Stop()
+	args := make([]int, 100)
+	for i := range args {
+		args[i] = i
+	}
+	asked := 0
+	for range 2 {
+		got, err := patterns.GetOrSetMulti(t.Context(), cached, args, strconv.Itoa, func(_ context.Context, args []int) (map[int]int, error) {
+			asked = len(args)
+			all := map[int]int{}
+			for _, n := range args {
+				all[n] = n
+			}
+			return all, nil
+		})
+		if len(got) != 100 || err != nil {
+			t.Errorf("%d values, %v", len(got), err)
+		}
+	}
+	if asked == 0 || asked == 100 || len(told.list()) != 2 {
+		t.Errorf("the second time %d of 100 are asked for; told %v", asked, told.list())
 	}
 }
 

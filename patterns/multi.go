@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
 )
 
 // GetOrSetMulti answers a value for each of args: those that are in c under the keys
@@ -21,7 +22,7 @@ func GetOrSetMulti[A comparable, T any](ctx context.Context, c *Cached[T], args 
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	b := batch[A, T]{c: c, argOf: make(map[string]A, len(args)), load: load, names: names}
+	b := &batch[A, T]{c: c, argOf: make(map[string]A, len(args)), load: load, names: names}
 	keys := make([]string, 0, len(args))
 	keyOf := make(map[A]string, len(args))
 	for _, arg := range args {
@@ -48,6 +49,18 @@ type batch[A comparable, T any] struct {
 	argOf map[string]A // by key
 	load  func(ctx context.Context, args []A) (map[A]T, error)
 	names []string
+
+	failed error // what the look into the cache did
+}
+
+// storable tells whether the cache could tell that it has no value for fl.
+func (b *batch[A, T]) storable(fl *flight[T]) bool {
+	err := b.failed
+	var multi *core.MultiError
+	if errors.As(err, &multi) {
+		err = multi.Errors[fl.key]
+	}
+	return err == nil || errors.Is(err, core.ErrCodec)
 }
 
 // get answers the values of keys, which are distinct.
@@ -55,10 +68,10 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 	c := b.c
 	began := c.flights.ended.Load()
 	entries, err := c.lookMulti(ctx, keys)
-	down, err := c.pardonMulti(ctx, err)
-	if err != nil {
-		return nil, err
+	if _, fatal := c.pardonMulti(ctx, err); fatal != nil {
+		return nil, fatal
 	}
+	b.failed = err
 	values := make(map[string]T, len(keys))
 	var missing, dueKeys []string
 	for _, key := range keys {
@@ -84,7 +97,7 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 	var errs []error
 	for len(missing) != 0 {
 		joined, err := c.flights.join(ctx, missing, began, func(ctx context.Context, mine []*flight[T], ended bool) {
-			if ended && !down {
+			if ended && b.failed == nil {
 				mine = b.stillMissing(ctx, mine, nil)
 			}
 			_ = b.make(ctx, mine) // it is in each flight
@@ -130,8 +143,8 @@ func (b *batch[A, T]) stillMissing(ctx context.Context, mine []*flight[T], old m
 	return missing
 }
 
-// make loads values for mine, stores them, and leaves them there. It answers what went
-// wrong with all.
+// make loads values for mine, stores those of which the cache could tell that it has none,
+// and leaves them there. It answers what went wrong with all.
 func (b *batch[A, T]) make(ctx context.Context, mine []*flight[T]) error {
 	if len(mine) == 0 {
 		return nil
@@ -143,9 +156,15 @@ func (b *batch[A, T]) make(ctx context.Context, mine []*flight[T]) error {
 		}
 		return err
 	}
-	facts, beforeErr := c.before(ctx, b.names)
-	if _, err := c.pardon(ctx, beforeErr); err != nil {
-		return fail(err)
+	var facts encoding.Facts
+	storable := slices.ContainsFunc(mine, b.storable)
+	if storable {
+		var err error
+		facts, err = c.before(ctx, b.names)
+		storable = err == nil // without its tags a value would never be stale
+		if _, err := c.pardon(ctx, err); err != nil {
+			return fail(err)
+		}
 	}
 	args := make([]A, len(mine))
 	for i, fl := range mine {
@@ -164,7 +183,7 @@ func (b *batch[A, T]) make(ctx context.Context, mine []*flight[T]) error {
 			fl.err = ErrNotFound
 		}
 		switch {
-		case beforeErr != nil || !c.flights.mayStore(fl):
+		case !storable || !b.storable(fl) || !c.flights.mayStore(fl):
 		case ok:
 			defer c.flights.stored(fl)
 			found[fl.key] = c.wrap(v, facts, took)
@@ -175,7 +194,7 @@ func (b *batch[A, T]) make(ctx context.Context, mine []*flight[T]) error {
 	}
 	ctx = context.WithoutCancel(ctx) // also when all who asked for them have gone
 	err = errors.Join(b.keep(ctx, found, c.storeTTL()), b.keepNotFound(ctx, none))
-	if _, err := c.pardonMulti(context.Background(), err); err != nil {
+	if _, err := c.pardonMulti(ctx, err); err != nil {
 		return fail(err)
 	}
 	return nil

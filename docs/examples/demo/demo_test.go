@@ -222,7 +222,7 @@ func TestInterruptedPassIsReportedAsFarAsItCame(t *testing.T) {
 	s := newServer()
 	var gets atomic.Int64
 	s.get = func() error {
-		if gets.Add(1) == 60 { // in the second pass
+		if gets.Add(1) == 160 { // in the second pass: the first has three for each file
 			interrupt()
 			return ctx.Err()
 		}

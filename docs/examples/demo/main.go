@@ -116,6 +116,7 @@ func demo(ctx context.Context, cacheURL, dir string, stdout, stderr io.Writer) e
 
 	fmt.Fprintf(stdout, "%d Go files in %s\n\n", len(files), dir)
 	work := newIndexer(cache, files)
+	defer work.cached.Close()
 	var passes []pass
 	for _, name := range []string{"first", "second", "third"} {
 		remark := ""

@@ -13,17 +13,21 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/dependency"
+	"github.com/cachewire/cachewire/patterns"
 )
 
 // An indexer finds what files export.
 type indexer struct {
-	cache *core.Typed[exports]
-	wires *dependency.Dependency // of the files of each package
-	files []string
+	cached *patterns.Cached[exports]
+	wires  *dependency.Dependency // of the files of each package
+	files  []string
 }
 
 func newIndexer(cache *core.Cache, files []string) *indexer {
-	return &indexer{cache: core.NewTyped(cache, exportsCodec{}), wires: dependency.New(cache, nil), files: files}
+	wires := dependency.New(cache, nil)
+	// How long a value is kept, CACHE_URL says: that is its default_ttl.
+	cached := patterns.New(core.NewTyped(cache, exportsCodec{}), &patterns.Options{Dependency: wires, OnError: noteError})
+	return &indexer{cached, wires, files}
 }
 
 // A pass is what came of going over all files once.
@@ -80,35 +84,38 @@ func (x *indexer) lookup(ctx context.Context, path string) (r result) {
 	if err != nil {
 		return result{fileErr: err}
 	}
-
-	r.exports, err = x.cache.Get(ctx, key)
-	if err == nil {
-		r.hit = true
+	var n notes
+	parse := func(context.Context) (exports, error) {
+		n.parsed.Store(true)
+		return parseFile(path)
+	}
+	r.exports, err = x.cached.GetOrCreate(context.WithValue(ctx, notesKey{}, &n), key, parse, packageKey(filepath.Dir(path)))
+	if cacheErr := n.err.Load(); cacheErr != nil {
+		r.cacheErr = *cacheErr
+	}
+	if !n.parsed.Load() {
+		r.hit, r.cacheErr = err == nil, first(r.cacheErr, err)
 		return r
 	}
-	r.miss = errors.Is(err, core.ErrMiss)
-	if !r.miss {
-		r.cacheErr = err
-	}
-
-	r.exports, r.fileErr = parseFile(path)
-	if r.fileErr != nil {
-		return r
-	}
-
-	// To store what could not be asked for is a second error as a rule, except
-	// where the bytes under the key were of no use.
-	if r.miss || errors.Is(err, core.ErrCodec) {
-		// How long it is kept, CACHE_URL says: DefaultTTL is its default_ttl.
-		err := x.cache.Set(ctx, key, r.exports, core.DefaultTTL)
-		if err == nil {
-			err = x.wires.Add(ctx, packageKey(filepath.Dir(path)), key)
-		}
-		if err != nil {
-			r.cacheErr = err
-		}
-	}
+	r.fileErr = err
+	var failed *core.Error
+	r.miss = !errors.As(r.cacheErr, &failed) || failed.Verb != "Get"
 	return r
+}
+
+// notes are what happens while a file is looked up.
+type notes struct {
+	parsed atomic.Bool
+	err    atomic.Pointer[error] // the first that the cache made
+}
+
+type notesKey struct{}
+
+// noteError notes what went wrong with the cache, which stops nothing.
+func noteError(ctx context.Context, err error) {
+	if n, ok := ctx.Value(notesKey{}).(*notes); ok {
+		n.err.CompareAndSwap(nil, &err)
+	}
 }
 
 // invalidate drops what is cached of all files in dir, and answers what it did.

@@ -24,7 +24,9 @@ func indexerOf(t *testing.T, dir string) *indexer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newIndexer(cache, files)
+	x := newIndexer(cache, files)
+	t.Cleanup(func() { x.cached.Close() })
+	return x
 }
 
 func (x *indexer) mustPass(t *testing.T) tally {
@@ -115,7 +117,7 @@ func TestBytesThatAreNoExportsAreReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := x.cache.Cache().Set(t.Context(), key, []byte("junk"), 0); err != nil {
+	if err := x.cached.Typed().Cache().Set(t.Context(), key, []byte("junk"), 0); err != nil {
 		t.Fatal(err)
 	}
 	if got := x.mustPass(t); got.errors != 1 || got.misses != 2 || got.symbols != 6 {

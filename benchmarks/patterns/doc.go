@@ -1,0 +1,2 @@
+// Package patterns compares package patterns with others that load a value once.
+package patterns
