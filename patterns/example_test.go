@@ -1,0 +1,299 @@
+package patterns_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"strings"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
+	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memory"
+	"github.com/cachewire/cachewire/patterns"
+)
+
+type User struct{ Name string }
+
+// loadUser stands for a query of a database.
+func loadUser(ctx context.Context, id int) (User, error) {
+	fmt.Println("loading user", id)
+	if id > 10 {
+		return User{}, patterns.ErrNotFound
+	}
+	return User{Name: fmt.Sprint("user ", id)}, nil
+}
+
+func open() *core.Cache {
+	cache, err := core.New(memory.New(nil), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return cache
+}
+
+func ExampleCached_GetOrCreate() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	users := core.NewTyped(cache, encoding.JSON[User]())
+	cached := patterns.New(users, &patterns.Options{TTL: time.Minute})
+	defer cached.Close()
+
+	for range 3 {
+		u, err := cached.GetOrCreate(ctx, "user:1", func(ctx context.Context) (User, error) {
+			return loadUser(ctx, 1) // once, however many ask, in however many processes
+		})
+		fmt.Println(u.Name, err)
+	}
+	// Output:
+	// loading user 1
+	// user 1 <nil>
+	// user 1 <nil>
+	// user 1 <nil>
+}
+
+// Items that depend on something are dropped together.
+func ExampleCached_GetOrSet() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	tags := dependency.NewTags(cache, nil)
+	cached := patterns.New(core.NewTyped(cache, encoding.JSON[User]()), &patterns.Options{TTL: time.Minute, Tags: tags})
+	defer cached.Close()
+
+	user := func() {
+		u, err := cached.GetOrSet(ctx, "user:1", func(ctx context.Context) (User, error) { return loadUser(ctx, 1) }, "users", "tenant:7")
+		fmt.Println(u.Name, err)
+	}
+	user()
+	user()
+	if err := tags.Invalidate(ctx, "tenant:7"); err != nil {
+		log.Fatal(err)
+	}
+	user()
+	// Output:
+	// loading user 1
+	// user 1 <nil>
+	// user 1 <nil>
+	// loading user 1
+	// user 1 <nil>
+}
+
+// What somebody stored meanwhile stays.
+func ExampleCached_GetOrAdd() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	texts := core.NewTyped(cache, encoding.Text())
+	cached := patterns.New(texts, nil)
+	defer cached.Close()
+
+	mine, err := cached.GetOrAdd(ctx, "k", func(ctx context.Context) (string, error) {
+		return "mine", texts.Set(ctx, "k", "another's", 0)
+	})
+	stored, _ := cached.Get(ctx, "k")
+	fmt.Println(mine, err, stored)
+	// Output: mine <nil> another's
+}
+
+// A report is made anew each hour, by one process.
+func ExampleCached_OnePassCreate() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	cached := patterns.New(core.NewTyped(cache, encoding.Text()), nil)
+	defer cached.Close()
+
+	for i := range 2 {
+		report, err := cached.OnePassCreate(ctx, "report", func(context.Context) (string, error) {
+			return fmt.Sprint("report ", i), nil
+		})
+		fmt.Println(report, err)
+	}
+	// Output:
+	// report 0 <nil>
+	// report 1 <nil>
+}
+
+func ExampleGetOrSetMulti() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	cached := patterns.New(core.NewTyped(cache, encoding.Text()), nil)
+	defer cached.Close()
+
+	key := func(id int) string { return fmt.Sprint("name:", id) }
+	load := func(_ context.Context, ids []int) (map[int]string, error) {
+		fmt.Println("loading", ids)
+		names := map[int]string{}
+		for _, id := range ids {
+			names[id] = strings.Repeat("x", id)
+		}
+		return names, nil
+	}
+	for _, ids := range [][]int{{1, 2}, {1, 2, 3}} {
+		names, err := patterns.GetOrSetMulti(ctx, cached, ids, key, load)
+		fmt.Println(names, err)
+	}
+	// Output:
+	// loading [1 2]
+	// map[1:x 2:xx] <nil>
+	// loading [3]
+	// map[1:x 2:xx 3:xxx] <nil>
+}
+
+// That there is nothing is remembered for a while.
+func ExampleErrNotFound() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	users := core.NewTyped(cache, encoding.JSON[User]())
+	cached := patterns.New(users, &patterns.Options{TTL: time.Hour, NegativeTTL: time.Minute})
+	defer cached.Close()
+
+	for range 2 {
+		_, err := cached.GetOrCreate(ctx, "user:11", func(ctx context.Context) (User, error) { return loadUser(ctx, 11) })
+		fmt.Println(errors.Is(err, patterns.ErrNotFound), errors.Is(err, core.ErrMiss))
+	}
+	// Output:
+	// loading user 11
+	// true false
+	// true false
+}
+
+// A value is served while it is loaded anew in the background, and for a day if it cannot
+// be loaded.
+func ExampleOptions() {
+	cache := open()
+	defer cache.Close()
+	users := core.NewTyped(cache, encoding.JSON[User]())
+	cached := patterns.New(users, &patterns.Options{
+		TTL:      time.Hour,
+		SoftTTL:  time.Minute,
+		Early:    1,
+		FailSafe: 24 * time.Hour,
+		OnError:  func(ctx context.Context, err error) { log.Print(err) },
+	})
+	defer cached.Close()
+	u, err := cached.GetOrCreate(context.Background(), "user:1", func(ctx context.Context) (User, error) { return loadUser(ctx, 1) })
+	fmt.Println(u.Name, err)
+	// Output:
+	// loading user 1
+	// user 1 <nil>
+}
+
+func ExampleMemoize1() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	users := core.NewTyped(cache, encoding.JSON[User]())
+	cached := patterns.New(users, &patterns.Options{TTL: time.Minute, KeyPrefix: "repo"})
+	defer cached.Close()
+
+	user := patterns.Memoize1(cached, "user", loadUser) // has the signature of loadUser
+	for _, id := range []int{1, 2, 1} {
+		u, err := user(ctx, id)
+		fmt.Println(u.Name, err)
+	}
+	there, err := cache.Exists(ctx, "repo-user:1")
+	fmt.Println(there, err)
+	// Output:
+	// loading user 1
+	// user 1 <nil>
+	// loading user 2
+	// user 2 <nil>
+	// user 1 <nil>
+	// true <nil>
+}
+
+func ExampleMemoizeMulti() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	cached := patterns.New(core.NewTyped(cache, encoding.Text()), nil)
+	defer cached.Close()
+
+	names := patterns.MemoizeMulti(cached, "name", func(_ context.Context, ids []int) (map[int]string, error) {
+		fmt.Println("loading", ids)
+		return map[int]string{1: "Ann", 2: "Bob"}, nil
+	})
+	for range 2 {
+		all, err := names(ctx, []int{1, 2})
+		fmt.Println(all, err)
+	}
+	// Output:
+	// loading [1 2]
+	// map[1:Ann 2:Bob] <nil>
+	// map[1:Ann 2:Bob] <nil>
+}
+
+func ExampleKeyBuilder() {
+	repo := patterns.KeyBuilder("repo")
+	fmt.Println(repo.Format("list_items", 2))
+	fmt.Println(repo.Key("list_items", "en", 1))
+	// Output:
+	// repo-list_items:%r:%r
+	// repo-list_items:'en':1 <nil>
+}
+
+// Of many who have a job to do, one does it.
+func ExampleOnePass() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	pass := patterns.NewOnePass(cache, nil)
+
+	lease, err := pass.Try(ctx, "op:cleanup")
+	switch {
+	case err == nil:
+		fmt.Println("clean up")
+		err = lease.Release(ctx)
+	case errors.Is(err, patterns.ErrHeld):
+		err = pass.Wait(ctx, "op:cleanup")
+	}
+	fmt.Println(err)
+	// Output:
+	// clean up
+	// <nil>
+}
+
+// A lock, whose lease is renewed for as long as the work takes.
+func ExampleOnePass_Acquire() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	lock := patterns.NewOnePass(cache, &patterns.OnePassOptions{TTL: 5 * time.Second, Renew: true, Prefix: "lock:"})
+
+	lease, err := lock.Acquire(ctx, "import")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer lease.Release(ctx)
+	select {
+	case <-lease.Lost():
+		fmt.Println("stop, somebody else may be at it")
+	default:
+		fmt.Println("import")
+	}
+	// Output: import
+}
+
+func ExampleOptimistic() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	tags := core.NewTyped(cache, encoding.JSON[[]string]())
+
+	for _, tag := range []string{"red", "blue"} {
+		all, err := patterns.Optimistic(ctx, tags, "tags", time.Hour, func(all []string, found bool) ([]string, error) {
+			return append(all, tag), nil
+		})
+		fmt.Println(all, err)
+	}
+	// Output:
+	// [red] <nil>
+	// [red blue] <nil>
+}
