@@ -25,7 +25,8 @@ type Options struct {
 	TTL time.Duration
 
 	// LockTTL is for how long one process alone may load a value in GetOrCreate; 0
-	// is 10 seconds. After that, as after its death, another one may.
+	// is 10 seconds. After that, as after its death, another one may. It is also how
+	// long a load goes on in the background, for which nobody waits.
 	LockTTL time.Duration
 
 	// WaitTimeout is how long GetOrCreate waits for another process; 0 is LockTTL,
@@ -42,13 +43,15 @@ type Options struct {
 
 	// Dependency or Tags, of which one may be set, say what the names are that the
 	// verbs are given last: master keys to which an item is wired, or tags that it
-	// carries. With tags, a value that was being made while one of them was
-	// invalidated is stale at once. With wires, it may be stored after the Delete that
-	// was meant for it, and stay until the next one.
+	// carries. With tags, a value that was being loaded while one of them was
+	// invalidated is stale at once; Set and its like, which are given a value, read the
+	// versions when they are called. With wires, a value may be stored after the Delete
+	// that was meant for it, and stay until the next one.
 	Dependency *dependency.Dependency
 	Tags       *dependency.Tags
 
-	// NegativeTTL is the time to live of ErrNotFound; 0 is not to store it.
+	// NegativeTTL is the time to live of ErrNotFound; 0 is not to store it. To Add and
+	// Replace what is stored then is an item like others.
 	NegativeTTL time.Duration
 
 	// SoftTTL, less than TTL, is when a value is due: it is still served, while one
@@ -111,6 +114,8 @@ func New[T any](typed *core.Typed[T], opts *Options) *Cached[T] {
 	if o.OnError == nil {
 		o.OnError = func(context.Context, error) {}
 	}
+	c.flights.limit = o.LockTTL
+	c.flights.report = func(err error) { o.OnError(context.Background(), err) }
 	c.pass = NewOnePass(typed.Cache(), &OnePassOptions{TTL: o.LockTTL, Prefix: o.Prefix})
 	return c
 }
@@ -122,12 +127,15 @@ func (o *Options) check() error {
 	if o.TTL == core.DefaultTTL {
 		o.TTL = 0
 	}
-	for name, d := range map[string]time.Duration{
-		"TTL": o.TTL, "LockTTL": o.LockTTL, "WaitTimeout": o.WaitTimeout, "NegativeTTL": o.NegativeTTL,
-		"SoftTTL": o.SoftTTL, "FailSafe": o.FailSafe, "SoftTimeout": o.SoftTimeout,
+	for _, field := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"TTL", o.TTL}, {"LockTTL", o.LockTTL}, {"WaitTimeout", o.WaitTimeout}, {"NegativeTTL", o.NegativeTTL},
+		{"SoftTTL", o.SoftTTL}, {"FailSafe", o.FailSafe}, {"SoftTimeout", o.SoftTimeout},
 	} {
-		if d < 0 {
-			return wrong("Options.%s is %v, want 0 or more", name, d)
+		if field.value < 0 {
+			return wrong("Options.%s is %v, want 0 or more", field.name, field.value)
 		}
 	}
 	switch {
@@ -150,8 +158,9 @@ func (o *Options) check() error {
 // Typed answers the typed cache underneath.
 func (c *Cached[T]) Typed() *core.Typed[T] { return c.typed }
 
-// Close waits for the loads that are under way, those in the background among them.
-// After it, what has to be loaded is core.ErrClosed. The cache stays open.
+// Close waits for the loads that are under way, those in the background among them, which
+// are cancelled when Options.LockTTL is over. After it, what has to be loaded is
+// core.ErrClosed. The cache stays open.
 func (c *Cached[T]) Close() error {
 	c.flights.close()
 	return nil
@@ -196,7 +205,7 @@ func (c *Cached[T]) Set(ctx context.Context, key string, v T, names ...string) e
 }
 
 // Add stores v under key if the key is absent, else it is core.ErrExists, and nothing
-// is wired.
+// is wired. An item that is stale is there.
 func (c *Cached[T]) Add(ctx context.Context, key string, v T, names ...string) error {
 	return c.write(ctx, core.Add, key, v, names)
 }
@@ -211,7 +220,9 @@ func (c *Cached[T]) write(ctx context.Context, mode core.Mode, key string, v T, 
 	if err != nil {
 		return err
 	}
-	c.flights.drop(key)
+	if err := c.drop(ctx, key); err != nil {
+		return err
+	}
 	if err := c.values.store(ctx, mode, key, c.wrap(v, facts, 0), c.storeTTL()); err != nil {
 		return err
 	}
@@ -244,7 +255,9 @@ func (c *Cached[T]) writeMulti(ctx context.Context, mode core.Mode, all map[stri
 		keys = append(keys, key)
 		wrapped[key] = c.wrap(v, facts, 0)
 	}
-	c.flights.drop(keys...)
+	if err := c.drop(ctx, keys...); err != nil {
+		return err
+	}
 	err = c.values.storeMulti(ctx, mode, wrapped, c.storeTTL())
 	return errors.Join(err, c.wire(ctx, without(keys, err), names))
 }
@@ -270,14 +283,24 @@ func without(keys []string, err error) []string {
 // Delete deletes the item under key, or is core.ErrMiss. What is being loaded for the
 // key in this process is not stored any more.
 func (c *Cached[T]) Delete(ctx context.Context, key string) error {
-	c.flights.drop(key)
+	if err := c.drop(ctx, key); err != nil {
+		return err
+	}
 	return c.typed.Delete(ctx, key)
 }
 
 // DeleteMulti deletes keys. That one of them is absent is no error.
 func (c *Cached[T]) DeleteMulti(ctx context.Context, keys []string) error {
-	c.flights.drop(keys...)
+	if err := c.drop(ctx, keys...); err != nil {
+		return err
+	}
 	return c.typed.DeleteMulti(ctx, keys)
+}
+
+// drop sees to it that no load of keys in this process is stored after what is about to
+// be written.
+func (c *Cached[T]) drop(ctx context.Context, keys ...string) error {
+	return c.flights.drop(orBackground(ctx), keys...)
 }
 
 // Incr adds delta to the counter under key, which begins at initial and lives for
@@ -333,7 +356,7 @@ func (c *Cached[T]) wire(ctx context.Context, keys, names []string) error {
 	}
 	for _, master := range names {
 		if err := c.opts.Dependency.AddMulti(ctx, master, keys); err != nil {
-			return errors.Join(err, c.typed.DeleteMulti(context.WithoutCancel(ctx), keys))
+			return errors.Join(err, c.typed.DeleteMulti(context.WithoutCancel(orBackground(ctx)), keys))
 		}
 	}
 	return nil

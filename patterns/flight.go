@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -43,26 +44,29 @@ type flight[T any] struct {
 	value T
 	err   error
 
-	over    bool          // guarded by flights.mu: done is closed
-	dropped bool          // guarded by flights.mu: what was loaded is not to be stored
-	storing chan struct{} // guarded by flights.mu: closed when it has been; nil before it begins
+	over    bool // guarded by flights.mu: done is closed
+	dropped bool // guarded by flights.mu: what was loaded is not to be stored
 }
 
 // A work is what one goroutine does for a flight, or for several.
 type work[T any] struct {
 	flights    []*flight[T]
 	cancel     context.CancelFunc
-	waiters    int  // guarded by flights.mu
-	background bool // guarded by flights.mu: it goes on when the last waiter has gone
+	waiters    int         // guarded by flights.mu
+	background bool        // guarded by flights.mu: it goes on when the last waiter has gone
+	limit      *time.Timer // guarded by flights.mu: cancels it in the background
 }
 
 // flights are the loads of a Cached that are under way.
 type flights[T any] struct {
 	mu      sync.Mutex
-	byKey   map[string]*flight[T] // guarded by mu
-	closed  bool                  // guarded by mu
-	running sync.WaitGroup        // of works; nothing is added once closed is set
-	ended   atomic.Uint64         // how many have ended
+	byKey   map[string]*flight[T]    // guarded by mu
+	storing map[string]chan struct{} // guarded by mu: keys of which a load is being stored; closed when it has been
+	closed  bool                     // guarded by mu
+	limit   time.Duration            // how long a work may go on that nobody waits for
+	report  func(error)              // is told of a panic of such a work
+	running sync.WaitGroup           // of works; nothing is added once closed is set
+	ended   atomic.Uint64            // how many have ended
 }
 
 // A crew does the work of flights, and leaves outcomes in them. It runs in a goroutine
@@ -108,7 +112,7 @@ func (f *flights[T]) refresh(ctx context.Context, keys []string, run crew[T]) {
 		}
 	}
 	if len(mine) != 0 {
-		f.start(ctx, mine, true, run).background = true
+		f.keep(f.start(ctx, mine, true, run))
 	}
 }
 
@@ -128,9 +132,38 @@ func (f *flights[T]) start(ctx context.Context, mine []*flight[T], anew bool, ru
 		defer f.running.Done()
 		defer cancel()
 		defer f.land(mine) // also if the loader ends the goroutine
+		defer f.caught(w)
 		run(ctx, mine, anew)
 	}()
 	return w
+}
+
+// keep lets w go on without waiters, for as long as limit. It is called with mu held.
+func (f *flights[T]) keep(w *work[T]) {
+	if !w.background {
+		w.background = true
+		w.limit = time.AfterFunc(f.limit, w.cancel)
+	}
+}
+
+// caught makes a panic of w, that of a codec or a hook, the outcome of its flights.
+func (f *flights[T]) caught(w *work[T]) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	err := &PanicError{Value: r, Stack: debug.Stack()}
+	f.mu.Lock()
+	for _, fl := range w.flights {
+		if !fl.over {
+			fl.err = err
+		}
+	}
+	background := w.background
+	f.mu.Unlock()
+	if background {
+		f.report(err)
+	}
 }
 
 // land makes the outcomes of all known to those who wait. To land twice does nothing.
@@ -143,6 +176,9 @@ func (f *flights[T]) land(all []*flight[T]) {
 		}
 		fl.over = true
 		close(fl.done)
+		if fl.work.limit != nil {
+			fl.work.limit.Stop()
+		}
 		f.forget(fl)
 		f.ended.Add(1)
 	}
@@ -154,12 +190,15 @@ func (f *flights[T]) leave(fl *flight[T], keep bool) {
 	defer f.mu.Unlock()
 	w := fl.work
 	w.waiters--
-	w.background = w.background || keep
+	if keep {
+		f.keep(w)
+	}
 	if w.waiters > 0 || w.background || fl.over {
 		return
 	}
 	w.cancel()
 	for _, fl := range w.flights { // who comes now must not wait for what was given up
+		fl.dropped = true
 		f.forget(fl)
 	}
 }
@@ -172,40 +211,59 @@ func (f *flights[T]) forget(fl *flight[T]) {
 }
 
 // drop sees to it that no flight of keys stores what it loads: somebody else is about
-// to write. What is being stored right now it waits for.
-func (f *flights[T]) drop(keys ...string) {
+// to write. What is being stored right now it waits for, unless ctx is done.
+func (f *flights[T]) drop(ctx context.Context, keys ...string) error {
 	var storing []chan struct{}
 	f.mu.Lock()
 	for _, key := range keys {
-		fl := f.byKey[key]
-		if fl == nil {
-			continue
+		if fl := f.byKey[key]; fl != nil {
+			fl.dropped = true
+			f.forget(fl)
 		}
-		delete(f.byKey, key)
-		fl.dropped = true
-		if fl.storing != nil {
-			storing = append(storing, fl.storing)
+		if done := f.storing[key]; done != nil {
+			storing = append(storing, done)
 		}
 	}
 	f.mu.Unlock()
 	for _, done := range storing {
-		<-done
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
 }
 
 // mayStore tells whether what fl has loaded may be stored. Then stored must be called
 // afterwards.
 func (f *flights[T]) mayStore(fl *flight[T]) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if fl.dropped {
-		return false
+	for {
+		f.mu.Lock()
+		before := f.storing[fl.key] // that of a flight which was dropped too late
+		if fl.dropped {
+			f.mu.Unlock()
+			return false
+		}
+		if before == nil {
+			if f.storing == nil {
+				f.storing = map[string]chan struct{}{}
+			}
+			f.storing[fl.key] = make(chan struct{})
+			f.mu.Unlock()
+			return true
+		}
+		f.mu.Unlock()
+		<-before
 	}
-	fl.storing = make(chan struct{})
-	return true
 }
 
-func (f *flights[T]) stored(fl *flight[T]) { close(fl.storing) }
+func (f *flights[T]) stored(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.storing[key])
+	delete(f.storing, key)
+}
 
 // close waits for all flights.
 func (f *flights[T]) close() {

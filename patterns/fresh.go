@@ -27,6 +27,7 @@ type entry[T any] struct {
 	value T
 	err   error     // nil, or ErrNotFound
 	until time.Time // until when the value is fresh; zero for as long as it is there
+	over  bool      // there is an item, of whatever use, to be stored over
 	down  bool      // the cache could not tell
 }
 
@@ -39,16 +40,16 @@ func (c *Cached[T]) look(ctx context.Context, key string) (entry[T], error) {
 		return entry[T]{}, c.err
 	}
 	v, err := c.values.get(ctx, key)
-	if err != nil {
-		if err == core.ErrMiss {
-			err = nil
-		}
-		return entry[T]{}, err
+	switch {
+	case err == core.ErrMiss:
+		return entry[T]{}, nil
+	case err != nil:
+		return entry[T]{over: errors.Is(err, core.ErrCodec)}, err
 	}
 	if hasTags(&v.Facts) {
 		current, err := c.current(ctx, []encoding.Facts{v.Facts})
 		if err != nil || !current[0] {
-			return entry[T]{}, err
+			return entry[T]{over: true}, err
 		}
 	}
 	return c.entry(v, time.Now()), nil
@@ -76,7 +77,7 @@ func (c *Cached[T]) judge(ctx context.Context, all map[string]value[T]) (map[str
 	entries := make(map[string]entry[T], len(all))
 	now := time.Now()
 	for i, key := range keys {
-		if current[i] {
+		if entries[key] = (entry[T]{over: true}); current[i] {
 			entries[key] = c.entry(all[key], now)
 		}
 	}
@@ -97,7 +98,7 @@ func (c *Cached[T]) current(ctx context.Context, facts []encoding.Facts) ([]bool
 
 // entry answers the entry of v, whose tags are current.
 func (c *Cached[T]) entry(v value[T], now time.Time) entry[T] {
-	e := entry[T]{state: c.state(&v.Facts, now), value: v.Value, until: v.Facts.Fresh}
+	e := entry[T]{state: c.state(&v.Facts, now), value: v.Value, until: v.Facts.Fresh, over: true}
 	if v.Facts.NotFound {
 		e.err = ErrNotFound
 	}

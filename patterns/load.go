@@ -25,6 +25,7 @@ type request[T any] struct {
 	how   how
 	load  func(ctx context.Context) (T, error)
 	names []string
+	over  bool // there is an item to be stored over
 }
 
 // GetOrSet answers the value under key. If there is none, it loads one, and stores it
@@ -40,7 +41,8 @@ func (c *Cached[T]) GetOrSet(ctx context.Context, key string, load func(ctx cont
 }
 
 // GetOrAdd is GetOrSet by Add: what somebody else stored meanwhile stays, and nothing is
-// wired. The answer is what was loaded all the same.
+// wired. The answer is what was loaded all the same. Where there was an item already, that
+// is stale or due or cannot be read, it is stored over.
 func (c *Cached[T]) GetOrAdd(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
 	return c.getOr(ctx, byAdd, key, load, names)
 }
@@ -57,12 +59,15 @@ func (c *Cached[T]) GetOrCreate(ctx context.Context, key string, load func(ctx c
 }
 
 // OnePassCreate is GetOrCreate that does not look first: who gets the pass loads and
-// stores the value, whatever there is; who does not waits, and answers what it stored.
+// stores the value, whatever there is; who does not waits, and answers what is stored
+// then. It joins a load of the key that is under way in this process, too. An old value is
+// not served in the place of a loader's error.
 func (c *Cached[T]) OnePassCreate(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
-	return c.create(ctx, request[T]{key, byPassOnly, load, names}, entry[T]{}, c.flights.ended.Load(), nil)
+	return c.create(ctx, request[T]{key, byPassOnly, load, names, true}, entry[T]{}, c.flights.ended.Load(), nil)
 }
 
 func (c *Cached[T]) getOr(ctx context.Context, how how, key string, load func(ctx context.Context) (T, error), names []string) (T, error) {
+	ctx = orBackground(ctx)
 	began := c.flights.ended.Load()
 	if c.plain && c.err == nil {
 		v, err := c.typed.Get(ctx, key)
@@ -72,10 +77,10 @@ func (c *Cached[T]) getOr(ctx context.Context, how how, key string, load func(ct
 		if err == core.ErrMiss {
 			err = nil
 		}
-		return c.create(ctx, request[T]{key, how, load, names}, entry[T]{}, began, err)
+		return c.create(ctx, request[T]{key, how, load, names, errors.Is(err, core.ErrCodec)}, entry[T]{}, began, err)
 	}
 	e, err := c.look(ctx, key)
-	r := request[T]{key, how, load, names}
+	r := request[T]{key, how, load, names, e.over}
 	switch e.state {
 	case fresh:
 		return e.value, e.err
@@ -92,9 +97,7 @@ func (c *Cached[T]) getOr(ctx context.Context, how how, key string, load func(ct
 // failed with lookErr.
 func (c *Cached[T]) create(ctx context.Context, r request[T], e entry[T], began uint64, lookErr error) (T, error) {
 	var none T
-	if ctx == nil {
-		ctx = context.Background()
-	}
+	ctx = orBackground(ctx)
 	down, err := c.pardon(ctx, lookErr)
 	if err != nil {
 		return none, err
@@ -208,8 +211,11 @@ func (c *Cached[T]) enter(ctx context.Context, r request[T], lease **Lease) (e e
 	defer cancel()
 	waited := false
 	for pause := (pause{}); ; waited = true {
-		*lease, err = c.pass.Try(ctx, r.key)
+		// A Try that was given up can have taken the pass, and nobody would release it.
+		*lease, err = c.pass.Try(context.WithoutCancel(ctx), r.key)
 		switch {
+		case ctx.Err() != nil:
+			return e, ctx.Err()
 		case err == nil && r.how == byPassOnly && !waited:
 			return e, nil
 		case err == nil: // who had the pass before may have stored a value since we looked
@@ -267,13 +273,14 @@ func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T], down 
 		return none, err
 	}
 	if storable && c.flights.mayStore(fl) {
-		defer c.flights.stored(fl)
 		kept := c.wrap(v, facts, took)
 		if err != nil {
 			kept = notFound[T](facts)
 		}
-		ctx := context.WithoutCancel(ctx) // also when all who asked for it have gone
-		if _, err := c.pardon(ctx, c.keep(ctx, r, kept)); err != nil {
+		ctx := context.WithoutCancel(ctx) // who waits for the store must not wait for ever
+		keepErr := c.keep(ctx, r, kept)
+		c.flights.stored(r.key)
+		if _, err := c.pardon(ctx, keepErr); err != nil {
 			return none, err
 		}
 	}
@@ -286,20 +293,13 @@ func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T], down 
 // keep stores v, and wires it.
 func (c *Cached[T]) keep(ctx context.Context, r request[T], v value[T]) error {
 	mode, ttl := core.Set, c.storeTTL()
-	switch {
-	case v.Facts.NotFound && c.opts.NegativeTTL == 0:
-		if !c.keepsOld() {
-			return nil
-		}
-		// What is kept of before would be served again.
-		if err := c.typed.Delete(ctx, r.key); err != core.ErrMiss {
-			return err
-		}
-		return nil
-	case v.Facts.NotFound:
-		ttl = c.opts.NegativeTTL
-	case r.how == byAdd:
+	if r.how == byAdd && !r.over {
 		mode = core.Add
+	}
+	if v.Facts.NotFound {
+		if ttl = c.opts.NegativeTTL; ttl == 0 {
+			return c.unkeep(ctx, r)
+		}
 	}
 	err := c.values.store(ctx, mode, r.key, v, ttl)
 	if errors.Is(err, core.ErrExists) {
@@ -311,16 +311,19 @@ func (c *Cached[T]) keep(ctx context.Context, r request[T], v value[T]) error {
 	return c.wire(ctx, []string{r.key}, r.names)
 }
 
-// keepsOld tells whether a value can be served or kept that is to be loaded anew.
-func (c *Cached[T]) keepsOld() bool {
-	return c.opts.SoftTTL != 0 || c.opts.FailSafe != 0 || c.opts.Early != 0
+// unkeep deletes what there is of before: it would be served again.
+func (c *Cached[T]) unkeep(ctx context.Context, r request[T]) error {
+	if !r.over {
+		return nil
+	}
+	if err := c.typed.Delete(ctx, r.key); err != core.ErrMiss {
+		return err
+	}
+	return nil
 }
 
 // refresh loads r.key anew for fl, in the place of old, unless somebody else does or has.
 func (c *Cached[T]) refresh(ctx context.Context, r request[T], old entry[T], fl *flight[T]) {
-	if r.how == byAdd { // which would meet the value that is due
-		r.how = bySet
-	}
 	c.fly(ctx, fl, func(lease **Lease) (v T, err error) {
 		if r.how == byPass {
 			if *lease, err = c.pass.Try(ctx, r.key); errors.Is(err, ErrHeld) {

@@ -19,9 +19,7 @@ import (
 // What could be had is answered beside an error. In all else it is Cached.GetOrSet.
 func GetOrSetMulti[A comparable, T any](ctx context.Context, c *Cached[T], args []A, key func(A) string,
 	load func(ctx context.Context, args []A) (map[A]T, error), names ...string) (map[A]T, error) {
-	if ctx == nil {
-		ctx = context.Background()
-	}
+	ctx = orBackground(ctx)
 	b := &batch[A, T]{c: c, argOf: make(map[string]A, len(args)), load: load, names: names}
 	keys := make([]string, 0, len(args))
 	keyOf := make(map[A]string, len(args))
@@ -50,7 +48,8 @@ type batch[A comparable, T any] struct {
 	load  func(ctx context.Context, args []A) (map[A]T, error)
 	names []string
 
-	failed error // what the look into the cache did
+	entries map[string]entry[T] // by key: what the cache had
+	failed  error               // what it could not tell
 }
 
 // storable tells whether the cache could tell that it has no value for fl.
@@ -68,10 +67,8 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 	c := b.c
 	began := c.flights.ended.Load()
 	entries, err := c.lookMulti(ctx, keys)
-	if _, fatal := c.pardonMulti(ctx, err); fatal != nil {
-		return nil, fatal
-	}
-	b.failed = err
+	_, fatal := c.pardonMulti(ctx, err)
+	b.entries, b.failed = entries, err
 	values := make(map[string]T, len(keys))
 	var missing, dueKeys []string
 	for _, key := range keys {
@@ -93,6 +90,9 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 				c.opts.OnError(ctx, err)
 			}
 		})
+	}
+	if fatal != nil {
+		return values, fatal
 	}
 	var errs []error
 	for len(missing) != 0 {
@@ -185,15 +185,19 @@ func (b *batch[A, T]) make(ctx context.Context, mine []*flight[T]) error {
 		switch {
 		case !storable || !b.storable(fl) || !c.flights.mayStore(fl):
 		case ok:
-			defer c.flights.stored(fl)
 			found[fl.key] = c.wrap(v, facts, took)
 		default:
-			defer c.flights.stored(fl)
 			none[fl.key] = notFound[T](facts)
 		}
 	}
-	ctx = context.WithoutCancel(ctx) // also when all who asked for them have gone
+	ctx = context.WithoutCancel(ctx) // who waits for the store must not wait for ever
 	err = errors.Join(b.keep(ctx, found, c.storeTTL()), b.keepNotFound(ctx, none))
+	for key := range found {
+		c.flights.stored(key)
+	}
+	for key := range none {
+		c.flights.stored(key)
+	}
 	if _, err := c.pardonMulti(ctx, err); err != nil {
 		return fail(err)
 	}
@@ -215,10 +219,15 @@ func (b *batch[A, T]) keepNotFound(ctx context.Context, all map[string]value[T])
 		return nil
 	case c.opts.NegativeTTL != 0:
 		return b.keep(ctx, all, c.opts.NegativeTTL)
-	case c.keepsOld():
-		return c.typed.DeleteMulti(ctx, slices.Collect(maps.Keys(all)))
 	}
-	return nil
+	// What there is of before would be served again.
+	var old []string
+	for key := range all {
+		if b.entries[key].over {
+			old = append(old, key)
+		}
+	}
+	return c.typed.DeleteMulti(ctx, old)
 }
 
 // pardonMulti is pardon for the error of a multi verb, in which a key's mistake is the

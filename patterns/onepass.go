@@ -88,7 +88,9 @@ func NewOnePass(cache *core.Cache, opts *OnePassOptions) *OnePass {
 	return o
 }
 
-// Try answers a lease of the pass for key, or ErrHeld. It takes one call of the cache.
+// Try answers a lease of the pass for key, or ErrHeld. It takes one call of the cache. One
+// that fails, as its context is done, may have taken the pass all the same, which then is
+// nobody's until its TTL is over.
 func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	switch {
 	case o.ttl != nil:
@@ -96,6 +98,8 @@ func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	case key == "":
 		return nil, fmt.Errorf("patterns: %w: the key is empty", core.ErrInvalidKey)
 	}
+	ctx = orBackground(ctx)
+	start := time.Now()
 	l := &Lease{pass: o, key: o.opts.Prefix + key, token: rand.Text()}
 	err := o.cache.Store(ctx, core.Add, l.item(nil))
 	if errors.Is(err, core.ErrExists) {
@@ -111,13 +115,21 @@ func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	if o.opts.Renew {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		l.stop = cancel
-		l.renewing.Go(func() { l.keep(ctx) })
+		l.renewing.Go(func() { l.keep(ctx, start) })
 	}
 	return l, nil
 }
 
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
+}
+
 // Acquire waits until it has a lease of the pass for key, or ctx is done.
 func (o *OnePass) Acquire(ctx context.Context, key string) (*Lease, error) {
+	ctx = orBackground(ctx)
 	for pause := (pause{}); ; {
 		lease, err := o.Try(ctx, key)
 		if !errors.Is(err, ErrHeld) {
@@ -135,7 +147,7 @@ func (o *OnePass) Wait(ctx context.Context, key string) error {
 	if o.ttl != nil {
 		return o.ttl
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, o.opts.TTL, ErrTimeout)
+	ctx, cancel := context.WithTimeoutCause(orBackground(ctx), o.opts.TTL, ErrTimeout)
 	defer cancel()
 	for pause := (pause{}); ; {
 		held, err := o.cache.Exists(ctx, o.opts.Prefix+key)

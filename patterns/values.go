@@ -2,6 +2,9 @@ package patterns
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -27,7 +30,7 @@ func valuesOf[T any](typed *core.Typed[T], facts bool) values[T] {
 	case !facts:
 		return valuesIn(typed,
 			func(v value[T]) T { return v.Value },
-			func(v T) value[T] { return value[T]{Value: v} })
+			func(v T) (value[T], error) { return value[T]{Value: v}, nil })
 	case typed.Codec() == core.Shared[T]():
 		return valuesIn(core.NewTyped(typed.Cache(), core.Shared[any]()),
 			func(v value[T]) any {
@@ -36,17 +39,24 @@ func valuesOf[T any](typed *core.Typed[T], facts bool) values[T] {
 				}
 				return v.Value
 			},
-			func(v any) value[T] {
-				if v, ok := v.(value[T]); ok {
-					return v
+			func(v any) (value[T], error) {
+				switch v := v.(type) {
+				case value[T]:
+					return v, nil
+				case T:
+					return value[T]{Value: v}, nil
 				}
-				plain, _ := v.(T)
-				return value[T]{Value: plain}
+				want := reflect.TypeFor[T]()
+				if v == nil && want.Kind() == reflect.Interface {
+					return value[T]{}, nil
+				}
+				return value[T]{}, fmt.Errorf("%w: the value is a %T, want %v", core.ErrCodec, v, want)
 			})
 	}
-	same := func(v value[T]) value[T] { return v }
+	wrap := func(v value[T]) value[T] { return v }
+	unwrap := func(v value[T]) (value[T], error) { return v, nil }
 	codec := encoding.Envelope(typed.Codec(), typed.Cache().Traits())
-	return valuesIn(core.NewTyped(typed.Cache(), codec), same, same)
+	return valuesIn(core.NewTyped(typed.Cache(), codec), wrap, unwrap)
 }
 
 func hasFacts(f *encoding.Facts) bool {
@@ -61,22 +71,28 @@ func hasTags(f *encoding.Facts) bool {
 }
 
 // valuesIn answers values that are stored in typed.
-func valuesIn[T, S any](typed *core.Typed[S], wrap func(value[T]) S, unwrap func(S) value[T]) values[T] {
+func valuesIn[T, S any](typed *core.Typed[S], wrap func(value[T]) S, unwrap func(S) (value[T], error)) values[T] {
 	return values[T]{
 		get: func(ctx context.Context, key string) (value[T], error) {
 			v, err := typed.Get(ctx, key)
 			if err != nil {
 				return value[T]{}, err
 			}
-			return unwrap(v), nil
+			return unwrap(v)
 		},
 		getMulti: func(ctx context.Context, keys []string) (map[string]value[T], error) {
 			all, err := typed.GetMulti(ctx, keys)
 			unwrapped := make(map[string]value[T], len(all))
+			var failed core.MultiError
 			for key, v := range all {
-				unwrapped[key] = unwrap(v)
+				v, unwrapErr := unwrap(v)
+				if unwrapErr != nil {
+					failed.Add(key, unwrapErr)
+					continue
+				}
+				unwrapped[key] = v
 			}
-			return unwrapped, err
+			return unwrapped, errors.Join(err, failed.Err())
 		},
 		store: func(ctx context.Context, mode core.Mode, key string, v value[T], ttl time.Duration) error {
 			switch mode {

@@ -31,7 +31,9 @@ type Options struct {
 // the period, in any process that shares the cache. The next one that passes tells by
 // the attribute "dropped" how many were dropped in this process since the last.
 //
-// Where the cache fails all records pass. A cache that keeps nothing lets all pass, too.
+// Where another process has logged a record, it can take a tenth of the period longer
+// until it passes here, as the cache is not asked about each. Where the cache fails all
+// records pass, and for a second it is not asked. A cache that keeps nothing lets all pass, too.
 // Many goroutines may use a Handler at once.
 type Handler struct {
 	inner slog.Handler
@@ -45,6 +47,7 @@ type shared struct {
 
 	mu   sync.Mutex
 	seen map[string]*record // guarded by mu
+	down time.Time          // guarded by mu: until when the cache, which failed, is not asked
 }
 
 // A record is what is known of a key.
@@ -104,8 +107,12 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	if key == "" || ctx.Value(inside{}) != nil {
 		return h.inner.Handle(ctx, r)
 	}
-	if h.isQuiet(key) {
+	quiet, down := h.known(key)
+	switch {
+	case quiet:
 		return nil
+	case down:
+		return h.inner.Handle(ctx, r)
 	}
 	err := h.cache.Add(context.WithValue(ctx, inside{}, true), h.opts.Prefix+key, []byte("1"), h.opts.Period)
 	if errors.Is(err, core.ErrExists) {
@@ -119,17 +126,17 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.inner.Handle(ctx, r)
 }
 
-// isQuiet tells whether a record of key is dropped without a look into the cache, and
-// counts it.
-func (s *shared) isQuiet(key string) bool {
+// known tells whether a record of key is dropped without a look into the cache, and
+// counts it, or passes without one.
+func (s *shared) known(key string) (quiet, down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen := s.seen[key]
-	if seen == nil || !time.Now().Before(seen.quiet) {
-		return false
+	now := time.Now()
+	if seen := s.seen[key]; seen != nil && now.Before(seen.quiet) {
+		seen.dropped++
+		return true, false
 	}
-	seen.dropped++
-	return true
+	return false, now.Before(s.down)
 }
 
 // drop counts a record of key that somebody else's has kept from passing. For a tenth of
@@ -146,6 +153,9 @@ func (s *shared) drop(key string) {
 func (s *shared) pass(key string, stored bool) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !stored {
+		s.down = time.Now().Add(time.Second)
+	}
 	if !stored || s.cache.Traits().KeepsNothing {
 		seen := s.seen[key]
 		delete(s.seen, key)
