@@ -52,6 +52,7 @@ type flight[T any] struct {
 type work[T any] struct {
 	flights    []*flight[T]
 	cancel     context.CancelFunc
+	after      func()      // is done when the flights have landed; nil for nothing
 	waiters    int         // guarded by flights.mu
 	background bool        // guarded by flights.mu: it goes on when the last waiter has gone
 	limit      *time.Timer // guarded by flights.mu: cancels it in the background
@@ -69,7 +70,7 @@ type flights[T any] struct {
 	ended   atomic.Uint64            // how many have ended
 }
 
-// A crew does the work of flights, and leaves outcomes in them. It runs in a goroutine
+// A crew makes the outcomes of flights and leaves them there. It runs in a goroutine
 // of its own, under a context that is done when nobody waits any more. If anew is
 // false, no flight has ended since the caller began.
 type crew[T any] func(ctx context.Context, mine []*flight[T], anew bool)
@@ -131,7 +132,12 @@ func (f *flights[T]) start(ctx context.Context, mine []*flight[T], anew bool, ru
 	go func() {
 		defer f.running.Done()
 		defer cancel()
-		defer f.land(mine) // also if the loader ends the goroutine
+		defer func() { // also if the loader ends the goroutine
+			f.land(w)
+			if w.after != nil {
+				w.after()
+			}
+		}()
 		defer f.caught(w)
 		run(ctx, mine, anew)
 	}()
@@ -153,12 +159,10 @@ func (f *flights[T]) caught(w *work[T]) {
 		return
 	}
 	err := &PanicError{Value: r, Stack: debug.Stack()}
-	f.mu.Lock()
 	for _, fl := range w.flights {
-		if !fl.over {
-			fl.err = err
-		}
+		fl.err = err
 	}
+	f.mu.Lock()
 	background := w.background
 	f.mu.Unlock()
 	if background {
@@ -166,21 +170,18 @@ func (f *flights[T]) caught(w *work[T]) {
 	}
 }
 
-// land makes the outcomes of all known to those who wait. To land twice does nothing.
-func (f *flights[T]) land(all []*flight[T]) {
+// land makes the outcomes of w known to those who wait.
+func (f *flights[T]) land(w *work[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, fl := range all {
-		if fl.over {
-			continue
-		}
+	for _, fl := range w.flights {
 		fl.over = true
 		close(fl.done)
-		if fl.work.limit != nil {
-			fl.work.limit.Stop()
-		}
 		f.forget(fl)
 		f.ended.Add(1)
+	}
+	if w.limit != nil {
+		w.limit.Stop()
 	}
 }
 

@@ -26,11 +26,12 @@ type Lease struct {
 }
 
 // Release gives the pass back, also when ctx is done, and wakes those in this process
-// that wait for it. If the lease has ended before, it is ErrLost, and whoever holds the
+// that wait for it. It waits for the cache no longer than a lease lasts. If the lease has ended before, it is ErrLost, and whoever holds the
 // pass now keeps it; so is a second Release. After another error, that of a cache which
 // cannot be reached, it may be called again. It takes two calls of the cache.
 func (l *Lease) Release(ctx context.Context) error {
-	ctx = context.WithoutCancel(orBackground(ctx))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(orBackground(ctx)), l.pass.opts.TTL)
+	defer cancel()
 	if l.stop != nil {
 		l.stop()
 		l.renewing.Wait()

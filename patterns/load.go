@@ -165,17 +165,16 @@ func isMistake(err error) bool {
 // fly lets do make the outcome of fl. A lease that do took is released when those who
 // wait have got it.
 func (c *Cached[T]) fly(ctx context.Context, fl *flight[T], do func(lease **Lease) (T, error)) {
-	ctx = context.WithoutCancel(ctx)
 	var lease *Lease
-	defer func() { // also if the loader ends the goroutine
-		c.flights.land([]*flight[T]{fl})
-		if lease != nil {
-			// One that was lost cost a second load, and is no error of the cache's.
-			if err := lease.Release(ctx); err != nil && err != ErrLost {
-				c.opts.OnError(ctx, err)
-			}
+	fl.work.after = func() {
+		if lease == nil {
+			return
 		}
-	}()
+		// One that was lost cost a second load, and is no error of the cache's.
+		if err := lease.Release(ctx); err != nil && err != ErrLost {
+			c.opts.OnError(context.WithoutCancel(ctx), err)
+		}
+	}
 	fl.value, fl.err = do(&lease)
 }
 
@@ -212,7 +211,7 @@ func (c *Cached[T]) enter(ctx context.Context, r request[T], lease **Lease) (e e
 	waited := false
 	for pause := (pause{}); ; waited = true {
 		// A Try that was given up can have taken the pass, and nobody would release it.
-		*lease, err = c.pass.Try(context.WithoutCancel(ctx), r.key)
+		*lease, err = c.try(ctx, r.key)
 		switch {
 		case ctx.Err() != nil:
 			return e, ctx.Err()
@@ -240,6 +239,19 @@ func (c *Cached[T]) enter(ctx context.Context, r request[T], lease **Lease) (e e
 			return e, err
 		}
 	}
+}
+
+// try tries to get the pass, whether ctx is done or not.
+func (c *Cached[T]) try(ctx context.Context, key string) (*Lease, error) {
+	ctx, cancel := c.detach(ctx)
+	defer cancel()
+	return c.pass.Try(ctx, key)
+}
+
+// detach answers a context with the values of ctx, for what nobody's cancellation may
+// leave half done.
+func (c *Cached[T]) detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), c.opts.LockTTL)
 }
 
 // peek is another look, whose error is answered if it is the caller's.
@@ -277,7 +289,8 @@ func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T], down 
 		if err != nil {
 			kept = notFound[T](facts)
 		}
-		ctx := context.WithoutCancel(ctx) // who waits for the store must not wait for ever
+		ctx, cancel := c.detach(ctx)
+		defer cancel()
 		keepErr := c.keep(ctx, r, kept)
 		c.flights.stored(r.key)
 		if _, err := c.pardon(ctx, keepErr); err != nil {

@@ -190,7 +190,8 @@ func (b *batch[A, T]) make(ctx context.Context, mine []*flight[T]) error {
 			none[fl.key] = notFound[T](facts)
 		}
 	}
-	ctx = context.WithoutCancel(ctx) // who waits for the store must not wait for ever
+	ctx, cancel := c.detach(ctx)
+	defer cancel()
 	err = errors.Join(b.keep(ctx, found, c.storeTTL()), b.keepNotFound(ctx, none))
 	for key := range found {
 		c.flights.stored(key)

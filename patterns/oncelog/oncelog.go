@@ -119,7 +119,7 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 		h.drop(key)
 		return nil
 	}
-	if dropped := h.pass(key, err == nil); dropped != 0 {
+	if dropped := h.pass(key, err == nil, ctx.Err() == nil); dropped != 0 {
 		r = r.Clone()
 		r.AddAttrs(slog.Int("dropped", dropped))
 	}
@@ -150,10 +150,10 @@ func (s *shared) drop(key string) {
 }
 
 // pass answers how many records of key were dropped since the last that passed.
-func (s *shared) pass(key string, stored bool) int {
+func (s *shared) pass(key string, stored, asked bool) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !stored {
+	if !stored && asked {
 		s.down = time.Now().Add(time.Second)
 	}
 	if !stored || s.cache.Traits().KeepsNothing {

@@ -1,0 +1,112 @@
+package patterns_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memory"
+	"github.com/cachewire/cachewire/patterns"
+)
+
+func cancelled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func TestReleaseWithADoneContext(t *testing.T) {
+	pass := patterns.NewOnePass(cacheOf(t, memory.New(nil)), nil)
+	for range 2 {
+		lease, err := pass.Try(t.Context(), "k")
+		wantErr(t, err, nil)
+		wantErr(t, lease.Release(cancelled()), nil)
+	}
+}
+
+// A Release that the cache refused can be repeated.
+func TestReleaseAgain(t *testing.T) {
+	b := &hookedBackend{Backend: memory.New(nil)}
+	pass := patterns.NewOnePass(cacheOf(t, b), nil)
+	lease, err := pass.Try(t.Context(), "k")
+	wantErr(t, err, nil)
+	b.get = func(context.Context, string) error { return core.ErrUnavailable }
+	wantErr(t, lease.Release(t.Context()), core.ErrUnavailable)
+	b.get = nil
+	wantErr(t, lease.Release(t.Context()), nil)
+	wantErr(t, lease.Release(t.Context()), patterns.ErrLost)
+}
+
+// Side by side, renewals and a release do not conflict with each other.
+func TestALeaseUsedSideBySide(t *testing.T) {
+	pass := patterns.NewOnePass(cacheOf(t, memory.New(nil)), nil)
+	for range 500 {
+		lease, err := pass.Try(t.Context(), "k")
+		wantErr(t, err, nil)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { wantErr(t, lease.Renew(t.Context()), nil) })
+		}
+		all.Wait()
+		all.Go(func() { lease.Renew(t.Context()) })
+		wantErr(t, lease.Release(t.Context()), nil)
+		all.Wait()
+	}
+}
+
+// The holder of a lease that is renewed hears in time that it cannot be.
+func TestLostIsToldInTime(t *testing.T) {
+	for name, get := range map[string]func(ctx context.Context, key string) error{
+		"a cache that is down": func(context.Context, string) error { return core.ErrUnavailable },
+		"a cache that hangs":   func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &hookedBackend{Backend: memory.New(nil)}
+				pass := patterns.NewOnePass(cacheOf(t, b), &patterns.OnePassOptions{TTL: 9 * time.Second, Renew: true})
+				lease, err := pass.Try(t.Context(), "k")
+				wantErr(t, err, nil)
+				start := time.Now()
+				b.get = get
+				<-lease.Lost()
+				if took := time.Since(start); took != 9*time.Second {
+					t.Errorf("after %v, of a lease of 9 seconds", took)
+				}
+				if err := lease.Release(t.Context()); err == nil {
+					t.Error("Release tells nothing")
+				}
+			})
+		})
+	}
+}
+
+// The last caller goes while the pass is being taken: it is released all the same.
+func TestAPassThatNobodyWaitsForIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &hookedBackend{Backend: memory.New(nil)}
+		var later atomic.Bool
+		b.store = func(context.Context, core.Mode, core.Item) error {
+			if later.CompareAndSwap(false, true) {
+				time.Sleep(time.Second)
+			}
+			return nil
+		}
+		c := texts(t, cacheOf(t, b), nil)
+		short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		var l loader
+		_, err := c.GetOrCreate(short, "k", l.load)
+		wantErr(t, err, context.DeadlineExceeded)
+		start := time.Now()
+		v, err := c.GetOrCreate(t.Context(), "k", l.load)
+		want(t, v, err, "loaded")
+		if waited := time.Since(start); waited > 2*time.Second {
+			t.Errorf("waited %v for a pass that nobody holds", waited)
+		}
+		l.want(t, 1)
+	})
+}
