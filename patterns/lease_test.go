@@ -66,12 +66,18 @@ func TestLostIsToldInTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := &hookedBackend{Backend: memory.New(nil)}
+				var failing atomic.Bool
+				b := &hookedBackend{Backend: memory.New(nil), get: func(ctx context.Context, key string) error {
+					if failing.Load() {
+						return get(ctx, key)
+					}
+					return nil
+				}}
 				pass := patterns.NewOnePass(cacheOf(t, b), &patterns.OnePassOptions{TTL: 9 * time.Second, Renew: true})
 				lease, err := pass.Try(t.Context(), "k")
 				wantErr(t, err, nil)
 				start := time.Now()
-				b.get = get
+				failing.Store(true)
 				<-lease.Lost()
 				if took := time.Since(start); took != 9*time.Second {
 					t.Errorf("after %v, of a lease of 9 seconds", took)
