@@ -116,3 +116,43 @@ func TestAPassThatNobodyWaitsForIsReleased(t *testing.T) {
 		l.want(t, 1)
 	})
 }
+
+// A lease that has ended does not keep others in this process from waking.
+func TestWaitersWakeAfterAnOldLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pass := patterns.NewOnePass(cacheOf(t, memory.New(nil)), &patterns.OnePassOptions{TTL: 10 * time.Second})
+		old, err := pass.Try(t.Context(), "k")
+		wantErr(t, err, nil)
+		time.Sleep(11 * time.Second)
+		lease, err := pass.Try(t.Context(), "k")
+		wantErr(t, err, nil)
+		wantErr(t, old.Release(t.Context()), patterns.ErrLost)
+		released := time.Now().Add(5*time.Second + 7*time.Millisecond)
+		var all sync.WaitGroup
+		all.Go(func() {
+			wantErr(t, pass.Wait(t.Context(), "k"), nil)
+			if late := time.Since(released); late != 0 {
+				t.Errorf("%v late", late)
+			}
+		})
+		time.Sleep(time.Until(released))
+		wantErr(t, lease.Release(t.Context()), nil)
+		all.Wait()
+	})
+}
+
+// Who waits for long looks more and more rarely.
+func TestWaitersBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looks atomic.Int64
+		b := &hookedBackend{Backend: memory.New(nil)}
+		b.get = func(context.Context, string) error { looks.Add(1); return nil }
+		there := cacheOf(t, b)
+		wantErr(t, there.Set(t.Context(), "one_pass:k", nil, 0), nil)
+		wantErr(t, patterns.NewOnePass(there, nil).Wait(t.Context(), "k"), patterns.ErrTimeout)
+		// 50, 100, 200, 400 ms, and then 800 ms each, or half as much, in 10 seconds.
+		if n := looks.Load(); n < 12 || n > 30 {
+			t.Errorf("looked %d times in 10 seconds", n)
+		}
+	})
+}

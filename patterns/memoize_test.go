@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -245,4 +248,97 @@ func TestBatchesShareLoads(t *testing.T) {
 	}
 	_, err = patterns.GetOrSetMulti(t.Context(), cached, []int{6}, func(int) string { return "" }, nil)
 	wantErr(t, err, core.ErrInvalidKey)
+}
+
+// upper loads many texts at once, and counts.
+func (l *loader) upper(_ context.Context, args []string) (map[string]string, error) {
+	n := l.calls.Add(1)
+	all := map[string]string{}
+	for _, arg := range args {
+		all[arg] = fmt.Sprint(strings.ToUpper(arg), n)
+	}
+	return all, nil
+}
+
+func self(key string) string { return key }
+
+// Values of a batch that are due are served, and loaded anew together; unless somebody
+// else has done so meanwhile.
+func TestABatchOfWhatIsDue(t *testing.T) {
+	for _, elsewhere := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := &hookedBackend{Backend: memory.New(nil)}
+			opts := &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}
+			here, there := texts(t, cacheOf(t, b), opts), texts(t, cacheOf(t, b.Backend), opts)
+			var l loader
+			next := func(wanted string) {
+				t.Helper()
+				got, err := patterns.GetOrSetMulti(t.Context(), here, []string{"a", "b"}, self, l.upper)
+				if fmt.Sprint(got) != wanted || err != nil {
+					t.Errorf("%v, %v; want %s", got, err, wanted)
+				}
+				synctest.Wait()
+			}
+			next("map[a:A1 b:B1]")
+			time.Sleep(2 * time.Minute)
+			if elsewhere {
+				var reads atomic.Int64
+				b.after = func(context.Context, string) {
+					if reads.Add(1) == 2 { // both were read
+						wantErr(t, there.SetMulti(t.Context(), map[string]string{"a": "theirs", "b": "theirs"}), nil)
+					}
+				}
+			}
+			next("map[a:A1 b:B1]")
+			if elsewhere {
+				next("map[a:theirs b:theirs]")
+				l.want(t, 1)
+			} else {
+				next("map[a:A2 b:B2]")
+				l.want(t, 2)
+			}
+		})
+	}
+}
+
+// A batch that looked before another load ended, and comes after it, looks again; and
+// what cannot be decoded it stores over.
+func TestALateBatchLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &hookedBackend{Backend: memory.New(nil)}
+		var later atomic.Bool
+		b.after = func(context.Context, string) {
+			if later.CompareAndSwap(false, true) {
+				time.Sleep(time.Minute)
+			}
+		}
+		c := texts(t, cacheOf(t, b), nil)
+		var l loader
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				got, err := patterns.GetOrSetMulti(t.Context(), c, []string{"a"}, self, l.upper)
+				if got["a"] != "A1" || err != nil {
+					t.Errorf("%v, %v", got, err)
+				}
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		l.want(t, 1)
+	})
+	c := cacheOf(t, memory.New(nil))
+	numbers := patterns.New(core.NewTyped(c, encoding.Int[int]()), nil)
+	defer numbers.Close()
+	wantErr(t, c.Set(t.Context(), "a", []byte("junk"), 0), nil)
+	for range 2 {
+		got, err := patterns.GetOrSetMulti(t.Context(), numbers, []string{"a"}, self,
+			func(context.Context, []string) (map[string]int, error) { return map[string]int{"a": 7}, nil })
+		if got["a"] != 7 || err != nil {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+	if v, err := numbers.Get(t.Context(), "a"); v != 7 || err != nil {
+		t.Errorf("junk is still there: %v, %v", v, err)
+	}
 }

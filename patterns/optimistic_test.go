@@ -64,3 +64,19 @@ func TestOptimisticGivesUp(t *testing.T) {
 	v, err := typed.Get(t.Context(), "k")
 	want(t, v, err, "theirs")
 }
+
+// Who begins a value at the same time as another changes the other's.
+func TestOptimisticOfAnAbsentKey(t *testing.T) {
+	typed := core.NewTyped(cacheOf(t, memory.New(nil)), encoding.Text())
+	tries := 0
+	v, err := patterns.Optimistic(t.Context(), typed, "k", 0, func(v string, found bool) (string, error) {
+		if tries++; tries == 1 {
+			wantErr(t, typed.Set(t.Context(), "k", "theirs", 0), nil)
+		}
+		if found != (tries == 2) {
+			t.Errorf("found is %v at try %d", found, tries)
+		}
+		return v + " and mine", nil
+	})
+	want(t, v, err, "theirs and mine")
+}

@@ -406,3 +406,25 @@ func TestOnlyWhatIsStoredIsWired(t *testing.T) {
 		t.Errorf("%v is wired, %v", keys, err)
 	}
 }
+
+// A load that was given up ends, and the one that took its place is still shared.
+func TestAnOldLoadDoesNotHideANewOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := texts(t, cacheOf(t, memory.New(nil)), nil)
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.GetOrSet(short, "k", old) // ends after a minute
+		wantErr(t, err, context.DeadlineExceeded)
+		l := numbered(2 * time.Minute)
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				v, err := c.GetOrSet(t.Context(), "k", l.load)
+				want(t, v, err, "1")
+			})
+			time.Sleep(90 * time.Second)
+		}
+		all.Wait()
+		l.want(t, 1)
+	})
+}

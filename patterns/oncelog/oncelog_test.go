@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/slogtest"
 	"testing/synctest"
@@ -231,5 +232,48 @@ func TestManyKeys(t *testing.T) {
 		l.buf.Reset()
 		logger.Error("error 24999")
 		l.want(t)
+	})
+}
+
+// A counter counts the calls of a cache's verbs.
+type counter struct{ calls atomic.Int64 }
+
+func (c *counter) Before(ctx context.Context, _ *core.Op) context.Context {
+	c.calls.Add(1)
+	return ctx
+}
+func (c *counter) After(context.Context, *core.Op) {}
+
+// The cache is asked rarely: not about what has passed here, seldom about what another
+// has logged, and not while it is down.
+func TestTheCacheIsAskedRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l logged
+		var calls counter
+		b := memory.New(nil)
+		c := cacheOf(t, b, &calls)
+		logger := slog.New(oncelog.New(l.handler(), c, nil))
+		if err := c.Set(t.Context(), "log:another's", nil, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		calls.calls.Store(0)
+		for range 59 {
+			logger.Error("mine")
+			logger.Error("another's")
+			time.Sleep(time.Second)
+		}
+		if n := calls.calls.Load(); n != 11 { // once about mine, each 6 seconds about the other
+			t.Errorf("the cache was asked %d times", n)
+		}
+		c.Close()
+		time.Sleep(2 * time.Minute)
+		calls.calls.Store(0)
+		for range 100 {
+			logger.Error("mine")
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := calls.calls.Load(); n != 10 { // once a second
+			t.Errorf("the cache that fails was asked %d times", n)
+		}
 	})
 }
