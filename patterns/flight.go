@@ -44,7 +44,6 @@ type flight[T any] struct {
 	value T
 	err   error
 
-	over    bool // guarded by flights.mu: done is closed
 	dropped bool // guarded by flights.mu: what was loaded is not to be stored
 }
 
@@ -148,7 +147,24 @@ func (f *flights[T]) start(ctx context.Context, mine []*flight[T], anew bool, ru
 func (f *flights[T]) keep(w *work[T]) {
 	if !w.background {
 		w.background = true
-		w.limit = time.AfterFunc(f.limit, w.cancel)
+		w.limit = time.AfterFunc(f.limit, func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			w.background = false
+			f.abandon(w)
+		})
+	}
+}
+
+// abandon cancels w if nobody waits for it. It is called with mu held.
+func (f *flights[T]) abandon(w *work[T]) {
+	if w.waiters > 0 || w.background {
+		return
+	}
+	w.cancel()
+	for _, fl := range w.flights { // who comes now must not wait for what was given up
+		fl.dropped = true
+		f.forget(fl)
 	}
 }
 
@@ -175,7 +191,6 @@ func (f *flights[T]) land(w *work[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, fl := range w.flights {
-		fl.over = true
 		close(fl.done)
 		f.forget(fl)
 		f.ended.Add(1)
@@ -194,14 +209,7 @@ func (f *flights[T]) leave(fl *flight[T], keep bool) {
 	if keep {
 		f.keep(w)
 	}
-	if w.waiters > 0 || w.background || fl.over {
-		return
-	}
-	w.cancel()
-	for _, fl := range w.flights { // who comes now must not wait for what was given up
-		fl.dropped = true
-		f.forget(fl)
-	}
+	f.abandon(w)
 }
 
 // forget is called with mu held.

@@ -428,3 +428,26 @@ func TestAnOldLoadDoesNotHideANewOne(t *testing.T) {
 		l.want(t, 1)
 	})
 }
+
+// A load in the background for which somebody waits goes on for as long as it takes.
+func TestALoadInTheBackgroundThatSomebodyWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cacheOf(t, memory.New(nil))
+		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+		wantErr(t, cached.Set(t.Context(), "k", "old"), nil)
+		time.Sleep(2 * time.Minute)
+		load := func(ctx context.Context) (string, error) {
+			select {
+			case <-time.After(time.Minute):
+				return "new", nil
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		}
+		v, err := cached.GetOrSet(t.Context(), "k", load)
+		want(t, v, err, "old")
+		wantErr(t, c.Delete(t.Context(), "k"), nil)
+		v, err = cached.GetOrSet(t.Context(), "k", load)
+		want(t, v, err, "new")
+	})
+}
