@@ -157,9 +157,9 @@ func TestEarly(t *testing.T) {
 		beta        float64
 		least, most int
 	}{
-		{time.Second, time.Second, 1, 300, 440},
-		{time.Second, 2 * time.Second, 1, 95, 180},
-		{time.Second, 2 * time.Second, 2, 300, 440},
+		{time.Second, time.Second, 1, 280, 460},
+		{time.Second, 2 * time.Second, 1, 75, 205},
+		{time.Second, 2 * time.Second, 2, 280, 460},
 		{time.Second, 6 * time.Second, 1, 0, 15},
 		{0, time.Second, 1, 0, 0},
 	} {

@@ -118,7 +118,12 @@ func process(addr string) error {
 		return err
 	}
 	defer c.Close()
-	cached := patterns.New(core.NewTyped(c, encoding.Text()), &patterns.Options{LockTTL: 3 * time.Second, WaitTimeout: time.Minute})
+	// Long enough for all processes to begin, and where one is killed no longer.
+	lock := time.Minute
+	if os.Getenv("PATTERNS_TEST_KILL") == "true" {
+		lock = 5 * time.Second
+	}
+	cached := patterns.New(core.NewTyped(c, encoding.Text()), &patterns.Options{LockTTL: lock, WaitTimeout: time.Minute})
 	defer cached.Close()
 	load := func(ctx context.Context) (string, error) {
 		n, err := c.IncrFrom(ctx, "loads", 1, 0, 0)
