@@ -205,7 +205,7 @@ func TestFailSafe(t *testing.T) {
 func TestSoftTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cached := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second})
-		l := numbered(10 * time.Second)
+		l := numbered(5 * time.Second)
 		next := func(wanted string, wait time.Duration) {
 			t.Helper()
 			start := time.Now()
@@ -215,7 +215,7 @@ func TestSoftTimeout(t *testing.T) {
 				t.Errorf("waited %v, want %v", waited, wait)
 			}
 		}
-		next("1", 10*time.Second) // there is nothing else to be served
+		next("1", 5*time.Second) // there is nothing else to be served
 		time.Sleep(2 * time.Minute)
 		next("1", time.Second)
 		next("1", time.Second)
@@ -262,7 +262,7 @@ func TestCloseWaitsForRefreshes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cacheOf(t, memory.New(nil))
 		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
-		l := numbered(10 * time.Second)
+		l := numbered(5 * time.Second)
 		v, err := cached.GetOrCreate(t.Context(), "k", l.load)
 		want(t, v, err, "1")
 		time.Sleep(2 * time.Minute)
@@ -270,7 +270,7 @@ func TestCloseWaitsForRefreshes(t *testing.T) {
 		want(t, v, err, "1")
 		start := time.Now()
 		wantErr(t, cached.Close(), nil)
-		if took := time.Since(start); took != 10*time.Second {
+		if took := time.Since(start); took != 5*time.Second {
 			t.Errorf("Close took %v", took)
 		}
 		v, err = cached.Get(t.Context(), "k")
