@@ -69,14 +69,29 @@ func (l *Lockout[C]) counts(c C) []count[C] {
 	return all
 }
 
+// countTimeout is how long it may take to count what was done.
+const countTimeout = 5 * time.Second
+
+// detach answers a context to count what was done under ctx: who goes away after a failure
+// is counted all the same.
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
+}
+
 // Guard calls do, and counts a failure; a success resets what Resets. An error of do is
-// neither, and is answered.
+// neither, and is answered. What was done is counted also when ctx is done by then, which
+// may take five seconds where the cache hangs; so it is in Quota and Take.
 func (l *Lockout[C]) Guard(ctx context.Context, c C, do func(ctx context.Context) (bool, error)) (bool, error) {
 	ok, err := do(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return ok, err
-	case ok:
+	}
+	ctx, cancel := detach(ctx)
+	defer cancel()
+	if ok {
 		return ok, l.Reset(ctx, c)
 	}
 	return ok, l.Incr(ctx, c)
@@ -88,6 +103,8 @@ func (l *Lockout[C]) Quota(ctx context.Context, c C, do func(ctx context.Context
 	if err != nil || !ok {
 		return ok, err
 	}
+	ctx, cancel := detach(ctx)
+	defer cancel()
 	return ok, l.Incr(ctx, c)
 }
 

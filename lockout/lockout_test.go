@@ -378,3 +378,44 @@ func TestACacheThatFails(t *testing.T) {
 		wantErr(t, err, core.ErrClosed)
 	}
 }
+
+// Who goes away after a failure is counted all the same, and what he took is given back.
+func TestACancelledCallerIsCounted(t *testing.T) {
+	lo := signIn(t, cacheOf(t, memory.New(nil)), "by_id")
+	ann := visit{"ann", ""}
+	leaving := func(ok bool, err error) (context.Context, func(context.Context) (bool, error)) {
+		ctx, cancel := context.WithCancel(t.Context())
+		return ctx, func(context.Context) (bool, error) { cancel(); return ok, err }
+	}
+	count := func() uint64 {
+		status, err := lo.Status(t.Context(), ann)
+		wantErr(t, err, nil)
+		return status[0].Count
+	}
+	ctx, do := leaving(false, nil)
+	_, err := lo.Guard(ctx, ann, do)
+	wantErr(t, err, nil)
+	ctx, do = leaving(true, nil)
+	_, err = lo.Quota(ctx, ann, do)
+	wantErr(t, err, nil)
+	ctx, do = leaving(false, nil)
+	_, err = lo.Take(ctx, ann, do)
+	wantErr(t, err, nil)
+	if n := count(); n != 3 {
+		t.Errorf("%d are counted, want 3", n)
+	}
+	ctx, do = leaving(false, context.Canceled)
+	_, err = lo.Take(ctx, ann, do)
+	wantErr(t, err, context.Canceled)
+	if n := count(); n != 3 {
+		t.Errorf("%d are counted, want 3", n)
+	}
+	ctx, do = leaving(false, nil)
+	_, err = lo.Take(ctx, ann, do)
+	wantErr(t, err, nil)
+	wantErr(t, lo.Forbid(t.Context(), ann), lockout.ErrLocked)
+	ctx, do = leaving(true, nil)
+	_, err = lo.Guard(ctx, ann, do)
+	wantErr(t, err, nil)
+	wantErr(t, lo.Forbid(t.Context(), ann), nil)
+}

@@ -31,6 +31,8 @@ func (l *Lockout[C]) Take(ctx context.Context, c C, do func(ctx context.Context)
 		return false, err
 	}
 	ok, err := do(ctx)
+	ctx, cancel := detach(ctx)
+	defer cancel()
 	switch {
 	case err != nil:
 		return ok, errors.Join(err, l.giveBack(ctx, all, false))
@@ -77,6 +79,8 @@ func (l *Lockout[C]) take(ctx context.Context, c C) ([]taken[C], error) {
 
 // giveBack takes all back. With kept, those counters are left out that Reset deletes.
 func (l *Lockout[C]) giveBack(ctx context.Context, all []taken[C], kept bool) error {
+	ctx, cancel := detach(ctx)
+	defer cancel()
 	var errs []error
 	for _, t := range all {
 		if kept && t.Success == Resets {

@@ -102,6 +102,7 @@ func (c *Cached[T]) create(ctx context.Context, r request[T], e entry[T], began 
 	if err != nil {
 		return none, err
 	}
+	start := time.Now()
 	for {
 		joined, err := c.flights.join(ctx, []string{r.key}, began, func(ctx context.Context, mine []*flight[T], ended bool) {
 			c.fly(ctx, mine[0], func(lease **Lease) (T, error) {
@@ -123,7 +124,7 @@ func (c *Cached[T]) create(ctx context.Context, r request[T], e entry[T], began 
 		if err != nil {
 			return none, err
 		}
-		if v, err := c.await(ctx, joined[0], e); err != errSkipped {
+		if v, err := c.await(ctx, joined[0], e, start); err != errSkipped {
 			return v, err
 		}
 	}
@@ -178,11 +179,12 @@ func (c *Cached[T]) fly(ctx context.Context, fl *flight[T], do func(lease **Leas
 	fl.value, fl.err = do(&lease)
 }
 
-// await waits for fl, and falls back on e if that has expired and is kept.
-func (c *Cached[T]) await(ctx context.Context, fl *flight[T], e entry[T]) (T, error) {
+// await waits for fl, and falls back on e if that has expired and is kept. The caller has
+// waited since start.
+func (c *Cached[T]) await(ctx context.Context, fl *flight[T], e entry[T], start time.Time) (T, error) {
 	var soft <-chan time.Time
 	if e.state == expired && c.opts.SoftTimeout != 0 {
-		timer := time.NewTimer(c.opts.SoftTimeout)
+		timer := time.NewTimer(c.opts.SoftTimeout - time.Since(start))
 		defer timer.Stop()
 		soft = timer.C
 	}
@@ -291,8 +293,10 @@ func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T], down 
 		}
 		ctx, cancel := c.detach(ctx)
 		defer cancel()
-		keepErr := c.keep(ctx, r, kept)
-		c.flights.stored(r.key)
+		keepErr := func() error {
+			defer c.flights.stored(r.key) // also if the codec panics; and before OnError, which may write
+			return c.keep(ctx, r, kept)
+		}()
 		if _, err := c.pardon(ctx, keepErr); err != nil {
 			return none, err
 		}

@@ -342,3 +342,28 @@ func TestALateBatchLooksAgain(t *testing.T) {
 		t.Errorf("junk is still there: %v, %v", v, err)
 	}
 }
+
+// A batch waits once for what is late, and not once for each key.
+func TestSoftTimeoutOfABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second})
+		wantErr(t, c.SetMulti(t.Context(), map[string]string{"a": "old", "b": "old", "c": "old"}), nil)
+		time.Sleep(2 * time.Minute)
+		var l loader
+		start := time.Now()
+		got, err := patterns.GetOrSetMulti(t.Context(), c, []string{"a", "b", "c"}, self, func(ctx context.Context, args []string) (map[string]string, error) {
+			time.Sleep(5 * time.Second)
+			return l.upper(ctx, args)
+		})
+		if fmt.Sprint(got) != "map[a:old b:old c:old]" || err != nil {
+			t.Errorf("%v, %v", got, err)
+		}
+		if waited := time.Since(start); waited != time.Second {
+			t.Errorf("waited %v", waited)
+		}
+		wantErr(t, c.Close(), nil)
+		if got, err := c.GetMulti(t.Context(), []string{"a", "b", "c"}); fmt.Sprint(got) != "map[a:A1 b:B1 c:C1]" || err != nil {
+			t.Errorf("the load did not go on: %v, %v", got, err)
+		}
+	})
+}

@@ -95,6 +95,7 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 		return values, fatal
 	}
 	var errs []error
+	start := time.Now()
 	for len(missing) != 0 {
 		joined, err := c.flights.join(ctx, missing, began, func(ctx context.Context, mine []*flight[T], ended bool) {
 			if ended && b.failed == nil {
@@ -107,7 +108,7 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 		}
 		missing = nil
 		for _, fl := range joined {
-			v, err := c.await(ctx, fl, entries[fl.key])
+			v, err := c.await(ctx, fl, entries[fl.key], start)
 			switch {
 			case err == nil:
 				values[fl.key] = v
@@ -192,13 +193,17 @@ func (b *batch[A, T]) make(ctx context.Context, mine []*flight[T]) error {
 	}
 	ctx, cancel := c.detach(ctx)
 	defer cancel()
-	err = errors.Join(b.keep(ctx, found, c.storeTTL()), b.keepNotFound(ctx, none))
-	for key := range found {
-		c.flights.stored(key)
-	}
-	for key := range none {
-		c.flights.stored(key)
-	}
+	err = func() error {
+		defer func() { // also if the codec panics; and before OnError, which may write
+			for key := range found {
+				c.flights.stored(key)
+			}
+			for key := range none {
+				c.flights.stored(key)
+			}
+		}()
+		return errors.Join(b.keep(ctx, found, c.storeTTL()), b.keepNotFound(ctx, none))
+	}()
 	if _, err := c.pardonMulti(ctx, err); err != nil {
 		return fail(err)
 	}

@@ -252,14 +252,26 @@ func TestALoadInTheBackgroundIsBounded(t *testing.T) {
 	}
 }
 
-// A codec that panics is an error to all who wait.
+// A codec that panics is an error to all who wait, and leaves nothing locked.
 func TestAPanicBesideTheLoader(t *testing.T) {
-	c := patterns.New(core.NewTyped(cacheOf(t, memory.New(nil)), panicking{}), nil)
-	_, err := c.GetOrSet(t.Context(), "k", (&loader{}).load)
-	var p *patterns.PanicError
-	if !errors.As(err, &p) || p.Value != "codec" {
-		t.Errorf("error is %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := patterns.New(core.NewTyped(cacheOf(t, memory.New(nil)), panicking{}), nil)
+		for range 2 {
+			_, err := c.GetOrCreate(t.Context(), "k", (&loader{}).load)
+			_, multiErr := patterns.GetOrSetMulti(t.Context(), c, []string{"m"}, self, (&loader{}).upper)
+			for _, err := range []error{err, multiErr} {
+				var p *patterns.PanicError
+				if !errors.As(err, &p) || p.Value != "codec" {
+					t.Errorf("error is %v", err)
+				}
+			}
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		wantErr(t, c.Delete(short, "k"), core.ErrMiss)
+		wantErr(t, c.Delete(short, "m"), core.ErrMiss)
+		wantErr(t, c.Close(), nil)
+	})
 }
 
 type panicking struct{}
