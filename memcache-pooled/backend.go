@@ -95,6 +95,7 @@ type Backend struct {
 
 	pool      *puddle.Pool[*client]
 	idle      atomic.Int64 // about how many clients are idle
+	live      atomic.Int64 // how many have been made, and not been given to destroy
 	destroyed atomic.Uint64
 
 	closing context.Context
@@ -129,7 +130,10 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	b.shared = rainycape.NewFromServers(routed{b})
 	b.shared.SetTimeout(o.Timeout)
 	b.pool, err = puddle.NewPool(&puddle.Config[*client]{
-		Constructor: func(context.Context) (*client, error) { return newClient(b), nil },
+		Constructor: func(context.Context) (*client, error) {
+			b.live.Add(1)
+			return newClient(b), nil
+		},
 		Destructor: func(c *client) {
 			c.Close()
 			b.destroyed.Add(1)

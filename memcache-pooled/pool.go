@@ -59,11 +59,17 @@ func (b *Backend) create(ctx context.Context) bool {
 // sound is destroyed.
 func (b *Backend) release(res *resource, err error) {
 	if !isAnswer(err) || time.Since(res.CreationTime()) > b.opts.MaxLifetime {
-		res.Destroy()
+		b.destroy(res)
 		return
 	}
 	res.Release()
 	b.idle.Add(1)
+}
+
+// destroy closes the client of res, in the background.
+func (b *Backend) destroy(res *resource) {
+	b.live.Add(-1) // at once, while the pool counts it until it is closed
+	res.Destroy()
 }
 
 // fill makes MinClients clients, with a connection to each server.
@@ -76,7 +82,7 @@ func (b *Backend) fill() error {
 		var err error
 		if clients[i], err = b.acquire(context.Background()); err != nil {
 			for _, res := range clients[:i] {
-				res.Destroy()
+				b.destroy(res)
 			}
 			return err
 		}
@@ -118,14 +124,14 @@ func (b *Backend) reap() {
 			return
 		case <-ticks.C:
 		}
-		spare := int(b.pool.Stat().TotalResources()) - b.opts.MinClients
+		spare := int(b.live.Load()) - b.opts.MinClients
 		for _, res := range b.pool.AcquireAllIdle() {
 			switch {
 			case time.Since(res.CreationTime()) > b.opts.MaxLifetime:
-				res.Destroy()
+				b.destroy(res)
 				spare--
 			case spare > 0 && res.IdleDuration() > b.opts.MaxIdleTime:
-				res.Destroy()
+				b.destroy(res)
 				spare--
 			default:
 				res.ReleaseUnused()

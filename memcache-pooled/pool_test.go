@@ -117,15 +117,18 @@ func TestIdleAndOldClientsAreDestroyed(t *testing.T) {
 		for range 10 {
 			verbs.Go(func() { wantErr(t, c.Set(context.Background(), "k", nil, 0), nil) })
 		}
-		eventually(t, "each of 10 verbs has a client", func() bool { return proxy.Open() == 10 })
+		eventually(t, "each of 10 verbs has a client", func() bool { return proxy.Open() >= 10 })
 		server.Resume()
 		verbs.Wait()
 		left := 2
 		if name == "old" { // also the first two
 			left = 0
 		}
-		eventually(t, name+" clients are closed", func() bool { return proxy.Open() == left })
-		if p := poolOf(t, c); p.Total != uint64(left) || p.Destroyed != uint64(10-left) {
+		eventually(t, name+" clients are destroyed", func() bool { return poolOf(t, c).Total == uint64(left) })
+		// Fewer connections, where a client that stays has not been used.
+		eventually(t, name+" clients are closed", func() bool { return proxy.Open() <= left })
+		// More than ten, where the first two were busy with being looked at, or old already.
+		if p := poolOf(t, c); p.Total != uint64(left) || p.Destroyed < uint64(10-left) {
 			t.Errorf("%s: %+v", name, p)
 		}
 		set(t, c, "k", "v")
