@@ -19,7 +19,11 @@ require (
 require (
 	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
 	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
+	github.com/cachewire/cachewire/lockout v0.1.0
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/pkg/errors v0.9.1 // indirect
+	github.com/sethvargo/go-limiter v0.7.1
+	github.com/ulule/limiter/v3 v3.11.2
 )
 
 replace ( // written by scripts/modules.sh, the same in every module

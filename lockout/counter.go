@@ -22,9 +22,20 @@ type Counter[C any] struct {
 	// lock.
 	Count uint64
 
-	// Period begins with the first that is counted, and Duration is how long the lock
-	// lasts; both are more than 0.
-	Period, Duration time.Duration
+	// Period is more than 0. What becomes of it is the Algorithm's.
+	Period time.Duration
+
+	// Duration is how long the lock lasts. 0 is no lock: one is refused for as long as
+	// there are Count already.
+	Duration time.Duration
+
+	// MaxDuration, if more than 0, has each lock in a row last twice as long as the one
+	// before, and at most so long. A lock is the next in a row if it is set no later than
+	// the one before has lasted, or Period, after its end.
+	MaxDuration time.Duration
+
+	// Algorithm is how the Counter forgets; 0 is FixedWindow.
+	Algorithm Algorithm
 
 	// Success is what a success does to the counter and its lock; 0 is Resets.
 	Success Success
@@ -49,6 +60,9 @@ type Event struct {
 	Until   time.Time // when the lock ends
 }
 
+// maxPeriod keeps the times of a counter within the 64 bits that they have.
+const maxPeriod = 50 * 365 * 24 * time.Hour
+
 // over answers c with what is zero in it taken from base.
 func (c Counter[C]) over(base Counter[C]) Counter[C] {
 	if c.Key == nil {
@@ -62,6 +76,12 @@ func (c Counter[C]) over(base Counter[C]) Counter[C] {
 	}
 	if c.Duration == 0 {
 		c.Duration = base.Duration
+	}
+	if c.MaxDuration == 0 {
+		c.MaxDuration = base.MaxDuration
+	}
+	if c.Algorithm == 0 {
+		c.Algorithm = base.Algorithm
 	}
 	if c.Success == 0 {
 		c.Success = base.Success
@@ -82,10 +102,16 @@ func (c Counter[C]) check(name string) error {
 		return wrong("there is no Key")
 	case c.Count == 0:
 		return wrong("Count is 0, want 1 or more")
-	case c.Period <= 0:
-		return wrong("Period is %v, want more than 0", c.Period)
-	case c.Duration <= 0:
-		return wrong("Duration is %v, want more than 0", c.Duration)
+	case c.Period <= 0 || c.Period > maxPeriod:
+		return wrong("Period is %v, want more than 0, and no more than 50 years", c.Period)
+	case c.Duration < 0:
+		return wrong("Duration is %v, want 0, for no lock, or more", c.Duration)
+	case c.MaxDuration != 0 && (c.Duration == 0 || c.MaxDuration < c.Duration):
+		return wrong("MaxDuration is %v and Duration %v, want a Duration of more than 0 and a MaxDuration of no less", c.MaxDuration, c.Duration)
+	case c.Algorithm > TokenBucket:
+		return wrong("Algorithm is %d, want FixedWindow, SlidingWindow or TokenBucket", c.Algorithm)
+	case c.Algorithm != FixedWindow && c.Count > uint64(c.Period):
+		return wrong("Count is %d in a Period of %v, want no more than one a nanosecond", c.Count, c.Period)
 	case c.Success > Keeps:
 		return wrong("Success is %d, want Resets or Keeps", c.Success)
 	}

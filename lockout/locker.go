@@ -3,6 +3,7 @@ package lockout
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strings"
@@ -11,32 +12,48 @@ import (
 )
 
 // Options are the settings of a Locker.
-type Options struct {
+type Options[C any] struct {
 	// Prefix is the first part of the keys; "" is "c".
 	Prefix string
+
+	// Action is what its lockouts do where they refuse; see Lockout.WithAction.
+	Action Action[C]
 
 	// FailClosed has the verbs answer the errors of the cache. Without it, nobody is
 	// locked out where the cache fails.
 	FailClosed bool
 
-	// OnError is told of errors of the cache that the caller is not. Many goroutines call
-	// it at once; nil is nobody.
+	// OnError is told of the errors of the cache. Many goroutines call it at once; nil is
+	// nobody.
 	OnError func(ctx context.Context, err error)
 }
+
+// An Action is called where c is refused. Its error is the caller's; nil lets c pass,
+// which is how terms are tried out. The nil Action answers locked.
+type Action[C any] func(ctx context.Context, c C, locked *LockedError) error
 
 // A Locker defines lockouts by terms that have names and defaults. The nil Locker defines
 // the nil Lockout, whatever the terms.
 type Locker[C any] struct {
 	cache *core.Cache
 	terms Terms[C]
-	opts  Options
+	opts  Options[C]
+
+	seed  maphash.Seed
+	lanes [64]chan struct{} // by key; see Lockout.move
 }
 
 // New answers a Locker whose counters and locks are in cache. What terms leave zero each
 // lockout has to say. A nil opts is the zero Options. The error is core.ErrConfig: a
 // duration is negative.
-func New[C any](cache *core.Cache, terms Terms[C], opts *Options) (*Locker[C], error) {
-	l := &Locker[C]{cache: cache, terms: maps.Clone(terms)}
+func New[C any](cache *core.Cache, terms Terms[C], opts *Options[C]) (*Locker[C], error) {
+	if cache == nil {
+		return nil, fmt.Errorf("lockout: %w: the cache is nil", core.ErrConfig)
+	}
+	l := &Locker[C]{cache: cache, terms: maps.Clone(terms), seed: maphash.MakeSeed()}
+	for i := range l.lanes {
+		l.lanes[i] = make(chan struct{}, 1)
+	}
 	if opts != nil {
 		l.opts = *opts
 	}
@@ -47,8 +64,8 @@ func New[C any](cache *core.Cache, terms Terms[C], opts *Options) (*Locker[C], e
 		l.opts.OnError = func(context.Context, error) {}
 	}
 	for name, c := range terms {
-		if c.Period < 0 || c.Duration < 0 {
-			return nil, fmt.Errorf("lockout: %w: the counter %q: Period is %v and Duration %v, want 0 or more", core.ErrConfig, name, c.Period, c.Duration)
+		if c.Period < 0 || c.Duration < 0 || c.MaxDuration < 0 {
+			return nil, fmt.Errorf("lockout: %w: the counter %q: Period is %v, Duration %v and MaxDuration %v, want 0 or more", core.ErrConfig, name, c.Period, c.Duration, c.MaxDuration)
 		}
 	}
 	return l, nil
@@ -64,7 +81,8 @@ func (l *Locker[C]) Define(name string, terms Terms[C]) (*Lockout[C], error) {
 	if name == "" || len(terms) == 0 {
 		return nil, fmt.Errorf("lockout: %w: the lockout %q with %d terms, want a name and at least one of %q", core.ErrConfig, name, len(terms), l.known())
 	}
-	lo := &Lockout[C]{locker: l, name: name, prefix: l.opts.Prefix + ":" + strings.ReplaceAll(name, " ", "_") + ":"}
+	lo := &Lockout[C]{locker: l, name: name, action: l.opts.Action}
+	prefix := l.opts.Prefix + ":" + strings.ReplaceAll(name, " ", "_") + ":"
 	for _, term := range slices.Sorted(maps.Keys(terms)) {
 		base, ok := l.terms[term]
 		if !ok {
@@ -74,11 +92,16 @@ func (l *Locker[C]) Define(name string, terms Terms[C]) (*Lockout[C], error) {
 		if c.Success == 0 {
 			c.Success = Resets
 		}
+		if c.Algorithm == 0 {
+			c.Algorithm = FixedWindow
+		}
 		if err := c.check(term); err != nil {
 			return nil, err
 		}
-		lo.counters = append(lo.counters, named[C]{c, term})
+		lo.counters = append(lo.counters, newNamed(c, term, prefix))
+		lo.looks = lo.looks || c.Duration > 0 || c.Algorithm != FixedWindow
 	}
+	lo.simple = len(lo.counters) == 1 && !lo.looks
 	return lo, nil
 }
 

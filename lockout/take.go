@@ -3,31 +3,57 @@ package lockout
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// A taken is a counter that was moved, and where it stands.
-type taken[C any] struct {
-	count[C]
-	reached uint64
+// Allow counts c, or refuses it as Forbid does, uncounted, where there is no room for it in
+// one of its counters. However many come at once, as many as the count are allowed. The one
+// that reaches the count sets the lock, of a counter that has one.
+func (l *Lockout[C]) Allow(ctx context.Context, c C) error {
+	if l != nil && l.simple {
+		return l.allowSimple(ctx, c)
+	}
+	var some [few]taken[C]
+	_, locked, err := l.allow(ctx, c, some[:0])
+	return l.answer(ctx, c, locked, err)
 }
 
-// Take counts c first, and calls do if no lock stands and no counter is beyond its count;
-// else it is a *LockedError, and c is not counted. However many come at once, as many as
-// the count are past it. When do is done, a success resets what Resets and is not counted
-// by the others; nor is an error of do, which is answered. A failure stays counted, and
-// the one that has reached the count sets the lock.
+// allowSimple is allow where there is one counter, in a FixedWindow without locks, which
+// most requests that are counted have.
+func (l *Lockout[C]) allowSimple(ctx context.Context, c C) error {
+	n, ok := l.counters[0].of(c)
+	if !ok {
+		return nil
+	}
+	used, err := l.locker.cache.IncrFrom(ctx, n.key, 1, 0, n.Period)
+	if err == nil && used <= n.Count {
+		return nil
+	}
+	_, locked, err := l.took(ctx, taken[C]{count: n, used: used}, err, nil)
+	return l.answer(ctx, c, locked, err)
+}
+
+// allow answers what it has counted, appended to all, or who refuses.
+func (l *Lockout[C]) allow(ctx context.Context, c C, all []taken[C]) ([]taken[C], *LockedError, error) {
+	all, locked, err := l.take(ctx, c, all)
+	if locked == nil && err == nil {
+		err = l.settle(ctx, c, all)
+	}
+	return all, locked, err
+}
+
+// Take counts c first, and calls do if it is not refused; see Allow. When do is done, a
+// success resets what Resets and is not counted by the others; nor is an error of do, which
+// is answered. A failure stays counted, and the one that has reached the count sets the
+// lock.
 //
 // What is given back, or comes, in the moment in which a period ends can be the next one's.
-// It takes a call of the cache for the locks, and one for each counter, or two for one that
-// begins.
 func (l *Lockout[C]) Take(ctx context.Context, c C, do func(ctx context.Context) (bool, error)) (bool, error) {
-	if l == nil {
-		return do(ctx)
-	}
-	all, err := l.take(ctx, c)
-	if err != nil {
+	var some [few]taken[C]
+	all, locked, err := l.take(ctx, c, some[:0])
+	if err := l.answer(ctx, c, locked, err); err != nil {
 		return false, err
 	}
 	ok, err := do(ctx)
@@ -39,55 +65,91 @@ func (l *Lockout[C]) Take(ctx context.Context, c C, do func(ctx context.Context)
 	case ok:
 		return ok, errors.Join(l.giveBack(ctx, all, true), l.Reset(ctx, c))
 	}
+	return ok, l.settle(ctx, c, all)
+}
+
+// take counts c and appends what it has counted to all, which is empty; or it answers who
+// refuses, and counts nothing.
+func (l *Lockout[C]) take(ctx context.Context, c C, all []taken[C]) ([]taken[C], *LockedError, error) {
+	var some [few]count[C]
+	counts := l.counts(c, some[:0])
+	var views []view
+	if l != nil && l.looks {
+		var err error
+		views, err = l.look(ctx, counts, func(n *named[C]) bool { return n.Algorithm != FixedWindow })
+		if locked := l.locked(ctx, counts, views); locked != nil {
+			return nil, locked, nil
+		}
+		if err := l.failed(ctx, err); err != nil {
+			return nil, nil, err
+		}
+	}
+	for i, n := range counts {
+		var known core.Item
+		if views != nil {
+			known = views[i].item
+		}
+		t, err := l.add(ctx, n, known)
+		var locked *LockedError
+		if all, locked, err = l.took(ctx, t, err, all); locked != nil || err != nil {
+			return nil, locked, err
+		}
+	}
+	return all, nil, nil
+}
+
+// took appends t, which has been added if err is nil, to all; or it gives all back, and
+// answers who refuses, or err.
+func (l *Lockout[C]) took(ctx context.Context, t taken[C], err error, all []taken[C]) ([]taken[C], *LockedError, error) {
+	if err == core.ErrMiss { // a cache that keeps nothing
+		return all, nil, nil
+	}
+	if err != nil {
+		if err = l.failed(ctx, err); err != nil {
+			err = errors.Join(err, l.giveBack(ctx, all, false))
+		}
+		return all, nil, err
+	}
+	all = append(all, t)
+	if t.used <= t.Count {
+		return all, nil, nil
+	}
+	if t.Algorithm == FixedWindow {
+		t.next = l.end(ctx, t.count)
+	}
+	return nil, &LockedError{l.name, t.name, t.next}, l.giveBack(ctx, all, false)
+}
+
+// settle sets the locks of those that have reached their count.
+func (l *Lockout[C]) settle(ctx context.Context, c C, all []taken[C]) error {
 	var errs []error
 	for _, t := range all {
-		if t.reached >= t.Count {
-			// The counter stays for as long as the lock, and stops those that looked for
-			// the lock before it was set.
-			errs = append(errs, l.set(ctx, c, t.count, t.reached, func() error {
-				return l.locker.cache.Touch(ctx, t.key, t.Duration)
-			}))
-		}
-	}
-	return ok, l.failed(ctx, errors.Join(errs...))
-}
-
-// take counts c, or gives back what it has counted.
-func (l *Lockout[C]) take(ctx context.Context, c C) ([]taken[C], error) {
-	if err := l.Forbid(ctx, c); err != nil {
-		return nil, err
-	}
-	var all []taken[C]
-	for _, n := range l.counts(c) {
-		reached, err := l.locker.cache.IncrFrom(ctx, n.key, 1, 0, n.Period)
-		if err == core.ErrMiss { // a cache that keeps nothing
+		if t.Duration == 0 || t.used < t.Count {
 			continue
 		}
-		if err == nil {
-			all = append(all, taken[C]{n, reached})
-		}
-		err = l.failed(ctx, err)
-		if reached > n.Count {
-			err = &LockedError{Lockout: l.name, Counter: n.name}
-		}
-		if err != nil {
-			return nil, errors.Join(err, l.giveBack(ctx, all, false))
-		}
+		errs = append(errs, l.lock(ctx, c, t, func(d time.Duration) error {
+			if t.Algorithm != FixedWindow {
+				return nil
+			}
+			// The counter stays for as long as the lock, and stops those that looked for
+			// the lock before it was set.
+			return l.locker.cache.Touch(ctx, t.key, d)
+		}))
 	}
-	return all, nil
+	if len(errs) == 0 {
+		return nil
+	}
+	return l.failed(ctx, errors.Join(errs...))
 }
 
-// giveBack takes all back. With kept, those counters are left out that Reset deletes.
-func (l *Lockout[C]) giveBack(ctx context.Context, all []taken[C], kept bool) error {
+// giveBack takes all back. With reset, those counters are left out that Reset deletes.
+func (l *Lockout[C]) giveBack(ctx context.Context, all []taken[C], reset bool) error {
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	var errs []error
 	for _, t := range all {
-		if kept && t.Success == Resets {
-			continue
-		}
-		if _, err := l.locker.cache.Decr(ctx, t.key, 1); err != core.ErrMiss {
-			errs = append(errs, err)
+		if !reset || t.Success != Resets {
+			errs = append(errs, l.remove(ctx, t))
 		}
 	}
 	return l.failed(ctx, errors.Join(errs...))

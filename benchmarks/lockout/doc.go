@@ -1,0 +1,2 @@
+// Package lockout compares package lockout with other limiters of requests.
+package lockout

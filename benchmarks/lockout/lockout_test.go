@@ -1,0 +1,108 @@
+package lockout_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	sethvargo "github.com/sethvargo/go-limiter"
+	"github.com/sethvargo/go-limiter/memorystore"
+	ulule "github.com/ulule/limiter/v3"
+	ululememory "github.com/ulule/limiter/v3/drivers/store/memory"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/lockout"
+	"github.com/cachewire/cachewire/memory"
+)
+
+const (
+	limit  = 1 << 40 // which nobody reaches
+	period = time.Hour
+)
+
+// A limiter counts a request of key, and tells whether it is allowed.
+type limiter func(ctx context.Context, key string) (bool, error)
+
+func ofUlule() limiter {
+	l := ulule.New(ululememory.NewStore(), ulule.Rate{Period: period, Limit: limit})
+	return func(ctx context.Context, key string) (bool, error) {
+		c, err := l.Get(ctx, key)
+		return !c.Reached, err
+	}
+}
+
+func ofSethvargo(b *testing.B) limiter {
+	var store sethvargo.Store
+	store, err := memorystore.New(&memorystore.Config{Tokens: limit, Interval: period})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { store.Close(context.Background()) })
+	return func(ctx context.Context, key string) (bool, error) {
+		_, _, _, ok, err := store.Take(ctx, key)
+		return ok, err
+	}
+}
+
+func ofLockout(b *testing.B, counter lockout.Counter[string]) limiter {
+	cache, err := core.New(memory.New(nil), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { cache.Close() })
+	locker, err := lockout.New(cache, lockout.Terms[string]{"by_ip": {Key: func(ip string) string { return ip }, Count: limit, Period: period}}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := locker.Define("api", lockout.Terms[string]{"by_ip": counter})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return func(ctx context.Context, key string) (bool, error) {
+		err := l.Allow(ctx, key)
+		return err == nil, err
+	}
+}
+
+// BenchmarkLimit counts requests of a thousand addresses, all of them allowed.
+func BenchmarkLimit(b *testing.B) {
+	keys := make([]string, 1000)
+	for i := range keys {
+		keys[i] = fmt.Sprint("192.0.2.", i)
+	}
+	for _, bb := range []struct {
+		name  string
+		allow func(b *testing.B) limiter
+	}{
+		{"ulule", func(*testing.B) limiter { return ofUlule() }},
+		{"sethvargo", ofSethvargo},
+		{"FixedWindow", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{}) }},
+		{"FixedWindow,lock", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{Duration: period}) }},
+		{"SlidingWindow", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{Algorithm: lockout.SlidingWindow}) }},
+		{"TokenBucket", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{Algorithm: lockout.TokenBucket}) }},
+	} {
+		b.Run("one/"+bb.name, func(b *testing.B) {
+			allow := bb.allow(b)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if ok, err := allow(context.Background(), keys[i%len(keys)]); !ok || err != nil {
+					b.Fatal(ok, err)
+				}
+			}
+		})
+		b.Run("many/"+bb.name, func(b *testing.B) {
+			allow := bb.allow(b)
+			b.ReportAllocs()
+			b.SetParallelism(8)
+			b.RunParallel(func(pb *testing.PB) {
+				for i := 0; pb.Next(); i++ {
+					if ok, err := allow(context.Background(), keys[i%len(keys)]); !ok || err != nil {
+						b.Error(ok, err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
