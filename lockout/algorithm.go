@@ -12,8 +12,8 @@ type Algorithm uint8
 
 const (
 	// FixedWindow forgets all at once, Period after the first: around that moment there
-	// can be twice Count within less than Period. It is a counter of the cache, shared
-	// with Python, and goes by the cache's clock.
+	// can be twice Count, less one. It is a counter of the cache, shared with Python, and
+	// goes by the cache's clock.
 	FixedWindow Algorithm = 1 + iota
 
 	// SlidingWindow divides time into periods that are the same for all, and takes a share

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -54,4 +56,43 @@ func Example() {
 	// false <nil>
 	// false <nil>
 	// try again later
+}
+
+// Each address has two requests a minute.
+func ExampleHandler() {
+	cache, err := core.New(memory.New(nil), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+
+	var from lockout.Address // no proxy stands before this server
+	terms := lockout.Terms[*http.Request]{"by_ip": {
+		Key:   func(r *http.Request) string { return "by_ip:" + from.Of(r) },
+		Count: 2, Period: time.Minute, Algorithm: lockout.TokenBucket,
+	}}
+	locker, err := lockout.New(cache, terms, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	api, err := locker.Define("api", terms)
+	if err != nil {
+		log.Fatal(err)
+	}
+	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+	server := httptest.NewServer(lockout.Handler(api, func(r *http.Request) *http.Request { return r }, hello, nil))
+	defer server.Close()
+
+	for range 3 {
+		reply, err := http.Get(server.URL)
+		if err != nil {
+			log.Fatal(err)
+		}
+		reply.Body.Close()
+		fmt.Println(reply.StatusCode, reply.Header.Get("RateLimit"))
+	}
+	// Output:
+	// 200 "by_ip";r=1;t=30
+	// 200 "by_ip";r=0;t=30
+	// 429 "by_ip";r=0;t=30
 }

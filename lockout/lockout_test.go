@@ -304,7 +304,11 @@ func TestTake(t *testing.T) {
 
 func TestWrongTermsAreErrors(t *testing.T) {
 	c := cacheOf(t, memory.New(nil))
-	_, err := lockout.New(c, lockout.Terms[visit]{"x": {Period: -1}}, nil)
+	for _, wrong := range []lockout.Counter[visit]{{Period: -1}, {Duration: -1}, {MaxDuration: -1}} {
+		_, err := lockout.New(c, lockout.Terms[visit]{"x": wrong}, nil)
+		wantErr(t, err, core.ErrConfig)
+	}
+	_, err := lockout.New(nil, terms, nil)
 	wantErr(t, err, core.ErrConfig)
 	locker, err := lockout.New(c, lockout.Terms[visit]{
 		"no key":      {Count: 1, Period: 1, Duration: 1},
@@ -321,6 +325,11 @@ func TestWrongTermsAreErrors(t *testing.T) {
 		"Period is 0s":                {"no period": {}},
 		"Duration is -1ns":            {"no duration": {Duration: -1}},
 		"Success is 9":                {"no duration": {Duration: 1, Success: 9}},
+		"MaxDuration is 1ns":          {"no duration": {Duration: 2, MaxDuration: 1}},
+		"MaxDuration is 2ns":          {"no duration": {MaxDuration: 2}},
+		"Algorithm is 4":              {"no duration": {Algorithm: 4}},
+		"Count is 2 in a Period of 1": {"no duration": {Count: 2, Algorithm: lockout.TokenBucket}},
+		"Period is 438001h0m0s":       {"no duration": {Period: 438001 * time.Hour}},
 	} {
 		if _, err := locker.Define("sign in", some); !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), text) {
 			t.Errorf("%q: %v", text, err)
@@ -337,6 +346,7 @@ func TestNull(t *testing.T) {
 		ann := visit{"ann", "192.0.2.1"}
 		for range 10 {
 			for _, call := range []func(context.Context, visit, func(context.Context) (bool, error)) (bool, error){lo.Guard, lo.Quota, lo.Take} {
+				wantErr(t, lo.Allow(t.Context(), ann), nil)
 				for _, ok := range []bool{true, false} {
 					if got, err := call(t.Context(), ann, answer(ok)); got != ok || err != nil {
 						t.Errorf("%v, %v", got, err)

@@ -79,8 +79,12 @@ func BenchmarkLimit(b *testing.B) {
 		{"sethvargo", ofSethvargo},
 		{"FixedWindow", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{}) }},
 		{"FixedWindow,lock", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{Duration: period}) }},
-		{"SlidingWindow", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{Algorithm: lockout.SlidingWindow}) }},
-		{"TokenBucket", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{Algorithm: lockout.TokenBucket}) }},
+		{"SlidingWindow", func(b *testing.B) limiter {
+			return ofLockout(b, lockout.Counter[string]{Algorithm: lockout.SlidingWindow})
+		}},
+		{"TokenBucket", func(b *testing.B) limiter {
+			return ofLockout(b, lockout.Counter[string]{Algorithm: lockout.TokenBucket})
+		}},
 	} {
 		b.Run("one/"+bb.name, func(b *testing.B) {
 			allow := bb.allow(b)

@@ -1,0 +1,85 @@
+// Package signin is a sign-in page that locks abusers out: docs/guide.md walks through it.
+package signin
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/lockout"
+)
+
+// An Attempt is one try to sign in.
+type Attempt struct{ Account, Address string }
+
+// A Page serves the sign-in form's POST.
+type Page struct {
+	Check func(ctx context.Context, account, password string) (bool, error)
+
+	signIn *lockout.Lockout[Attempt]
+	from   lockout.Address
+}
+
+// New answers a Page that keeps its counters in cache. What proxies say of addresses is
+// believed from those that are trusted.
+func New(cache *core.Cache, trusted []netip.Prefix, check func(ctx context.Context, account, password string) (bool, error)) (*Page, error) {
+	alert := func(ctx context.Context, a Attempt, e lockout.Event) {
+		slog.WarnContext(ctx, "locked out", "account", a.Account, "address", a.Address, "by", e.Counter, "until", e.Until)
+	}
+	locker, err := lockout.New(cache, lockout.Terms[Attempt]{
+		// Somebody who guesses one account's password. The lock is on the pair, so that he
+		// cannot lock out the account's owner, who is elsewhere.
+		"by_account_address": {
+			Key:   func(a Attempt) string { return "by_account_address:" + a.Account + ":" + a.Address },
+			Count: 5, Period: 10 * time.Minute, Duration: 15 * time.Minute, MaxDuration: 24 * time.Hour,
+		},
+		// Somebody who tries one password on many accounts. One success of his, on an
+		// account of his own, resets nothing.
+		"by_address": {
+			Key:   func(a Attempt) string { return "by_address:" + a.Address },
+			Count: 30, Period: 10 * time.Minute, Duration: time.Hour, Success: lockout.Keeps,
+		},
+	}, &lockout.Options[Attempt]{
+		OnError: func(ctx context.Context, err error) { slog.ErrorContext(ctx, "lockout", "err", err) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	signIn, err := locker.Define("sign in", lockout.Terms[Attempt]{
+		"by_account_address": {Alert: alert},
+		"by_address":         {Alert: alert},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Page{Check: check, signIn: signIn, from: lockout.Address{Trusted: trusted}}, nil
+}
+
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	attempt := Attempt{
+		Account: strings.ToLower(strings.TrimSpace(r.PostFormValue("account"))),
+		Address: p.from.Of(r),
+	}
+	// Take counts before it calls, so that a thousand guesses at once are no more than
+	// five. A password that is right is given back.
+	ok, err := p.signIn.Take(r.Context(), attempt, func(ctx context.Context) (bool, error) {
+		return p.Check(ctx, attempt.Account, r.PostFormValue("password"))
+	})
+	switch {
+	case errors.Is(err, lockout.ErrLocked):
+		// Not until when: that helps nobody but who guesses.
+		http.Error(w, "Too many attempts. Try again later.", http.StatusTooManyRequests)
+	case err != nil:
+		slog.ErrorContext(r.Context(), "sign in", "err", err)
+		http.Error(w, "Something is wrong on our side.", http.StatusInternalServerError)
+	case !ok:
+		http.Error(w, "Wrong account or password.", http.StatusUnauthorized)
+	default:
+		w.Write([]byte("Welcome, " + attempt.Account + "."))
+	}
+}

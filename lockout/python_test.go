@@ -1,0 +1,60 @@
+package lockout_test
+
+import (
+	"testing"
+
+	"github.com/cachewire/cachewire/lockout"
+	"github.com/cachewire/cachewire/memcache"
+	memcachepure "github.com/cachewire/cachewire/memcache-pure"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
+)
+
+// What wheezy.caching's Lockout does to the cache, over pylibmc.
+const wheezy = `
+import sys, pylibmc
+cache = pylibmc.Client(sys.argv[1:], binary=True)
+key = 'c:sign_in:by_id:'
+
+def incr(id, count, period, duration):
+    cache.add(key + id, 0, time=period)
+    if cache.incr(key + id) >= count:
+        cache.add('lock:' + key + id, 1, time=duration)
+        cache.delete(key + id)
+
+def locked(id):
+    return 'lock:' + key + id in cache.get_multi(['lock:' + key + id])
+
+def reset(id):
+    cache.delete_multi([key + id, 'lock:' + key + id])
+`
+
+// Programs in both languages count together, and share locks.
+func TestPythonAndGoShareLocks(t *testing.T) {
+	python := memcachetest.NeedPython(t, "pylibmc")
+	addr := memcachetest.Start(t, nil).Addr()
+	b, err := memcachepure.New([]memcache.Server{{Addr: addr}}, nil)
+	wantErr(t, err, nil)
+	lo := signIn(t, cacheOf(t, b), "by_id")
+	run := func(program, want string) {
+		t.Helper()
+		if got := python.Run(t, wheezy+program, addr); got != want {
+			t.Errorf("Python prints %q, want %q", got, want)
+		}
+	}
+	ann, bob := visit{"ann", ""}, visit{"bob", ""}
+
+	// Two failures in Go and two in Python are four.
+	fails(t, lo, ann, 2)
+	run("incr('ann', 4, 60, 600); print(locked('ann')); incr('ann', 4, 60, 600); print(locked('ann'))", "False\nTrue\n")
+	wantErr(t, lo.Forbid(t.Context(), ann), lockout.ErrLocked)
+	wantErr(t, lo.Reset(t.Context(), ann), nil)
+	run("print(locked('ann'))", "False\n")
+
+	// And the other way round.
+	run("incr('bob', 4, 60, 600); incr('bob', 4, 60, 600); incr('bob', 4, 60, 600)", "")
+	if !fails(t, lo, bob, 1) {
+		t.Error("a failure in Go after three in Python sets no lock")
+	}
+	run("print(locked('bob')); reset('bob'); print(locked('bob'))", "True\nFalse\n")
+	wantErr(t, lo.Forbid(t.Context(), bob), nil)
+}
