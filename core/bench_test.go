@@ -73,6 +73,7 @@ func through(b *testing.B, n *noop, call func(c *core.Cache) error) {
 		{"cache", core.Options{}},
 		{"prefix", core.Options{Prefix: "prefix:"}},
 		{"hook", core.Options{Hooks: []core.Hook{silent{}}}},
+		{"ratio+timing", core.Options{Name: "local", Hooks: []core.Hook{new(core.HitRatio), new(core.Timing)}}},
 		{"timeout", core.Options{Timeout: 1 << 40}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

@@ -25,6 +25,9 @@ const (
 // Options are the settings of a Cache. The zero value of a field is its
 // default.
 type Options struct {
+	// Name is what hooks call the Cache. It has no part in its keys.
+	Name string
+
 	// Prefix is put before every key as it is, so that two caches can share a
 	// backend. End it with a byte that no other prefix goes on with: "user:"
 	// and "users:" are apart, "user" and "users" are not.
@@ -66,7 +69,8 @@ type Cache struct {
 	prefix  string
 	ttl     time.Duration
 	timeout time.Duration
-	hooks   []Hook
+	hooks   *hooks // nil if there are none
+	name    string
 	parent  *Cache // what WithPrefix made it of, or nil: then Close closes the backend
 	closed  atomic.Bool
 }
@@ -116,13 +120,17 @@ func New(b Backend, opts *Options) (*Cache, error) {
 	s.keyLister, _ = b.(KeyLister)
 	s.sharedStorer, _ = b.(SharedStorer)
 	s.unwrapper, _ = b.(Unwrapper)
-	return &Cache{
+	c := &Cache{
 		shared:  s,
 		prefix:  opts.Prefix,
 		ttl:     opts.DefaultTTL,
 		timeout: opts.Timeout,
-		hooks:   append([]Hook(nil), opts.Hooks...),
-	}, nil
+		name:    opts.Name,
+	}
+	if len(opts.Hooks) > 0 {
+		c.hooks = newHooks(opts.Hooks)
+	}
+	return c, nil
 }
 
 // driverName answers the name of the package in which b's type is declared.
@@ -152,6 +160,7 @@ func (c *Cache) WithPrefix(prefix string) (*Cache, error) {
 		ttl:     c.ttl,
 		timeout: c.timeout,
 		hooks:   c.hooks,
+		name:    c.name,
 		parent:  c,
 	}, nil
 }

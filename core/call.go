@@ -43,7 +43,7 @@ func (cl *call) start(ctx context.Context, c *Cache, verb string) {
 }
 
 // busy tells whether there is more to a call than its verb.
-func (cl *call) busy() bool { return len(cl.cache.hooks) != 0 || cl.cache.timeout != 0 }
+func (cl *call) busy() bool { return cl.cache.hooks != nil || cl.cache.timeout != 0 }
 
 // enter starts the time-out and calls the hooks. A single key stands apart, so
 // that it needs no slice of its own.
@@ -52,19 +52,17 @@ func (cl *call) enter(keys []string, single ...string) {
 	if c.timeout != 0 {
 		cl.ctx, cl.cancel = context.WithTimeout(cl.ctx, c.timeout)
 	}
-	if len(c.hooks) == 0 {
+	if c.hooks == nil {
 		return
 	}
 	op := ops.Get().(*Op)
 	cl.op = op
-	op.Verb, op.Keys, op.Start = cl.verb, keys, time.Now()
+	op.Cache, op.Verb, op.Keys, op.start = c.name, cl.verb, keys, time.Since(processStart)
 	if copy(op.one[:], single) == 1 {
 		op.Keys = op.one[:]
 	}
-	for _, h := range c.hooks {
-		if ctx := h.Before(cl.ctx, op); ctx != nil {
-			cl.ctx = ctx
-		}
+	for next := 0; next < len(c.hooks.before); {
+		cl.ctx, next = c.hooks.begin(cl.ctx, op, next)
 	}
 }
 
@@ -125,11 +123,11 @@ func (cl *call) wrap(key string, err error) error {
 
 func (cl *call) leave(err error) {
 	if op := cl.op; op != nil {
-		op.Duration = time.Since(op.Start)
+		op.Duration = time.Since(processStart) - op.start
 		op.Err = err
 		hooks := cl.cache.hooks
-		for i := len(hooks) - 1; i >= 0; i-- {
-			hooks[i].After(cl.ctx, op)
+		for left := len(hooks.all); left > 0; {
+			left = hooks.end(cl.ctx, op, left)
 		}
 		*op = Op{}
 		ops.Put(op)

@@ -260,7 +260,7 @@ func (c *Cache) getFull(ctx context.Context, keys []string, failed *MultiError) 
 
 func (c *Cache) storeMulti(ctx context.Context, verb string, mode Mode, items []Item, twice map[string]int) error {
 	var keys []string
-	if len(c.hooks) != 0 {
+	if c.hooks != nil {
 		keys = keysOf(items)
 	}
 	var cl call

@@ -11,13 +11,14 @@ import (
 	"sync"
 )
 
-// A Registry knows drivers by URL scheme. The zero value knows none and is ready
-// to use; a Registry may be used by many goroutines at once, and must not be
-// copied. Programs that do without one of their own use the functions
-// [Register], [Open] and [Drivers].
+// A Registry knows drivers by URL scheme, and hooks by name. The zero value knows
+// none and is ready to use; a Registry may be used by many goroutines at once, and
+// must not be copied. Programs that do without one of their own use the functions
+// [Register], [RegisterHook], [Open], [NewCaches] and [Drivers].
 type Registry struct {
 	mu      sync.RWMutex
 	drivers map[string]Driver // guarded by mu
+	hooks   map[string]Hook   // guarded by mu
 }
 
 var defaultRegistry Registry
@@ -41,6 +42,42 @@ func (r *Registry) Register(scheme string, d Driver) {
 		r.drivers = map[string]Driver{}
 	}
 	r.drivers[scheme] = d
+}
+
+// RegisterHook makes h known by name, for the caches of a Config. It panics if h is
+// nil, or if name is empty or taken.
+func (r *Registry) RegisterHook(name string, h Hook) {
+	if h == nil || name == "" {
+		panic(fmt.Sprintf("cachewire: RegisterHook: hook %v with the name %q: want a hook and a name", h, name))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, taken := r.hooks[name]; taken {
+		panic("cachewire: RegisterHook: name " + name + " is taken")
+	}
+	if r.hooks == nil {
+		r.hooks = map[string]Hook{}
+	}
+	r.hooks[name] = h
+}
+
+func (r *Registry) hook(name string) (Hook, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if h, ok := r.hooks[name]; ok {
+		return h, nil
+	}
+	return nil, fmt.Errorf("%w: unknown hook %q; known: %s (not registered yet?)", ErrConfig, name, orNone(slices.Sorted(maps.Keys(r.hooks))))
+}
+
+func (r *Registry) driver(u *url.URL) (Driver, error) {
+	r.mu.RLock()
+	d, ok := r.drivers[u.Scheme]
+	r.mu.RUnlock()
+	if !ok {
+		return nil, fmt.Errorf("%w: no driver for %q; known: %s (forgotten import?)", ErrConfig, u.Scheme, orNone(r.Drivers()))
+	}
+	return d, nil
 }
 
 func validScheme(scheme string) bool {
@@ -78,12 +115,9 @@ func (r *Registry) Open(ctx context.Context, rawURL string, opts *Options) (*Cac
 	if err != nil {
 		return nil, err
 	}
-	r.mu.RLock()
-	d, ok := r.drivers[u.Scheme]
-	r.mu.RUnlock()
-	if !ok {
-		return nil, fmt.Errorf("%w: no driver for %q; known: %s (forgotten import?)",
-			ErrConfig, u.Scheme, orNone(r.Drivers()))
+	d, err := r.driver(u)
+	if err != nil {
+		return nil, err
 	}
 	settings, err := urlOptions(u, opts)
 	if err != nil {
@@ -103,6 +137,10 @@ func (r *Registry) Open(ctx context.Context, rawURL string, opts *Options) (*Cac
 // Register makes a driver known to the default registry, as Registry.Register
 // does. Drivers call it when their package is initialized.
 func Register(scheme string, d Driver) { defaultRegistry.Register(scheme, d) }
+
+// RegisterHook makes a hook known to the default registry, as Registry.RegisterHook
+// does.
+func RegisterHook(name string, h Hook) { defaultRegistry.RegisterHook(name, h) }
 
 // Open opens a Cache by the default registry, as Registry.Open does.
 func Open(ctx context.Context, rawURL string, opts *Options) (*Cache, error) {

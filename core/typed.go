@@ -198,7 +198,7 @@ func (t *Typed[T]) store(ctx context.Context, verb string, mode Mode, item Typed
 func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, values map[string]T, ttl time.Duration) error {
 	c := t.cache
 	var keys []string
-	if len(c.hooks) != 0 {
+	if c.hooks != nil {
 		for key := range values {
 			keys = append(keys, key)
 		}
