@@ -22,7 +22,8 @@ type Address struct {
 }
 
 // Of answers the address of who sent r: 192.0.2.1, or 2001:db8::/64. A remote address
-// that is not one, of a Unix socket, is answered as it is.
+// that is not one, of a Unix socket, is answered as it is: all who come through it are one
+// sender, and no header is believed.
 func (a Address) Of(r *http.Request) string {
 	addr, ok := parseAddr(r.RemoteAddr)
 	if !ok {
@@ -49,7 +50,12 @@ func (a Address) Of(r *http.Request) string {
 }
 
 func (a Address) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(a.Trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return slices.ContainsFunc(a.Trusted, func(p netip.Prefix) bool {
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
+		return p.Contains(addr)
+	})
 }
 
 func (a Address) text(addr netip.Addr) string {

@@ -54,9 +54,10 @@ func (l limit) parse(value []byte) state {
 		s.before, err[1] = strconv.ParseUint(before, 10, 64)
 		s.now, err[2] = strconv.ParseUint(now, 10, 64)
 	}
-	if err != [3]error{} || two != (l.algorithm == SlidingWindow) || s.before > l.count || s.now > l.count {
+	if err != [3]error{} || two != (l.algorithm == SlidingWindow) {
 		return state{}
 	}
+	s.before, s.now = min(s.before, l.count), min(s.now, l.count) // there may have been room for more
 	return s
 }
 
@@ -70,18 +71,18 @@ func (l limit) append(dst []byte, s state) []byte {
 	return dst
 }
 
-// each is after how long there is room for one more in a TokenBucket.
-func (l limit) each() int64 { return int64(l.period) / int64(l.count) }
+// each is after how long there is room for one more in a TokenBucket, rounded up.
+func (l limit) each() int64 { return (int64(l.period)-1)/int64(l.count) + 1 }
 
 // roll answers s at the time now, which changes nothing but the numbers. A clock that is
-// behind counts in the newest period; a state from farther ahead is the work of a clock
-// that was wrong.
+// behind counts in the newest period, but no farther ahead than in the next one.
 func (l limit) roll(s state, now int64) state {
 	if l.algorithm == TokenBucket {
 		return state{at: min(max(s.at, now), now+int64(l.count)*l.each())}
 	}
 	switch at := now / int64(l.period); {
-	case s.at == at || s.at == at+1:
+	case s.at >= at:
+		s.at = min(s.at, at+1)
 		return s
 	case s.at == at-1:
 		return state{at: at, before: s.now}
@@ -137,11 +138,12 @@ func (l limit) add(s state) state {
 	return s
 }
 
-// remove takes one back from s, which is rolled. There may be none left.
-func (l limit) remove(s state) state {
+// remove takes one back from s, which is rolled, as far as it still counts. In a
+// TokenBucket that does so less and less, beginning at the time since.
+func (l limit) remove(s state, now, since int64) state {
 	switch {
 	case l.algorithm == TokenBucket:
-		s.at -= l.each()
+		s.at -= max(0, l.each()-max(0, now-since))
 	case s.now > 0:
 		s.now--
 	case s.before > 0:

@@ -86,8 +86,8 @@ func TestWhenIsTheFirstMoment(t *testing.T) {
 		if ttl := l.ttl(s, now); now+int64(ttl) < l.when(s, 0) {
 			t.Fatalf("%+v, %+v: kept for %v, which is too short", l, s, ttl)
 		}
-		if added := l.add(s); l.used(added, now) != used+1 || l.used(l.remove(added), now) != used {
-			t.Fatalf("%+v, %+v: one more are %d, and one less again %d", l, s, l.used(added, now), l.used(l.remove(added), now))
+		if added := l.add(s); l.used(added, now) != used+1 || l.used(l.remove(added, now, now), now) != used {
+			t.Fatalf("%+v, %+v: one more are %d, and one less again %d", l, s, l.used(added, now), l.used(l.remove(added, now, now), now))
 		}
 	}
 }

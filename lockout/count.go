@@ -103,6 +103,8 @@ type taken[C any] struct {
 
 	// next is when there is room for one more than now; zero if that is not known.
 	next time.Time
+
+	since int64 // when it began to count for less; see limit.remove
 }
 
 // add counts one more. In a FixedWindow it counts also what is beyond Count.
@@ -116,6 +118,7 @@ func (l *Lockout[C]) add(ctx context.Context, n count[C], known core.Item) (take
 	err = l.move(ctx, n, known, func(s state, now int64) (state, bool) {
 		used := n.limit.used(s, now)
 		t.used = used + 1
+		t.since = s.at
 		if used < n.Count {
 			s, used = n.limit.add(s), used+1
 		}
@@ -137,7 +140,7 @@ func (l *Lockout[C]) remove(ctx context.Context, t taken[C]) error {
 		return nil
 	}
 	return l.move(ctx, t.count, core.Item{}, func(s state, now int64) (state, bool) {
-		return t.limit.remove(s), t.limit.used(s, now) > 0
+		return t.limit.remove(s, now, t.since), true
 	})
 }
 

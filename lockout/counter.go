@@ -40,7 +40,8 @@ type Counter[C any] struct {
 	// Success is what a success does to the counter and its lock; 0 is Resets.
 	Success Success
 
-	// Alert is called when the counter has set a lock, by the one that has; nil is not.
+	// Alert is called when the counter has set a lock, by the one that has, who waits for
+	// it; nil is not.
 	Alert func(ctx context.Context, c C, e Event)
 }
 
@@ -48,8 +49,8 @@ type Counter[C any] struct {
 type Success uint8
 
 const (
-	Resets Success = 1 + iota // the counter and its lock are deleted
-	Keeps                     // both stay as they are
+	Resets Success = 1 + iota // the counter, its lock and the row of locks are deleted
+	Keeps                     // all stay as they are
 )
 
 // An Event is a lock that was set.
@@ -104,10 +105,10 @@ func (c Counter[C]) check(name string) error {
 		return wrong("Count is 0, want 1 or more")
 	case c.Period <= 0 || c.Period > maxPeriod:
 		return wrong("Period is %v, want more than 0, and no more than 50 years", c.Period)
-	case c.Duration < 0:
-		return wrong("Duration is %v, want 0, for no lock, or more", c.Duration)
-	case c.MaxDuration != 0 && (c.Duration == 0 || c.MaxDuration < c.Duration):
-		return wrong("MaxDuration is %v and Duration %v, want a Duration of more than 0 and a MaxDuration of no less", c.MaxDuration, c.Duration)
+	case c.Duration < 0 || c.Duration > maxPeriod:
+		return wrong("Duration is %v, want 0, for no lock, or more, and no more than 50 years", c.Duration)
+	case c.MaxDuration != 0 && (c.Duration == 0 || c.MaxDuration < c.Duration || c.MaxDuration > maxPeriod):
+		return wrong("MaxDuration is %v and Duration %v, want a Duration of more than 0 and a MaxDuration of no less, and no more than 50 years", c.MaxDuration, c.Duration)
 	case c.Algorithm > TokenBucket:
 		return wrong("Algorithm is %d, want FixedWindow, SlidingWindow or TokenBucket", c.Algorithm)
 	case c.Algorithm != FixedWindow && c.Count > uint64(c.Period):

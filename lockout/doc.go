@@ -42,18 +42,21 @@
 //	TokenBucket      for one each 0.6 s              199, of which 100 at once the machines' clocks
 //
 // Round trips to the cache, where nobody else counts the same at the same time; a lock that
-// is set takes up to two more, or four with MaxDuration:
+// is set takes two more, with MaxDuration four, and in Take another one:
 //
 //	                                   FixedWindow             SlidingWindow, TokenBucket
 //	Forbid, Reset, Status              1, of all counters      1, of all counters
 //	Incr                               1 each, the first 2     2 each
 //	Allow, Take, without a duration    1 each, the first 2     1, and 1 each, the first 2
 //	Allow, Take, with one              1, and as above         the same
-//	Allow, Take, refused               1; without a duration 2 1
+//	Allow, refused                     1                       1
+//	Take, refused                      1; without a duration 2 1
 //
-// The result of Guard and Quota is an Incr or a Reset; Take's that is given back is one call
-// for each counter. SlidingWindow and TokenBucket compare and swap: each rival who was faster
-// costs two round trips more. Of one process only one tries again at a time.
+// The result of Guard and Quota is an Incr or a Reset, and so is a success of Take; what it
+// gives back is one call for each counter in a FixedWindow, and two in the others. It takes
+// one more to tell from when a FixedWindow without a duration has room, of a cache that
+// knows. SlidingWindow and TokenBucket compare and swap: each rival who was faster costs two
+// round trips more. Of one process only one tries again at a time.
 //
 // # Keys
 //
@@ -68,5 +71,5 @@
 //
 // By default nobody is locked out: a cache that is down shuts out no user, and stops no
 // abuser. With Options.FailClosed the error is the caller's. Options.OnError is told either
-// way.
+// way. A caller whose context is done gets its error, and is not let in.
 package lockout

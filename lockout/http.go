@@ -11,7 +11,8 @@ import (
 // Handler answers a handler that has next serve what l allows, as Allow does: every request
 // counts. Of answers who sends it; see Address. What is refused gets a Retry-After header
 // and is for refuse to answer; nil is a plain 429 Too Many Requests. Where the cache fails
-// and Options.FailClosed is set, the reply is 503 Service Unavailable.
+// and Options.FailClosed is set, or the client has gone before it was counted, the reply is
+// 503 Service Unavailable.
 //
 // The replies have the headers RateLimit-Policy and RateLimit of
 // draft-ietf-httpapi-ratelimit-headers-10, a policy for each counter under the name of its
@@ -20,8 +21,8 @@ import (
 //	RateLimit-Policy: "by_ip";q=100;w=60
 //	RateLimit: "by_ip";r=99;t=41
 //
-// The time t, until there is room for more, is left out where the cache cannot tell it. An
-// Action of l that answers nil lets the request pass; any other answer of it is that of
+// A reply that refuses names the one that does. The time t, until there is room for more, is
+// left out where the cache cannot tell it. An Action of l that answers nil lets the request pass; any other answer of it is that of
 // refuse. Handler panics if of or next is nil.
 func Handler[C any](l *Lockout[C], of func(r *http.Request) C, next http.Handler, refuse func(w http.ResponseWriter, r *http.Request, locked *LockedError)) http.Handler {
 	if of == nil || next == nil {
@@ -40,8 +41,8 @@ func Handler[C any](l *Lockout[C], of func(r *http.Request) C, next http.Handler
 			n := l.named(locked.Counter)
 			retry := strconv.FormatInt(n.retryAfter(locked.Until), 10)
 			w.Header().Set("Retry-After", retry)
-			w.Header().Set("RateLimit-Policy", n.policy())
-			w.Header().Set("RateLimit", quote(n.name)+";r=0;t="+retry)
+			w.Header().Add("RateLimit-Policy", n.policy())
+			w.Header().Add("RateLimit", quote(n.name)+";r=0;t="+retry)
 			refuse(w, r, locked)
 			return
 		case err != nil:
@@ -61,15 +62,15 @@ func (l *Lockout[C]) tell(ctx context.Context, header http.Header, all []taken[C
 		policies[i] = t.policy()
 		limits[i] = quote(t.name) + ";r=" + integer(t.Count-t.used)
 		next := t.next
-		if t.Algorithm == FixedWindow {
+		if t.Algorithm == FixedWindow && next.IsZero() {
 			next = l.end(ctx, t.count)
 		}
 		if !next.IsZero() {
 			limits[i] += ";t=" + strconv.FormatInt(seconds(time.Until(next)), 10)
 		}
 	}
-	header.Set("RateLimit-Policy", strings.Join(policies, ", "))
-	header.Set("RateLimit", strings.Join(limits, ", "))
+	header.Add("RateLimit-Policy", strings.Join(policies, ", "))
+	header.Add("RateLimit", strings.Join(limits, ", "))
 }
 
 // named answers the counter of that name.

@@ -48,7 +48,7 @@ func (n *named[C]) of(c C) (count[C], bool) {
 	id := n.Key(c)
 	if len(id) > maxID {
 		sum := sha256.Sum256([]byte(id))
-		id = n.name + ":sha256:" + hex.EncodeToString(sum[:])
+		id = "sha256:" + hex.EncodeToString(sum[:])
 	}
 	return count[C]{n, id, n.counterPrefix + id}, id != ""
 }

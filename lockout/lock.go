@@ -41,10 +41,11 @@ func until(value []byte) time.Time {
 	return time.Unix(int64(seconds), 0)
 }
 
-// lock sets the lock of t, alerts, and has then do what is to be done to the counter, by the
-// lock's duration. Of those that try, one does: who is beyond the count tries, too, for the
-// one that reached it may have died.
-func (l *Lockout[C]) lock(ctx context.Context, c C, t taken[C], then func(time.Duration) error) error {
+// lock sets the lock of t, has then do what is to be done to the counter, by the lock's
+// duration, and alerts. Of those that try, one does: with Incr and Allow, who is beyond the
+// count tries, too, for the one that reached it may have died. It answers when the lock
+// ends, or zero if it has not set it.
+func (l *Lockout[C]) lock(ctx context.Context, c C, t taken[C], then func(time.Duration) error) (time.Time, error) {
 	row, rowErr := l.row(ctx, t)
 	duration := t.inRow(row)
 	end := time.Now().Add(duration)
@@ -56,13 +57,10 @@ func (l *Lockout[C]) lock(ctx context.Context, c C, t taken[C], then func(time.D
 		Key: t.lockKey(), Value: strconv.AppendInt(nil, seconds, 10), Flags: core.FlagInt, TTL: duration,
 	})
 	if errors.Is(err, core.ErrExists) {
-		return nil
+		return time.Time{}, nil
 	}
 	if err != nil {
-		return errors.Join(rowErr, err)
-	}
-	if t.Alert != nil {
-		t.Alert(ctx, c, Event{l.name, t.name, t.used, end})
+		return time.Time{}, errors.Join(rowErr, err)
 	}
 	if t.MaxDuration > 0 && rowErr == nil {
 		rowErr = l.locker.cache.Store(ctx, core.Set, core.Item{
@@ -72,7 +70,10 @@ func (l *Lockout[C]) lock(ctx context.Context, c C, t taken[C], then func(time.D
 	if err = then(duration); err == core.ErrMiss {
 		err = nil
 	}
-	return errors.Join(rowErr, err)
+	if t.Alert != nil {
+		t.Alert(ctx, c, Event{l.name, t.name, t.used, end})
+	}
+	return end, errors.Join(rowErr, err)
 }
 
 // row answers how many locks in a row there were before the next of t. Where that cannot be

@@ -20,7 +20,8 @@ type Options[C any] struct {
 	Action Action[C]
 
 	// FailClosed has the verbs answer the errors of the cache. Without it, nobody is
-	// locked out where the cache fails.
+	// locked out where the cache fails. A context that is done is no failure of the cache:
+	// its error is answered in any case.
 	FailClosed bool
 
 	// OnError is told of the errors of the cache. Many goroutines call it at once; nil is
@@ -29,7 +30,7 @@ type Options[C any] struct {
 }
 
 // An Action is called where c is refused. Its error is the caller's; nil lets c pass,
-// which is how terms are tried out. The nil Action answers locked.
+// uncounted, which is how terms are tried out. The nil Action answers locked.
 type Action[C any] func(ctx context.Context, c C, locked *LockedError) error
 
 // A Locker defines lockouts by terms that have names and defaults. The nil Locker defines
@@ -72,7 +73,8 @@ func New[C any](cache *core.Cache, terms Terms[C], opts *Options[C]) (*Locker[C]
 }
 
 // Define answers the lockout called name, which has the counters that terms name. What is
-// not zero in them takes the place of the Locker's. The error is core.ErrConfig: there is
+// not zero in them takes the place of the Locker's. A blank in the name is an underscore in
+// keys. The error is core.ErrConfig: there is
 // no such term, or a counter is not complete.
 func (l *Locker[C]) Define(name string, terms Terms[C]) (*Lockout[C], error) {
 	if l == nil {

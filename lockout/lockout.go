@@ -39,8 +39,11 @@ func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
+	return context.WithTimeout(context.WithValue(context.WithoutCancel(ctx), detached{}, true), countTimeout)
 }
+
+// detached is the key of what only detach has in its context.
+type detached struct{}
 
 // Guard calls do, and counts a failure; a success resets what Resets. An error of do is
 // neither, and is answered. What was done is counted also when ctx is done by then, which
@@ -111,10 +114,14 @@ func (l *Lockout[C]) answer(ctx context.Context, c C, locked *LockedError, err e
 	return refused
 }
 
-// failed tells OnError of the err of a cache, and answers it if the caller is to know.
+// failed tells OnError of the err of a cache, and answers it if the caller is to know. A
+// caller that has gone is no failure of the cache: who hangs up is not let in for it.
 func (l *Lockout[C]) failed(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
+	}
+	if ctx != nil && ctx.Err() != nil && ctx.Value(detached{}) == nil {
+		return ctx.Err()
 	}
 	l.locker.opts.OnError(ctx, err)
 	if l.locker.opts.FailClosed {
@@ -134,7 +141,7 @@ func (l *Lockout[C]) Incr(ctx context.Context, c C) error {
 			continue
 		}
 		if err == nil && t.used >= n.Count && n.Duration > 0 {
-			err = l.lock(ctx, c, t, func(time.Duration) error { return l.locker.cache.Delete(ctx, n.key) })
+			_, err = l.lock(ctx, c, t, func(time.Duration) error { return l.locker.cache.Delete(ctx, n.key) })
 		}
 		errs = append(errs, err)
 	}
@@ -162,7 +169,7 @@ func (l *Lockout[C]) delete(ctx context.Context, counts []count[C]) error {
 // A Status is what is known of a counter.
 type Status struct {
 	Counter string    // the name of the term
-	Count   uint64    // how many there are
+	Count   uint64    // how many there are, at most Limit
 	Limit   uint64    // how many there may be
 	Locked  bool      // whether it refuses
 	Until   time.Time // when that ends; zero if it does not, or that is not known
@@ -175,7 +182,7 @@ func (l *Lockout[C]) Status(ctx context.Context, c C) ([]Status, error) {
 	views, err := l.look(ctx, counts, func(*named[C]) bool { return true })
 	var all []Status
 	for i, n := range counts {
-		s := Status{Counter: n.name, Limit: n.Count, Count: n.used(views[i].item)}
+		s := Status{Counter: n.name, Limit: n.Count, Count: min(n.used(views[i].item), n.Count)}
 		if locked := l.locked(ctx, counts[i:i+1], views[i:i+1]); locked != nil {
 			s.Locked, s.Until = true, locked.Until
 		}

@@ -29,7 +29,7 @@ const (
 var crowds = lockout.Terms[visit]{
 	"fixed":   {Key: func(v visit) string { return v.id }, Count: places, Period: time.Hour, Duration: time.Hour},
 	"nolock":  {Key: func(v visit) string { return v.id }, Count: places, Period: time.Hour},
-	"sliding": {Key: func(v visit) string { return v.id }, Count: places, Period: 40 * 365 * 24 * time.Hour, Algorithm: lockout.SlidingWindow},
+	"sliding": {Key: func(v visit) string { return v.id }, Count: places, Period: long, Algorithm: lockout.SlidingWindow},
 	"bucket":  {Key: func(v visit) string { return v.id }, Count: places, Period: 2400 * time.Hour, Algorithm: lockout.TokenBucket},
 }
 

@@ -3,6 +3,7 @@ package lockout
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -31,46 +32,62 @@ func (l *Lockout[C]) allowSimple(ctx context.Context, c C) error {
 	if err == nil && used <= n.Count {
 		return nil
 	}
-	_, locked, err := l.took(ctx, taken[C]{count: n, used: used}, err, nil)
+	_, locked, err := l.took(ctx, c, taken[C]{count: n, used: used}, err, nil, allowing)
 	return l.answer(ctx, c, locked, err)
 }
 
 // allow answers what it has counted, appended to all, or who refuses.
 func (l *Lockout[C]) allow(ctx context.Context, c C, all []taken[C]) ([]taken[C], *LockedError, error) {
-	all, locked, err := l.take(ctx, c, all)
+	all, locked, err := l.take(ctx, c, all, allowing)
 	if locked == nil && err == nil {
-		err = l.settle(ctx, c, all)
+		err = l.settle(ctx, c, all, allowing)
 	}
 	return all, locked, err
 }
 
 // Take counts c first, and calls do if it is not refused; see Allow. When do is done, a
 // success resets what Resets and is not counted by the others; nor is an error of do, which
-// is answered. A failure stays counted, and the one that has reached the count sets the
-// lock.
+// is answered. A failure stays counted, as does a panic, and the one that has reached the
+// count sets the lock, unless others were given back meanwhile.
 //
 // What is given back, or comes, in the moment in which a period ends can be the next one's.
-func (l *Lockout[C]) Take(ctx context.Context, c C, do func(ctx context.Context) (bool, error)) (bool, error) {
+func (l *Lockout[C]) Take(ctx context.Context, c C, do func(ctx context.Context) (bool, error)) (ok bool, err error) {
 	var some [few]taken[C]
-	all, locked, err := l.take(ctx, c, some[:0])
+	all, locked, err := l.take(ctx, c, some[:0], taking)
 	if err := l.answer(ctx, c, locked, err); err != nil {
 		return false, err
 	}
-	ok, err := do(ctx)
-	ctx, cancel := detach(ctx)
-	defer cancel()
-	switch {
-	case err != nil:
-		return ok, errors.Join(err, l.giveBack(ctx, all, false))
-	case ok:
-		return ok, errors.Join(l.giveBack(ctx, all, true), l.Reset(ctx, c))
+	failed := true // until do has returned
+	defer func() {
+		if failed {
+			err = errors.Join(err, l.settle(ctx, c, all, taking))
+		}
+	}()
+	if ok, err = do(ctx); !ok && err == nil {
+		return ok, err
 	}
-	return ok, l.settle(ctx, c, all)
+	failed = false
+	detached, cancel := detach(ctx)
+	defer cancel()
+	if err != nil {
+		return ok, errors.Join(err, l.giveBack(detached, all, false))
+	}
+	return ok, errors.Join(l.giveBack(detached, all, true), l.Reset(detached, c))
 }
+
+// A purpose is what one counts for. Allowing, what is refused stays counted in a
+// FixedWindow, where it does no harm and nobody takes one back; taking, there may be others
+// that do.
+type purpose bool
+
+const (
+	allowing purpose = false
+	taking   purpose = true
+)
 
 // take counts c and appends what it has counted to all, which is empty; or it answers who
 // refuses, and counts nothing.
-func (l *Lockout[C]) take(ctx context.Context, c C, all []taken[C]) ([]taken[C], *LockedError, error) {
+func (l *Lockout[C]) take(ctx context.Context, c C, all []taken[C], why purpose) ([]taken[C], *LockedError, error) {
 	var some [few]count[C]
 	counts := l.counts(c, some[:0])
 	var views []view
@@ -91,7 +108,7 @@ func (l *Lockout[C]) take(ctx context.Context, c C, all []taken[C]) ([]taken[C],
 		}
 		t, err := l.add(ctx, n, known)
 		var locked *LockedError
-		if all, locked, err = l.took(ctx, t, err, all); locked != nil || err != nil {
+		if all, locked, err = l.took(ctx, c, t, err, all, why); locked != nil || err != nil {
 			return nil, locked, err
 		}
 	}
@@ -100,7 +117,7 @@ func (l *Lockout[C]) take(ctx context.Context, c C, all []taken[C]) ([]taken[C],
 
 // took appends t, which has been added if err is nil, to all; or it gives all back, and
 // answers who refuses, or err.
-func (l *Lockout[C]) took(ctx context.Context, t taken[C], err error, all []taken[C]) ([]taken[C], *LockedError, error) {
+func (l *Lockout[C]) took(ctx context.Context, c C, t taken[C], err error, all []taken[C], why purpose) ([]taken[C], *LockedError, error) {
 	if err == core.ErrMiss { // a cache that keeps nothing
 		return all, nil, nil
 	}
@@ -110,40 +127,63 @@ func (l *Lockout[C]) took(ctx context.Context, t taken[C], err error, all []take
 		}
 		return all, nil, err
 	}
-	all = append(all, t)
 	if t.used <= t.Count {
-		return all, nil, nil
+		return append(all, t), nil, nil
 	}
-	if t.Algorithm == FixedWindow {
-		t.next = l.end(ctx, t.count)
+	if why == taking {
+		return nil, l.full(ctx, t), l.giveBack(ctx, append(all, t), false)
 	}
-	return nil, &LockedError{l.name, t.name, t.next}, l.giveBack(ctx, all, false)
+	beyond := []taken[C]{t}
+	err = errors.Join(l.giveBack(ctx, all, false), l.settle(ctx, c, beyond, why))
+	return nil, l.full(ctx, beyond[0]), err
 }
 
-// settle sets the locks of those that have reached their count.
-func (l *Lockout[C]) settle(ctx context.Context, c C, all []taken[C]) error {
+// full answers that t, which is beyond its count, refuses.
+func (l *Lockout[C]) full(ctx context.Context, t taken[C]) *LockedError {
+	if t.Algorithm == FixedWindow && t.next.IsZero() {
+		t.next = l.end(ctx, t.count)
+	}
+	return &LockedError{l.name, t.name, t.next}
+}
+
+// settle sets the locks of those that have reached their count, and notes when they end.
+func (l *Lockout[C]) settle(ctx context.Context, c C, all []taken[C], why purpose) error {
+	reached := func(t taken[C]) bool { return t.Duration > 0 && t.used >= t.Count }
+	if !slices.ContainsFunc(all, reached) {
+		return nil
+	}
+	ctx, cancel := detach(ctx)
+	defer cancel()
 	var errs []error
-	for _, t := range all {
-		if t.Duration == 0 || t.used < t.Count {
+	for i, t := range all {
+		if !reached(t) {
 			continue
 		}
-		errs = append(errs, l.lock(ctx, c, t, func(d time.Duration) error {
-			if t.Algorithm != FixedWindow {
-				return nil
+		if why == taking {
+			// Some of those that were counted with it may have been given back.
+			item, err := l.locker.cache.GetItem(ctx, t.key)
+			if err == core.ErrMiss || err == nil && t.count.used(item) < t.Count {
+				continue
 			}
+			errs = append(errs, err)
+		}
+		end, err := l.lock(ctx, c, t, func(d time.Duration) error {
 			// The counter stays for as long as the lock, and stops those that looked for
 			// the lock before it was set.
 			return l.locker.cache.Touch(ctx, t.key, d)
-		}))
-	}
-	if len(errs) == 0 {
-		return nil
+		})
+		if errs = append(errs, err); !end.IsZero() {
+			all[i].next = end
+		}
 	}
 	return l.failed(ctx, errors.Join(errs...))
 }
 
 // giveBack takes all back. With reset, those counters are left out that Reset deletes.
 func (l *Lockout[C]) giveBack(ctx context.Context, all []taken[C], reset bool) error {
+	if len(all) == 0 {
+		return nil
+	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	var errs []error
