@@ -1,6 +1,7 @@
 package lockout
 
 import (
+	"math"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -75,14 +76,14 @@ func (l limit) append(dst []byte, s state) []byte {
 func (l limit) each() int64 { return (int64(l.period)-1)/int64(l.count) + 1 }
 
 // roll answers s at the time now, which changes nothing but the numbers. A clock that is
-// behind counts in the newest period, but no farther ahead than in the next one.
+// behind counts in the newest period, so that two that differ count the same ones.
 func (l limit) roll(s state, now int64) state {
 	if l.algorithm == TokenBucket {
 		return state{at: min(max(s.at, now), now+int64(l.count)*l.each())}
 	}
 	switch at := now / int64(l.period); {
 	case s.at >= at:
-		s.at = min(s.at, at+1)
+		s.at = min(s.at, math.MaxInt64/int64(l.period)-3)
 		return s
 	case s.at == at-1:
 		return state{at: at, before: s.now}
@@ -105,16 +106,21 @@ func (l limit) used(s state, now int64) uint64 {
 
 // when answers the time from which on no more than n count, if none is added; s is rolled
 // and more than n count now.
-func (l limit) when(s state, n uint64) int64 {
+func (l limit) when(s state, n uint64, now int64) int64 {
 	if l.algorithm == TokenBucket {
 		return s.at - int64(n)*l.each()
 	}
-	begin := s.at * int64(l.period)
+	when := s.at * int64(l.period)
 	if s.now > n { // not in this period
-		return begin + int64(l.period) + l.decayed(s.now, n)
+		when += int64(l.period) + l.decayed(s.now, n)
+	} else {
+		when += l.decayed(s.before, n-s.now)
 	}
-	return begin + l.decayed(s.before, n-s.now)
+	return min(when, now+l.longest())
 }
+
+// longest is for how long a state is kept that a clock far ahead has written.
+func (l limit) longest() int64 { return 3 * int64(l.period) }
 
 // decayed answers how far into a period no more than n of the before count.
 func (l limit) decayed(before, n uint64) int64 {
@@ -158,5 +164,5 @@ func (l limit) ttl(s state, now int64) time.Duration {
 	if l.algorithm == SlidingWindow {
 		end = (s.at + 2) * int64(l.period)
 	}
-	return max(time.Duration(end-now), time.Second)
+	return max(time.Duration(min(end-now, l.longest())), time.Second)
 }

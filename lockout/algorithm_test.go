@@ -76,14 +76,14 @@ func TestWhenIsTheFirstMoment(t *testing.T) {
 			continue
 		}
 		n := r.Uint64N(used)
-		when := l.when(s, n)
+		when := l.when(s, n, now)
 		if got := l.used(l.roll(s, when), when); got > n {
 			t.Fatalf("%+v, %+v: at the time for %d, %d are used", l, s, n, got)
 		}
 		if got := l.used(l.roll(s, when-1), when-1); when <= now || got <= n {
 			t.Fatalf("%+v, %+v: %v before the time for %d, %d are used", l, s, time.Duration(when-now), n, got)
 		}
-		if ttl := l.ttl(s, now); now+int64(ttl) < l.when(s, 0) {
+		if ttl := l.ttl(s, now); now+int64(ttl) < l.when(s, 0, now) {
 			t.Fatalf("%+v, %+v: kept for %v, which is too short", l, s, ttl)
 		}
 		if added := l.add(s); l.used(added, now) != used+1 || l.used(l.remove(added, now, now), now) != used {
@@ -117,7 +117,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q: %d are used", value, used)
 		}
 		if used > 0 {
-			if when := l.when(s, used-1); when <= somewhen || (when-somewhen)/3 > period {
+			if when := l.when(s, used-1, somewhen); when <= somewhen || (when-somewhen)/3 > period {
 				t.Errorf("%q: there is room in %v", value, time.Duration(when-somewhen))
 			}
 		}
@@ -125,4 +125,102 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q: kept for %v", value, ttl)
 		}
 	})
+}
+
+// allow counts one at the time now, if there is room, in what value holds.
+func (l limit) allow(value *[]byte, now int64) bool {
+	s := l.roll(l.parse(*value), now)
+	if l.used(s, now) >= l.count {
+		return false
+	}
+	*value = l.append(nil, l.add(s))
+	return true
+}
+
+// Two machines whose clocks differ, however far, together let through little more than one.
+func TestClocksThatDiffer(t *testing.T) {
+	for _, a := range []Algorithm{SlidingWindow, TokenBucket} {
+		l := limit{a, 10, time.Second}
+		for _, skew := range []time.Duration{time.Millisecond, 500 * time.Millisecond, 1500 * time.Millisecond, 10 * time.Second} {
+			var value []byte
+			n := 0
+			for i := range 1000 { // each 10 ms, for ten periods
+				now := somewhen + int64(i)*int64(10*time.Millisecond)
+				if i%2 == 0 {
+					now += int64(skew)
+				}
+				if l.allow(&value, now) {
+					n++
+				}
+			}
+			if n > 130 {
+				t.Errorf("%v with clocks %v apart: %d are allowed in ten periods of 10", a, skew, n)
+			}
+		}
+	}
+}
+
+// Where the count was lowered, what was counted before is as good as all there may be.
+func TestALowerCount(t *testing.T) {
+	for _, a := range []Algorithm{SlidingWindow, TokenBucket} {
+		var value []byte
+		now := somewhen / int64(time.Hour) * int64(time.Hour)
+		for range 100 {
+			limit{a, 100, time.Hour}.allow(&value, now)
+		}
+		if (limit{a, 10, time.Hour}).allow(&value, now+1) {
+			t.Errorf("%v: of 100 that were counted nothing is left for a count of 10", a)
+		}
+	}
+}
+
+// Seven in a minute do not divide it, and yet no eighth is let through in each.
+func TestATokenBucketRoundsUp(t *testing.T) {
+	l := limit{TokenBucket, 7, time.Minute}
+	var value []byte
+	n := 0
+	for now := somewhen; now < somewhen+int64(time.Minute); now += int64(time.Millisecond) {
+		for l.allow(&value, now) {
+			n++
+		}
+	}
+	for l.allow(&value, somewhen+int64(time.Minute)-1) {
+		n++
+	}
+	if n != 13 {
+		t.Errorf("%d are allowed in a minute, want 13", n)
+	}
+}
+
+// What is taken back leaves what there would be without it, also when time has gone by.
+func TestRemoveIsAsIfItHadNotBeen(t *testing.T) {
+	sliding := limit{SlidingWindow, 10, time.Minute}
+	at := somewhen / int64(time.Minute)
+	s := sliding.roll(sliding.add(state{at: at, now: 3}), (at+1)*int64(time.Minute))
+	if got := sliding.remove(s, 0, 0); got != (state{at: at + 1, before: 3}) {
+		t.Errorf("taken back in the next period: %+v", got)
+	}
+	if got := sliding.remove(state{at: at}, 0, 0); got != (state{at: at}) {
+		t.Errorf("taken back from nothing: %+v", got)
+	}
+
+	// In a token bucket time goes by, and others come.
+	r := rand.New(rand.NewPCG(7, 8))
+	l := limit{TokenBucket, 10, 10 * time.Second}
+	for range 10_000 {
+		now := somewhen
+		with := l.roll(state{at: now + r.Int64N(int64(3*time.Second))}, now)
+		without, since := with, with.at
+		with = l.add(with)
+		others := r.IntN(3)
+		for range others {
+			now += r.Int64N(int64(2 * time.Second))
+			with, without = l.add(l.roll(with, now)), l.add(l.roll(without, now))
+		}
+		now += r.Int64N(int64(5 * time.Second))
+		got, want := l.roll(l.remove(l.roll(with, now), now, since), now), l.roll(without, now)
+		if got.at < want.at || others == 0 && got != want {
+			t.Fatalf("with %d others: taken back to %v before %v", others, time.Duration(want.at-got.at), want)
+		}
+	}
 }

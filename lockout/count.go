@@ -84,8 +84,8 @@ func (l *Lockout[C]) room(ctx context.Context, n count[C], item core.Item) time.
 	if n.Algorithm == FixedWindow {
 		return l.end(ctx, n)
 	}
-	s := n.limit.roll(n.limit.parse(item.Value), time.Now().UnixNano())
-	return time.Unix(0, n.limit.when(s, n.Count-1))
+	now := time.Now().UnixNano()
+	return time.Unix(0, n.limit.when(n.limit.roll(n.limit.parse(item.Value), now), n.Count-1, now))
 }
 
 // end answers when the FixedWindow n ends, or zero where the cache cannot tell.
@@ -122,7 +122,7 @@ func (l *Lockout[C]) add(ctx context.Context, n count[C], known core.Item) (take
 		if used < n.Count {
 			s, used = n.limit.add(s), used+1
 		}
-		t.next = time.Unix(0, n.limit.when(s, used-1))
+		t.next = time.Unix(0, n.limit.when(s, used-1, now))
 		return s, t.used <= n.Count
 	})
 	return t, err

@@ -160,6 +160,64 @@ func TestTakeLocksForFailuresOnly(t *testing.T) {
 	}
 }
 
+// Who looked for a lock before it was set, and is slow, is not let in while it stands.
+func TestALateComerIsNotLetIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, b := faulty(t)
+		lo := limit(t, c, lockout.Counter[visit]{Count: 1, Period: time.Minute, Duration: time.Hour})
+		ann := visit{"ann", ""}
+		slow := true
+		b.before = func(_ context.Context, verb, _ string) error {
+			if verb == "Incr" && slow {
+				slow = false
+				time.Sleep(2 * time.Minute)
+			}
+			return nil
+		}
+		var all sync.WaitGroup
+		all.Go(func() {
+			_, err := lo.Take(t.Context(), ann, func(context.Context) (bool, error) { t.Error("it was done"); return false, nil })
+			wantErr(t, err, lockout.ErrLocked)
+		})
+		synctest.Wait()
+		_, err := lo.Take(t.Context(), ann, answer(false))
+		wantErr(t, err, nil)
+		all.Wait()
+	})
+}
+
+// Who goes away when one counter has counted and another refuses is given back.
+func TestWhoIsRefusedAndGoesIsGivenBack(t *testing.T) {
+	c, b := faulty(t)
+	both := lockout.Terms[visit]{}
+	for name, n := range map[string]uint64{"a": 5, "b": 1} {
+		both[name] = lockout.Counter[visit]{Key: func(v visit) string { return name + v.id }, Count: n, Period: long}
+	}
+	locker, err := lockout.New(c, both, nil)
+	wantErr(t, err, nil)
+	lo, err := locker.Define("api", both)
+	wantErr(t, err, nil)
+	ann := visit{"ann", ""}
+	wantErr(t, lo.Allow(t.Context(), ann), nil)
+	for _, verb := range []func(ctx context.Context) error{
+		func(ctx context.Context) error { return lo.Allow(ctx, ann) },
+		func(ctx context.Context) error { _, err := lo.Take(ctx, ann, answer(true)); return err },
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		b.before = func(ctx context.Context, verb, _ string) error {
+			if verb == "Decr" {
+				cancel()
+			}
+			return ctx.Err()
+		}
+		wantErr(t, verb(ctx), lockout.ErrLocked)
+		b.before = nil
+		if status, err := lo.Status(t.Context(), ann); err != nil || status[0].Count != 1 || status[1].Count != 1 {
+			t.Errorf("%+v, %v", status, err)
+		}
+	}
+}
+
 // Each call may fail: nobody is let in with FailClosed, and what was counted is given back.
 func TestEachCallFails(t *testing.T) {
 	for name, algorithm := range algorithms {

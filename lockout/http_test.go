@@ -69,6 +69,7 @@ func TestHandler(t *testing.T) {
 		"fixed window, a lock": {lockout.FixedWindow, time.Hour, [3]string{"60", "3600", "3600"}, time.Hour},
 		"sliding window":       {lockout.SlidingWindow, 0, [3]string{"61", "61", "61"}, 61 * time.Second},
 		"token bucket":         {lockout.TokenBucket, 0, [3]string{"30", "30", "30"}, 30 * time.Second},
+		"token bucket, a lock": {lockout.TokenBucket, time.Hour, [3]string{"30", "3600", "3600"}, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -119,6 +120,29 @@ func TestHandlerOnMemcached(t *testing.T) {
 	wantReply(t, get(h, "192.0.2.1:1234"), 429, map[string]string{
 		"RateLimit-Policy": `"by_ip";q=2;w=90`, "RateLimit": `"by_ip";r=0;t=90`, "Retry-After": "90",
 	})
+}
+
+// Handlers within handlers each tell of their own policy.
+func TestHandlersWithinHandlers(t *testing.T) { synctest.Test(t, handlersWithin) }
+
+func handlersWithin(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	outer := api(t, c, nil, lockout.Terms[*http.Request]{"outer": byIP(lockout.Counter[*http.Request]{Count: 9, Period: time.Minute, Algorithm: lockout.TokenBucket})})
+	inner := api(t, c, &lockout.Options[*http.Request]{Prefix: "d"}, lockout.Terms[*http.Request]{"inner": byIP(lockout.Counter[*http.Request]{Count: 2, Period: 600 * time.Second, Algorithm: lockout.TokenBucket})})
+	h := lockout.Handler(outer, request, lockout.Handler(inner, request, served, nil), nil)
+	wantReply(t, get(h, "192.0.2.1:1234"), 200, map[string]string{
+		"RateLimit-Policy": `"outer";q=9;w=60 / "inner";q=2;w=600`, "RateLimit": `"outer";r=8;t=7 / "inner";r=1;t=300`,
+	})
+}
+
+// Of a lock that a Python program has set it is not known when it ends: as late as can be.
+func TestRetryAfterALockOfPython(t *testing.T) {
+	c := cacheOf(t, memory.New(nil))
+	lo := api(t, c, nil, lockout.Terms[*http.Request]{"by_ip": byIP(lockout.Counter[*http.Request]{Count: 2, Period: time.Minute, Duration: time.Minute, MaxDuration: time.Hour})})
+	wantErr(t, c.Set(t.Context(), "lock:c:api:by_ip:192.0.2.1", []byte("1"), time.Minute), nil)
+	if got := get(lockout.Handler(lo, request, served, nil), "192.0.2.1:1"); got.StatusCode != 429 || got.Header.Get("Retry-After") != "3600" {
+		t.Errorf("%s, Retry-After: %s", got.Status, got.Header.Get("Retry-After"))
+	}
 }
 
 func TestHandlerRefusesAsItIsTold(t *testing.T) { synctest.Test(t, handlerRefuses) }
@@ -183,6 +207,7 @@ func TestAddress(t *testing.T) {
 		"a header nobody is to send": {remote: "192.0.2.1:1234", forwarded: []string{"198.51.100.1"}, want: "192.0.2.1"},
 		"not from a trusted one":     {lockout.Address{Trusted: trusted}, "192.0.2.1:1234", []string{"198.51.100.1"}, "192.0.2.1"},
 		"from a trusted one":         {lockout.Address{Trusted: trusted}, "10.0.0.1:1234", []string{"198.51.100.1"}, "198.51.100.1"},
+		"trusted in IPv6 form":       {lockout.Address{Trusted: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}}, "10.0.0.1:1234", []string{"198.51.100.1"}, "198.51.100.1"},
 		"a trusted one in IPv6 form": {lockout.Address{Trusted: trusted}, "[::ffff:10.0.0.1]:1234", []string{"198.51.100.1"}, "198.51.100.1"},
 		"the client's own is not":    {lockout.Address{Trusted: trusted}, "10.0.0.1:1234", []string{"10.9.9.9, 203.0.113.9, 198.51.100.1"}, "198.51.100.1"},
 		"two proxies":                {lockout.Address{Trusted: trusted}, "10.0.0.1:1234", []string{"203.0.113.9", "198.51.100.1,10.0.0.2"}, "198.51.100.1"},

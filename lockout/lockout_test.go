@@ -328,6 +328,8 @@ func TestWrongTermsAreErrors(t *testing.T) {
 		"MaxDuration is 1ns":          {"no duration": {Duration: 2, MaxDuration: 1}},
 		"MaxDuration is 2ns":          {"no duration": {MaxDuration: 2}},
 		"Algorithm is 4":              {"no duration": {Algorithm: 4}},
+		"Duration is 438001h0m0s":     {"no duration": {Duration: 438001 * time.Hour}},
+		"MaxDuration is 438001h0m0s":  {"no duration": {Duration: 1, MaxDuration: 438001 * time.Hour}},
 		"Count is 2 in a Period of 1": {"no duration": {Count: 2, Algorithm: lockout.TokenBucket}},
 		"Period is 438001h0m0s":       {"no duration": {Period: 438001 * time.Hour}},
 	} {
