@@ -53,27 +53,48 @@ func (bo *bounds) release(items, bytes int64) {
 }
 
 const (
-	// entryCost is the memory that an item takes beside its key and value: the
-	// entry, its place in the map, and what the allocator rounds up. See
-	// TestBytesTellTheHeapInUse.
-	entryCost = 176
+	// slotCost is what an item takes of its shard's table, which is between 40 and 80 %
+	// full. See TestBytesTellTheHeapInUse.
+	slotCost = 22
 
-	// ghostCost is what eviction remembers for each item of a bounded Backend.
-	ghostCost = 40
+	// queueCost is what eviction keeps for each item of a bounded Backend: its place in
+	// a queue, and ghosts.
+	queueCost = 66
 
-	// minValueCost is what a short value counts as. It is the length of the
-	// longest counter, so that a counter needs no more room when it moves.
-	minValueCost = 20
+	// minNumberSize is what the value of an item counts as that is a number: it may
+	// become a counter, which needs so much.
+	minNumberSize = tallySize + 7
 )
 
-// cost answers the memory that an item counts as whose value takes valueSize
-// bytes. That is 0 for what core.Shared stores.
-func (bo *bounds) cost(key string, valueSize int) int64 {
-	c := entryCost + len(key) + max(valueSize, minValueCost)
+// least answers what a plain item costs at least whose value takes valueSize bytes.
+func (bo *bounds) least(key string, valueSize int) int64 {
+	return bo.beside() + int64(classSize(entrySize+len(key)+valueSize))
+}
+
+// beside answers what any item takes beside its entry.
+func (bo *bounds) beside() int64 {
 	if bo.set() {
-		c += ghostCost
+		return slotCost + queueCost
 	}
-	return int64(c)
+	return slotCost
+}
+
+// cost answers what e counts as. What core.Shared stored is 0 in it.
+func (bo *bounds) cost(e *entry) int64 {
+	size := entrySize + e.keyLen() + int(e.valueSize)
+	switch e.kind() {
+	case plain:
+		if int(e.valueSize) < minNumberSize {
+			if _, err := e.count(); err == nil {
+				size = entrySize + e.keyLen() + minNumberSize
+			}
+		}
+	case counter:
+		size += minNumberSize
+	default:
+		return bo.beside() + int64(classSize(boxedSize)+classSize(e.keyLen())+classSize(len(e.box().value)))
+	}
+	return bo.beside() + int64(classSize(size))
 }
 
 func (bo *bounds) tooLarge(cost int64) bool { return bo.maxBytes > 0 && cost > bo.maxBytes }

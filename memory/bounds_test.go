@@ -234,7 +234,7 @@ func TestRoomThatAWriteMadeIsNobodyElses(t *testing.T) {
 			t.Fatalf("eviction %d found nothing", i)
 		}
 	}
-	if w.items != 3 || w.bytes != 3*b.bounds.cost(key(0), 1) || stats(b).Items != 7 {
+	if w.items != 3 || w.bytes != 3*b.bounds.least(key(0), 0) || stats(b).Items != 7 {
 		t.Errorf("the write has room for %d items and %d bytes, and %d items are left", w.items, w.bytes, stats(b).Items)
 	}
 	if b.bounds.take(1, 0) {
@@ -251,7 +251,7 @@ func TestOneLargeItemDoesNotEmptyItsShard(t *testing.T) {
 	}
 	set(t, b, "large", make([]byte, 1<<20), 0)
 	share := int(stats(b).Items) / len(b.shards)
-	if left := len(b.shardOf("large").entries); left < share/2 {
+	if left := b.shardOf(b.hash("large")).count; left < share/2 {
 		t.Errorf("the shard is left with %d items, its share is %d", left, share)
 	}
 	audit(t, b)
@@ -283,7 +283,7 @@ func TestKeyThatComesBackGetsIntoTheMainQueue(t *testing.T) {
 		t.Fatal("the oldest is still there")
 	}
 	set(t, b, key(0), nil, 0)
-	if q := b.shards[0].entries[key(0)].queue; q != mainQueue {
+	if q := entryOf(b, key(0)).queue(); q != mainQueue {
 		t.Errorf("it came back into queue %d, want %d", q, mainQueue)
 	}
 	audit(t, b)

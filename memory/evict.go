@@ -3,7 +3,7 @@ package memory
 // The queues of S3-FIFO, and its ghosts: what is known of items that are gone.
 
 const (
-	smallQueue uint8 = iota
+	smallQueue = iota
 	mainQueue
 )
 
@@ -12,6 +12,9 @@ const (
 // main one.
 const maxReads = 3
 
+// queueBit of entry.reads is set in the main queue.
+const queueBit = 1 << 31
+
 // smallShare is which part of the entries the small queue holds: a tenth.
 const smallShare = 10
 
@@ -19,10 +22,62 @@ const smallShare = 10
 // ghosts reach back.
 const ghostRounds = 2
 
+// queue answers in which queue e lies.
+func (e *entry) queue() int { return int(e.reads.Load() / queueBit) }
+
+// A fifo is a queue that entries may also leave from the middle.
+type fifo struct {
+	places      []*entry // a circle, as long as a power of two; nil where one has left
+	first, last uint32   // numbers of the first place and of the one behind the last, which wrap around
+	count       int      // how many there are
+}
+
+func (q *fifo) at(place uint32) **entry { return &q.places[place&uint32(len(q.places)-1)] }
+
+// push puts e behind the others.
+func (q *fifo) push(e *entry) {
+	if int(q.last-q.first) == len(q.places) {
+		q.resize()
+	}
+	e.place = q.last
+	*q.at(q.last) = e
+	q.last++
+	q.count++
+}
+
+// resize closes the gaps, and makes room for as many more.
+func (q *fifo) resize() {
+	size := 8
+	for size < 2*q.count {
+		size *= 2
+	}
+	places := make([]*entry, size)
+	n := uint32(0)
+	for place := q.first; place != q.last; place++ {
+		if e := *q.at(place); e != nil {
+			places[n], e.place = e, n
+			n++
+		}
+	}
+	q.places, q.first, q.last = places, 0, n
+}
+
+// front answers the first entry; there is one.
+func (q *fifo) front() *entry {
+	for *q.at(q.first) == nil {
+		q.first++
+	}
+	return *q.at(q.first)
+}
+
+func (q *fifo) remove(e *entry) {
+	*q.at(e.place) = nil
+	q.count--
+}
+
 // queues are those of one shard. The shard's lock guards them.
 type queues struct {
-	rings  [2]ring
-	sizes  [2]int
+	fifos  [2]fifo
 	ghosts ghosts
 }
 
@@ -33,45 +88,47 @@ func (q *queues) enqueue(e *entry, hash uint64) {
 	if q.ghosts.take(hash) {
 		queue = mainQueue
 	}
-	q.push(e, queue)
+	q.push(e, queue, 0)
 }
 
-func (q *queues) push(e *entry, queue uint8) {
-	e.queue = queue
-	q.rings[queue].push(e, inQueue)
-	q.sizes[queue]++
+func (q *queues) push(e *entry, queue int, reads uint32) {
+	e.reads.Store(uint32(queue)*queueBit + reads)
+	q.fifos[queue].push(e)
 }
 
-func (q *queues) remove(e *entry) {
-	q.rings[e.queue].remove(e, inQueue)
-	q.sizes[e.queue]--
+func (q *queues) remove(e *entry) { q.fifos[e.queue()].remove(e) }
+
+// replace gives e the place of old, and its reads.
+func (q *queues) replace(old, e *entry) {
+	e.place = old.place
+	e.reads.Store(old.reads.Load())
+	*q.fifos[old.queue()].at(old.place) = e
 }
 
 // victim answers the entry that is to go, or nil if there is none. On the way it
 // moves those that were read since it last came past.
 func (q *queues) victim() *entry {
 	for {
-		small, main := q.sizes[smallQueue], q.sizes[mainQueue]
-		switch {
-		case small+main == 0:
+		small, main := q.fifos[smallQueue].count, q.fifos[mainQueue].count
+		if small+main == 0 {
 			return nil
-		case main == 0 || small*smallShare >= small+main:
-			e := q.rings[smallQueue].first
-			if e.reads == 0 {
-				return e
-			}
-			q.remove(e)
-			e.reads = 0
-			q.push(e, mainQueue)
-		default:
-			e := q.rings[mainQueue].first
-			if e.reads == 0 {
-				return e
-			}
-			q.remove(e)
-			e.reads--
-			q.push(e, mainQueue)
 		}
+		from := mainQueue
+		if main == 0 || small*smallShare >= small+main {
+			from = smallQueue
+		}
+		e := q.fifos[from].front()
+		reads := e.reads.Load() &^ queueBit
+		if reads == 0 {
+			return e
+		}
+		q.fifos[from].remove(e)
+		if from == smallQueue {
+			reads = 0
+		} else {
+			reads--
+		}
+		q.push(e, mainQueue, reads)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,45 +20,52 @@ func audit(t *testing.T, b *Backend) {
 	for i := range b.shards {
 		sh := &b.shards[i]
 		sh.mu.Lock()
-		items += int64(len(sh.entries))
-		bytes += sh.bytes
+		table := sh.table.Load()
+		count := 0
 		var cost int64
-		due := 0
-		for key, e := range sh.entries {
-			cost += e.cost
-			if e.key != key || b.shardOf(key) != sh {
-				t.Errorf("entry of %q lies under %q, in shard %d", e.key, key, i)
+		for s, e := range table.all {
+			key := e.key()
+			hash := b.hash(key)
+			count++
+			cost += b.bounds.cost(e)
+			if b.shardOf(hash) != sh || e.hash != homeOf(hash) || table.slotOf(e) != s || table.find(hash, key) != e {
+				t.Errorf("%q is not found where it lies, in shard %d", key, i)
 			}
-			if e.deadline != 0 {
-				due++
-				tick := e.deadline / b.interval
-				near, far := int32(tick%b.buckets), int32(b.buckets+tick/b.buckets%farRounds)
-				if e.bucket != near && e.bucket != far {
-					t.Errorf("%q lies in bucket %d, want %d or %d", key, e.bucket, near, far)
+			due := int64(table.due[s]) - 1
+			if deadline := e.deadline.Load(); deadline != 0 {
+				tick := deadline / b.interval
+				if due != tick%b.buckets && due != b.buckets+tick/b.buckets%farRounds {
+					t.Errorf("%q lies in bucket %d, of a deadline at tick %d", key, due, tick)
+				}
+			} else if due != -1 {
+				t.Errorf("%q, which is for ever, lies in bucket %d", key, due)
+			}
+			if b.bounds.set() && *sh.fifos[e.queue()].at(e.place) != e {
+				t.Errorf("%q is not in its place of queue %d", key, e.queue())
+			}
+		}
+		items, bytes = items+int64(count), bytes+cost
+		if cost != sh.bytes || count != sh.count {
+			t.Errorf("shard %d: %d entries, %d bytes; there are %d that cost %d", i, sh.count, sh.bytes, count, cost)
+		}
+		auditPast(t, table)
+		queued := 0
+		for queue, q := range sh.fifos {
+			n := 0
+			for place := q.first; place != q.last; place++ {
+				if *q.at(place) != nil {
+					n++
 				}
 			}
-		}
-		if cost != sh.bytes {
-			t.Errorf("shard %d: %d bytes, its entries cost %d", i, sh.bytes, cost)
-		}
-		for bucket, r := range sh.buckets {
-			due -= length(t, sh, r, inBucket, func(e *entry) bool { return e.bucket == int32(bucket) && e.deadline != 0 })
-		}
-		if due != 0 {
-			t.Errorf("shard %d: %d entries with a deadline more than lie in buckets", i, due)
-		}
-		queued := 0
-		for queue, r := range sh.rings {
-			n := length(t, sh, r, inQueue, func(e *entry) bool { return e.queue == uint8(queue) })
-			if n != sh.sizes[queue] {
-				t.Errorf("shard %d: queue %d holds %d, and says %d", i, queue, n, sh.sizes[queue])
+			if n != q.count {
+				t.Errorf("shard %d: queue %d holds %d, and says %d", i, queue, n, q.count)
 			}
 			queued += n
 		}
-		if b.bounds.set() && queued != len(sh.entries) {
-			t.Errorf("shard %d: %d entries are queued, of %d", i, queued, len(sh.entries))
+		if b.bounds.set() && queued != sh.count {
+			t.Errorf("shard %d: %d entries are queued, of %d", i, queued, sh.count)
 		}
-		n, most := len(sh.ghosts.order), ghostRounds*int(max(b.bounds.maxItems, b.bounds.maxBytes/entryCost))
+		n, most := len(sh.ghosts.order), ghostRounds*int(max(b.bounds.maxItems, b.bounds.maxBytes/slotCost))
 		if n > most || len(sh.ghosts.known) > n {
 			t.Errorf("shard %d: %d ghosts of which %d are known, at most %d", i, n, len(sh.ghosts.known), most)
 		}
@@ -74,23 +82,28 @@ func audit(t *testing.T, b *Backend) {
 	}
 }
 
-// length walks along a ring in both directions.
-func length(t *testing.T, sh *shard, r ring, kind int, belongs func(e *entry) bool) int {
+// auditPast says that each bucket knows how many entries went past it, and that slots
+// without an entry have nothing else.
+func auditPast(t *testing.T, table *table) {
 	t.Helper()
-	if r.first == nil {
-		return 0
+	went := make([]int, len(table.buckets))
+	mask := len(table.buckets) - 1
+	for s, e := range table.all {
+		for i := int(e.hash) & mask; i != int(s/slots); i = (i + 1) & mask {
+			went[i]++
+		}
 	}
-	n := 0
-	for e := r.first; ; e = e.links[kind].next {
-		n++
-		if e.links[kind].next.links[kind].prev != e {
-			t.Fatalf("%q: what comes next does not come from there", e.key)
+	for i := range table.buckets {
+		b := &table.buckets[i]
+		have := b.tags.Load()
+		if n := int(have >> past); n != went[i] && n != 255 {
+			t.Errorf("%d entries went past bucket %d, which says %d", went[i], i, n)
 		}
-		if sh.entries[e.key] != e || !belongs(e) {
-			t.Errorf("%q lies in a ring in which it does not belong", e.key)
-		}
-		if e.links[kind].next == r.first {
-			return n
+		for j := range b.entries {
+			tagged, there := have>>(8*j)&0xff != 0, b.entries[j].Load() != nil
+			if tagged != there || !there && table.due != nil && table.due[i*slots+j] != 0 {
+				t.Errorf("slot %d of bucket %d: tag %v, entry %v, due %d", j, i, tagged, there, table.due[i*slots+j])
+			}
 		}
 	}
 }
@@ -121,11 +134,10 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 	b := New(&Options{MaxItems: 10, BucketInterval: time.Hour}) // one shard
 	sh := &b.shards[0]
 	for i, key := range []string{"k1", "k2", "k3"} {
-		c := b.bounds.cost(key, 0)
-		b.bounds.take(1, c)
-		e := &entry{key: key, value: cloneValue(nil), cost: c}
-		sh.insert(e)
-		sh.setDeadline(e, int64(i+1), 0)
+		hash := b.hash(key)
+		e := newEntry(homeOf(hash), key, nil, 0)
+		b.bounds.take(1, b.bounds.cost(e))
+		sh.setDeadline(sh.insert(e, hash), e, int64(i+1), 0)
 	}
 	for _, c := range []struct {
 		now, budget int64
@@ -136,19 +148,19 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 		{0, 10, 0, true, []string{"k1", "k2", "k3"}},
 		{1, 10, 1, true, []string{"k2", "k3"}},
 		{1, 10, 0, true, []string{"k2", "k3"}},
-		{9, 1, 1, false, []string{"k3"}},
-		{9, 1, 1, true, nil},
+		{9, 2, 1, false, []string{"k3"}},
+		{9, 2, 1, true, nil},
 		{9, 10, 0, true, nil},
 	} {
-		dropped, all := sh.sweep(0, c.now, int(c.budget))
-		if dropped != c.dropped || all != c.all {
+		dropped, all := sh.sweep(0, 1, c.now, int(c.budget))
+		if dropped--; dropped != c.dropped || all != c.all { // to look counts as one
 			t.Errorf("at %d the sweep dropped %d, and %v says whether it saw all; want %d, %v", c.now, dropped, all, c.dropped, c.all)
 		}
-		if len(sh.entries) != len(c.left) {
-			t.Errorf("at %d there are %d entries, want %q", c.now, len(sh.entries), c.left)
+		if sh.count != len(c.left) {
+			t.Errorf("at %d there are %d entries, want %q", c.now, sh.count, c.left)
 		}
 		for _, key := range c.left {
-			if sh.entries[key] == nil {
+			if sh.table.Load().find(b.hash(key), key) == nil {
 				t.Errorf("at %d %q is gone", c.now, key)
 			}
 		}
@@ -156,12 +168,20 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 	}
 }
 
+// entryOf answers the entry under key, or nil.
+func entryOf(b *Backend, key string) *entry {
+	hash := b.hash(key)
+	return b.shardOf(hash).table.Load().find(hash, key)
+}
+
 func TestKeyIsNotKeptAsPartOfALargerString(t *testing.T) {
 	b := New(nil)
 	page := strings.Repeat("x", 1000) + "key"
-	set(t, b, page[1000:], nil, 0)
-	if e := b.shardOf("key").entries["key"]; unsafe.StringData(e.key) == unsafe.StringData(page[1000:]) {
-		t.Error("the entry's key keeps all of the string that it was cut from")
+	for _, size := range []int{0, maxPlain + 1} {
+		set(t, b, page[1000:], make([]byte, size), 0)
+		if e := entryOf(b, "key"); unsafe.StringData(e.key()) == unsafe.StringData(page[1000:]) {
+			t.Error("the entry's key keeps all of the string that it was cut from")
+		}
 	}
 }
 
@@ -229,4 +249,12 @@ func FuzzBackend(f *testing.F) {
 		}
 		audit(t, b)
 	})
+}
+
+func TestClassSizeIsTheAllocators(t *testing.T) {
+	for n := 1; n < 100_000; n += 1 + n/50 {
+		if got, want := classSize(n), cap(slices.Grow([]byte(nil), n)); got != want {
+			t.Errorf("%d bytes take %d, want %d", n, got, want)
+		}
+	}
 }

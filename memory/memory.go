@@ -64,7 +64,7 @@ const (
 // A Backend keeps items in the memory of this process. It may be used by many
 // goroutines at once.
 type Backend struct {
-	epoch  time.Time // what times are counted from
+	clock
 	seed   maphash.Seed
 	shards []shard // as many as a power of two
 	bounds bounds
@@ -84,11 +84,11 @@ func New(opts *Options) *Backend {
 		o.BucketInterval = defaultInterval
 	}
 	b := &Backend{
-		epoch:  time.Now(),
 		seed:   maphash.MakeSeed(),
 		shards: make([]shard, shardCount(o)),
 		bounds: bounds{maxItems: int64(max(o.MaxItems, 0)), maxBytes: max(o.MaxBytes, 0)},
 	}
+	b.clock.init()
 	b.sweeper.buckets = int64(min(o.Buckets, maxBuckets))
 	b.sweeper.interval = int64(max(o.BucketInterval, minInterval))
 	for i := range b.shards {
@@ -109,14 +109,11 @@ func shardCount(o Options) int {
 	return n
 }
 
-// now answers the time, in nanoseconds since b was made.
-func (b *Backend) now() int64 { return int64(time.Since(b.epoch)) }
-
 func (b *Backend) hash(key string) uint64 { return maphash.String(b.seed, key) }
 
-// shardOf answers the shard in which key lies.
-func (b *Backend) shardOf(key string) *shard {
-	return &b.shards[b.hash(key)&uint64(len(b.shards)-1)]
+// shardOf answers the shard in which the key of that hash lies.
+func (b *Backend) shardOf(hash uint64) *shard {
+	return &b.shards[hash&uint64(len(b.shards)-1)]
 }
 
 // Stats answers what the Backend holds and has seen.
@@ -125,10 +122,10 @@ func (b *Backend) Stats(context.Context) (core.Stats, error) {
 	for i := range b.shards {
 		sh := &b.shards[i]
 		sh.mu.Lock()
-		sum.Items += uint64(len(sh.entries))
+		sum.Items += uint64(sh.count)
 		sum.Bytes += uint64(sh.bytes)
-		sum.Hits += sh.hits
-		sum.Misses += sh.misses
+		sum.Hits += sh.hits.Load()
+		sum.Misses += sh.misses.Load()
 		sum.Evictions += sh.evictions
 		sum.Expirations += sh.expirations
 		sh.mu.Unlock()
@@ -144,7 +141,7 @@ func (b *Backend) Flush(context.Context) error {
 	for i := range b.shards {
 		sh := &b.shards[i]
 		sh.mu.Lock()
-		b.bounds.release(int64(len(sh.entries)), sh.bytes)
+		b.bounds.release(int64(sh.count), sh.bytes)
 		sh.reset()
 		sh.mu.Unlock()
 	}
@@ -152,4 +149,7 @@ func (b *Backend) Flush(context.Context) error {
 }
 
 // Close lets go of everything.
-func (b *Backend) Close() error { return b.Flush(context.Background()) }
+func (b *Backend) Close() error {
+	b.clock.close()
+	return b.Flush(context.Background())
+}

@@ -1,85 +1,134 @@
 package memory
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
-// A shard is a part of the keys, with all that belongs to them.
+// A shard is a part of the keys, with all that belongs to them. Reads that find what
+// they look for take no lock.
 type shard struct {
 	owner *Backend
+	table atomic.Pointer[table] // written under mu
 
-	mu      sync.Mutex        // guards all below, and the entries
-	entries map[string]*entry // by key
-	peak    int               // how many entries there were since the map was made
-	buckets []ring            // of what has a deadline, both rows; nil until something has
-	queues                    // only with a bound
-	bytes   int64             // what the entries cost
+	_ [48]byte // keeps what readers look at apart from what writers change
 
-	hits, misses, evictions, expirations uint64
+	mu     sync.Mutex // guards all below, and writes of the table
+	count  int        // how many entries there are
+	queues            // only with a bound
+	bytes  int64      // what the entries cost
 
-	_ [64]byte // keeps the lock of the next shard out of this one's cache line
+	evictions, expirations uint64
+
+	hits, misses atomic.Uint64 // also without the lock
+
+	_ [64]byte
 }
 
 // reset forgets all entries. What has been counted stays.
 func (sh *shard) reset() {
-	sh.entries, sh.peak = map[string]*entry{}, 0
-	sh.buckets = nil
+	sh.table.Store(noTable)
+	sh.count = 0
 	sh.queues = queues{}
 	sh.bytes = 0
 }
 
-// live answers the entry under key, or nil. An expired one it drops.
-func (sh *shard) live(key string, now int64) *entry {
-	e := sh.entries[key]
+// get answers the entry under key, or nil, without the lock. An expired one it drops.
+func (sh *shard) get(hash uint64, key string) *entry {
+	e := sh.table.Load().find(hash, key)
+	if e == nil {
+		return nil
+	}
+	if deadline := e.deadline.Load(); deadline != 0 && sh.owner.passed(deadline) {
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		return sh.live(hash, key, sh.owner.now())
+	}
+	return e
+}
+
+// read is get for a verb that counts as a hit or a miss.
+func (sh *shard) read(hash uint64, key string) *entry {
+	e := sh.get(hash, key)
+	if e == nil {
+		sh.misses.Add(1)
+		return nil
+	}
+	sh.hits.Add(1)
+	sh.use(e)
+	return e
+}
+
+// live is get under the lock.
+func (sh *shard) live(hash uint64, key string, now int64) *entry {
+	e := sh.table.Load().find(hash, key)
 	if e == nil || sh.dropExpired(e, now) {
 		return nil
 	}
 	return e
 }
 
-// read is live for a verb that counts as a hit or a miss. It looks at the clock
-// only if it must.
-func (sh *shard) read(key string) *entry {
-	e := sh.entries[key]
-	if e == nil || e.deadline != 0 && sh.dropExpired(e, sh.owner.now()) {
-		sh.misses++
-		return nil
-	}
-	sh.hits++
-	sh.use(e)
-	return e
-}
-
 // use notes that e was of use, for eviction to know.
 func (sh *shard) use(e *entry) {
-	if sh.owner.bounds.set() && e.reads < maxReads {
-		e.reads++
+	if !sh.owner.bounds.set() {
+		return
+	}
+	// That two who read at once count as one does no harm.
+	if reads := e.reads.Load(); reads&^queueBit < maxReads {
+		e.reads.CompareAndSwap(reads, reads+1)
 	}
 }
 
 // insert puts e, for which room has been taken, into the shard.
-func (sh *shard) insert(e *entry) {
-	sh.entries[e.key] = e
-	sh.peak = max(sh.peak, len(sh.entries))
-	sh.bytes += e.cost
-	if sh.owner.bounds.set() {
-		sh.queues.enqueue(e, sh.owner.hash(e.key))
+func (sh *shard) insert(e *entry, hash uint64) slot {
+	t := sh.table.Load()
+	if t == noTable {
+		t = newTable(1)
+		sh.table.Store(t)
+	} else if !fits(sh.count+1, len(t.buckets)) {
+		t = t.resized(2 * len(t.buckets))
+		sh.table.Store(t)
 	}
+	sh.count++
+	sh.bytes += sh.owner.bounds.cost(e)
+	if sh.owner.bounds.set() {
+		sh.queues.enqueue(e, hash)
+	}
+	return t.insert(e, tagOf(hash))
+}
+
+// replace puts e in the place of old, which has the same key.
+func (sh *shard) replace(old, e *entry) slot {
+	t := sh.table.Load()
+	sh.bytes += sh.owner.bounds.cost(e) - sh.owner.bounds.cost(old)
+	if sh.owner.bounds.set() {
+		sh.queues.replace(old, e)
+	}
+	s := t.slotOf(old)
+	t.replace(s, e)
+	return s
 }
 
 // remove takes e out of the shard, and leaves its room taken.
 func (sh *shard) remove(e *entry) {
-	delete(sh.entries, e.key)
-	sh.setDeadline(e, 0, 0)
+	t := sh.table.Load()
+	t.remove(t.slotOf(e), e.hash)
 	if sh.owner.bounds.set() {
 		sh.queues.remove(e)
 	}
-	sh.bytes -= e.cost
-	sh.shrink()
+	sh.count--
+	sh.bytes -= sh.owner.bounds.cost(e)
+	// Each entry that a smaller table is made of stands for seven that went.
+	if n := len(t.buckets); n > 256 && fits(8*sh.count, n) {
+		sh.table.Store(t.resized(n / 4))
+		sh.queues.ghosts = ghosts{}
+	}
 }
 
 // drop takes e out of the shard and gives its room back.
 func (sh *shard) drop(e *entry) {
 	sh.remove(e)
-	sh.owner.bounds.release(1, e.cost)
+	sh.owner.bounds.release(1, sh.owner.bounds.cost(e))
 }
 
 // evict drops the entry that eviction chooses, leaves its room to w, and answers
@@ -89,55 +138,36 @@ func (sh *shard) evict(w *write) bool {
 	if e == nil {
 		return false
 	}
-	if e.deadline != 0 && e.expired(sh.owner.now()) {
+	if e.expired(sh.owner.now()) {
 		sh.expirations++
 	} else {
 		sh.evictions++
-		if e.queue == smallQueue {
-			sh.queues.ghosts.add(sh.owner.hash(e.key), ghostRounds*len(sh.entries))
+		if e.queue() == smallQueue {
+			sh.queues.ghosts.add(sh.owner.hash(e.key()), ghostRounds*sh.count)
 		}
 	}
 	sh.remove(e)
-	w.items, w.bytes = w.items+1, w.bytes+e.cost
+	w.items, w.bytes = w.items+1, w.bytes+sh.owner.bounds.cost(e)
 	return true
 }
 
-// shrink makes a smaller map once few of its entries are left, for a map never
-// gets smaller by itself. Each entry that it moves stands for seven that went.
-func (sh *shard) shrink() {
-	const small, part = 1024, 8
-	if sh.peak <= small || len(sh.entries) > sh.peak/part {
-		return
+// setDeadline says when e, which lies at s, expires, and puts it into the bucket for
+// that.
+func (sh *shard) setDeadline(s slot, e *entry, deadline, now int64) {
+	e.deadline.Store(deadline)
+	t := sh.table.Load()
+	t.due[s] = 0
+	if deadline != 0 {
+		t.due[s] = 1 + uint16(sh.owner.bucketOf(deadline, now))
 	}
-	entries := make(map[string]*entry, len(sh.entries))
-	for key, e := range sh.entries {
-		entries[key] = e
-	}
-	sh.entries, sh.peak = entries, len(entries)
-	sh.queues.ghosts = ghosts{}
 }
 
-// setDeadline says when e expires and puts it into the bucket for that.
-func (sh *shard) setDeadline(e *entry, deadline, now int64) {
-	if e.deadline != 0 {
-		sh.buckets[e.bucket].remove(e, inBucket)
+// dropExpired drops e if its time is over.
+func (sh *shard) dropExpired(e *entry, now int64) bool {
+	if !e.expired(now) {
+		return false
 	}
-	e.deadline = deadline
-	if deadline == 0 {
-		return
-	}
-	if sh.buckets == nil {
-		sh.buckets = make([]ring, sh.owner.buckets+farRounds)
-	}
-	e.bucket = sh.owner.bucketOf(deadline, now)
-	sh.buckets[e.bucket].push(e, inBucket)
-}
-
-// setCount makes e a counter that stands at n.
-func (sh *shard) setCount(e *entry, n uint64) {
-	e.number, e.counter, e.value = n, true, nil
-	c := sh.owner.bounds.cost(e.key, 0)
-	sh.bytes += c - e.cost
-	sh.owner.bounds.release(0, e.cost-c)
-	e.cost = c
+	sh.drop(e)
+	sh.expirations++
+	return true
 }

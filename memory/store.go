@@ -2,30 +2,42 @@ package memory
 
 import (
 	"runtime"
-	"strings"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
 
 // A write is a store that is under way.
 type write struct {
-	mode   core.Mode
-	item   core.Item    // its Value the shard's own
-	shared *sharedValue // in the place of Value, from StoreShared
-	cost   int64
+	mode  core.Mode
+	hash  uint64
+	key   string
+	token any
+	ttl   time.Duration
+	entry *entry // what is to be stored; nil for CompareAndDelete
+	cost  int64
 
 	// What was evicted for this write: it is still counted as held, so that
 	// nobody else takes the room.
 	items, bytes int64
 }
 
-func (b *Backend) store(mode core.Mode, item core.Item, shared *sharedValue) error {
-	b.sweep(b.now())
-	sh := b.shardOf(item.Key)
-	w := write{mode: mode, item: item, shared: shared}
+// store stores item, or for isShared value.
+func (b *Backend) store(mode core.Mode, item core.Item, value any, isShared bool) error {
+	b.sweep(b.about())
+	hash := b.hash(item.Key)
+	sh := b.shardOf(hash)
+	w := write{mode: mode, hash: hash, key: item.Key, token: item.Token, ttl: item.TTL}
 	if mode != core.CompareAndDelete {
-		if err := sh.prepare(&w); err != nil {
+		if isShared {
+			box := newBoxed(homeOf(hash), item.Key, shared, item.Flags)
+			box.shared = value
+			w.entry = &box.entry
+		} else if err := sh.prepare(&w, &item); err != nil {
 			return err
+		}
+		if w.cost = b.bounds.cost(w.entry); b.bounds.tooLarge(w.cost) {
+			return errTooLarge(w.cost, b.bounds.maxBytes)
 		}
 	}
 	done, err := sh.try(&w)
@@ -35,29 +47,23 @@ func (b *Backend) store(mode core.Mode, item core.Item, shared *sharedValue) err
 	return err
 }
 
-// prepare copies the value that w is to store and reckons its cost.
-func (sh *shard) prepare(w *write) error {
+// prepare makes the entry that w is to store.
+func (sh *shard) prepare(w *write, item *core.Item) error {
 	bounds := &sh.owner.bounds
-	if w.cost = bounds.cost(w.item.Key, len(w.item.Value)); bounds.tooLarge(w.cost) {
-		return errTooLarge(w.cost, bounds.maxBytes)
-	}
-	if w.shared != nil {
-		return nil
+	if c := bounds.least(item.Key, len(item.Value)); bounds.tooLarge(c) {
+		return errTooLarge(c, bounds.maxBytes)
 	}
 	// A lock that is taken makes many an Add fail: then the copy would be for
 	// nothing. Whether the condition still holds, try finds out.
 	if w.mode != core.Set {
 		sh.mu.Lock()
-		err := admit(w.mode, sh.live(w.item.Key, sh.owner.now()), w.item.Token)
+		err := admit(w.mode, sh.live(w.hash, w.key, sh.owner.now()), w.token)
 		sh.mu.Unlock()
 		if err != nil {
 			return err
 		}
 	}
-	w.item.Value = cloneValue(w.item.Value)
-	if w.cost = bounds.cost(w.item.Key, cap(w.item.Value)); bounds.tooLarge(w.cost) {
-		return errTooLarge(w.cost, bounds.maxBytes)
-	}
+	w.entry = newEntry(homeOf(w.hash), item.Key, item.Value, item.Flags)
 	return nil
 }
 
@@ -67,27 +73,27 @@ func (sh *shard) try(w *write) (done bool, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := sh.owner.now()
-	e := sh.live(w.item.Key, now)
-	if err := admit(w.mode, e, w.item.Token); err != nil {
+	old := sh.live(w.hash, w.key, now)
+	if err := admit(w.mode, old, w.token); err != nil {
 		return true, err
 	}
 	if w.mode == core.CompareAndDelete {
-		sh.drop(e)
+		sh.drop(old)
 		return true, nil
 	}
-	if sh.owner.bounds.set() && !sh.makeRoom(e, w) {
+	if sh.owner.bounds.set() && !sh.makeRoom(old, w) {
 		return false, nil
 	}
-	if e == nil {
-		e = &entry{key: strings.Clone(w.item.Key), cost: w.cost}
-		sh.insert(e)
+	e, end := w.entry, deadline(now, w.ttl)
+	e.deadline.Store(end)
+	var s slot
+	if old == nil {
+		s = sh.insert(e, w.hash)
 	} else {
-		sh.bytes += w.cost - e.cost
-		e.cost = w.cost
+		s = sh.replace(old, e)
 		sh.use(e)
 	}
-	e.value, e.shared, e.counter, e.flags = w.item.Value, w.shared, false, w.item.Flags
-	sh.setDeadline(e, deadline(now, w.item.TTL), now)
+	sh.setDeadline(s, e, end, now)
 	return true, nil
 }
 
@@ -114,15 +120,16 @@ func admit(mode core.Mode, e *entry, token any) error {
 func (sh *shard) makeRoom(e *entry, w *write) bool {
 	items, bytes := int64(1), w.cost
 	if e != nil {
-		items, bytes = 0, w.cost-e.cost
+		items, bytes = 0, w.cost-sh.owner.bounds.cost(e)
 	}
 	bounds := &sh.owner.bounds
 	if bounds.take(items-w.items, bytes-w.bytes) {
 		return true
 	}
 	if e != nil {
+		queue, reads := e.queue(), e.reads.Load()&^queueBit
 		sh.queues.remove(e)
-		defer sh.queues.push(e, e.queue)
+		defer sh.queues.push(e, queue, reads)
 	}
 	for sh.hasItsShare(w) && sh.evict(w) {
 		if bounds.take(items-w.items, bytes-w.bytes) {
@@ -137,7 +144,7 @@ func (sh *shard) makeRoom(e *entry, w *write) bool {
 // holds.
 func (sh *shard) hasItsShare(w *write) bool {
 	bounds, n := &sh.owner.bounds, int64(len(sh.owner.shards))
-	own, all := int64(len(sh.entries)), bounds.items.Load()-w.items
+	own, all := int64(sh.count), bounds.items.Load()-w.items
 	if bounds.maxBytes > 0 {
 		own, all = sh.bytes, bounds.bytes.Load()-w.bytes
 	}

@@ -10,11 +10,12 @@ import (
 // A sweeper finds the expired items that nobody reads. Time is cut into ticks of
 // one interval each, and as many ticks as there are buckets are a round.
 //
-// Each shard has two rows of buckets. What expires within the next round lies in
-// the bucket of its tick, which is looked through when the tick is over. What
-// expires later lies in the bucket of its round, of which there are farRounds;
-// when its round has begun it moves to the bucket of its tick. An item is thus
-// looked at a few times in its life, however long that is.
+// There are two rows of buckets. What expires within the next round lies in the bucket
+// of its tick, which is looked through when the tick is over. What expires later lies in
+// the bucket of its round, of which there are farRounds; when its round has begun it
+// moves to the bucket of its tick. An item is thus looked at a few times in its life,
+// however long that is. A bucket is a number beside the item's slot in its table, so
+// that to look through one is to look along these numbers.
 type sweeper struct {
 	buckets  int64 // how many, in the first row
 	interval int64 // in nanoseconds
@@ -22,8 +23,8 @@ type sweeper struct {
 	next atomic.Int64 // the tick that is to be swept; written under mu
 
 	mu    sync.Mutex // held by the one who sweeps
+	until int64      // the tick behind the last that is being swept, or next where none is; guarded by mu
 	shard int        // in which shard to go on; guarded by mu
-	round int64      // the last one whose items have moved; guarded by mu
 }
 
 // farRounds is how many buckets the second row has. An item that expires more
@@ -31,9 +32,12 @@ type sweeper struct {
 const farRounds = 64
 
 // sweepBudget is how many items one store moves or drops for the sweeper before
-// it leaves the rest to those that follow. A shard in which there is nothing to
-// do counts as one.
-const sweepBudget = 1000
+// it leaves the rest to those that follow. To look along a shard's slots counts as one
+// for each slotsPerItem, at least one.
+const (
+	sweepBudget  = 1000
+	slotsPerItem = 64
+)
 
 // deadline answers when an item stored now for ttl expires.
 func deadline(now int64, ttl time.Duration) int64 {
@@ -63,86 +67,64 @@ func (b *Backend) sweep(now int64) {
 		return
 	}
 	defer b.sweeper.mu.Unlock()
-	tick := b.next.Load()
-	// Of rounds that went by unswept the last will do: it sees every bucket.
-	tick += (current - tick - 1) / b.buckets * b.buckets
-	for budget := sweepBudget; tick < current && budget > 0; {
-		done, all := b.shards[b.shard].sweep(tick, now, budget)
-		budget -= 1 + done
+	for budget := sweepBudget; budget > 0; {
+		next := b.next.Load()
+		if b.until <= next {
+			if b.until = current; b.until <= next {
+				return
+			}
+		}
+		done, all := b.shards[b.shard].sweep(next, b.until, now, budget)
+		budget -= done
 		if !all {
-			break
+			return
 		}
 		if b.shard++; b.shard == len(b.shards) {
 			b.shard = 0
-			if tick%b.buckets == 0 {
-				b.round = tick / b.buckets
-			}
-			tick++
+			b.next.Store(b.until)
 		}
 	}
-	b.next.Store(tick)
 }
 
-// sweep drops what expired in the tick. If the tick is the first of its round, it
-// first spreads the items of the round. It answers how many items it moved or
-// dropped, and false if the budget ended it.
-func (sh *shard) sweep(tick, now int64, budget int) (done int, all bool) {
+// sweep drops what expired in the ticks from first to before last, and spreads the items
+// of the rounds that began in them. It answers what that counts as, and false if the
+// budget ended it.
+func (sh *shard) sweep(first, last, now int64, budget int) (done int, all bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.buckets == nil {
-		return 0, true
-	}
 	b := sh.owner
-	if round := tick / b.buckets; tick%b.buckets == 0 {
-		for r := max(b.round+1, round-farRounds+1); r <= round; r++ {
-			n, all := sh.buckets[b.buckets+r%farRounds].sift(budget-done, func(e *entry) bool {
-				return sh.dropExpired(e, now) || sh.bringNear(e, now)
-			})
-			if done += n; !all {
-				return done, false
-			}
-		}
-	}
-	n, all := sh.buckets[tick%b.buckets].sift(budget-done, func(e *entry) bool { return sh.dropExpired(e, now) })
-	return done + n, all
-}
-
-// dropExpired drops e if its time is over.
-func (sh *shard) dropExpired(e *entry, now int64) bool {
-	if !e.expired(now) {
-		return false
-	}
-	sh.drop(e)
-	sh.expirations++
-	return true
-}
-
-// bringNear moves e to the bucket of its tick, if the tick is near by now.
-func (sh *shard) bringNear(e *entry, now int64) bool {
-	if int64(sh.owner.bucketOf(e.deadline, now)) >= sh.owner.buckets {
-		return false
-	}
-	sh.setDeadline(e, e.deadline, now)
-	return true
-}
-
-// sift offers the entries of a bucket to take, which answers whether it took the
-// entry out. It ends when it has seen all, or when budget were taken: then it
-// answers false.
-func (r *ring) sift(budget int, take func(e *entry) bool) (taken int, all bool) {
-	var stays *entry // the first that was left
-	for e := r.first; e != nil && e != stays; e = r.first {
-		if taken == budget {
-			return taken, false
-		}
-		if take(e) {
-			taken++
+	t := sh.table.Load()
+	done = min(1+len(t.due)/slotsPerItem, budget/2)
+	// Of ticks and rounds what comes a whole turn later lies in the same bucket.
+	firstRound := (first + b.buckets - 1) / b.buckets
+	rounds := (last-1)/b.buckets - firstRound + 1
+	for s, due := range t.due {
+		if due == 0 {
 			continue
 		}
-		if stays == nil {
-			stays = e
+		bucket := int64(due) - 1
+		if bucket < b.buckets {
+			if turn(bucket-first, b.buckets) >= last-first || !t.at(slot(s)).expired(now) {
+				continue
+			}
+		} else if turn(bucket-b.buckets-firstRound, farRounds) >= rounds {
+			continue
 		}
-		r.first = e.links[inBucket].next
+		if done >= budget {
+			return done, false
+		}
+		if e := t.at(slot(s)); sh.dropExpired(e, now) {
+			done++
+		} else if bucket := b.bucketOf(e.deadline.Load(), now); int64(bucket) < b.buckets {
+			t.due[s] = 1 + uint16(bucket)
+			done++
+		}
+		if sh.table.Load() != t { // it got smaller
+			return done, false
+		}
 	}
-	return taken, true
+	return done, true
 }
+
+// turn answers n as a place on a circle of that many.
+func turn(n, many int64) int64 { return (n%many + many) % many }

@@ -101,7 +101,9 @@ func TestItemsThatLiveLongLieInTheFarRow(t *testing.T) {
 	round := time.Duration(b.buckets * b.interval)
 	for ttl, far := range map[time.Duration]bool{time.Second: false, round - time.Minute: false, round + time.Minute: true, 1000 * round: true} {
 		set(t, b, "k", nil, ttl)
-		if bucket := b.shardOf("k").entries["k"].bucket; (int64(bucket) >= b.buckets) != far {
+		hash := b.hash("k")
+		table := b.shardOf(hash).table.Load()
+		if bucket := table.due[table.slotOf(table.find(hash, "k"))] - 1; (int64(bucket) >= b.buckets) != far {
 			t.Errorf("an item for %v lies in bucket %d of %d; far: want %v", ttl, bucket, b.buckets, far)
 		}
 		audit(t, b)
@@ -142,8 +144,8 @@ func TestMapGetsSmallerOnceItsItemsAreGone(t *testing.T) {
 			set(t, b, "k", nil, 0)
 		}
 		for i := range b.shards {
-			if sh := &b.shards[i]; sh.peak > 1024 {
-				t.Fatalf("shard %d holds %d items in a map made for %d", i, len(sh.entries), sh.peak)
+			if sh := &b.shards[i]; len(sh.table.Load().buckets) > 256 {
+				t.Fatalf("shard %d holds %d items in a table of %d buckets", i, sh.count, len(sh.table.Load().buckets))
 			}
 		}
 		audit(t, b)
@@ -233,16 +235,20 @@ func TestBytesTellTheHeapInUse(t *testing.T) {
 	for name, opts := range map[string]*Options{"no bound": nil, "bounded": {MaxBytes: 16 << 20}} {
 		for _, size := range []int{0, 10, 100, 1000, 10000, 33000} {
 			n := 200000 / (1 + size/500)
+			if opts != nil {
+				n *= 3 // so that there are as many ghosts as there may be
+			}
 			before := heap()
 			b := New(opts)
 			for i := range n {
 				set(t, b, key(i)+key(i)+key(i), make([]byte, size), time.Hour)
 			}
 			used, told := float64(heap()-before), float64(stats(b).Bytes)
-			if used < told*0.85 || used > told*1.15 {
+			if used < told*0.9 || used > told*1.1 {
 				t.Errorf("%s, values of %d bytes: %.0f bytes of heap, %.0f are told (%.2f)", name, size, used, told, used/told)
 			}
-			runtime.KeepAlive(b)
+			t.Logf("%s, values of %d bytes: %.0f bytes of heap each, %.2f of what is told", name, size, used/float64(stats(b).Items), used/told)
+			b.Close()
 		}
 	}
 }
@@ -275,13 +281,13 @@ func TestAllocations(t *testing.T) {
 		"Get":            {0, func() { cache.Get(ctx, "k") }},
 		"Get of a miss":  {0, func() { cache.Get(ctx, "absent") }},
 		"GetItem":        {0, func() { cache.GetItem(ctx, "k") }},
-		"Set":            {1, func() { cache.Set(ctx, "k", value, time.Hour) }}, // the copy of the value
+		"Set":            {1, func() { cache.Set(ctx, "k", value, time.Hour) }}, // the block
 		"Add that fails": {0, func() { b.Store(ctx, core.Add, core.Item{Key: "k", Value: value}) }},
 		"Incr":           {0, func() { cache.Incr(ctx, "n", 1) }},
 		"Decr":           {0, func() { cache.Decr(ctx, "n", 1) }},
 		"Touch":          {0, func() { cache.Touch(ctx, "k", time.Hour) }},
 		"TTL":            {0, func() { cache.TTL(ctx, "k") }},
-		"Delete, Set":    {3, func() { cache.Delete(ctx, "k"); cache.Set(ctx, "k", value, 0) }}, // key, value, entry
+		"Delete, Set":    {1, func() { cache.Delete(ctx, "k"); cache.Set(ctx, "k", value, 0) }},
 	} {
 		if got := testing.AllocsPerRun(100, c.verb); got > c.want {
 			t.Errorf("%s: %v allocations, want %v", what, got, c.want)

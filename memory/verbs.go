@@ -11,17 +11,31 @@ import (
 
 // Get answers the item under key, as core.Backend says.
 func (b *Backend) Get(_ context.Context, key string) (core.Item, error) {
-	sh := b.shardOf(key)
+	hash := b.hash(key)
+	sh := b.shardOf(hash)
+	e := sh.read(hash, key)
+	if e == nil {
+		return core.Item{}, core.ErrMiss
+	}
+	if e.kind() == plain {
+		return core.Item{Key: key, Value: e.plainValue(), Flags: e.flags, Token: e}, nil
+	}
+	return sh.getRare(hash, key)
+}
+
+// getRare is Get for an entry that is not plain, which may be gone.
+func (sh *shard) getRare(hash uint64, key string) (core.Item, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.read(key)
+	e := sh.live(hash, key, sh.owner.now())
 	switch {
 	case e == nil:
 		return core.Item{}, core.ErrMiss
-	case e.shared != nil:
+	case e.kind() == shared:
 		return core.Item{}, errHoldsShared
 	}
-	return core.Item{Key: e.key, Value: e.bytes(), Flags: e.flags, Token: e.token()}, nil
+	value, token := e.item()
+	return core.Item{Key: key, Value: value, Flags: e.flags, Token: token}, nil
 }
 
 // GetMulti answers the items that are there, as core.MultiGetter says.
@@ -49,29 +63,27 @@ func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, err
 // GetShared answers the value that StoreShared stored, as core.SharedStorer
 // says.
 func (b *Backend) GetShared(_ context.Context, key string) (value, token any, err error) {
-	sh := b.shardOf(key)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	e := sh.read(key)
+	hash := b.hash(key)
+	e := b.shardOf(hash).read(hash, key)
 	switch {
 	case e == nil:
 		return nil, nil, core.ErrMiss
-	case e.shared == nil:
+	case e.kind() != shared:
 		return nil, nil, errHoldsBytes
 	}
-	return e.shared.v, e.shared, nil
+	return e.box().shared, e, nil
 }
 
 // Store stores item on mode's condition, as core.Backend says. With a bound, an
 // item that alone is larger is core.ErrTooLarge, and what was there stays.
 func (b *Backend) Store(_ context.Context, mode core.Mode, item core.Item) error {
-	return b.store(mode, item, nil)
+	return b.store(mode, item, nil, false)
 }
 
 // StoreShared stores value as it is, as core.SharedStorer says.
 func (b *Backend) StoreShared(_ context.Context, mode core.Mode, item core.Item, value any) error {
 	item.Value = nil
-	return b.store(mode, item, &sharedValue{value})
+	return b.store(mode, item, value, true)
 }
 
 // StoreMulti stores items on mode's condition, as core.MultiStorer says.
@@ -81,7 +93,7 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 	for i, item := range items {
 		err := patience.at(i)
 		if err == nil {
-			err = b.store(mode, item, nil)
+			err = b.store(mode, item, nil, false)
 		}
 		failed.Add(item.Key, err)
 	}
@@ -90,10 +102,11 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 
 // Delete deletes the item under key, as core.Backend says.
 func (b *Backend) Delete(_ context.Context, key string) error {
-	sh := b.shardOf(key)
+	hash := b.hash(key)
+	sh := b.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.live(key, b.now())
+	e := sh.live(hash, key, b.now())
 	if e == nil {
 		return core.ErrMiss
 	}
@@ -128,11 +141,15 @@ func (b *Backend) Decr(_ context.Context, key string, delta uint64) (uint64, err
 }
 
 func (b *Backend) move(key string, to func(uint64) uint64) (uint64, error) {
-	sh := b.shardOf(key)
+	hash := b.hash(key)
+	sh := b.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.entries[key]
-	if e == nil || e.deadline != 0 && sh.dropExpired(e, b.now()) {
+	e := sh.table.Load().find(hash, key)
+	if e == nil {
+		return 0, core.ErrMiss
+	}
+	if deadline := e.deadline.Load(); deadline != 0 && b.passed(deadline) && sh.dropExpired(e, b.now()) {
 		return 0, core.ErrMiss
 	}
 	sh.use(e)
@@ -141,38 +158,45 @@ func (b *Backend) move(key string, to func(uint64) uint64) (uint64, error) {
 		return 0, err
 	}
 	n = to(n)
-	sh.setCount(e, n)
+	if e.kind() == counter {
+		t := e.tally()
+		t.number, t.version = n, t.version+1
+		return n, nil
+	}
+	c := e.asCounter(n)
+	b.bounds.release(0, b.bounds.cost(e)-b.bounds.cost(c)) // it takes no more
+	sh.replace(e, c)
 	return n, nil
 }
 
 // Touch gives the item under key a new time to live, as core.Backend says.
 func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error {
-	sh := b.shardOf(key)
+	hash := b.hash(key)
+	sh := b.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := b.now()
-	e := sh.live(key, now)
+	e := sh.live(hash, key, now)
 	if e == nil {
 		return core.ErrMiss
 	}
 	sh.use(e)
-	sh.setDeadline(e, deadline(now, ttl), now)
+	sh.setDeadline(sh.table.Load().slotOf(e), e, deadline(now, ttl), now)
 	return nil
 }
 
 // TTL answers how long the item under key has to live, as core.TTLReader says.
 func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
-	sh := b.shardOf(key)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	e := sh.entries[key]
-	switch {
-	case e == nil:
+	hash := b.hash(key)
+	e := b.shardOf(hash).table.Load().find(hash, key)
+	if e == nil {
 		return 0, core.ErrMiss
-	case e.deadline == 0:
+	}
+	deadline := e.deadline.Load()
+	if deadline == 0 {
 		return 0, nil
 	}
-	left := e.deadline - b.now()
+	left := deadline - b.now()
 	if left <= 0 {
 		return 0, core.ErrMiss
 	}
@@ -207,11 +231,12 @@ func (sh *shard) keys(prefix string) []string {
 	defer sh.mu.Unlock()
 	now := sh.owner.now()
 	var keys []string
-	for key, e := range sh.entries {
-		if strings.HasPrefix(key, prefix) && !e.expired(now) {
+	sh.table.Load().all(func(_ slot, e *entry) bool {
+		if key := e.key(); strings.HasPrefix(key, prefix) && !e.expired(now) {
 			keys = append(keys, key)
 		}
-	}
+		return true
+	})
 	return keys
 }
 

@@ -1,0 +1,162 @@
+package memory
+
+import (
+	"math/bits"
+	"sync/atomic"
+)
+
+// A table finds entries by key. It is written under its shard's lock, and read
+// without: an entry is published after all that leads to it, and what leads to it goes
+// after the entry has gone. A table never loses an entry while it moves another, for
+// nothing moves; it grows by being replaced.
+//
+// Keys of one home lie in the first bucket from there on that has room. How many of
+// them had to go past a bucket is counted in it, and where none had to, a search ends.
+type table struct {
+	buckets []bucket // as many as a power of two
+	due     []uint16 // by slot: in which bucket of the sweeper its entry lies, plus 1; 0 is in none. Guarded by the shard's lock
+}
+
+// slots is how many entries a bucket has room for, so that it is as large as a line of
+// the processor's cache.
+const slots = 7
+
+type bucket struct {
+	// tags has a byte for each slot: a part of the hash, and never 0, where there is an
+	// entry. The last byte is how many went past; 255 stands for any more.
+	tags    atomic.Uint64
+	entries [slots]atomic.Pointer[entry]
+}
+
+const (
+	ones  = 0x0001010101010101
+	highs = 0x0080808080808080
+	tags  = 0x00ffffffffffffff
+	past  = 56 // the shift of the last byte
+)
+
+var noTable = &table{buckets: make([]bucket, 1)}
+
+func newTable(buckets int) *table {
+	return &table{buckets: make([]bucket, buckets), due: make([]uint16, buckets*slots)}
+}
+
+// tagOf takes the part of the hash that is not used for a place.
+func tagOf(hash uint64) uint64 { return max(hash>>past, 1) }
+
+// homeOf takes the part of the hash from which on a key's place is looked for. It is
+// what entry.hash keeps.
+func homeOf(hash uint64) uint32 { return uint32(hash >> 8) }
+
+// match answers the high bits of those bytes of have that are tag, and perhaps of some
+// behind one that is.
+func match(have, tag uint64) uint64 {
+	x := (have ^ tag*ones) & tags
+	return (x - ones) &^ x & highs
+}
+
+// find answers the entry under key, or nil.
+func (t *table) find(hash uint64, key string) *entry {
+	mask := len(t.buckets) - 1
+	tag := tagOf(hash)
+	for i, n := int(homeOf(hash)), 0; n <= mask; i, n = i+1, n+1 {
+		b := &t.buckets[i&mask]
+		have := b.tags.Load()
+		for m := match(have, tag); m != 0; m &= m - 1 {
+			if e := b.entries[bits.TrailingZeros64(m)/8%slots].Load(); e != nil && e.key() == key {
+				return e
+			}
+		}
+		if have>>past == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// A slot is a place in a table. The caller of what deals with it holds the lock.
+type slot int
+
+// slotOf answers where e lies, which is in the table.
+func (t *table) slotOf(e *entry) slot {
+	mask := len(t.buckets) - 1
+	for i := int(e.hash); ; i++ {
+		b := &t.buckets[i&mask]
+		for j := range b.entries {
+			if b.entries[j].Load() == e {
+				return slot(i&mask*slots + j)
+			}
+		}
+	}
+}
+
+func (t *table) at(s slot) *entry { return t.buckets[s/slots].entries[s%slots].Load() }
+
+// insert puts e, whose key is not there, where there is room; there is some.
+func (t *table) insert(e *entry, tag uint64) slot {
+	mask := len(t.buckets) - 1
+	for i := int(e.hash); ; i++ {
+		b := &t.buckets[i&mask]
+		have := b.tags.Load()
+		if free := match(have, 0); free != 0 {
+			j := bits.TrailingZeros64(free) / 8
+			b.entries[j].Store(e)
+			b.tags.Store(have | tag<<(8*j))
+			return slot(i&mask*slots + j)
+		}
+		if have>>past != 255 {
+			b.tags.Store(have + 1<<past)
+		}
+	}
+}
+
+// replace puts e in the place of another entry with its key.
+func (t *table) replace(s slot, e *entry) { t.buckets[s/slots].entries[s%slots].Store(e) }
+
+// remove takes out the entry at s, of which that is the hash.
+func (t *table) remove(s slot, hash uint32) {
+	t.due[s] = 0
+	last, j := int(s/slots), int(s%slots)
+	b := &t.buckets[last]
+	b.tags.Store(b.tags.Load() &^ (0xff << (8 * j)))
+	b.entries[j].Store(nil)
+	mask := len(t.buckets) - 1
+	for i := int(hash) & mask; i != last; i = (i + 1) & mask {
+		if b := &t.buckets[i]; b.tags.Load()>>past != 255 {
+			b.tags.Store(b.tags.Load() - 1<<past)
+		}
+	}
+}
+
+// resized answers a table of so many buckets with the same entries.
+func (t *table) resized(buckets int) *table {
+	other := newTable(buckets)
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		have := b.tags.Load()
+		for j := range b.entries {
+			if e := b.entries[j].Load(); e != nil {
+				other.due[other.insert(e, have>>(8*j)&0xff)] = t.due[i*slots+j]
+			}
+		}
+	}
+	return other
+}
+
+// all yields what is in the table.
+func (t *table) all(yield func(slot, *entry) bool) {
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		if b.tags.Load()&tags == 0 {
+			continue
+		}
+		for j := range b.entries {
+			if e := b.entries[j].Load(); e != nil && !yield(slot(i*slots+j), e) {
+				return
+			}
+		}
+	}
+}
+
+// fits tells whether n entries leave room enough in so many buckets.
+func fits(n, buckets int) bool { return n*5 <= buckets*slots*4 }
