@@ -151,6 +151,32 @@ func TestReplaceNeverEvictsWhatItReplaces(t *testing.T) {
 	audit(t, b)
 }
 
+// What makes room for a large value may make the table of its shard smaller, too.
+func TestReplaceInATableThatGetsSmaller(t *testing.T) {
+	b := New(&Options{MaxItems: 4000, MaxBytes: 1 << 20})
+	b.shards = b.shards[:1]
+	for i := range 3500 {
+		set(t, b, key(i), nil, time.Hour)
+	}
+	buckets := len(b.shards[0].table.Load().buckets)
+	for i := range 3500 { // those that come first in the table, and last
+		if !has(b, key(i)) {
+			continue
+		}
+		if err := b.Store(context.Background(), core.Replace, core.Item{Key: key(i), Value: make([]byte, 960<<10), TTL: time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		audit(t, b)
+		if item, err := b.Get(context.Background(), key(i)); len(item.Value) != 960<<10 || err != nil {
+			t.Fatalf("%d bytes, %v", len(item.Value), err)
+		}
+		break
+	}
+	if now := len(b.shards[0].table.Load().buckets); now >= buckets {
+		t.Errorf("the table had %d buckets, and has %d: this proves nothing", buckets, now)
+	}
+}
+
 // Items that are read again stay while ten times as many pass by once. With LRU
 // none would.
 func TestScanDoesNotDriveOutWhatIsInUse(t *testing.T) {

@@ -189,6 +189,21 @@ func (e *entry) expired(now int64) bool {
 	return deadline != 0 && now >= deadline
 }
 
+// The readCounts count reads. There are several, of which each takes mostly the same
+// one, so that processors need not take it from one another.
+type readCounts [64]readCount
+
+type readCount struct {
+	hits, misses atomic.Uint64
+	_            [48]byte
+}
+
+// mine answers the one of the goroutine that calls: by where its stack lies.
+func (r *readCounts) mine() *readCount {
+	var here byte
+	return &r[uintptr(unsafe.Pointer(&here))>>11%uintptr(len(r))]
+}
+
 // classSize answers how much memory the allocator gives for n bytes.
 func classSize(n int) int {
 	if n > maxClass {

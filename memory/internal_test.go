@@ -28,7 +28,10 @@ func audit(t *testing.T, b *Backend) {
 			hash := b.hash(key)
 			count++
 			cost += b.bounds.cost(e)
-			if b.shardOf(hash) != sh || e.hash != homeOf(hash) || table.slotOf(e) != s || table.find(hash, key) != e {
+			if found, at := table.find(hash, key); found != e || at != s {
+				t.Errorf("%q is not found where it lies", key)
+			}
+			if b.shardOf(hash) != sh || e.hash != homeOf(hash) || table.slotOf(e) != s {
 				t.Errorf("%q is not found where it lies, in shard %d", key, i)
 			}
 			due := int64(table.due[s]) - 1
@@ -160,7 +163,7 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 			t.Errorf("at %d there are %d entries, want %q", c.now, sh.count, c.left)
 		}
 		for _, key := range c.left {
-			if sh.table.Load().find(b.hash(key), key) == nil {
+			if entryOf(b, key) == nil {
 				t.Errorf("at %d %q is gone", c.now, key)
 			}
 		}
@@ -171,7 +174,8 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 // entryOf answers the entry under key, or nil.
 func entryOf(b *Backend, key string) *entry {
 	hash := b.hash(key)
-	return b.shardOf(hash).table.Load().find(hash, key)
+	e, _ := b.shardOf(hash).table.Load().find(hash, key)
+	return e
 }
 
 func TestKeyIsNotKeptAsPartOfALargerString(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"net/url"
+	"runtime"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -58,7 +59,8 @@ const (
 	maxBuckets      = 3600
 	defaultInterval = 15 * time.Second
 	minInterval     = 10 * time.Millisecond
-	maxShards       = 256
+	minShards       = 64
+	maxShards       = 1024
 )
 
 // A Backend keeps items in the memory of this process. It may be used by many
@@ -69,6 +71,7 @@ type Backend struct {
 	shards []shard // as many as a power of two
 	bounds bounds
 	sweeper
+	reads readCounts
 }
 
 // New answers an empty Backend, for core.New. A nil opts is the zero Options.
@@ -98,11 +101,14 @@ func New(opts *Options) *Backend {
 	return b
 }
 
-// shardCount answers how many shards serve o: with a bound, few enough that each
-// holds what eviction needs to choose well.
+// shardCount answers how many shards serve o: so many that writers seldom meet, and
+// with a bound, few enough that each holds what eviction needs to choose well.
 func shardCount(o Options) int {
 	const itemsEach, bytesEach = 64, 64 << 10
-	n := maxShards
+	n := minShards
+	for n < maxShards && n < 32*runtime.GOMAXPROCS(0) {
+		n *= 2
+	}
 	for n > 1 && (o.MaxItems > 0 && o.MaxItems/n < itemsEach || o.MaxBytes > 0 && o.MaxBytes/int64(n) < bytesEach) {
 		n /= 2
 	}
@@ -124,11 +130,13 @@ func (b *Backend) Stats(context.Context) (core.Stats, error) {
 		sh.mu.Lock()
 		sum.Items += uint64(sh.count)
 		sum.Bytes += uint64(sh.bytes)
-		sum.Hits += sh.hits.Load()
-		sum.Misses += sh.misses.Load()
 		sum.Evictions += sh.evictions
 		sum.Expirations += sh.expirations
 		sh.mu.Unlock()
+	}
+	for i := range b.reads {
+		sum.Hits += b.reads[i].hits.Load()
+		sum.Misses += b.reads[i].misses.Load()
 	}
 	return sum, nil
 }

@@ -20,8 +20,6 @@ type shard struct {
 
 	evictions, expirations uint64
 
-	hits, misses atomic.Uint64 // also without the lock
-
 	_ [64]byte
 }
 
@@ -35,14 +33,14 @@ func (sh *shard) reset() {
 
 // get answers the entry under key, or nil, without the lock. An expired one it drops.
 func (sh *shard) get(hash uint64, key string) *entry {
-	e := sh.table.Load().find(hash, key)
+	e, _ := sh.table.Load().find(hash, key)
 	if e == nil {
 		return nil
 	}
 	if deadline := e.deadline.Load(); deadline != 0 && sh.owner.passed(deadline) {
 		sh.mu.Lock()
 		defer sh.mu.Unlock()
-		return sh.live(hash, key, sh.owner.now())
+		e, _ = sh.live(hash, key, sh.owner.now())
 	}
 	return e
 }
@@ -50,22 +48,23 @@ func (sh *shard) get(hash uint64, key string) *entry {
 // read is get for a verb that counts as a hit or a miss.
 func (sh *shard) read(hash uint64, key string) *entry {
 	e := sh.get(hash, key)
+	reads := sh.owner.reads.mine()
 	if e == nil {
-		sh.misses.Add(1)
+		reads.misses.Add(1)
 		return nil
 	}
-	sh.hits.Add(1)
+	reads.hits.Add(1)
 	sh.use(e)
 	return e
 }
 
-// live is get under the lock.
-func (sh *shard) live(hash uint64, key string, now int64) *entry {
-	e := sh.table.Load().find(hash, key)
+// live is get under the lock, and tells where the entry lies, until something changes.
+func (sh *shard) live(hash uint64, key string, now int64) (*entry, slot) {
+	e, s := sh.table.Load().find(hash, key)
 	if e == nil || sh.dropExpired(e, now) {
-		return nil
+		return nil, 0
 	}
-	return e
+	return e, s
 }
 
 // use notes that e was of use, for eviction to know.
@@ -97,16 +96,13 @@ func (sh *shard) insert(e *entry, hash uint64) slot {
 	return t.insert(e, tagOf(hash))
 }
 
-// replace puts e in the place of old, which has the same key.
-func (sh *shard) replace(old, e *entry) slot {
-	t := sh.table.Load()
+// replace puts e in the place of old, which has the same key and lies at s.
+func (sh *shard) replace(old, e *entry, s slot) {
 	sh.bytes += sh.owner.bounds.cost(e) - sh.owner.bounds.cost(old)
 	if sh.owner.bounds.set() {
 		sh.queues.replace(old, e)
 	}
-	s := t.slotOf(old)
-	t.replace(s, e)
-	return s
+	sh.table.Load().replace(s, e)
 }
 
 // remove takes e out of the shard, and leaves its room taken.

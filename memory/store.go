@@ -57,7 +57,8 @@ func (sh *shard) prepare(w *write, item *core.Item) error {
 	// nothing. Whether the condition still holds, try finds out.
 	if w.mode != core.Set {
 		sh.mu.Lock()
-		err := admit(w.mode, sh.live(w.hash, w.key, sh.owner.now()), w.token)
+		e, _ := sh.live(w.hash, w.key, sh.owner.now())
+		err := admit(w.mode, e, w.token)
 		sh.mu.Unlock()
 		if err != nil {
 			return err
@@ -73,7 +74,7 @@ func (sh *shard) try(w *write) (done bool, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := sh.owner.now()
-	old := sh.live(w.hash, w.key, now)
+	old, s := sh.live(w.hash, w.key, now)
 	if err := admit(w.mode, old, w.token); err != nil {
 		return true, err
 	}
@@ -81,16 +82,21 @@ func (sh *shard) try(w *write) (done bool, err error) {
 		sh.drop(old)
 		return true, nil
 	}
-	if sh.owner.bounds.set() && !sh.makeRoom(old, w) {
-		return false, nil
+	if sh.owner.bounds.set() {
+		t := sh.table.Load()
+		if !sh.makeRoom(old, w) {
+			return false, nil
+		}
+		if other := sh.table.Load(); other != t && old != nil { // it got smaller
+			s = other.slotOf(old)
+		}
 	}
 	e, end := w.entry, deadline(now, w.ttl)
 	e.deadline.Store(end)
-	var s slot
 	if old == nil {
 		s = sh.insert(e, w.hash)
 	} else {
-		s = sh.replace(old, e)
+		sh.replace(old, e, s)
 		sh.use(e)
 	}
 	sh.setDeadline(s, e, end, now)

@@ -55,27 +55,28 @@ func match(have, tag uint64) uint64 {
 	return (x - ones) &^ x & highs
 }
 
-// find answers the entry under key, or nil.
-func (t *table) find(hash uint64, key string) *entry {
+// A slot is a place in a table.
+type slot int
+
+// find answers the entry under key and where it lies, or nil.
+func (t *table) find(hash uint64, key string) (*entry, slot) {
 	mask := len(t.buckets) - 1
 	tag := tagOf(hash)
 	for i, n := int(homeOf(hash)), 0; n <= mask; i, n = i+1, n+1 {
 		b := &t.buckets[i&mask]
 		have := b.tags.Load()
 		for m := match(have, tag); m != 0; m &= m - 1 {
-			if e := b.entries[bits.TrailingZeros64(m)/8%slots].Load(); e != nil && e.key() == key {
-				return e
+			j := bits.TrailingZeros64(m) / 8 % slots
+			if e := b.entries[j].Load(); e != nil && e.key() == key {
+				return e, slot(i&mask*slots + j)
 			}
 		}
 		if have>>past == 0 {
 			break
 		}
 	}
-	return nil
+	return nil, 0
 }
-
-// A slot is a place in a table. The caller of what deals with it holds the lock.
-type slot int
 
 // slotOf answers where e lies, which is in the table.
 func (t *table) slotOf(e *entry) slot {

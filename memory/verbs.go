@@ -27,7 +27,7 @@ func (b *Backend) Get(_ context.Context, key string) (core.Item, error) {
 func (sh *shard) getRare(hash uint64, key string) (core.Item, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.live(hash, key, sh.owner.now())
+	e, _ := sh.live(hash, key, sh.owner.now())
 	switch {
 	case e == nil:
 		return core.Item{}, core.ErrMiss
@@ -106,7 +106,7 @@ func (b *Backend) Delete(_ context.Context, key string) error {
 	sh := b.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.live(hash, key, b.now())
+	e, _ := sh.live(hash, key, b.now())
 	if e == nil {
 		return core.ErrMiss
 	}
@@ -145,7 +145,7 @@ func (b *Backend) move(key string, to func(uint64) uint64) (uint64, error) {
 	sh := b.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.table.Load().find(hash, key)
+	e, s := sh.table.Load().find(hash, key)
 	if e == nil {
 		return 0, core.ErrMiss
 	}
@@ -165,7 +165,7 @@ func (b *Backend) move(key string, to func(uint64) uint64) (uint64, error) {
 	}
 	c := e.asCounter(n)
 	b.bounds.release(0, b.bounds.cost(e)-b.bounds.cost(c)) // it takes no more
-	sh.replace(e, c)
+	sh.replace(e, c, s)
 	return n, nil
 }
 
@@ -176,19 +176,19 @@ func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error 
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := b.now()
-	e := sh.live(hash, key, now)
+	e, s := sh.live(hash, key, now)
 	if e == nil {
 		return core.ErrMiss
 	}
 	sh.use(e)
-	sh.setDeadline(sh.table.Load().slotOf(e), e, deadline(now, ttl), now)
+	sh.setDeadline(s, e, deadline(now, ttl), now)
 	return nil
 }
 
 // TTL answers how long the item under key has to live, as core.TTLReader says.
 func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	hash := b.hash(key)
-	e := b.shardOf(hash).table.Load().find(hash, key)
+	e, _ := b.shardOf(hash).table.Load().find(hash, key)
 	if e == nil {
 		return 0, core.ErrMiss
 	}

@@ -1,0 +1,149 @@
+package memory_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+var entries = flag.Int("entries", 100_000, "how many entries the caches hold")
+
+// makeKeys answers n keys of 8 to 64 bytes, 36 on the average.
+func makeKeys(n int) []string {
+	r := rand.New(rand.NewPCG(1, 2))
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%08x", i) + strings.Repeat("k", r.IntN(57))
+	}
+	return keys
+}
+
+// valueOf answers the value of the key with that number, 100 bytes, in buf.
+func valueOf(i int, buf []byte) []byte {
+	for at := range 100 {
+		buf[at] = byte(i >> (8 * (at % 4)))
+	}
+	return buf[:100]
+}
+
+// trace answers which keys are asked for, one after the other.
+func trace(n int, zipf bool, seed uint64) []uint32 {
+	r := rand.New(rand.NewPCG(seed, 3))
+	z := rand.NewZipf(r, 1.01, 1, uint64(n-1))
+	order := rand.New(rand.NewPCG(4, 5)).Perm(n) // so that what is asked for often is anywhere
+	all := make([]uint32, 1<<18)
+	for i := range all {
+		if zipf {
+			all[i] = uint32(order[z.Uint64()])
+		} else {
+			all[i] = r.Uint32N(uint32(n))
+		}
+	}
+	return all
+}
+
+// Each rival answers the right bytes.
+func TestRivalsAnswerTheRightBytes(t *testing.T) {
+	const n = 1000
+	keys := makeKeys(n)
+	var buf [100]byte
+	for _, r := range rivals {
+		t.Run(r.name, func(t *testing.T) {
+			s := r.open(t, n)
+			for i, key := range keys {
+				s.set(key, valueOf(i, buf[:]))
+			}
+			if r.name == "ristretto" { // which stores later
+				s.(ristrettoStore).Wait()
+			}
+			missed := 0
+			for i, key := range keys {
+				v, ok := s.get(key)
+				if !ok {
+					missed++
+				} else if string(v) != string(valueOf(i, buf[:])) {
+					t.Fatalf("%s: %v", key, v)
+				}
+			}
+			if missed > 0 && r.name != "ristretto" {
+				t.Errorf("%d are missing", missed)
+			}
+			if _, ok := s.get("absent"); ok {
+				t.Error("an absent key is there")
+			}
+		})
+	}
+}
+
+// BenchmarkSpeed reads and writes present keys: goroutines,distribution,reads %/rival.
+func BenchmarkSpeed(b *testing.B) {
+	n := *entries
+	keys := makeKeys(n)
+	asked := make([]string, n) // what an application asks for is not the very string that it stored
+	for i := range keys {
+		asked[i] = strings.Clone(keys[i])
+	}
+	traces := map[string][]uint32{"zipf": trace(n, true, 6), "uniform": trace(n, false, 7)}
+	for _, r := range rivals {
+		b.Run(r.name, func(b *testing.B) {
+			s := r.open(b, n)
+			var buf [100]byte
+			for i, key := range keys {
+				s.set(key, valueOf(i, buf[:]))
+			}
+			runtime.GC()
+			for _, distribution := range []string{"zipf", "uniform"} {
+				for _, reads := range []int{100, 90, 50, 0} {
+					for _, goroutines := range []int{1, 2, 16} {
+						b.Run(fmt.Sprintf("%s,%d%%,%d", distribution, reads, goroutines), func(b *testing.B) {
+							b.ReportAllocs()
+							mix(b, s, asked, keys, traces[distribution], reads, goroutines)
+						})
+					}
+				}
+			}
+		})
+	}
+}
+
+// mix does b.N reads and writes in so many goroutines.
+func mix(b *testing.B, s store, asked, stored []string, trace []uint32, reads, goroutines int) {
+	var left, missed atomic.Int64
+	left.Store(int64(b.N))
+	var all sync.WaitGroup
+	for g := range goroutines {
+		all.Go(func() {
+			var value [100]byte
+			at := g * len(trace) / goroutines
+			miss := 0
+			for {
+				n := min(left.Add(-256)+256, 256)
+				if n <= 0 {
+					break
+				}
+				for range n {
+					i := trace[at&(len(trace)-1)]
+					// 37 has no factor in common with 100, so that writes are spread.
+					if at*37%100 < reads {
+						if _, ok := s.get(asked[i]); !ok {
+							miss++
+						}
+					} else {
+						s.set(stored[i], value[:])
+					}
+					at++
+				}
+			}
+			missed.Add(int64(miss))
+		})
+	}
+	all.Wait()
+	if n := missed.Load(); n > 0 {
+		b.ReportMetric(float64(n)/float64(b.N)*100, "%missed")
+	}
+}
