@@ -19,12 +19,21 @@ type Caches struct {
 	registry *Registry
 	config   Config // complete
 
-	opening map[string]chan struct{} // by name: who holds it opens the cache
+	disabled bool
 
-	mu     sync.Mutex
-	caches map[string]*Cache // those that Get has opened; written under mu, until closed
-	order  []string          // their names, as they were opened; guarded by mu
-	closed bool              // guarded by mu
+	mu      sync.Mutex
+	caches  map[string]*Cache   // those that Get has opened; written under mu, until closed
+	opening map[string]*opening // by name; guarded by mu
+	order   []string            // the names of caches, as they were opened; guarded by mu
+	closed  bool                // guarded by mu
+}
+
+// An opening is a Get that opens a cache, and others may wait for.
+type opening struct {
+	done  chan struct{} // closed when it has ended
+	cache *Cache
+	err   error
+	gave  bool // up: its caller's context is done, which is nobody else's error
 }
 
 // disableVariable is the environment variable that puts null:// in the place of
@@ -36,29 +45,27 @@ const disableVariable = "CACHEWIRE_DISABLE"
 // setting out of its range.
 //
 // With CACHEWIRE_DISABLE=1 in the environment every cache is on null://, whatever
-// its URL, so that nothing is cached; the driver null must be imported for that.
+// its URL, so that nothing is cached, also those of Create; the driver null must be
+// imported for that.
 func (r *Registry) NewCaches(config Config) (*Caches, error) {
-	config = config.complete()
+	cs := &Caches{registry: r, config: config.complete(), caches: map[string]*Cache{}, opening: map[string]*opening{}}
 	if text := os.Getenv(disableVariable); text != "" {
-		disable, err := strconv.ParseBool(text)
-		if err != nil {
+		var err error
+		if cs.disabled, err = strconv.ParseBool(text); err != nil {
 			return nil, fmt.Errorf("%w: the environment variable %s is %q, want 1 or 0", ErrConfig, disableVariable, text)
 		}
-		for name, c := range config.Caches {
-			if disable {
-				c.URL = "null://"
-				config.Caches[name] = c
-			}
-		}
-		if _, err := r.driver(&url.URL{Scheme: "null"}); disable && err != nil {
+		if _, err := r.driver(&url.URL{Scheme: "null"}); cs.disabled && err != nil {
 			return nil, fmt.Errorf("%w; the environment variable %s=%s wants it", err, disableVariable, text)
 		}
 	}
-	cs := &Caches{registry: r, config: config, opening: map[string]chan struct{}{}, caches: map[string]*Cache{}}
 	var wrong []string
-	for name, c := range config.Caches {
+	for name, c := range cs.config.Caches {
+		c = cs.asUsed(c)
+		cs.config.Caches[name] = c
 		wrong = append(wrong, r.check(name, c)...)
-		cs.opening[name] = make(chan struct{}, 1)
+	}
+	if _, ok := cs.config.Caches[cs.config.Default]; !ok && config.Default != "" {
+		wrong = append(wrong, fmt.Sprintf("default: no cache %q; there are: %s", config.Default, orNone(cs.Names())))
 	}
 	if err := configError(wrong); err != nil {
 		return nil, err
@@ -66,58 +73,83 @@ func (r *Registry) NewCaches(config Config) (*Caches, error) {
 	return cs, nil
 }
 
+// asUsed answers c, switched off if all are.
+func (cs *Caches) asUsed(c CacheConfig) CacheConfig {
+	if cs.disabled {
+		c.URL = "null://"
+	}
+	return c
+}
+
 // NewCaches answers the caches of config by the default registry, as
 // Registry.NewCaches does.
 func NewCaches(config Config) (*Caches, error) { return defaultRegistry.NewCaches(config) }
 
 // Get answers the cache called name, or the default one if name is empty: always the
-// same one, which is opened for the first who asks. Others wait meanwhile. An open
-// that fails is not remembered. A name that the Config does not have is
-// ErrNoNamespace; once Caches is closed it is ErrClosed.
+// same one, which is opened for the first who asks. Others wait meanwhile, and have the
+// error as well where it fails; who asks later has it opened again. A name that the
+// Config does not have is ErrNoNamespace; once Caches is closed it is ErrClosed.
 func (cs *Caches) Get(ctx context.Context, name string) (*Cache, error) {
-	if name == "" {
-		name = cs.config.Default
-	}
-	if c, err := cs.opened(name); c != nil || err != nil {
-		return c, err
-	}
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	opening, ok := cs.opening[name]
-	if !ok {
-		return nil, cs.unknown(name)
+	if name == "" {
+		name = cs.config.Default
 	}
-	select {
-	case opening <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	for {
+		cs.mu.Lock()
+		c, o := cs.caches[name], cs.opening[name]
+		closed := cs.closed
+		mine := !closed && c == nil && o == nil && ctx.Err() == nil
+		if mine {
+			o = &opening{done: make(chan struct{})}
+			cs.opening[name] = o
+		}
+		cs.mu.Unlock()
+		switch {
+		case closed:
+			return nil, ErrClosed
+		case c != nil:
+			return c, nil
+		case mine:
+			cs.open(ctx, name, o)
+			return o.cache, o.err
+		case o == nil:
+			return nil, ctx.Err()
+		}
+		select {
+		case <-o.done:
+			if !o.gave {
+				return o.cache, o.err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	defer func() { <-opening }()
-	if c, err := cs.opened(name); c != nil || err != nil { // meanwhile
-		return c, err
-	}
-	c, err := cs.Create(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if cs.closed {
-		return nil, errors.Join(ErrClosed, c.Close())
-	}
-	cs.caches[name] = c
-	cs.order = append(cs.order, name)
-	return c, nil
 }
 
-func (cs *Caches) opened(name string) (*Cache, error) {
+// open opens the cache called name for o.
+func (cs *Caches) open(ctx context.Context, name string, o *opening) {
+	o.err = fmt.Errorf("caches.%s: the driver panicked", name)
+	defer func() {
+		cs.mu.Lock()
+		delete(cs.opening, name)
+		cs.mu.Unlock()
+		close(o.done)
+	}()
+	o.cache, o.err = cs.Create(ctx, name)
+	o.gave = o.err != nil && ctx.Err() != nil
 	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if cs.closed {
-		return nil, ErrClosed
+	closed := cs.closed
+	if o.err == nil && !closed {
+		cs.caches[name] = o.cache
+		cs.order = append(cs.order, name)
 	}
-	return cs.caches[name], nil
+	cs.mu.Unlock()
+	if o.err == nil && closed {
+		o.err = errors.Join(ErrClosed, o.cache.Close())
+		o.cache = nil
+	}
 }
 
 func (cs *Caches) unknown(name string) error {
@@ -125,7 +157,7 @@ func (cs *Caches) unknown(name string) error {
 }
 
 // Create opens a new cache as the Config says of name, with what change changes in
-// it. The caller closes it.
+// it. The caller closes it. Once Caches is closed it is ErrClosed.
 func (cs *Caches) Create(ctx context.Context, name string, change ...func(c *CacheConfig)) (*Cache, error) {
 	if name == "" {
 		name = cs.config.Default
@@ -134,10 +166,17 @@ func (cs *Caches) Create(ctx context.Context, name string, change ...func(c *Cac
 	if !ok {
 		return nil, cs.unknown(name)
 	}
+	cs.mu.Lock()
+	closed := cs.closed
+	cs.mu.Unlock()
+	if closed {
+		return nil, ErrClosed
+	}
 	config.Hooks = slices.Clone(config.Hooks)
 	for _, change := range change {
 		change(&config)
 	}
+	config = cs.asUsed(config)
 	if err := configError(cs.registry.check(name, config)); err != nil {
 		return nil, err
 	}
@@ -170,7 +209,8 @@ func (cs *Caches) Describe() Config {
 	return config
 }
 
-// Client opens all caches and answers a Client over them. To close it closes them.
+// Client opens all caches and answers a Client over them, which needs a default. To
+// close Caches closes them; the Client is then closed as well.
 func (cs *Caches) Client(ctx context.Context) (*Client, error) {
 	all := map[string]*Cache{}
 	for _, name := range cs.Names() {

@@ -75,7 +75,7 @@ func (cl *call) read(hits, misses int) {
 
 // spoiled notes that a key which was there could not be decoded.
 func (cl *call) spoiled() {
-	if cl.op != nil {
+	if cl.op != nil && cl.op.Hits > 0 { // a backend may have answered a key twice
 		cl.op.Hits--
 	}
 }

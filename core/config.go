@@ -22,10 +22,9 @@ import (
 //		}
 //	}
 //
-// The zero Config has one cache, called default, on memory://.
+// A Config without caches has one on memory://.
 type Config struct {
-	// Default is the name that the empty one stands for; "" is "default". If it is
-	// not among Caches, it is a cache on memory://.
+	// Default is the name that the empty one stands for; "" is "default".
 	Default string `json:"default,omitempty" yaml:"default,omitempty" toml:"default,omitempty"`
 
 	Caches map[string]CacheConfig `json:"caches,omitempty" yaml:"caches,omitempty" toml:"caches,omitempty"`
@@ -130,7 +129,7 @@ func (c Config) complete() Config {
 		cache.Hooks = slices.Clone(cache.Hooks)
 		caches[name] = cache
 	}
-	if _, ok := caches[c.Default]; !ok {
+	if len(caches) == 0 {
 		caches[c.Default] = CacheConfig{URL: "memory://"}
 	}
 	c.Caches = caches
@@ -151,10 +150,13 @@ func (r *Registry) check(name string, c CacheConfig) []string {
 		note(".url", err)
 	} else if _, err := r.driver(u); err != nil {
 		note(".url", err)
+	} else if _, err := urlOptions(u, nil); err != nil {
+		note(".url", err)
 	}
-	opts := Options{Prefix: c.Prefix, DefaultTTL: time.Duration(c.DefaultTTL), Timeout: time.Duration(c.Timeout)}
-	if err := opts.check(); err != nil {
-		note("", err)
+	for _, opts := range []Options{{Prefix: c.Prefix}, {DefaultTTL: time.Duration(c.DefaultTTL)}, {Timeout: time.Duration(c.Timeout)}} {
+		if err := opts.check(); err != nil {
+			note("", err)
+		}
 	}
 	for i, hook := range c.Hooks {
 		if _, err := r.hook(hook); err != nil {
@@ -164,30 +166,47 @@ func (r *Registry) check(name string, c CacheConfig) []string {
 	return wrong
 }
 
-// redacted answers rawURL without what may be secret: the password, and parameters
-// whose names tell of one.
+// redacted answers rawURL without what may be secret: user and password, parameters
+// whose name or value tells of one, and what cannot be read.
 func redacted(rawURL string) string {
+	const hidden = "xxxxx"
 	u, err := parseURL(rawURL)
 	if err != nil {
-		return "?"
+		return hidden
 	}
-	pairs := strings.Split(u.RawQuery, "&")
-	for i, pair := range pairs {
-		name, _, _ := strings.Cut(pair, "=")
-		plain, _ := url.QueryUnescape(name)
-		plain = strings.ToLower(plain)
-		secret := strings.HasSuffix(plain, "key")
-		for _, word := range []string{"pass", "pwd", "secret", "token", "credential", "auth"} {
-			secret = secret || strings.Contains(plain, word)
-		}
-		if secret {
-			pairs[i] = name + "=xxxxx"
-		}
+	text := u.Scheme + "://"
+	if u.User != nil {
+		text += hidden + "@"
 	}
-	u.RawQuery = strings.Join(pairs, "&")
-	text := u.Redacted()
-	if rest := strings.TrimPrefix(text, u.Scheme+":"); !strings.HasPrefix(rest, "//") { // left out where there is no host
-		text = u.Scheme + "://" + rest
+	text += u.Host + u.EscapedPath()
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return text + "?" + hidden
+	}
+	for i, pair := range strings.Split(u.RawQuery, "&") {
+		if u.RawQuery == "" {
+			break
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		if mayBeSecret(name, value) {
+			pair = name + "=" + hidden
+		}
+		text += string("?&"[min(i, 1)]) + pair
 	}
 	return text
+}
+
+// mayBeSecret tells whether a parameter is not to be shown. Both parts are escaped.
+func mayBeSecret(name, value string) bool {
+	name, _ = url.QueryUnescape(name)
+	name = strings.ToLower(name)
+	value, _ = url.QueryUnescape(value)
+	if strings.ContainsAny(value, "@") || name != "keys" && strings.Contains(name, "key") {
+		return true
+	}
+	for _, word := range []string{"pass", "pw", "secret", "token", "credential", "auth", "dsn", "sig", "sas", "user"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
 }

@@ -99,6 +99,8 @@ func TestWrongConfigurationSaysWhere(t *testing.T) {
 	wantErr(t, d.UnmarshalText([]byte("10")), core.ErrConfig)
 	r := registry(&recorder{})
 	for want, c := range map[string]core.CacheConfig{
+		"caches.a.url: parameter default_ttl: want a duration":                              {URL: "mem://?default_ttl=bogus"},
+		"caches.a.url: malformed query":                                                     {URL: "mem://?%zz=1"},
 		"caches.a.url: the URL has no scheme; want one like":                                {},
 		`caches.a.url: no driver for "redis"; known: mem, memory, null (forgotten import?)`: {URL: "redis://user:secret@host"},
 		`caches.a.url: the URL is wrong: `:                                                  {URL: "mem://user:secret@[::1"},
@@ -114,6 +116,12 @@ func TestWrongConfigurationSaysWhere(t *testing.T) {
 	}
 	_, err := r.NewCaches(core.Config{Caches: map[string]core.CacheConfig{"": {URL: "mem://"}}})
 	wantErr(t, err, core.ErrConfig)
+	_, err = r.NewCaches(core.Config{Default: "locl", Caches: map[string]core.CacheConfig{"local": {URL: "mem://", DefaultTTL: -1, Timeout: -1}}})
+	for _, want := range []string{`default: no cache "locl"; there are: local`, "default time to live -1ns", "time-out -1ns"} {
+		if wantErr(t, err, core.ErrConfig); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
 	var none core.Registry
 	_, err = none.NewCaches(core.Config{})
 	if want := `cachewire: invalid configuration: caches.default.url: no driver for "memory"; known: none (forgotten import?)`; err == nil || err.Error() != want {
@@ -172,7 +180,7 @@ func TestCachesAreAsTheConfigSays(t *testing.T) {
 	}
 
 	described, err := json.Marshal(cs.Describe())
-	if want := `{"default":"local","caches":{"local":{"url":"mem://?max_items=10"},"shared":{"url":"mem://user:xxxxx@host?prefix=url:\u0026api_key=xxxxx\u0026size=5",` +
+	if want := `{"default":"local","caches":{"local":{"url":"mem://?max_items=10"},"shared":{"url":"mem://xxxxx@host?prefix=url:\u0026api_key=xxxxx\u0026size=5",` +
 		`"prefix":"app:","default_ttl":"10m0s","timeout":"1s","hooks":["hook"]}}}`; err != nil || string(described) != want {
 		t.Errorf("%s, %v; want %s", described, err, want)
 	}
@@ -204,6 +212,8 @@ func TestCreateAnswersANewCacheEachTime(t *testing.T) {
 	}
 	wantErr(t, cs.Close(), nil)
 	put(t, one, "k", "v") // is the caller's
+	_, err = cs.Create(t.Context(), "")
+	wantErr(t, err, core.ErrClosed)
 }
 
 // However many ask at once a cache is opened once; an open that fails is tried again.
@@ -320,23 +330,27 @@ func TestCloseWhileOpening(t *testing.T) {
 }
 
 func TestClientOfCaches(t *testing.T) {
-	cs := newCaches(t, registry(&recorder{}), core.Config{Default: "a", Caches: map[string]core.CacheConfig{"a": {URL: "mem://"}, "b": {URL: "memory://"}}})
+	cs := newCaches(t, registry(&recorder{}), core.Config{Default: "b", Caches: map[string]core.CacheConfig{"a": {URL: "mem://"}, "b": {URL: "memory://"}}})
 	client, err := cs.Client(t.Context())
 	wantErr(t, err, nil)
-	for name, same := range map[string]string{"": "a", "a": "a", "b": "b"} {
+	for name, same := range map[string]string{"": "b", "a": "a", "b": "b"} {
 		if c, err := client.Namespace(name); err != nil || c != getCache(t, cs, same) {
 			t.Errorf("%q: %v, %v", name, c, err)
 		}
 	}
-	wantErr(t, client.Close(), nil)
+	c := getCache(t, cs, "a")
 	wantErr(t, cs.Close(), nil)
+	_, err = c.Get(t.Context(), "k")
+	wantErr(t, err, core.ErrClosed)
+	wantErr(t, client.Close(), nil)
 }
 
 func TestCachesAreSwitchedOff(t *testing.T) {
 	config := core.Config{Caches: map[string]core.CacheConfig{"default": {URL: "mem://"}, "other": {URL: "memory://x"}}}
-	for value, want := range map[string][]string{
-		"": {"mem://", "memory://x"}, "0": {"mem://", "memory://x"}, "1": {"null://", "null://"}, "true": {"null://", "null://"},
+	for _, tt := range [][]string{
+		{"", "mem://", "memory://x"}, {"0", "mem://", "memory://x"}, {"true", "null://", "null://"}, {"1", "null://", "null://"},
 	} {
+		value, want := tt[0], tt[1:]
 		t.Setenv("CACHEWIRE_DISABLE", value)
 		cs := newCaches(t, registry(&recorder{}), config)
 		var got []string
@@ -349,15 +363,143 @@ func TestCachesAreSwitchedOff(t *testing.T) {
 			}
 		}
 	}
+	var opened *url.URL
+	var r core.Registry
+	r.Register("null", opens(newBackend(), &opened))
+	cs := newCaches(t, &r, config)
+	getCache(t, cs, "other")
+	if opened.Scheme != "null" {
+		t.Errorf("Get opens %v", opened)
+	}
+	opened = nil
+	c, err := cs.Create(t.Context(), "", func(c *core.CacheConfig) { c.URL = "mem://" })
+	if wantErr(t, err, nil); opened == nil || opened.Scheme != "null" {
+		t.Errorf("Create opens %v", opened)
+	}
+	c.Close()
 	var none core.Registry
+	none.Register("mem", fails(io.EOF))
+	none.Register("memory", fails(io.EOF))
+	t.Setenv("CACHEWIRE_DISABLE", "0")
+	newCaches(t, &none, config)
 	t.Setenv("CACHEWIRE_DISABLE", "1")
-	_, err := none.NewCaches(config)
+	_, err = none.NewCaches(config)
 	if wantErr(t, err, core.ErrConfig); err == nil || !strings.Contains(err.Error(), `no driver for "null"`) || !strings.Contains(err.Error(), "CACHEWIRE_DISABLE=1") {
 		t.Errorf("error is %v", err)
 	}
 	t.Setenv("CACHEWIRE_DISABLE", "yes please")
 	_, err = none.NewCaches(config)
 	wantErr(t, err, core.ErrConfig)
+}
+
+// Others have the error of the one who opens; who comes later has it tried again, and so
+// have they if it was the opener's own.
+func TestWhoWaitsForAnOpenThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var opens atomic.Int64
+		var r core.Registry
+		r.Register("memory", driverFunc(func(ctx context.Context, _ *url.URL) (core.Backend, error) {
+			opens.Add(1)
+			select {
+			case <-time.After(5 * time.Second):
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			return nil, io.EOF
+		}))
+		cs := newCaches(t, &r, core.Config{})
+		began := time.Now()
+		var all sync.WaitGroup
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := cs.Get(ctx, "")
+			wantErr(t, err, context.DeadlineExceeded)
+		})
+		synctest.Wait()
+		for range 100 {
+			all.Go(func() {
+				_, err := cs.Get(nil, "")
+				wantErr(t, err, io.EOF)
+			})
+		}
+		all.Wait()
+		if opens.Load() != 2 || time.Since(began) != 6*time.Second {
+			t.Errorf("%d opens in %v, want 2 in 6 s", opens.Load(), time.Since(began))
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 20 {
+			_, err := cs.Get(gone, "")
+			wantErr(t, err, context.Canceled)
+		}
+		if opens.Load() != 2 {
+			t.Error("opened for one whose context is done")
+		}
+	})
+}
+
+func TestADriverThatPanicsHarmsNoLaterOpen(t *testing.T) {
+	panics := true
+	var r core.Registry
+	r.Register("memory", driverFunc(func(context.Context, *url.URL) (core.Backend, error) {
+		if panics {
+			panic("boom")
+		}
+		return newBackend(), nil
+	}))
+	cs := newCaches(t, &r, core.Config{})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		cs.Get(t.Context(), "")
+	}()
+	panics = false
+	put(t, getCache(t, cs, ""), "k", "v")
+}
+
+// Describe, and what a caller does to the Config and to what Create shows it, changes
+// nothing.
+func TestTheConfigIsCachesOwn(t *testing.T) {
+	hook := &recorder{}
+	var u *url.URL
+	var r core.Registry
+	r.Register("mem", opens(newBackend(), &u))
+	r.RegisterHook("hook", hook)
+	config := core.Config{Caches: map[string]core.CacheConfig{"a": {URL: "mem://user:secret@host", Hooks: []string{"hook"}}}}
+	cs := newCaches(t, &r, config)
+	config.Caches["a"].Hooks[0] = "changed"
+	cs.Describe().Caches["a"].Hooks[0] = "changed"
+	c, err := cs.Create(t.Context(), "a", func(c *core.CacheConfig) { c.Hooks[0], c.Hooks = "changed", nil })
+	if wantErr(t, err, nil); c != nil {
+		c.Close()
+	}
+	put(t, getCache(t, cs, "a"), "k", "v")
+	if len(hook.ops) != 1 || u.User.String() != "user:secret" {
+		t.Errorf("the hook heard of %d verbs, opened for %v", len(hook.ops), u.User)
+	}
+}
+
+func TestDescribeShowsNoSecrets(t *testing.T) {
+	cs := newCaches(t, registry(&recorder{}), core.Config{Caches: map[string]core.CacheConfig{}})
+	for rawURL, want := range map[string]string{
+		"mem://a:1,b:2/path?size=5&keys=auto&timeout=1s": "mem://a:1,b:2/path?size=5&keys=auto&timeout=1s",
+		"mem://user:secret@host":                         "mem://xxxxx@host",
+		"mem://secret@host":                              "mem://xxxxx@host",
+		"mem://h?API_Key=secret&PASSWORD=secret&a=1":     "mem://h?API_Key=xxxxx&PASSWORD=xxxxx&a=1",
+		"mem://h?%70assword=secret":                      "mem://h?%70assword=xxxxx",
+		"mem://h?encryption_keys=secret&pw=secret":       "mem://h?encryption_keys=xxxxx&pw=xxxxx",
+		"mem://h?proxy=http://user:secret%40host":        "mem://h?proxy=xxxxx",
+		"mem://h?auth_token=secret#password=secret":      "mem://h?auth_token=xxxxx",
+	} {
+		cs = newCaches(t, registry(&recorder{}), core.Config{Caches: map[string]core.CacheConfig{"a": {URL: rawURL}}})
+		if got := cs.Describe().Caches["a"].URL; got != want {
+			t.Errorf("%s is shown as %s, want %s", rawURL, got, want)
+		}
+	}
 }
 
 func FuzzConfig(f *testing.F) {

@@ -81,18 +81,16 @@ type CacheRatio struct {
 // Before does nothing.
 func (h *HitRatio) Before(ctx context.Context, _ *Op) context.Context { return ctx }
 
-func (*HitRatio) onlyAfter() {}
-
 // After counts.
 func (h *HitRatio) After(_ context.Context, op *Op) {
-	if op.Hits == 0 && op.Misses == 0 {
+	if op.Hits <= 0 && op.Misses <= 0 {
 		return
 	}
 	n := h.caches.of(op.Cache).of(op.Verb)
-	if op.Hits != 0 {
+	if op.Hits > 0 {
 		n.hits.Add(uint64(op.Hits))
 	}
-	if op.Misses != 0 {
+	if op.Misses > 0 {
 		n.misses.Add(uint64(op.Misses))
 	}
 }

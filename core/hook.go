@@ -24,7 +24,8 @@ type Hook interface {
 	Before(ctx context.Context, op *Op) context.Context
 
 	// After is called when the verb has ended, with the context under which it
-	// ran and every field of op set. Hooks are called in reverse order.
+	// ran and every field of op set. Hooks are called in reverse order, also one
+	// whose Before has panicked.
 	After(ctx context.Context, op *Op)
 }
 
@@ -48,7 +49,10 @@ type Op struct {
 var processStart = time.Now()
 
 // Start answers when the verb began.
-func (op *Op) Start() time.Time { return time.Now().Add(op.start - time.Since(processStart)) }
+func (op *Op) Start() time.Time {
+	now := time.Now()
+	return now.Add(op.start - now.Sub(processStart))
+}
 
 // hooks are those of a cache.
 type hooks struct {
@@ -57,16 +61,12 @@ type hooks struct {
 	told   []atomic.Bool // of a panic, by place
 }
 
-// An afterHook is one of this package whose Before does nothing.
-type afterHook interface {
-	Hook
-	onlyAfter()
-}
-
 func newHooks(all []Hook) *hooks {
 	h := &hooks{all: slices.Clone(all), told: make([]atomic.Bool, len(all))}
 	for i, hook := range all {
-		if _, ok := hook.(afterHook); !ok {
+		switch hook.(type) {
+		case *HitRatio, *Timing, *Slow, *Log: // whose Before does nothing
+		default:
 			h.before = append(h.before, i)
 		}
 	}
@@ -79,7 +79,7 @@ func (h *hooks) begin(ctx context.Context, op *Op, next int) (under context.Cont
 	under, then = ctx, next
 	defer func() {
 		if then < len(h.before) {
-			h.panicked(recover(), h.before[then], op)
+			h.panicked(ctx, recover(), h.before[then], op)
 			then++
 		}
 	}()
@@ -98,7 +98,7 @@ func (h *hooks) end(ctx context.Context, op *Op, first int) (left int) {
 	defer func() {
 		if left > 0 {
 			left--
-			h.panicked(recover(), left, op)
+			h.panicked(ctx, recover(), left, op)
 		}
 	}()
 	for ; left > 0; left-- {
@@ -108,9 +108,11 @@ func (h *hooks) end(ctx context.Context, op *Op, first int) (left int) {
 }
 
 // panicked tells of p, if it is the first of the hook at that place.
-func (h *hooks) panicked(p any, place int, op *Op) {
-	if p != nil && h.told[place].CompareAndSwap(false, true) {
-		slog.Error("cachewire: a hook panics; this is told once", "hook", fmt.Sprintf("%T", h.all[place]), "cache", op.Cache, "verb", op.Verb,
-			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+func (h *hooks) panicked(ctx context.Context, p any, place int, op *Op) {
+	if p == nil || !h.told[place].CompareAndSwap(false, true) {
+		return
 	}
+	defer func() { _ = recover() }() // of slog's handler
+	slog.ErrorContext(ctx, "cachewire: a hook panics; this is told once", "hook", fmt.Sprintf("%T", h.all[place]), "cache", op.Cache, "verb", op.Verb,
+		"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 }

@@ -129,13 +129,30 @@ func TestTimingOfManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
-			for n := range 1000 {
+			r := rand.New(rand.NewPCG(1, uint64(i)))
+			for _, n := range r.Perm(1000) {
 				timing.After(context.Background(), &core.Op{Verb: "Get", Duration: time.Duration(1 + i*1000 + n)})
 			}
 		})
 	}
 	all.Wait()
 	if got := timing.Snapshot()[""]["Get"]; got.Count != 8000 || got.Min != 1 || got.Max != 8000 || got.Mean != 4000 {
+		t.Errorf("%+v", got)
+	}
+	for edge := time.Duration(1); edge > 0 && edge < 1<<61; edge = edge*9/8 + 1 { // each bucket's own error
+		for _, d := range []time.Duration{edge, edge + edge/17} {
+			one := new(core.Timing)
+			for _, also := range []time.Duration{0, d, d, d, 1 << 62} {
+				one.After(context.Background(), &core.Op{Verb: "Get", Duration: also})
+			}
+			if got := one.Snapshot()[""]["Get"].P50; got < d-d/16-1 || got > d+d/16+1 {
+				t.Errorf("%v is told as %v", d, got)
+			}
+		}
+	}
+	timing.After(context.Background(), &core.Op{Verb: "Delete", Duration: -1})
+	timing.After(context.Background(), &core.Op{Verb: "Add", Duration: 1000})
+	if got := timing.Snapshot()[""]; got["Delete"].Max != 0 || got["Add"].P50 != 1000 || got["Add"].P999 != 1000 {
 		t.Errorf("%+v", got)
 	}
 	for _, d := range []time.Duration{-1, 0, 7, 8, 9, 15, 16, 1<<63 - 1} {
@@ -246,6 +263,94 @@ func TestAHookThatPanicsHarmsNobody(t *testing.T) {
 		}
 	}
 }
+
+// Also the hooks behind one that panics in Before are called, whichever it is, and the one
+// that panics is named; each is told of once.
+func TestWhichHookPanicsIsTold(t *testing.T) {
+	var out bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
+	defer slog.SetDefault(before)
+	first := markHook{before: func(context.Context, *core.Op) context.Context { panic("first") }, after: func(context.Context, *core.Op) {}}
+	second := &recorder{after: func(context.Context, *core.Op) { panic("second") }}
+	third := &recorder{}
+	c := open(t, newBackend(), &core.Options{Hooks: []core.Hook{new(core.HitRatio), first, second, third}})
+	for range 2 {
+		put(t, c, "k", "v")
+	}
+	if len(third.begun) != 2 || len(second.begun) != 2 || len(third.ops) != 2 {
+		t.Errorf("those behind it began %d and %d verbs, and ended %d; want 2 each", len(second.begun), len(third.begun), len(third.ops))
+	}
+	text := out.String()
+	for _, want := range []string{"hook=core_test.markHook", "hook=*core_test.recorder"} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("logged %s, want %s once", text, want)
+		}
+	}
+}
+
+// A handler of slog that panics as well does not harm the verb either.
+func TestAHandlerThatPanicsHarmsNobody(t *testing.T) {
+	before := slog.Default()
+	slog.SetDefault(slog.New(panicking{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})}))
+	defer slog.SetDefault(before)
+	c := open(t, newBackend(), &core.Options{Hooks: []core.Hook{&core.Log{}}}) // to slog.Default
+	put(t, c, "k", "v")
+}
+
+type panicking struct{ slog.Handler }
+
+func (panicking) Handle(context.Context, slog.Record) error { panic("boom") }
+
+// A hook that holds one of those that are ready has a Before of its own.
+func TestAHookMayHoldAReadyOne(t *testing.T) {
+	hook := &holder{Timing: new(core.Timing)}
+	c := open(t, newBackend(), &core.Options{Hooks: []core.Hook{hook}})
+	put(t, c, "k", "v")
+	if hook.begun != 1 || hook.Snapshot()[""]["Set"].Count != 1 {
+		t.Errorf("%d begun, %+v", hook.begun, hook.Snapshot())
+	}
+}
+
+type holder struct {
+	*core.Timing
+	begun int
+}
+
+func (h *holder) Before(ctx context.Context, _ *core.Op) context.Context { h.begun++; return ctx }
+
+// Errors that have part of a value in them are logged without it.
+func TestLogHasNoValueOfAnError(t *testing.T) {
+	handler := &recordKeeper{}
+	log := &core.Log{Logger: slog.New(handler)}
+	secret := fmt.Errorf("parsing hunter2: %w", core.ErrCodec)
+	for _, err := range []error{secret, fmt.Errorf("hunter2: %w", core.ErrNotNumber), &core.MultiError{Errors: map[string]error{"k": secret}, Total: 1}} {
+		keys := []string{"k"}
+		log.After(context.Background(), &core.Op{Verb: "Get", Keys: keys, Err: err})
+		keys[0] = "changed" // as the next verb does
+	}
+	for _, r := range handler.records {
+		var text bytes.Buffer
+		slog.NewTextHandler(&text, nil).Handle(context.Background(), r)
+		if strings.Contains(text.String(), "hunter2") || !strings.Contains(text.String(), "keys=[k]") || !strings.Contains(text.String(), "err=") && !strings.Contains(text.String(), "failed=1") {
+			t.Errorf("logged %s", &text)
+		}
+	}
+	if len(handler.records) != 3 {
+		t.Errorf("%d lines", len(handler.records))
+	}
+}
+
+// A recordKeeper is a slog.Handler that keeps records.
+type recordKeeper struct{ records []slog.Record }
+
+func (*recordKeeper) Enabled(context.Context, slog.Level) bool { return true }
+func (k *recordKeeper) Handle(_ context.Context, r slog.Record) error {
+	k.records = append(k.records, r)
+	return nil
+}
+func (k *recordKeeper) WithAttrs([]slog.Attr) slog.Handler { return k }
+func (k *recordKeeper) WithGroup(string) slog.Handler      { return k }
 
 func TestReadyHooksAllocateNothing(t *testing.T) {
 	for _, v := range costedVerbs {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 )
@@ -15,8 +16,6 @@ type Slow struct {
 
 // Before does nothing.
 func (s *Slow) Before(ctx context.Context, _ *Op) context.Context { return ctx }
-
-func (*Slow) onlyAfter() {}
 
 // After reports.
 func (s *Slow) After(ctx context.Context, op *Op) {
@@ -34,8 +33,6 @@ const maxLoggedKeys = 10
 
 // Before does nothing.
 func (l *Log) Before(ctx context.Context, _ *Op) context.Context { return ctx }
-
-func (*Log) onlyAfter() {}
 
 // After logs.
 func (l *Log) After(ctx context.Context, op *Op) {
@@ -58,7 +55,21 @@ func (l *Log) After(ctx context.Context, op *Op) {
 		attrs = append(attrs, slog.Int("hits", op.Hits), slog.Int("misses", op.Misses))
 	}
 	if op.Err != nil && !isMiss(op.Err) {
-		attrs = append(attrs, slog.Any("err", op.Err))
+		attrs = append(attrs, loggable(op.Err))
 	}
 	logger.LogAttrs(ctx, slog.LevelDebug, "cache", attrs...)
+}
+
+// loggable answers what may be logged of err: no text that can have part of a value.
+func loggable(err error) slog.Attr {
+	var multi *MultiError
+	switch {
+	case errors.As(err, &multi):
+		return slog.Int("failed", len(multi.Errors))
+	case errors.Is(err, ErrCodec):
+		err = ErrCodec
+	case errors.Is(err, ErrNotNumber):
+		err = ErrNotNumber
+	}
+	return slog.Any("err", err)
 }

@@ -48,7 +48,7 @@ func (r *Registry) Register(scheme string, d Driver) {
 // nil, or if name is empty or taken.
 func (r *Registry) RegisterHook(name string, h Hook) {
 	if h == nil || name == "" {
-		panic(fmt.Sprintf("cachewire: RegisterHook: hook %v with the name %q: want a hook and a name", h, name))
+		panic(fmt.Sprintf("cachewire: RegisterHook: a hook of type %T with the name %q: want a hook and a name", h, name))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -31,8 +31,6 @@ type Times struct {
 // Before does nothing.
 func (t *Timing) Before(ctx context.Context, _ *Op) context.Context { return ctx }
 
-func (*Timing) onlyAfter() {}
-
 // After measures.
 func (t *Timing) After(_ context.Context, op *Op) {
 	t.caches.of(op.Cache).of(op.Verb).add(op.Duration)
@@ -90,7 +88,6 @@ func middleOf(bucket int) uint64 {
 
 func (h *histogram) add(d time.Duration) {
 	n := uint64(max(d, 0))
-	h.buckets[bucketOf(n)].Add(1)
 	h.sum.Add(n)
 	for least := h.least.Load(); least == 0 || n+1 < least; least = h.least.Load() {
 		if h.least.CompareAndSwap(least, n+1) {
@@ -102,6 +99,7 @@ func (h *histogram) add(d time.Duration) {
 			break
 		}
 	}
+	h.buckets[bucketOf(n)].Add(1) // last, so that what is counted is in the others
 }
 
 func (h *histogram) times() Times {
@@ -115,12 +113,13 @@ func (h *histogram) times() Times {
 		return t
 	}
 	t.Min, t.Max = time.Duration(max(h.least.Load(), 1)-1), time.Duration(h.most.Load())
-	t.Mean = time.Duration(h.sum.Load() / t.Count)
+	within := func(n uint64) time.Duration { return min(max(time.Duration(n), t.Min), t.Max) }
+	t.Mean = within(h.sum.Load() / t.Count)
 	quantile := func(q float64) time.Duration {
 		rank := uint64(math.Ceil(q * float64(t.Count)))
 		for i, n := range counts {
 			if rank <= n {
-				return min(max(time.Duration(middleOf(i)), t.Min), t.Max)
+				return within(middleOf(i))
 			}
 			rank -= n
 		}
