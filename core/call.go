@@ -13,7 +13,11 @@ type call struct {
 	verb   string
 	ctx    context.Context
 	cancel context.CancelFunc // nil without a time-out
-	op     *Op                // nil without hooks
+	op     *Op                // nil without hooks, and where they only count
+
+	// Of a verb whose hooks are told.
+	began        time.Duration // since processStart
+	hits, misses int
 }
 
 var ops = sync.Pool{New: func() any { return new(Op) }}
@@ -55,9 +59,13 @@ func (cl *call) enter(keys []string, single ...string) {
 	if c.hooks == nil {
 		return
 	}
+	cl.began = time.Since(processStart)
+	if c.hooks.counting {
+		return
+	}
 	op := ops.Get().(*Op)
 	cl.op = op
-	op.Cache, op.Verb, op.Keys, op.start = c.name, cl.verb, keys, time.Since(processStart)
+	op.Cache, op.Verb, op.Keys, op.start = c.name, cl.verb, keys, cl.began
 	if copy(op.one[:], single) == 1 {
 		op.Keys = op.one[:]
 	}
@@ -67,18 +75,10 @@ func (cl *call) enter(keys []string, single ...string) {
 }
 
 // read notes how many of the keys that a verb looked for were there.
-func (cl *call) read(hits, misses int) {
-	if cl.op != nil {
-		cl.op.Hits, cl.op.Misses = hits, misses
-	}
-}
+func (cl *call) read(hits, misses int) { cl.hits, cl.misses = hits, misses }
 
 // spoiled notes that a key which was there could not be decoded.
-func (cl *call) spoiled() {
-	if cl.op != nil && cl.op.Hits > 0 { // a backend may have answered a key twice
-		cl.op.Hits--
-	}
-}
+func (cl *call) spoiled() { cl.hits = max(0, cl.hits-1) } // a backend may have answered a key twice
 
 // end ends a verb on key, which may be empty. It answers err as the caller is
 // to see it.
@@ -122,17 +122,32 @@ func (cl *call) wrap(key string, err error) error {
 }
 
 func (cl *call) leave(err error) {
+	if hooks := cl.cache.hooks; hooks != nil {
+		cl.tell(hooks, err)
+	}
+	if cl.cancel != nil {
+		cl.cancel()
+	}
+}
+
+// tell tells hooks that the verb has ended.
+func (cl *call) tell(hooks *hooks, err error) {
+	duration := time.Since(processStart) - cl.began
 	if op := cl.op; op != nil {
-		op.Duration = time.Since(processStart) - op.start
-		op.Err = err
-		hooks := cl.cache.hooks
+		op.Duration, op.Hits, op.Misses, op.Err = duration, cl.hits, cl.misses, err
 		for left := len(hooks.all); left > 0; {
 			left = hooks.end(cl.ctx, op, left)
 		}
 		*op = Op{}
 		ops.Put(op)
+		return
 	}
-	if cl.cancel != nil {
-		cl.cancel()
+	for _, hook := range hooks.all {
+		switch h := hook.(type) {
+		case *HitRatio:
+			h.count(cl.cache.name, cl.verb, cl.hits, cl.misses)
+		case *Timing:
+			h.add(cl.cache.name, cl.verb, duration)
+		}
 	}
 }

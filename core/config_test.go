@@ -419,7 +419,8 @@ func TestWhoWaitsForAnOpenThatFails(t *testing.T) {
 		synctest.Wait()
 		for range 100 {
 			all.Go(func() {
-				_, err := cs.Get(nil, "")
+				var none context.Context
+				_, err := cs.Get(none, "")
 				wantErr(t, err, io.EOF)
 			})
 		}
@@ -484,7 +485,6 @@ func TestTheConfigIsCachesOwn(t *testing.T) {
 }
 
 func TestDescribeShowsNoSecrets(t *testing.T) {
-	cs := newCaches(t, registry(&recorder{}), core.Config{Caches: map[string]core.CacheConfig{}})
 	for rawURL, want := range map[string]string{
 		"mem://a:1,b:2/path?size=5&keys=auto&timeout=1s": "mem://a:1,b:2/path?size=5&keys=auto&timeout=1s",
 		"mem://user:secret@host":                         "mem://xxxxx@host",
@@ -495,7 +495,7 @@ func TestDescribeShowsNoSecrets(t *testing.T) {
 		"mem://h?proxy=http://user:secret%40host":        "mem://h?proxy=xxxxx",
 		"mem://h?auth_token=secret#password=secret":      "mem://h?auth_token=xxxxx",
 	} {
-		cs = newCaches(t, registry(&recorder{}), core.Config{Caches: map[string]core.CacheConfig{"a": {URL: rawURL}}})
+		cs := newCaches(t, registry(&recorder{}), core.Config{Caches: map[string]core.CacheConfig{"a": {URL: rawURL}}})
 		if got := cs.Describe().Caches["a"].URL; got != want {
 			t.Errorf("%s is shown as %s, want %s", rawURL, got, want)
 		}

@@ -93,11 +93,13 @@ func (c *Cache) move(ctx context.Context, key string, delta uint64, down bool) (
 	if err := c.admitKey(ctx, key); err != nil {
 		return 0, err
 	}
-	verb := c.shared.Incr
-	if down {
-		verb = c.shared.Decr
+	var n uint64
+	var err error
+	if key = c.full(key); down {
+		n, err = c.shared.Decr(ctx, key, delta)
+	} else {
+		n, err = c.shared.Incr(ctx, key, delta)
 	}
-	n, err := verb(ctx, c.full(key), delta)
 	if err != nil {
 		return 0, err
 	}

@@ -82,16 +82,18 @@ type CacheRatio struct {
 func (h *HitRatio) Before(ctx context.Context, _ *Op) context.Context { return ctx }
 
 // After counts.
-func (h *HitRatio) After(_ context.Context, op *Op) {
-	if op.Hits <= 0 && op.Misses <= 0 {
+func (h *HitRatio) After(_ context.Context, op *Op) { h.count(op.Cache, op.Verb, op.Hits, op.Misses) }
+
+func (h *HitRatio) count(cache, verb string, hits, misses int) {
+	if hits <= 0 && misses <= 0 {
 		return
 	}
-	n := h.caches.of(op.Cache).of(op.Verb)
-	if op.Hits > 0 {
-		n.hits.Add(uint64(op.Hits))
+	n := h.caches.of(cache).of(verb)
+	if hits > 0 {
+		n.hits.Add(uint64(hits))
 	}
-	if op.Misses > 0 {
-		n.misses.Add(uint64(op.Misses))
+	if misses > 0 {
+		n.misses.Add(uint64(misses))
 	}
 }
 

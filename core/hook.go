@@ -59,14 +59,20 @@ type hooks struct {
 	all    []Hook
 	before []int         // places of those whose Before does something
 	told   []atomic.Bool // of a panic, by place
+
+	// counting is whether all of them are HitRatio and Timing, which need no Op.
+	counting bool
 }
 
 func newHooks(all []Hook) *hooks {
-	h := &hooks{all: slices.Clone(all), told: make([]atomic.Bool, len(all))}
+	h := &hooks{all: slices.Clone(all), told: make([]atomic.Bool, len(all)), counting: true}
 	for i, hook := range all {
 		switch hook.(type) {
-		case *HitRatio, *Timing, *Slow, *Log: // whose Before does nothing
+		case *HitRatio, *Timing:
+		case *Slow, *Log: // whose Before does nothing, either
+			h.counting = false
 		default:
+			h.counting = false
 			h.before = append(h.before, i)
 		}
 	}

@@ -32,9 +32,9 @@ type Times struct {
 func (t *Timing) Before(ctx context.Context, _ *Op) context.Context { return ctx }
 
 // After measures.
-func (t *Timing) After(_ context.Context, op *Op) {
-	t.caches.of(op.Cache).of(op.Verb).add(op.Duration)
-}
+func (t *Timing) After(_ context.Context, op *Op) { t.add(op.Cache, op.Verb, op.Duration) }
+
+func (t *Timing) add(cache, verb string, d time.Duration) { t.caches.of(cache).of(verb).add(d) }
 
 // Snapshot answers the figures by the names of caches and of verbs. Those that
 // nobody has called are not in it. It holds up nobody, and may see a part of what is

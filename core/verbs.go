@@ -10,22 +10,20 @@ import (
 // Get answers the value under key, read-only, or ErrMiss. A counter's value is
 // its digits, perhaps with spaces behind them; see Count.
 func (c *Cache) Get(ctx context.Context, key string) ([]byte, error) {
-	if c.hooks == nil && c.timeout == 0 && ctx != nil && c.admitKey(ctx, key) == nil { // the quick way
-		item, err := c.shared.Get(ctx, c.full(key))
-		if err == nil {
-			return item.Value[:len(item.Value):len(item.Value)], nil
-		}
-		if err == ErrMiss {
-			return nil, ErrMiss
-		}
-		cl := call{cache: c, verb: "Get", ctx: ctx}
-		return nil, cl.endRead(key, err)
-	}
 	var cl call
 	cl.begin(ctx, c, "Get", key)
-	var item Item
-	err := c.load(cl.ctx, key, &item)
-	return item.Value, cl.endRead(key, err)
+	err := c.admitKey(cl.ctx, key)
+	if err == nil {
+		var item Item // here and not in load, for this is the verb that is called most
+		if item, err = c.shared.Get(cl.ctx, c.full(key)); err == nil {
+			if cl.busy() {
+				cl.read(1, 0)
+				cl.leave(nil)
+			}
+			return item.Value[:len(item.Value):len(item.Value)], nil
+		}
+	}
+	return nil, cl.endRead(key, err)
 }
 
 // GetItem is Get with the item's flags and the token for CompareAndSwap and

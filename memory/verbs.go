@@ -132,15 +132,15 @@ func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
 
 // Incr adds delta to a counter, as core.Backend says.
 func (b *Backend) Incr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return b.move(key, func(n uint64) uint64 { return n + delta })
+	return b.move(key, delta, false)
 }
 
 // Decr subtracts delta from a counter, as core.Backend says.
 func (b *Backend) Decr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return b.move(key, func(n uint64) uint64 { return n - min(n, delta) })
+	return b.move(key, delta, true)
 }
 
-func (b *Backend) move(key string, to func(uint64) uint64) (uint64, error) {
+func (b *Backend) move(key string, delta uint64, down bool) (uint64, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
 	sh.mu.Lock()
@@ -157,7 +157,11 @@ func (b *Backend) move(key string, to func(uint64) uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n = to(n)
+	if down {
+		n -= min(n, delta)
+	} else {
+		n += delta
+	}
 	if e.kind() == counter {
 		t := e.tally()
 		t.number, t.version = n, t.version+1
