@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
@@ -115,6 +116,52 @@ func TestIntervalHasALeastValue(t *testing.T) {
 	if b := New(&Options{BucketInterval: 1}); b.interval != int64(minInterval) {
 		t.Errorf("interval %v, want %v", time.Duration(b.interval), minInterval)
 	}
+}
+
+// A week of stores for a second, an hour, a day or for ever: what has expired is gone within a
+// round of buckets, and in the end the heap is as it was.
+func TestAWeek(t *testing.T) {
+	floor := heap()
+	synctest.Test(t, func(t *testing.T) {
+		b := New(nil)
+		round := b.buckets * b.interval
+		r := rand.New(rand.NewPCG(1, 2))
+		lives := []time.Duration{time.Second, time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour, 0}
+		most := uint64(0)
+		for minute := range 7 * 24 * 60 {
+			for range 100 {
+				i := r.IntN(len(lives) * 20_000)
+				set(t, b, key(i), make([]byte, 100), lives[i%len(lives)])
+			}
+			time.Sleep(time.Minute)
+			if minute%(6*60) != 0 {
+				continue
+			}
+			most = max(most, stats(b).Items)
+			for i := range b.shards {
+				for _, e := range b.shards[i].table.Load().all {
+					if e.expired(b.now() - round) {
+						t.Fatalf("after %d minutes %q is there, which expired more than a round ago", minute, e.key())
+					}
+				}
+			}
+			audit(t, b)
+		}
+		for i := range 20_000 { // those for ever
+			b.Delete(context.Background(), key(i*len(lives)+len(lives)-1))
+		}
+		for range 2 * 24 * 60 {
+			time.Sleep(time.Minute)
+			set(t, b, "k", nil, 0)
+		}
+		if items := stats(b).Items; items != 1 || most < 30_000 {
+			t.Errorf("%d items are left, of up to %d", items, most)
+		}
+		if left := int64(heap()) - int64(floor); left > 1<<20 {
+			t.Errorf("%d bytes of the heap are left", left)
+		}
+		runtime.KeepAlive(b)
+	})
 }
 
 func TestURLSetsTheInterval(t *testing.T) {

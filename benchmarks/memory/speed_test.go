@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +10,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memory"
+	"github.com/maypok86/otter/v2"
 )
 
 var entries = flag.Int("entries", 100_000, "how many entries the caches hold")
@@ -145,5 +151,53 @@ func mix(b *testing.B, s store, asked, stored []string, trace []uint32, reads, g
 	all.Wait()
 	if n := missed.Load(); n > 0 {
 		b.ReportMetric(float64(n)/float64(b.N)*100, "%missed")
+	}
+}
+
+type user struct {
+	Name string
+	ID   int
+}
+
+// BenchmarkShared reads values of a type that are kept as they are: nothing is decoded.
+func BenchmarkShared(b *testing.B) {
+	keys, asked := makeKeys(1000), makeKeys(1000)
+	ctx := context.Background()
+	c, err := core.New(memory.New(nil), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	typed := core.NewTyped(c, core.Shared[*user]())
+	o := otter.Must(&otter.Options[string, *user]{ExpiryCalculator: otter.ExpiryWriting[string, *user](ttl)})
+	defer o.StopAllGoroutines()
+	clock := otter.NewCoarseClock(10 * time.Millisecond)
+	defer clock.Stop()
+	coarse := otter.Must(&otter.Options[string, *user]{ExpiryCalculator: otter.ExpiryWriting[string, *user](ttl), Clock: clock})
+	defer coarse.StopAllGoroutines()
+	for i, key := range keys {
+		u := &user{key, i}
+		if err := typed.Set(ctx, key, u, ttl); err != nil {
+			b.Fatal(err)
+		}
+		o.Set(key, u)
+		coarse.Set(key, u)
+	}
+	for _, r := range []struct {
+		name string
+		get  func(key string) *user
+	}{
+		{"otter", func(key string) *user { u, _ := o.GetIfPresent(key); return u }},
+		{"otter,coarse", func(key string) *user { u, _ := coarse.GetIfPresent(key); return u }},
+		{"core.Shared", func(key string) *user { u, _ := typed.Get(ctx, key); return u }},
+	} {
+		b.Run(r.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if u := r.get(asked[i%1000]); u == nil || u.ID != i%1000 {
+					b.Fatal(u)
+				}
+			}
+		})
 	}
 }

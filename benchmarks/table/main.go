@@ -4,11 +4,16 @@
 //	for i in 1 2 3 4 5; do go test -run='^$' -bench=Pure ./benchmarks/memcached; done | go run ./benchmarks/table
 //
 // Of several runs it takes the median. The time of the first rival of a row is
-// given as it is, and those of the others as multiples of it.
+// given as it is, and those of the others as multiples of it. Flags:
+//
+//	-first      the rival is the first of these parts, and not the last
+//	-unit U     not of times, but of what the benchmarks report as U, as it is
+//	-svg file   draws a chart of the rows as well
 package main
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -19,12 +24,32 @@ import (
 )
 
 func main() {
-	text, err := table(os.Stdin)
+	var opts options
+	flag.BoolVar(&opts.first, "first", false, "the rival is the first part of a benchmark's name")
+	flag.StringVar(&opts.unit, "unit", "ns/op", "what to make a table of")
+	svg := flag.String("svg", "", "a file for a chart")
+	flag.Parse()
+	t, err := read(os.Stdin, opts)
+	if err == nil && *svg != "" {
+		err = os.WriteFile(*svg, []byte(t.svg()), 0o644)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "table:", err)
 		os.Exit(1)
 	}
-	fmt.Print(text)
+	fmt.Print(t.markdown())
+}
+
+type options struct {
+	first bool
+	unit  string
+}
+
+// A table is what several rivals did at several things.
+type table struct {
+	options
+	rows   []*row
+	rivals []string
 }
 
 // A row is what several rivals did at one thing.
@@ -34,19 +59,18 @@ type row struct {
 }
 
 type result struct {
-	times  []float64 // nanoseconds
+	values []float64
 	allocs string
 }
 
-// table answers the table of the benchmarks that in tells of.
-func table(in io.Reader) (string, error) {
-	var rows []*row
-	var rivals []string
+// read reads the output of benchmarks.
+func read(in io.Reader, opts options) (*table, error) {
+	t := &table{options: opts}
 	byName := map[string]*row{}
 	for lines := bufio.NewScanner(in); ; {
 		if !lines.Scan() {
 			if err := lines.Err(); err != nil {
-				return "", err
+				return nil, err
 			}
 			break
 		}
@@ -54,36 +78,48 @@ func table(in io.Reader) (string, error) {
 		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
 			continue
 		}
-		name, rival := split(fields[0])
+		name, rival := split(fields[0], opts.first)
 		r := byName[name]
 		if r == nil {
 			r = &row{name: name, results: map[string]*result{}}
 			byName[name] = r
-			rows = append(rows, r)
+			t.rows = append(t.rows, r)
 		}
-		if !slices.Contains(rivals, rival) {
-			rivals = append(rivals, rival)
+		if !slices.Contains(t.rivals, rival) {
+			t.rivals = append(t.rivals, rival)
 		}
 		if r.results[rival] == nil {
 			r.results[rival] = &result{}
 		}
-		if err := r.results[rival].add(fields[2:]); err != nil {
-			return "", fmt.Errorf("%q: %w", lines.Text(), err)
+		if err := r.results[rival].add(fields[2:], opts.unit); err != nil {
+			return nil, fmt.Errorf("%q: %w", lines.Text(), err)
 		}
 	}
-	if len(rows) == 0 {
-		return "", fmt.Errorf("there is no benchmark in the input")
+	if len(t.rows) == 0 {
+		return nil, fmt.Errorf("there is no benchmark in the input")
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "| | %s | allocations |\n|---|%s---|\n", strings.Join(rivals, " | "), strings.Repeat("---:|", len(rivals)))
-	for _, r := range rows {
-		r.write(&b, rivals)
-	}
-	return b.String(), nil
+	return t, nil
 }
 
-// split answers the parts of a benchmark's name: BenchmarkX/what/it/did/rival-8.
-func split(name string) (what, rival string) {
+// times tells whether t is of times, which are given as multiples of the first.
+func (t *table) times() bool { return t.unit == "ns/op" }
+
+func (t *table) markdown() string {
+	var b strings.Builder
+	head, rule := " allocations |", "---|"
+	if !t.times() {
+		head, rule = "", ""
+	}
+	fmt.Fprintf(&b, "| | %s |%s\n|---|%s%s\n", strings.Join(t.rivals, " | "), head, strings.Repeat("---:|", len(t.rivals)), rule)
+	for _, r := range t.rows {
+		r.write(&b, t)
+	}
+	return b.String()
+}
+
+// split answers the parts of a benchmark's name: BenchmarkX/what/it/did/rival-8, or
+// BenchmarkX/rival/what/it/did-8.
+func split(name string, first bool) (what, rival string) {
 	if at := strings.LastIndexByte(name, '-'); at >= 0 {
 		if _, err := strconv.Atoi(name[at+1:]); err == nil { // GOMAXPROCS
 			name = name[:at]
@@ -91,48 +127,57 @@ func split(name string) (what, rival string) {
 	}
 	parts := strings.Split(strings.ReplaceAll(name, "_", " "), "/")
 	last := len(parts) - 1
+	if first && last > 0 {
+		return strings.Join(parts[2:], ", "), parts[1]
+	}
 	return strings.Join(parts[min(1, last):last], ", "), parts[last]
 }
 
 // add notes values and their units, in turn.
-func (r *result) add(fields []string) error {
+func (r *result) add(fields []string, unit string) error {
 	for i := 0; i+1 < len(fields); i += 2 {
 		switch fields[i+1] {
-		case "ns/op":
-			ns, err := strconv.ParseFloat(fields[i], 64)
+		case unit:
+			value, err := strconv.ParseFloat(fields[i], 64)
 			if err != nil {
 				return err
 			}
-			r.times = append(r.times, ns)
+			r.values = append(r.values, value)
 		case "allocs/op":
 			r.allocs = fields[i]
 		}
 	}
-	if len(r.times) == 0 {
-		return fmt.Errorf("no ns/op")
+	if len(r.values) == 0 {
+		return fmt.Errorf("no %s", unit)
 	}
 	return nil
 }
 
-func (r *row) write(b *strings.Builder, rivals []string) {
+func (r *row) write(b *strings.Builder, t *table) {
 	fmt.Fprintf(b, "| %s |", r.name)
 	var base float64
 	var allocs []string
-	for _, rival := range rivals {
+	for _, rival := range t.rivals {
 		result := r.results[rival]
 		switch {
 		case result == nil:
 			b.WriteString(" |")
 			continue
+		case !t.times():
+			fmt.Fprintf(b, " %.4g |", median(result.values))
+			continue
 		case base == 0:
-			base = median(result.times)
+			base = median(result.values)
 			fmt.Fprintf(b, " %v |", shown(base))
 		default:
-			fmt.Fprintf(b, " %.2f |", median(result.times)/base)
+			fmt.Fprintf(b, " %.2f |", median(result.values)/base)
 		}
 		allocs = append(allocs, result.allocs)
 	}
-	fmt.Fprintf(b, " %s |\n", strings.Join(allocs, ", "))
+	if t.times() {
+		fmt.Fprintf(b, " %s |", strings.Join(allocs, ", "))
+	}
+	b.WriteString("\n")
 }
 
 // shown answers ns with three digits that count.
@@ -144,11 +189,11 @@ func shown(ns float64) time.Duration {
 	return d.Round(unit)
 }
 
-func median(times []float64) float64 {
-	slices.Sort(times)
-	middle := len(times) / 2
-	if len(times)%2 == 1 {
-		return times[middle]
+func median(values []float64) float64 {
+	slices.Sort(values)
+	middle := len(values) / 2
+	if len(values)%2 == 1 {
+		return values[middle]
 	}
-	return (times[middle-1] + times[middle]) / 2
+	return (values[middle-1] + values[middle]) / 2
 }

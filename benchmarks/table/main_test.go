@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/xml"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,16 +24,69 @@ BenchmarkX/near/Get/16/one-2         	  300000	     10000 ns/op	      96 B/op	  
 | near, Get, 16 | 11µs | 1.64 | 3, 5 |
 | far, Get, 1 | 2.35ms | | 3 |
 `
-	got, err := table(strings.NewReader(output))
-	if got != want || err != nil {
-		t.Errorf("table = %v\n%s\nwant\n%s", err, got, want)
+	got := markdown(t, output, options{unit: "ns/op"})
+	if got != want {
+		t.Errorf("table\n%s\nwant\n%s", got, want)
+	}
+}
+
+func markdown(t *testing.T, output string, opts options) string {
+	t.Helper()
+	table, err := read(strings.NewReader(output), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table.markdown()
+}
+
+const others = `BenchmarkY/one/zipf,90%-2   10  100 ns/op  12.5 %hits  3 allocs/op
+BenchmarkY/two/zipf,90%-2   10  300 ns/op  50 %hits  4 allocs/op
+BenchmarkY/one/scan-2       10  200 ns/op  7.25 %hits  3 allocs/op
+`
+
+func TestTableWithTheRivalFirstAndOfAnotherUnit(t *testing.T) {
+	const want = "| | one | two | allocations |\n|---|---:|---:|---|\n| zipf,90% | 100ns | 3.00 | 3, 4 |\n| scan | 200ns | | 3 |\n"
+	if got := markdown(t, others, options{first: true, unit: "ns/op"}); got != want {
+		t.Errorf("table\n%s\nwant\n%s", got, want)
+	}
+	const hits = "| | one | two |\n|---|---:|---:|\n| zipf,90% | 12.5 | 50 |\n| scan | 7.25 | |\n"
+	if got := markdown(t, others, options{first: true, unit: "%hits"}); got != hits {
+		t.Errorf("table\n%s\nwant\n%s", got, hits)
+	}
+}
+
+// The chart is XML, and has a bar for each result, as long as its share of the largest.
+func TestChart(t *testing.T) {
+	table, err := read(strings.NewReader(others), options{first: true, unit: "%hits"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var widths []string
+	for decoder := xml.NewDecoder(strings.NewReader(table.svg())); ; {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
+			for _, a := range e.Attr {
+				if a.Name.Local == "width" && strings.Contains(a.Value, ".") {
+					widths = append(widths, a.Value)
+				}
+			}
+		}
+	}
+	if want := []string{"130.0", "520.0", "75.4"}; !slices.Equal(widths, want) {
+		t.Errorf("bars of %q, want %q", widths, want)
 	}
 }
 
 func TestTableOfNothingIsAnError(t *testing.T) {
 	for _, output := range []string{"", "PASS\n", "BenchmarkX/one-2 100 many ns/op\n", "BenchmarkX/one-2 100 7 B/op\n"} {
-		if got, err := table(strings.NewReader(output)); err == nil {
-			t.Errorf("table of %q = %q, want an error", output, got)
+		if got, err := read(strings.NewReader(output), options{unit: "ns/op"}); err == nil {
+			t.Errorf("table of %q = %q, want an error", output, got.markdown())
 		}
 	}
 }

@@ -1,0 +1,59 @@
+package memory_test
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"strings"
+	"testing"
+	"time"
+)
+
+// gcSeconds answers how long the processors have worked for the garbage collector.
+func gcSeconds() float64 {
+	sample := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
+	metrics.Read(sample)
+	return sample[0].Value.Float64()
+}
+
+func heapInUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkHeap reports what entries take of the heap, each, what a full collection takes of
+// the processors while they are there, and how long the worst Set took while they came.
+func BenchmarkHeap(b *testing.B) {
+	n := *entries
+	for _, r := range rivals {
+		b.Run(r.name, func(b *testing.B) {
+			keys := makeKeys(n) // of which a cache gets a copy, and has to pay for it if it keeps it
+			var buf [100]byte
+			for range b.N {
+				before := heapInUse()
+				s := r.open(b, n)
+				worst := time.Duration(0)
+				for i, key := range keys {
+					key, value := strings.Clone(key), valueOf(i, buf[:])
+					began := time.Now()
+					s.set(key, value)
+					worst = max(worst, time.Since(began))
+				}
+				used := heapInUse()
+				const cycles = 5
+				began, busy := time.Now(), gcSeconds()
+				for range cycles {
+					runtime.GC()
+				}
+				b.ReportMetric((float64(used)-float64(before))/float64(n), "B/entry")
+				b.ReportMetric((gcSeconds()-busy)/cycles*1e3, "ms-cpu/GC")
+				b.ReportMetric(time.Since(began).Seconds()/cycles*1e3, "ms/GC")
+				b.ReportMetric(worst.Seconds()*1e3, "ms-worst")
+				runtime.KeepAlive(s)
+			}
+			runtime.KeepAlive(keys)
+		})
+	}
+}
