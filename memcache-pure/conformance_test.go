@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 func TestConformance(t *testing.T) {
 	for name, n := range map[string]int{"one server": 1, "three servers": 3} {
 		t.Run(name, func(t *testing.T) {
-			fleet := memcachetest.NewFleet(t, n)
+			fleet := memcachetest.NewFleet(t, n, nil)
 			conformance.Run(t, conformance.Config{
 				New:      func(t testing.TB) core.Backend { return open(t, patient, fleet.Take(t).Addrs()...) },
 				Parallel: true,

@@ -63,8 +63,7 @@ func (c *clock) start() int64 {
 	now := c.now()
 	if c.state.CompareAndSwap(resting, ticking) {
 		c.watched.Store(true)
-		c.coarse.Store(max(now, 1))
-		c.timer.Reset(clockTick)
+		c.timer.Reset(clockTick) // only ticks tell a time, so that without any it is exact
 	}
 	return now
 }

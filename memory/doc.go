@@ -10,13 +10,13 @@
 // or when a bound that was set must be kept, and for no other reason. Each key
 // is linearizable. A time to live ends to the nanosecond of the system's
 // monotonic clock, which on some systems stands still while the machine sleeps.
-// Reads of an item with more than a second to live trust a clock that ticks each
-// 10 milliseconds while there are reads: if the process does not get to run its
-// timers for longer than a second, an item can be seen that much after its end.
+// Reads and increments of an item with more than a second to live trust a clock that
+// ticks each 10 milliseconds while it is looked at: if the process does not get to run
+// its timers for longer than a second, an item can be seen that much after its end.
 //
-// Reads of bytes, and of what core.Shared stored, take no lock. An item is one
-// block of memory, of its key, its value and 32 bytes. What Get answers is a part
-// of that block, and keeps it.
+// Reads take no lock, but of counters and of values of more than 1 MiB. An item is as
+// a rule one block of memory, of its key, its value and 32 bytes. What Get answers is a
+// part of that block, and keeps it.
 //
 // # Expired items
 //
@@ -26,8 +26,8 @@
 // over, the stores that follow look through the bucket of that interval, a
 // bounded part each. There are Buckets of them; items that live longer than all
 // of these intervals wait in a second row of buckets. Nothing is swept while nothing
-// is stored. There is no goroutine but that of the ticks, which come while there are
-// reads and end with Close.
+// is stored. There is no goroutine but that of the ticks, which come while the cache is
+// in use, and end soon after, or with Close.
 //
 // # Bounds
 //

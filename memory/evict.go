@@ -91,6 +91,14 @@ func (q *queues) enqueue(e *entry, hash uint64) {
 	q.push(e, queue, 0)
 }
 
+// shrink gives back what few entries do not need.
+func (q *queues) shrink() {
+	q.ghosts = ghosts{}
+	for i := range q.fifos {
+		q.fifos[i].resize()
+	}
+}
+
 func (q *queues) push(e *entry, queue int, reads uint32) {
 	e.reads.Store(uint32(queue)*queueBit + reads)
 	q.fifos[queue].push(e)
@@ -106,9 +114,10 @@ func (q *queues) replace(old, e *entry) {
 }
 
 // victim answers the entry that is to go, or nil if there is none. On the way it
-// moves those that were read since it last came past.
+// moves those that were read since it last came past; not for ever, though readers may
+// go on to read.
 func (q *queues) victim() *entry {
-	for {
+	for moved := 0; ; moved++ {
 		small, main := q.fifos[smallQueue].count, q.fifos[mainQueue].count
 		if small+main == 0 {
 			return nil
@@ -119,7 +128,7 @@ func (q *queues) victim() *entry {
 		}
 		e := q.fifos[from].front()
 		reads := e.reads.Load() &^ queueBit
-		if reads == 0 {
+		if reads == 0 || moved > (maxReads+1)*(small+main) {
 			return e
 		}
 		q.fifos[from].remove(e)

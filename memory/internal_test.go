@@ -125,6 +125,8 @@ func TestDeadlineIsNowAndTheTimeToLive(t *testing.T) {
 		{10, math.MaxInt64 - 10, math.MaxInt64},
 		{10, math.MaxInt64 - 9, math.MaxInt64},
 		{10, math.MaxInt64, math.MaxInt64},
+		{-10, 5, -5}, // in a bubble of simulated time the clock may be before its epoch
+		{-10, math.MaxInt64, math.MaxInt64 - 10},
 	} {
 		if got := deadline(c.now, c.ttl); got != c.want {
 			t.Errorf("deadline(%d, %d) = %d, want %d", c.now, c.ttl, got, c.want)
@@ -152,12 +154,12 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 		{1, 10, 1, true, []string{"k2", "k3"}},
 		{1, 10, 0, true, []string{"k2", "k3"}},
 		{9, 2, 1, false, []string{"k3"}},
-		{9, 2, 1, true, nil},
+		{9, 2, 1, false, nil}, // it does not know that it was the last
 		{9, 10, 0, true, nil},
 	} {
-		dropped, all := sh.sweep(0, 1, c.now, int(c.budget))
-		if dropped--; dropped != c.dropped || all != c.all { // to look counts as one
-			t.Errorf("at %d the sweep dropped %d, and %v says whether it saw all; want %d, %v", c.now, dropped, all, c.dropped, c.all)
+		done, next := sh.sweep(0, 1, c.now, int(c.budget), 0)
+		if done-1 != c.dropped || (next == 0) != c.all { // to look counts as one
+			t.Errorf("at %d the sweep dropped %d, and goes on at %d; want %d, and all: %v", c.now, done-1, next, c.dropped, c.all)
 		}
 		if sh.count != len(c.left) {
 			t.Errorf("at %d there are %d entries, want %q", c.now, sh.count, c.left)

@@ -60,7 +60,8 @@ const (
 	defaultInterval = 15 * time.Second
 	minInterval     = 10 * time.Millisecond
 	minShards       = 64
-	maxShards       = 1024
+	shardBits       = 10 // of a hash, which choose its shard
+	maxShards       = 1 << shardBits
 )
 
 // A Backend keeps items in the memory of this process. It may be used by many

@@ -117,7 +117,9 @@ func (sh *shard) remove(e *entry) {
 	// Each entry that a smaller table is made of stands for seven that went.
 	if n := len(t.buckets); n > 256 && fits(8*sh.count, n) {
 		sh.table.Store(t.resized(n / 4))
-		sh.queues.ghosts = ghosts{}
+		if sh.owner.bounds.set() {
+			sh.queues.shrink()
+		}
 	}
 }
 

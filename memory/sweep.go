@@ -24,7 +24,8 @@ type sweeper struct {
 
 	mu    sync.Mutex // held by the one who sweeps
 	until int64      // the tick behind the last that is being swept, or next where none is; guarded by mu
-	shard int        // in which shard to go on; guarded by mu
+	shard int        // in which shard to go on, and
+	slot  slot       // in which slot of it; guarded by mu
 }
 
 // farRounds is how many buckets the second row has. An item that expires more
@@ -32,8 +33,8 @@ type sweeper struct {
 const farRounds = 64
 
 // sweepBudget is how many items one store moves or drops for the sweeper before
-// it leaves the rest to those that follow. To look along a shard's slots counts as one
-// for each slotsPerItem, at least one.
+// it leaves the rest to those that follow. To look along slotsPerItem slots counts as
+// one, and so does a shard.
 const (
 	sweepBudget  = 1000
 	slotsPerItem = 64
@@ -44,7 +45,7 @@ func deadline(now int64, ttl time.Duration) int64 {
 	switch {
 	case ttl == 0:
 		return 0
-	case int64(ttl) > math.MaxInt64-now: // in three centuries
+	case now > math.MaxInt64-int64(ttl): // in three centuries
 		return math.MaxInt64
 	}
 	return now + int64(ttl)
@@ -54,9 +55,9 @@ func deadline(now int64, ttl time.Duration) int64 {
 func (s *sweeper) bucketOf(deadline, now int64) int32 {
 	tick := deadline / s.interval
 	if tick-now/s.interval < s.buckets {
-		return int32(tick % s.buckets)
+		return int32(turn(tick, s.buckets))
 	}
-	return int32(s.buckets + tick/s.buckets%farRounds)
+	return int32(s.buckets + turn(tick/s.buckets, farRounds))
 }
 
 // sweep goes on with the ticks that are over, if there are any and nobody else
@@ -67,6 +68,9 @@ func (b *Backend) sweep(now int64) {
 		return
 	}
 	defer b.sweeper.mu.Unlock()
+	if current < b.until {
+		return // another's time is newer, and what it looks for is not over by this one
+	}
 	for budget := sweepBudget; budget > 0; {
 		next := b.next.Load()
 		if b.until <= next {
@@ -74,9 +78,9 @@ func (b *Backend) sweep(now int64) {
 				return
 			}
 		}
-		done, all := b.shards[b.shard].sweep(next, b.until, now, budget)
+		done, slot := b.shards[b.shard].sweep(next, b.until, now, budget, b.slot)
 		budget -= done
-		if !all {
+		if b.slot = slot; slot != 0 {
 			return
 		}
 		if b.shard++; b.shard == len(b.shards) {
@@ -87,43 +91,50 @@ func (b *Backend) sweep(now int64) {
 }
 
 // sweep drops what expired in the ticks from first to before last, and spreads the items
-// of the rounds that began in them. It answers what that counts as, and false if the
-// budget ended it.
-func (sh *shard) sweep(first, last, now int64, budget int) (done int, all bool) {
+// of the rounds that began in them, from a slot on. It answers what that counts as, at
+// least 1, and in which slot to go on where the budget ended it, else 0.
+func (sh *shard) sweep(first, last, now int64, budget int, from slot) (done int, next slot) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	b := sh.owner
 	t := sh.table.Load()
-	done = min(1+len(t.due)/slotsPerItem, budget/2)
+	if int(from) >= len(t.due) { // it got smaller
+		from = 0
+	}
+	done = 1
 	// Of ticks and rounds what comes a whole turn later lies in the same bucket.
 	firstRound := (first + b.buckets - 1) / b.buckets
 	rounds := (last-1)/b.buckets - firstRound + 1
-	for s, due := range t.due {
+	for at := int(from); at < len(t.due); at++ {
+		s, due := slot(at), t.due[at]
+		if at%slotsPerItem == slotsPerItem-1 {
+			done++
+		}
+		if done >= budget && s != from {
+			return done, s
+		}
 		if due == 0 {
 			continue
 		}
 		bucket := int64(due) - 1
 		if bucket < b.buckets {
-			if turn(bucket-first, b.buckets) >= last-first || !t.at(slot(s)).expired(now) {
+			if turn(bucket-first, b.buckets) >= last-first || !t.at(s).expired(now) {
 				continue
 			}
 		} else if turn(bucket-b.buckets-firstRound, farRounds) >= rounds {
 			continue
 		}
-		if done >= budget {
-			return done, false
-		}
-		if e := t.at(slot(s)); sh.dropExpired(e, now) {
+		if e := t.at(s); sh.dropExpired(e, now) {
 			done++
 		} else if bucket := b.bucketOf(e.deadline.Load(), now); int64(bucket) < b.buckets {
 			t.due[s] = 1 + uint16(bucket)
 			done++
 		}
-		if sh.table.Load() != t { // it got smaller
-			return done, false
+		if other := sh.table.Load(); other != t { // it got smaller: begin again in that one
+			t, at = other, -1
 		}
 	}
-	return done, true
+	return done, 0
 }
 
 // turn answers n as a place on a circle of that many.

@@ -6,9 +6,9 @@ import (
 )
 
 // A table finds entries by key. It is written under its shard's lock, and read
-// without: an entry is published after all that leads to it, and what leads to it goes
-// after the entry has gone. A table never loses an entry while it moves another, for
-// nothing moves; it grows by being replaced.
+// without: to store an entry in its slot is what publishes it, after all that leads
+// there, and it is taken from its slot before what led there goes. Nothing moves in a
+// table, so that none is missed meanwhile; it grows by being replaced.
 //
 // Keys of one home lie in the first bucket from there on that has room. How many of
 // them had to go past a bucket is counted in it, and where none had to, a search ends.
@@ -46,7 +46,7 @@ func tagOf(hash uint64) uint64 { return max(hash>>past, 1) }
 
 // homeOf takes the part of the hash from which on a key's place is looked for. It is
 // what entry.hash keeps.
-func homeOf(hash uint64) uint32 { return uint32(hash >> 8) }
+func homeOf(hash uint64) uint32 { return uint32(hash >> shardBits) }
 
 // match answers the high bits of those bytes of have that are tag, and perhaps of some
 // behind one that is.
@@ -101,8 +101,8 @@ func (t *table) insert(e *entry, tag uint64) slot {
 		have := b.tags.Load()
 		if free := match(have, 0); free != 0 {
 			j := bits.TrailingZeros64(free) / 8
-			b.entries[j].Store(e)
 			b.tags.Store(have | tag<<(8*j))
+			b.entries[j].Store(e)
 			return slot(i&mask*slots + j)
 		}
 		if have>>past != 255 {
@@ -119,8 +119,8 @@ func (t *table) remove(s slot, hash uint32) {
 	t.due[s] = 0
 	last, j := int(s/slots), int(s%slots)
 	b := &t.buckets[last]
-	b.tags.Store(b.tags.Load() &^ (0xff << (8 * j)))
 	b.entries[j].Store(nil)
+	b.tags.Store(b.tags.Load() &^ (0xff << (8 * j)))
 	mask := len(t.buckets) - 1
 	for i := int(hash) & mask; i != last; i = (i + 1) & mask {
 		if b := &t.buckets[i]; b.tags.Load()>>past != 255 {

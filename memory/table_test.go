@@ -3,10 +3,13 @@ package memory
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -138,34 +141,203 @@ func TestAFifoKeepsItsOrder(t *testing.T) {
 	}
 }
 
-// The coarse time ticks while somebody looks, rests when nobody does, and ends with Close.
-func TestTheClockRests(t *testing.T) {
-	b := New(nil)
-	set(t, b, "k", nil, time.Hour)
-	ticks := func() bool { return b.coarse.Load() != 0 }
-	wait := func(what string, so func() bool) {
-		t.Helper()
-		for end := time.Now().Add(30 * time.Second); !so(); {
-			if time.Now().After(end) {
-				t.Fatal(what)
+// The coarse time is never ahead, and behind by no more than a tick, while somebody looks;
+// an item ends when it should. It rests when nobody looks, and ends with Close.
+func TestTheClockTicksRestsAndEnds(t *testing.T) {
+	if clockTrust < 10*int64(clockTick) {
+		t.Error("the clock is trusted with less than a few ticks")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := New(nil)
+		for round := range 2 {
+			if b.coarse.Load() != 0 {
+				t.Error("it ticks before somebody looks")
 			}
-			time.Sleep(time.Millisecond) // of real time, which is what ticks
+			set(t, b, "k", nil, 2*time.Second+time.Millisecond)
+			for end := time.Now().Add(2*time.Second + time.Millisecond); time.Now().Before(end); time.Sleep(3 * time.Millisecond) {
+				if !has(b, "k") {
+					t.Fatalf("round %d: gone %v before its time", round, time.Until(end))
+				}
+				coarse := b.coarse.Load()
+				if behind := b.now() - coarse; coarse != 0 && (behind < 0 || behind > int64(clockTick)) || coarse == 0 && time.Until(end) < 1900*time.Millisecond {
+					t.Fatalf("round %d: the coarse time is %v behind", round, time.Duration(behind))
+				}
+			}
+			if has(b, "k") {
+				t.Errorf("round %d: there after its time", round)
+			}
+			time.Sleep(time.Second)
+		}
+		set(t, b, "k", nil, time.Hour)
+		time.Sleep(2 * clockTick / 3)
+		has(b, "k")
+		time.Sleep(clockTick)
+		if b.coarse.Load() == 0 {
+			t.Error("it does not tick")
+		}
+		b.Close()
+		set(t, b, "k", nil, time.Hour)
+		has(b, "k")
+		time.Sleep(clockTick)
+		if has(b, "k"); b.coarse.Load() != 0 {
+			t.Error("it ticks after Close")
+		}
+	})
+}
+
+// More than 255 that went past, and buckets past which somebody went all around.
+func TestATableOfOneHome(t *testing.T) {
+	table := newTable(128)
+	var all []slot
+	for i := range 600 {
+		all = append(all, table.insert(newEntry(homeOf(5<<past), key(i), nil, 0), 5))
+	}
+	for i := range 600 {
+		if e, s := table.find(5<<past, key(i)); e == nil || s != all[i] {
+			t.Fatalf("%s is not found", key(i))
 		}
 	}
-	if !has(b, "k") || !ticks() {
-		t.Error("a read starts no ticks")
+	auditPast(t, table)
+	for i := range 600 {
+		_, s := table.find(5<<past, key(i))
+		table.remove(s, homeOf(5<<past))
 	}
-	wait("it never rests", func() bool { return !ticks() })
-	has(b, "k")
-	before := b.coarse.Load()
-	wait("it does not go on", func() bool { has(b, "k"); return b.coarse.Load() > before })
-	b.Close()
-	if ticks() {
-		t.Error("it ticks after Close")
+	auditPast(t, table)
+	if n := table.buckets[0].tags.Load() >> past; n != 255 {
+		t.Errorf("the first bucket says %d, want 255, which it no longer counts", n)
 	}
-	set(t, b, "k", nil, time.Hour)
-	if has(b, "k"); ticks() {
-		t.Error("a read after Close starts it")
+	for i := range table.buckets {
+		table.buckets[i].tags.Store(1 << past)
+	}
+	if e, _ := table.find(7<<past, "absent"); e != nil {
+		t.Error("found what is absent")
+	}
+}
+
+// Also with as many shards as there may be, keys have their homes everywhere.
+func TestHomesAreEverywhere(t *testing.T) {
+	before := runtime.GOMAXPROCS(32)
+	defer runtime.GOMAXPROCS(before)
+	b := New(nil)
+	if len(b.shards) != maxShards {
+		t.Fatalf("%d shards", len(b.shards))
+	}
+	const n = 200_000
+	for i := range n {
+		set(t, b, key(i), nil, 0)
+	}
+	went := 0
+	for i := range b.shards {
+		table := b.shards[i].table.Load()
+		for s, e := range table.all {
+			went += (int(s/slots) - int(e.hash)) & (len(table.buckets) - 1)
+		}
+	}
+	if went > n/4 {
+		t.Errorf("%d keys are %d buckets from home", n, went)
+	}
+}
+
+// However large a shard, a store looks along a part of it only, and the next ones go on.
+func TestALargeShardIsSweptInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(nil)
+		b.shards = b.shards[:1]
+		sh := &b.shards[0]
+		const n = 300_000
+		for i := range n {
+			set(t, b, key(i), nil, time.Second+time.Duration(i%2)*time.Hour)
+		}
+		time.Sleep(time.Minute)
+		for stores, last := 1, sh.count; sh.count > n/2+1; stores++ {
+			set(t, b, "k", nil, 0)
+			if gone := last - sh.count; gone > sweepBudget {
+				t.Fatalf("one store dropped %d", gone)
+			}
+			if at, slots := int(b.slot), len(sh.table.Load().due); stores == 1 && (at == 0 || at > slots/5) {
+				t.Errorf("one store came to slot %d of %d", at, slots)
+			}
+			if last = sh.count; stores > n/2 {
+				t.Fatalf("after %d stores %d are left", stores, last)
+			}
+		}
+		for _, budget := range []int{1, 2} {
+			if done, _ := sh.sweep(0, 1, b.now(), budget, 0); done < 1 || done > budget+1 {
+				t.Errorf("with a budget of %d the sweep did %d", budget, done)
+			}
+		}
+		audit(t, b)
+	})
+}
+
+// What empties a shard, in one sweep, makes its table smaller on the way.
+func TestASweepThatMakesTheTableSmaller(t *testing.T) {
+	b := New(&Options{MaxItems: 1 << 20})
+	b.shards = b.shards[:1]
+	for i := range 20_000 {
+		set(t, b, key(i), nil, time.Minute)
+	}
+	set(t, b, "stays", nil, time.Hour)
+	sh := &b.shards[0]
+	places := len(sh.fifos[smallQueue].places)
+	if _, next := sh.sweep(0, 10_000, int64(30*time.Minute), 1<<30, 0); next != 0 || sh.count != 1 {
+		t.Errorf("%d are left, to go on at %d", sh.count, next)
+	}
+	if !has(b, "stays") || len(sh.fifos[smallQueue].places) >= places {
+		t.Errorf("%d places of %d are left", len(sh.fifos[smallQueue].places), places)
+	}
+	audit(t, b)
+}
+
+// A store whose time is older than another's does not go on with what that one sweeps.
+func TestAnOlderTimeLeavesASweepAlone(t *testing.T) {
+	b := New(&Options{Buckets: 4, BucketInterval: time.Second})
+	b.shards = b.shards[:1]
+	for i := range 3 * sweepBudget {
+		set(t, b, key(i), nil, 1500*time.Millisecond)
+	}
+	b.sweep(int64(2 * time.Second)) // a part of it
+	left := b.shards[0].count
+	b.sweep(int64(1400 * time.Millisecond))
+	if b.shards[0].count != left || b.next.Load() != 0 {
+		t.Errorf("it went on: %d of %d are left, the next tick is %d", b.shards[0].count, left, b.next.Load())
+	}
+	for range 10 {
+		b.sweep(int64(2 * time.Second))
+	}
+	if n := b.shards[0].count; n != 0 {
+		t.Errorf("%d are left", n)
+	}
+}
+
+// Reads beside evictions change no queue.
+func TestReadsBesideEvictions(t *testing.T) {
+	b := New(&Options{MaxItems: 30})
+	var stop atomic.Bool
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				has(b, key(i%40))
+			}
+		})
+	}
+	for i := range 200_000 {
+		set(t, b, key(i%40), nil, 0)
+	}
+	stop.Store(true)
+	readers.Wait()
+	audit(t, b)
+}
+
+// Keys that a caller keeps do not keep what they were the keys of.
+func TestListedKeysAreCopies(t *testing.T) {
+	b := New(nil)
+	set(t, b, "key", nil, 0)
+	for key := range b.Keys(context.Background(), "") {
+		if unsafe.StringData(key) == unsafe.StringData(entryOf(b, "key").key()) {
+			t.Error("the key is a part of the entry")
+		}
 	}
 }
 

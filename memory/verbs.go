@@ -237,7 +237,7 @@ func (sh *shard) keys(prefix string) []string {
 	var keys []string
 	sh.table.Load().all(func(_ slot, e *entry) bool {
 		if key := e.key(); strings.HasPrefix(key, prefix) && !e.expired(now) {
-			keys = append(keys, key)
+			keys = append(keys, strings.Clone(key)) // which does not keep the block
 		}
 		return true
 	})

@@ -9,7 +9,7 @@ import (
 
 func TestAFleetGivesEachTestEmptyServers(t *testing.T) {
 	t.Parallel()
-	fleet := memcachetest.NewFleet(t, 2)
+	fleet := memcachetest.NewFleet(t, 2, nil)
 	var first []string
 	t.Run("first", func(t *testing.T) {
 		a, b := fleet.Take(t), fleet.Take(t)
