@@ -81,7 +81,7 @@ var traces = map[string]func(visit func(key int)){
 	"drifting": func(visit func(int)) { // what is asked for often changes slowly
 		z := newZipf(rand.New(rand.NewPCG(4, 4)), 1.01, traceKeys)
 		for i := range traceLen {
-			visit((z.next() + i/10) % (2 * traceKeys))
+			visit((z.next() + i/100) % (2 * traceKeys))
 		}
 	},
 }
