@@ -11,7 +11,7 @@ func (t *table) svg() string {
 	const (
 		left, width, right = 190, 520, 110
 		bar, gap           = 11, 14
-		top                = 34
+		names              = 6 // of the legend in a line
 	)
 	most := 0.0
 	for _, r := range t.rows {
@@ -20,7 +20,7 @@ func (t *table) svg() string {
 		}
 	}
 	var bars strings.Builder
-	y := top
+	y := 18 + 16*((len(t.rivals)+names-1)/names)
 	for _, r := range t.rows {
 		fmt.Fprintf(&bars, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", left-8, y+bar, html.EscapeString(r.name))
 		for i, rival := range t.rivals {
@@ -42,8 +42,8 @@ func (t *table) svg() string {
 	}
 	var legend strings.Builder
 	for i, rival := range t.rivals {
-		x := left + i*(width+right)/len(t.rivals)
-		fmt.Fprintf(&legend, "<rect x=\"%d\" y=\"10\" width=\"10\" height=\"10\" fill=\"%s\"/><text x=\"%d\" y=\"19\">%s</text>\n", x, colour(i), x+14, html.EscapeString(rival))
+		x, y := left+i%names*(width+right)/names, 10+16*(i/names)
+		fmt.Fprintf(&legend, "<rect x=\"%d\" y=\"%d\" width=\"10\" height=\"10\" fill=\"%s\"/><text x=\"%d\" y=\"%d\">%s</text>\n", x, y, colour(i), x+14, y+9, html.EscapeString(rival))
 	}
 	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"11\">\n"+
 		"<style>.s{font-size:9px;fill:#555}</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n%s%s</svg>\n", left+width+right, y, legend.String(), bars.String())
