@@ -292,7 +292,7 @@ func TestBytesTellTheHeapInUse(t *testing.T) {
 				set(t, b, key(i)+key(i)+key(i), make([]byte, size), time.Hour)
 			}
 			used, told := float64(heap()-before), float64(stats(b).Bytes)
-			if used < told*0.9 || used > told*1.1 {
+			if used < told*0.93 || used > told*1.07 {
 				t.Errorf("%s, values of %d bytes: %.0f bytes of heap, %.0f are told (%.2f)", name, size, used, told, used/told)
 			}
 			t.Logf("%s, values of %d bytes: %.0f bytes of heap each, %.2f of what is told", name, size, used/float64(stats(b).Items), used/told)
