@@ -425,6 +425,19 @@ func TestAnAlertThatPanics(t *testing.T) {
 	})
 }
 
+// An error of what is taken is answered as it is, and so is that of an action.
+func TestErrorsAreAnsweredAsTheyAre(t *testing.T) {
+	lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{Count: 1, Period: time.Minute})
+	if _, err := lo.Take(t.Context(), visit{"ann", ""}, func(context.Context) (bool, error) { return false, io.EOF }); err != io.EOF {
+		t.Errorf("%#v", err)
+	}
+	wantErr(t, lo.Incr(t.Context(), visit{"ann", ""}), nil)
+	lo = lo.WithAction(func(context.Context, visit, *lockout.LockedError) error { return io.ErrNoProgress })
+	if _, err := lo.Take(t.Context(), visit{"ann", ""}, answer(true)); err != io.ErrNoProgress {
+		t.Errorf("%#v", err)
+	}
+}
+
 // A panic in what is taken stays counted, and sets the lock.
 func TestAPanicIsCounted(t *testing.T) {
 	lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{Count: 2, Period: time.Minute, Duration: time.Hour})

@@ -108,10 +108,7 @@ func (l *Lockout[C]) answer(ctx context.Context, c C, locked *LockedError, err e
 	if l.action != nil {
 		refused = l.action(ctx, c, locked)
 	}
-	if err != nil {
-		return errors.Join(refused, err)
-	}
-	return refused
+	return join(refused, err)
 }
 
 // failed tells OnError of the err of a cache, and answers it if the caller is to know. A

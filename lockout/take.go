@@ -60,7 +60,7 @@ func (l *Lockout[C]) Take(ctx context.Context, c C, do func(ctx context.Context)
 	failed := true // until do has returned
 	defer func() {
 		if failed {
-			err = errors.Join(err, l.settle(ctx, c, all, taking))
+			err = join(err, l.settle(ctx, c, all, taking))
 		}
 	}()
 	if ok, err = do(ctx); !ok && err == nil {
@@ -70,9 +70,20 @@ func (l *Lockout[C]) Take(ctx context.Context, c C, do func(ctx context.Context)
 	detached, cancel := detach(ctx)
 	defer cancel()
 	if err != nil {
-		return ok, errors.Join(err, l.giveBack(detached, all, false))
+		return ok, join(err, l.giveBack(detached, all, false))
 	}
-	return ok, errors.Join(l.giveBack(detached, all, true), l.Reset(detached, c))
+	return ok, join(l.giveBack(detached, all, true), l.Reset(detached, c))
+}
+
+// join is errors.Join, but answers one error as it is.
+func join(one, other error) error {
+	switch {
+	case one == nil:
+		return other
+	case other == nil:
+		return one
+	}
+	return errors.Join(one, other)
 }
 
 // A purpose is what one counts for. Allowing, what is refused stays counted in a
@@ -123,7 +134,7 @@ func (l *Lockout[C]) took(ctx context.Context, c C, t taken[C], err error, all [
 	}
 	if err != nil {
 		if err = l.failed(ctx, err); err != nil {
-			err = errors.Join(err, l.giveBack(ctx, all, false))
+			err = join(err, l.giveBack(ctx, all, false))
 		}
 		return all, nil, err
 	}
@@ -134,7 +145,7 @@ func (l *Lockout[C]) took(ctx context.Context, c C, t taken[C], err error, all [
 		return nil, l.full(ctx, t), l.giveBack(ctx, append(all, t), false)
 	}
 	beyond := []taken[C]{t}
-	err = errors.Join(l.giveBack(ctx, all, false), l.settle(ctx, c, beyond, why))
+	err = join(l.giveBack(ctx, all, false), l.settle(ctx, c, beyond, why))
 	return nil, l.full(ctx, beyond[0]), err
 }
 
