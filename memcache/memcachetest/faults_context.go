@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -20,7 +21,12 @@ func contextEndsVerbs(v *victim) {
 	proxy := StartProxy(v, server.Addr(), nil)
 	opts := memcache.Options{Timeout: 5 * time.Second} // for which Close may wait for what was given up
 	c := v.open(opts, proxy.Addr())
-	deaf := v.open(opts, StartHostile(v, func(c *Conn) { <-c.hostile.done }).Addr())
+	deaf := v.open(opts, StartHostile(v, func(c *Conn) {
+		if tcp, ok := c.Conn.(*net.TCPConn); ok {
+			tcp.SetReadBuffer(4096) // so that the system takes no more for it
+		}
+		<-c.hostile.done
+	}).Addr())
 	v.wantErr("Set", c.Set(v.Context(), "k", make([]byte, 1000), 0), nil)
 
 	ends := func(what string, verb func(ctx context.Context) error) {
@@ -41,7 +47,7 @@ func contextEndsVerbs(v *victim) {
 	proxy.Set(&ProxyOptions{Drip: 50 * time.Millisecond})
 	ends("Get of a reply that drips", func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err })
 	proxy.Set(nil)
-	large := make([]byte, 12<<20)
+	large := make([]byte, 6<<20) // more than the system keeps of what is to be sent
 	ends("Set that nobody takes", func(ctx context.Context) error { return deaf.Set(ctx, "k", large, 0) })
 	server.Pause()
 	for _, verb := range verbs {
