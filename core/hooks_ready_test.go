@@ -292,15 +292,26 @@ func TestWhichHookPanicsIsTold(t *testing.T) {
 // A handler of slog that panics as well does not harm the verb either.
 func TestAHandlerThatPanicsHarmsNobody(t *testing.T) {
 	before := slog.Default()
-	slog.SetDefault(slog.New(panicking{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})}))
+	handler := &panicking{Handler: slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})}
+	slog.SetDefault(slog.New(handler))
 	defer slog.SetDefault(before)
 	c := open(t, newBackend(), &core.Options{Hooks: []core.Hook{&core.Log{}}}) // to slog.Default
 	put(t, c, "k", "v")
+	wantValue(t, c, "k", "v")
+	if handler.calls != 3 { // of Set, of the panic that it ended in, and of Get
+		t.Errorf("the handler was called %d times, want 3", handler.calls)
+	}
 }
 
-type panicking struct{ slog.Handler }
+type panicking struct {
+	slog.Handler
+	calls int
+}
 
-func (panicking) Handle(context.Context, slog.Record) error { panic("boom") }
+func (p *panicking) Handle(context.Context, slog.Record) error {
+	p.calls++
+	panic("boom")
+}
 
 // A hook that holds one of those that are ready has a Before of its own.
 func TestAHookMayHoldAReadyOne(t *testing.T) {

@@ -106,7 +106,7 @@ func FuzzParse(f *testing.F) {
 			l.algorithm = SlidingWindow
 		}
 		if (Counter[int]{Key: func(int) string { return "" }, Count: count, Period: l.period, Algorithm: l.algorithm, Success: Keeps}).check("x") != nil {
-			t.Skip()
+			return // no such counter can be
 		}
 		s := l.roll(l.parse(value), somewhen)
 		if again := l.roll(l.parse(l.append(nil, s)), somewhen); again != s {
