@@ -141,7 +141,7 @@ func (sh *shard) evict(w *write) bool {
 	} else {
 		sh.evictions++
 		if e.queue() == smallQueue {
-			sh.queues.ghosts.add(sh.owner.hash(e.key()), ghostRounds*sh.count)
+			sh.queues.ghosts.add(sh.owner.hash(e.key()), sh.count)
 		}
 	}
 	sh.remove(e)
