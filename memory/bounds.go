@@ -54,12 +54,12 @@ func (bo *bounds) release(items, bytes int64) {
 
 const (
 	// slotCost is what an item takes of its shard's table, which is between 40 and 80 %
-	// full. See TestBytesTellTheHeapInUse.
-	slotCost = 24
+	// full, on the average. See TestBytesTellTheHeapInUse.
+	slotCost = 22
 
 	// queueCost is what eviction keeps for each item of a bounded Backend: its place in
 	// a queue, and ghosts.
-	queueCost = 48
+	queueCost = 40
 
 	// minNumberSize is what the value of an item counts as that is a number: it may
 	// become a counter, which needs so much.

@@ -163,11 +163,11 @@ func TestReplaceInATableThatGetsSmaller(t *testing.T) {
 		if !has(b, key(i)) {
 			continue
 		}
-		if err := b.Store(context.Background(), core.Replace, core.Item{Key: key(i), Value: make([]byte, 960<<10), TTL: time.Minute}); err != nil {
+		if err := b.Store(context.Background(), core.Replace, core.Item{Key: key(i), Value: make([]byte, 990<<10), TTL: time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 		audit(t, b)
-		if item, err := b.Get(context.Background(), key(i)); len(item.Value) != 960<<10 || err != nil {
+		if item, err := b.Get(context.Background(), key(i)); len(item.Value) != 990<<10 || err != nil {
 			t.Fatalf("%d bytes, %v", len(item.Value), err)
 		}
 		break

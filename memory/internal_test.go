@@ -90,9 +90,8 @@ func audit(t *testing.T, b *Backend) {
 func auditPast(t *testing.T, table *table) {
 	t.Helper()
 	went := make([]int, len(table.buckets))
-	mask := len(table.buckets) - 1
 	for s, e := range table.all {
-		for i := int(e.hash) & mask; i != int(s/slots); i = (i + 1) & mask {
+		for i := table.home(e.hash); i != int(s/slots); i = table.after(i) {
 			went[i]++
 		}
 	}
@@ -157,9 +156,9 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 		{9, 2, 1, false, nil}, // it does not know that it was the last
 		{9, 10, 0, true, nil},
 	} {
-		done, next := sh.sweep(0, 1, c.now, int(c.budget), 0)
-		if done-1 != c.dropped || (next == 0) != c.all { // to look counts as one
-			t.Errorf("at %d the sweep dropped %d, and goes on at %d; want %d, and all: %v", c.now, done-1, next, c.dropped, c.all)
+		done, all := sh.sweep(0, 1, c.now, int(c.budget))
+		if done-1 != c.dropped || all != c.all { // to look counts as one
+			t.Errorf("at %d the sweep dropped %d, and came to the end: %v; want %d, %v", c.now, done-1, all, c.dropped, c.all)
 		}
 		if sh.count != len(c.left) {
 			t.Errorf("at %d there are %d entries, want %q", c.now, sh.count, c.left)

@@ -59,7 +59,7 @@ const (
 	maxBuckets      = 3600
 	defaultInterval = 15 * time.Second
 	minInterval     = 10 * time.Millisecond
-	minShards       = 64
+	minShards       = 256
 	shardBits       = 10 // of a hash, which choose its shard
 	maxShards       = 1 << shardBits
 )
@@ -96,7 +96,7 @@ func New(opts *Options) *Backend {
 	b.sweeper.buckets = int64(min(o.Buckets, maxBuckets))
 	b.sweeper.interval = int64(max(o.BucketInterval, minInterval))
 	for i := range b.shards {
-		b.shards[i].owner = b
+		b.shards[i].owner, b.shards[i].number = b, i
 		b.shards[i].reset()
 	}
 	return b

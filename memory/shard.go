@@ -8,15 +8,17 @@ import (
 // A shard is a part of the keys, with all that belongs to them. Reads that find what
 // they look for take no lock.
 type shard struct {
-	owner *Backend
-	table atomic.Pointer[table] // written under mu
+	owner  *Backend
+	number int                   // which of the owner's shards it is
+	table  atomic.Pointer[table] // written under mu
 
-	_ [48]byte // keeps what readers look at apart from what writers change
+	_ [40]byte // keeps what readers look at apart from what writers change
 
 	mu     sync.Mutex // guards all below, and writes of the table
 	count  int        // how many entries there are
 	queues            // only with a bound
 	bytes  int64      // what the entries cost
+	swept  int        // in which slot of the table a sweep goes on
 
 	evictions, expirations uint64
 
@@ -25,10 +27,16 @@ type shard struct {
 
 // reset forgets all entries. What has been counted stays.
 func (sh *shard) reset() {
-	sh.table.Store(noTable)
+	sh.setTable(noTable)
 	sh.count = 0
 	sh.queues = queues{}
 	sh.bytes = 0
+}
+
+// setTable makes t the table.
+func (sh *shard) setTable(t *table) {
+	sh.table.Store(t)
+	sh.swept = 0
 }
 
 // get answers the entry under key, or nil, without the lock. An expired one it drops.
@@ -83,10 +91,10 @@ func (sh *shard) insert(e *entry, hash uint64) slot {
 	t := sh.table.Load()
 	if t == noTable {
 		t = newTable(1)
-		sh.table.Store(t)
+		sh.setTable(t)
 	} else if !fits(sh.count+1, len(t.buckets)) {
-		t = t.resized(2 * len(t.buckets))
-		sh.table.Store(t)
+		t = t.resized(sh.grown(len(t.buckets)))
+		sh.setTable(t)
 	}
 	sh.count++
 	sh.bytes += sh.owner.bounds.cost(e)
@@ -95,6 +103,19 @@ func (sh *shard) insert(e *entry, hash uint64) slot {
 	}
 	return t.insert(e, tagOf(hash))
 }
+
+// grown answers how many buckets a table has after one of n. Shards grow at different
+// moments, so that no store waits for several, and together take what they need on the
+// average.
+func (sh *shard) grown(n int) int {
+	if n == lastCommon {
+		n += n * sh.number / len(sh.owner.shards)
+	}
+	return 2 * n
+}
+
+// lastCommon is the last size of a table that all shards have in common.
+const lastCommon = 8
 
 // replace puts e in the place of old, which has the same key and lies at s.
 func (sh *shard) replace(old, e *entry, s slot) {
@@ -115,8 +136,8 @@ func (sh *shard) remove(e *entry) {
 	sh.count--
 	sh.bytes -= sh.owner.bounds.cost(e)
 	// Each entry that a smaller table is made of stands for seven that went.
-	if n := len(t.buckets); n > 256 && fits(8*sh.count, n) {
-		sh.table.Store(t.resized(n / 4))
+	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
+		sh.setTable(t.resized(n / 4))
 		if sh.owner.bounds.set() {
 			sh.queues.shrink()
 		}

@@ -24,8 +24,7 @@ type sweeper struct {
 
 	mu    sync.Mutex // held by the one who sweeps
 	until int64      // the tick behind the last that is being swept, or next where none is; guarded by mu
-	shard int        // in which shard to go on, and
-	slot  slot       // in which slot of it; guarded by mu
+	shard int        // in which shard to go on; guarded by mu
 }
 
 // farRounds is how many buckets the second row has. An item that expires more
@@ -78,11 +77,11 @@ func (b *Backend) sweep(now int64) {
 				return
 			}
 		}
-		done, slot := b.shards[b.shard].sweep(next, b.until, now, budget, b.slot)
-		budget -= done
-		if b.slot = slot; slot != 0 {
+		done, all := b.shards[b.shard].sweep(next, b.until, now, budget)
+		if !all {
 			return
 		}
+		budget -= done
 		if b.shard++; b.shard == len(b.shards) {
 			b.shard = 0
 			b.next.Store(b.until)
@@ -91,27 +90,26 @@ func (b *Backend) sweep(now int64) {
 }
 
 // sweep drops what expired in the ticks from first to before last, and spreads the items
-// of the rounds that began in them, from a slot on. It answers what that counts as, at
-// least 1, and in which slot to go on where the budget ended it, else 0.
-func (sh *shard) sweep(first, last, now int64, budget int, from slot) (done int, next slot) {
+// of the rounds that began in them. It answers what that counts as, at least 1, and
+// whether it came to the end; where the budget ended it, the next one goes on.
+func (sh *shard) sweep(first, last, now int64, budget int) (done int, all bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	b := sh.owner
 	t := sh.table.Load()
-	if int(from) >= len(t.due) { // it got smaller
-		from = 0
-	}
 	done = 1
 	// Of ticks and rounds what comes a whole turn later lies in the same bucket.
 	firstRound := (first + b.buckets - 1) / b.buckets
 	rounds := (last-1)/b.buckets - firstRound + 1
-	for at := int(from); at < len(t.due); at++ {
+	start := sh.swept
+	for at := start; at < len(t.due); at++ {
 		s, due := slot(at), t.due[at]
 		if at%slotsPerItem == slotsPerItem-1 {
 			done++
 		}
-		if done >= budget && s != from {
-			return done, s
+		if done >= budget && at != start {
+			sh.swept = at
+			return done, false
 		}
 		if due == 0 {
 			continue
@@ -134,7 +132,8 @@ func (sh *shard) sweep(first, last, now int64, budget int, from slot) (done int,
 			t, at = other, -1
 		}
 	}
-	return done, 0
+	sh.swept = 0
+	return done, true
 }
 
 // turn answers n as a place on a circle of that many.

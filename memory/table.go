@@ -13,13 +13,16 @@ import (
 // Keys of one home lie in the first bucket from there on that has room. How many of
 // them had to go past a bucket is counted in it, and where none had to, a search ends.
 type table struct {
-	buckets []bucket // as many as a power of two
+	buckets []bucket
 	due     []uint16 // by slot: in which bucket of the sweeper its entry lies, plus 1; 0 is in none. Guarded by the shard's lock
 }
 
 // slots is how many entries a bucket has room for, so that it is as large as a line of
 // the processor's cache.
-const slots = 7
+const (
+	slots      = 7
+	bucketSize = 64
+)
 
 type bucket struct {
 	// tags has a byte for each slot: a part of the hash, and never 0, where there is an
@@ -37,7 +40,13 @@ const (
 
 var noTable = &table{buckets: make([]bucket, 1)}
 
+// newTable answers a table of so many buckets, or of some more where the allocator would
+// else waste the room.
 func newTable(buckets int) *table {
+	const header = 8 // of the allocator's, in such a block
+	if size := buckets * bucketSize; size > 512 {
+		buckets = (classSize(size+header) - header) / bucketSize
+	}
 	return &table{buckets: make([]bucket, buckets), due: make([]uint16, buckets*slots)}
 }
 
@@ -58,34 +67,45 @@ func match(have, tag uint64) uint64 {
 // A slot is a place in a table.
 type slot int
 
+// home answers where to look first for a key whose homeOf is hash.
+func (t *table) home(hash uint32) int { return int(uint64(hash) * uint64(len(t.buckets)) >> 32) }
+
+// after answers the bucket behind the i-th, in the circle that they are.
+func (t *table) after(i int) int {
+	if i++; i < len(t.buckets) {
+		return i
+	}
+	return 0
+}
+
 // find answers the entry under key and where it lies, or nil.
 func (t *table) find(hash uint64, key string) (*entry, slot) {
-	mask := len(t.buckets) - 1
 	tag := tagOf(hash)
-	for i, n := int(homeOf(hash)), 0; n <= mask; i, n = i+1, n+1 {
-		b := &t.buckets[i&mask]
+	i := t.home(homeOf(hash))
+	for range t.buckets {
+		b := &t.buckets[i]
 		have := b.tags.Load()
 		for m := match(have, tag); m != 0; m &= m - 1 {
 			j := bits.TrailingZeros64(m) / 8 % slots
 			if e := b.entries[j].Load(); e != nil && e.key() == key {
-				return e, slot(i&mask*slots + j)
+				return e, slot(i*slots + j)
 			}
 		}
 		if have>>past == 0 {
 			break
 		}
+		i = t.after(i)
 	}
 	return nil, 0
 }
 
 // slotOf answers where e lies, which is in the table.
 func (t *table) slotOf(e *entry) slot {
-	mask := len(t.buckets) - 1
-	for i := int(e.hash); ; i++ {
-		b := &t.buckets[i&mask]
+	for i := t.home(e.hash); ; i = t.after(i) {
+		b := &t.buckets[i]
 		for j := range b.entries {
 			if b.entries[j].Load() == e {
-				return slot(i&mask*slots + j)
+				return slot(i*slots + j)
 			}
 		}
 	}
@@ -95,15 +115,14 @@ func (t *table) at(s slot) *entry { return t.buckets[s/slots].entries[s%slots].L
 
 // insert puts e, whose key is not there, where there is room; there is some.
 func (t *table) insert(e *entry, tag uint64) slot {
-	mask := len(t.buckets) - 1
-	for i := int(e.hash); ; i++ {
-		b := &t.buckets[i&mask]
+	for i := t.home(e.hash); ; i = t.after(i) {
+		b := &t.buckets[i]
 		have := b.tags.Load()
 		if free := match(have, 0); free != 0 {
 			j := bits.TrailingZeros64(free) / 8
 			b.tags.Store(have | tag<<(8*j))
 			b.entries[j].Store(e)
-			return slot(i&mask*slots + j)
+			return slot(i*slots + j)
 		}
 		if have>>past != 255 {
 			b.tags.Store(have + 1<<past)
@@ -121,8 +140,7 @@ func (t *table) remove(s slot, hash uint32) {
 	b := &t.buckets[last]
 	b.entries[j].Store(nil)
 	b.tags.Store(b.tags.Load() &^ (0xff << (8 * j)))
-	mask := len(t.buckets) - 1
-	for i := int(hash) & mask; i != last; i = (i + 1) & mask {
+	for i := t.home(hash); i != last; i = t.after(i) {
 		if b := &t.buckets[i]; b.tags.Load()>>past != 255 {
 			b.tags.Store(b.tags.Load() - 1<<past)
 		}

@@ -74,6 +74,7 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 // All that lie in one bucket's neighbourhood, so that many go past, come and go; a search
 // for what is absent ends.
 func TestATableOfCollisions(t *testing.T) {
+	const homes = shardBits + 32 - 3 // the shift of the homes of a table of 8
 	table := newTable(8)
 	r := rand.New(rand.NewPCG(3, 4))
 	type placed struct {
@@ -83,7 +84,7 @@ func TestATableOfCollisions(t *testing.T) {
 	var there []placed
 	for i := range 20_000 {
 		if len(there) == 0 || len(there) < 44 && r.IntN(2) == 0 {
-			p := placed{key(i), r.Uint64N(3)<<8 | r.Uint64N(4)<<past} // three homes, four tags
+			p := placed{key(i), r.Uint64N(3)<<homes | r.Uint64N(4)<<past} // three homes, four tags
 			table.insert(newEntry(homeOf(p.hash), p.key, nil, 0), tagOf(p.hash))
 			there = append(there, p)
 		} else {
@@ -97,7 +98,7 @@ func TestATableOfCollisions(t *testing.T) {
 			there[at] = there[len(there)-1]
 			there = there[:len(there)-1]
 		}
-		if e, _ := table.find(r.Uint64N(3)<<8, "absent"); e != nil {
+		if e, _ := table.find(r.Uint64N(3)<<homes, "absent"); e != nil {
 			t.Fatal("found what is absent")
 		}
 	}
@@ -230,7 +231,9 @@ func TestHomesAreEverywhere(t *testing.T) {
 	for i := range b.shards {
 		table := b.shards[i].table.Load()
 		for s, e := range table.all {
-			went += (int(s/slots) - int(e.hash)) & (len(table.buckets) - 1)
+			for i := table.home(e.hash); i != int(s/slots); i = table.after(i) {
+				went++
+			}
 		}
 	}
 	if went > n/4 {
@@ -254,7 +257,7 @@ func TestALargeShardIsSweptInParts(t *testing.T) {
 			if gone := last - sh.count; gone > sweepBudget {
 				t.Fatalf("one store dropped %d", gone)
 			}
-			if at, slots := int(b.slot), len(sh.table.Load().due); stores == 1 && (at == 0 || at > slots/5) {
+			if at, slots := sh.swept, len(sh.table.Load().due); stores == 1 && (at == 0 || at > slots/5) {
 				t.Errorf("one store came to slot %d of %d", at, slots)
 			}
 			if last = sh.count; stores > n/2 {
@@ -262,7 +265,7 @@ func TestALargeShardIsSweptInParts(t *testing.T) {
 			}
 		}
 		for _, budget := range []int{1, 2} {
-			if done, _ := sh.sweep(0, 1, b.now(), budget, 0); done < 1 || done > budget+1 {
+			if done, _ := sh.sweep(0, 1, b.now(), budget); done < 1 || done > budget+1 {
 				t.Errorf("with a budget of %d the sweep did %d", budget, done)
 			}
 		}
@@ -280,13 +283,63 @@ func TestASweepThatMakesTheTableSmaller(t *testing.T) {
 	set(t, b, "stays", nil, time.Hour)
 	sh := &b.shards[0]
 	places := len(sh.fifos[smallQueue].places)
-	if _, next := sh.sweep(0, 10_000, int64(30*time.Minute), 1<<30, 0); next != 0 || sh.count != 1 {
-		t.Errorf("%d are left, to go on at %d", sh.count, next)
+	if _, all := sh.sweep(0, 10_000, int64(30*time.Minute), 1<<30); !all || sh.count != 1 {
+		t.Errorf("%d are left, and it came to the end: %v", sh.count, all)
 	}
 	if !has(b, "stays") || len(sh.fifos[smallQueue].places) >= places {
 		t.Errorf("%d places of %d are left", len(sh.fifos[smallQueue].places), places)
 	}
 	audit(t, b)
+}
+
+// Wherever its budget ends, a sweep goes on until nothing is left that has expired.
+func TestASweepEndsWhereverItsBudgetDoes(t *testing.T) {
+	const n = 600
+	for budget := range n {
+		b := New(nil)
+		b.shards = b.shards[:1]
+		for i := range n {
+			set(t, b, key(i), nil, time.Minute)
+		}
+		sh := &b.shards[0]
+		for parts, all := 0, false; !all; parts++ {
+			if _, all = sh.sweep(0, 10_000, int64(30*time.Minute), budget); parts > 20*n {
+				t.Fatalf("with a budget of %d there is no end", budget)
+			}
+		}
+		if sh.count != 0 {
+			t.Fatalf("with a budget of %d, %d are left", budget, sh.count)
+		}
+	}
+}
+
+// Of a table that gets smaller between two parts of a sweep nothing is left out.
+func TestATableThatGetsSmallerWhileItIsSwept(t *testing.T) {
+	const n = 4000
+	b := New(nil)
+	b.shards = b.shards[:1]
+	for i := range n {
+		set(t, b, key(i), nil, time.Duration(1-min(i%32, 1))*time.Minute) // one in 32 expires
+	}
+	sh := &b.shards[0]
+	sweep := func() bool {
+		_, all := sh.sweep(0, 10_000, int64(30*time.Minute), n/32)
+		return all
+	}
+	sweep()
+	before := sh.table.Load()
+	for i := 0; sh.table.Load() == before; i++ {
+		if i%32 != 0 {
+			b.Delete(context.Background(), key(i))
+		}
+	}
+	for !sweep() {
+	}
+	for _, e := range sh.table.Load().all {
+		if e.deadline.Load() != 0 {
+			t.Fatalf("%s, which has expired, is one of %d that are left", e.key(), sh.count)
+		}
+	}
 }
 
 // A store whose time is older than another's does not go on with what that one sweeps.
