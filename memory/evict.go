@@ -111,9 +111,11 @@ func (q *queues) replace(old, e *entry) {
 	*q.fifos[old.queue()].at(old.place) = e
 }
 
+// maxMoves is how many entries that were read a search for a victim lets pass.
+const maxMoves = 64
+
 // victim answers the entry that is to go, or nil if there is none. On the way it
-// moves those that were read since it last came past; not for ever, though readers may
-// go on to read.
+// moves those that were read since it last came past.
 func (q *queues) victim() *entry {
 	for moved := 0; ; moved++ {
 		small, main := q.fifos[smallQueue].count, q.fifos[mainQueue].count
@@ -126,7 +128,7 @@ func (q *queues) victim() *entry {
 		}
 		e := q.fifos[from].front()
 		reads := e.reads.Load() &^ queueBit
-		if reads == 0 || moved > (maxReads+1)*(small+main) {
+		if reads == 0 || moved == maxMoves {
 			return e
 		}
 		q.fifos[from].remove(e)

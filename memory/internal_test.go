@@ -157,8 +157,8 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 		{9, 10, 0, true, nil},
 	} {
 		done, all := sh.sweep(0, 1, c.now, int(c.budget))
-		if done-1 != c.dropped || all != c.all { // to look counts as one
-			t.Errorf("at %d the sweep dropped %d, and came to the end: %v; want %d, %v", c.now, done-1, all, c.dropped, c.all)
+		if want := 1 + c.dropped*sweptItem; done != want || all != c.all {
+			t.Errorf("at %d the sweep did %d, and came to the end: %v; want %d, %v", c.now, done, all, want, c.all)
 		}
 		if sh.count != len(c.left) {
 			t.Errorf("at %d there are %d entries, want %q", c.now, sh.count, c.left)

@@ -31,12 +31,13 @@ type sweeper struct {
 // than so many rounds from now is looked at each time they have gone by.
 const farRounds = 64
 
-// sweepBudget is how many items one store moves or drops for the sweeper before
-// it leaves the rest to those that follow. To look along slotsPerItem slots counts as
-// one, and so does a shard.
+// sweepBudget is how much one store does for the sweeper before it leaves the rest to
+// those that follow. To begin with a shard counts as one, to look along sweptSlots as
+// another, and to move or drop an item as sweptItem.
 const (
-	sweepBudget  = 1000
-	slotsPerItem = 64
+	sweepBudget = 2000
+	sweptItem   = 8
+	sweptSlots  = 64
 )
 
 // deadline answers when an item stored now for ttl expires.
@@ -104,7 +105,7 @@ func (sh *shard) sweep(first, last, now int64, budget int) (done int, all bool) 
 	start := sh.swept
 	for at := start; at < len(t.due); at++ {
 		s, due := slot(at), t.due[at]
-		if at%slotsPerItem == slotsPerItem-1 {
+		if at%sweptSlots == sweptSlots-1 {
 			done++
 		}
 		if done >= budget && at != start {
@@ -123,10 +124,10 @@ func (sh *shard) sweep(first, last, now int64, budget int) (done int, all bool) 
 			continue
 		}
 		if e := t.at(s); sh.dropExpired(e, now) {
-			done++
+			done += sweptItem
 		} else if bucket := b.bucketOf(e.deadline.Load(), now); int64(bucket) < b.buckets {
 			t.due[s] = 1 + uint16(bucket)
-			done++
+			done += sweptItem
 		}
 		if other := sh.table.Load(); other != t { // it got smaller: begin again in that one
 			t, at = other, -1

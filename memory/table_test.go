@@ -14,7 +14,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Readers, who take no lock, never miss a key that is there all the time, nor see half of a
+// Readers, who take no lock, never miss a key that is there all the time, list it twice, or see half of a
 // value, while others come and go around it, and tables grow and shrink.
 func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 	b := New(&Options{MaxItems: 100_000})
@@ -48,6 +48,22 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 			}
 		})
 	}
+	readers.Go(func() {
+		for !stop.Load() {
+			listed := 0
+			for k, err := range b.Keys(context.Background(), "") {
+				if err != nil {
+					t.Error(err)
+				} else if k < key(kept) {
+					listed++
+				}
+			}
+			if listed != kept {
+				t.Errorf("%d of %d keys are listed", listed, kept)
+				return
+			}
+		}
+	})
 	for w := range 2 {
 		writers.Go(func() {
 			r := rand.New(rand.NewPCG(1, uint64(w)))
@@ -254,7 +270,7 @@ func TestALargeShardIsSweptInParts(t *testing.T) {
 		time.Sleep(time.Minute)
 		for stores, last := 1, sh.count; sh.count > n/2+1; stores++ {
 			set(t, b, "k", nil, 0)
-			if gone := last - sh.count; gone > sweepBudget {
+			if gone := last - sh.count; gone > sweepBudget/sweptItem {
 				t.Fatalf("one store dropped %d", gone)
 			}
 			if at, slots := sh.swept, len(sh.table.Load().due); stores == 1 && (at == 0 || at > slots/5) {
@@ -265,7 +281,7 @@ func TestALargeShardIsSweptInParts(t *testing.T) {
 			}
 		}
 		for _, budget := range []int{1, 2} {
-			if done, _ := sh.sweep(0, 1, b.now(), budget); done < 1 || done > budget+1 {
+			if done, _ := sh.sweep(0, 1, b.now(), budget); done < 1 || done > budget+sweptItem {
 				t.Errorf("with a budget of %d the sweep did %d", budget, done)
 			}
 		}
@@ -346,7 +362,7 @@ func TestATableThatGetsSmallerWhileItIsSwept(t *testing.T) {
 func TestAnOlderTimeLeavesASweepAlone(t *testing.T) {
 	b := New(&Options{Buckets: 4, BucketInterval: time.Second})
 	b.shards = b.shards[:1]
-	for i := range 3 * sweepBudget {
+	for i := range 3 * sweepBudget / sweptItem {
 		set(t, b, key(i), nil, 1500*time.Millisecond)
 	}
 	b.sweep(int64(2 * time.Second)) // a part of it
@@ -361,6 +377,26 @@ func TestAnOlderTimeLeavesASweepAlone(t *testing.T) {
 	if n := b.shards[0].count; n != 0 {
 		t.Errorf("%d are left", n)
 	}
+}
+
+// Where all have been read, a store does not go round all of them to find one that may go.
+func TestAStoreLetsOnlySomePass(t *testing.T) {
+	const n = 10_000
+	b := New(&Options{MaxItems: n})
+	b.shards = b.shards[:1]
+	for i := range n {
+		set(t, b, key(i), nil, 0)
+	}
+	for range maxReads {
+		for i := range n {
+			has(b, key(i))
+		}
+	}
+	set(t, b, key(n), nil, 0)
+	if moved := b.shards[0].fifos[mainQueue].count; moved != maxMoves || stats(b).Evictions != 1 {
+		t.Errorf("for one eviction %d moved", moved)
+	}
+	audit(t, b)
 }
 
 // Reads beside evictions change no queue.

@@ -207,8 +207,8 @@ func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	return time.Duration(left), nil
 }
 
-// Keys yields the keys that begin with prefix, as core.KeyLister says. It holds
-// no lock while the loop's body runs.
+// Keys yields the keys that begin with prefix, as core.KeyLister says. It takes
+// no lock.
 func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for i := range b.shards {
@@ -229,10 +229,9 @@ func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, err
 	}
 }
 
-// keys answers the keys of what is live and begins with prefix.
+// keys answers the keys of what is live and begins with prefix. A table that is replaced
+// meanwhile still holds what was there from the beginning.
 func (sh *shard) keys(prefix string) []string {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
 	now := sh.owner.now()
 	var keys []string
 	sh.table.Load().all(func(_ slot, e *entry) bool {
