@@ -23,13 +23,13 @@ require (
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2
 	github.com/viccon/sturdyc v1.1.5
 	golang.org/x/sync v0.20.0
+	golang.org/x/sys v0.36.0
 )
 
 require (
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
 	github.com/zeebo/xxh3 v1.0.2 // indirect
-	golang.org/x/sys v0.36.0 // indirect
 )
 
 require (

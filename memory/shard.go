@@ -101,7 +101,7 @@ func (sh *shard) insert(e *entry, hash uint64) slot {
 	if sh.owner.bounds.set() {
 		sh.queues.enqueue(e, hash)
 	}
-	return t.insert(e, tagOf(hash))
+	return t.insert(e, e.hash, tagOf(hash))
 }
 
 // grown answers how many buckets a table has after one of n. Shards grow at different

@@ -114,8 +114,8 @@ func (t *table) slotOf(e *entry) slot {
 func (t *table) at(s slot) *entry { return t.buckets[s/slots].entries[s%slots].Load() }
 
 // insert puts e, whose key is not there, where there is room; there is some.
-func (t *table) insert(e *entry, tag uint64) slot {
-	for i := t.home(e.hash); ; i = t.after(i) {
+func (t *table) insert(e *entry, hash uint32, tag uint64) slot {
+	for i := t.home(hash); ; i = t.after(i) {
 		b := &t.buckets[i]
 		have := b.tags.Load()
 		if free := match(have, 0); free != 0 {
@@ -153,9 +153,15 @@ func (t *table) resized(buckets int) *table {
 	for i := range t.buckets {
 		b := &t.buckets[i]
 		have := b.tags.Load()
+		var hashes [slots]uint32 // looked up first, so that the processor waits for all of them at once
 		for j := range b.entries {
 			if e := b.entries[j].Load(); e != nil {
-				other.due[other.insert(e, have>>(8*j)&0xff)] = t.due[i*slots+j]
+				hashes[j] = e.hash
+			}
+		}
+		for j := range b.entries {
+			if e := b.entries[j].Load(); e != nil {
+				other.due[other.insert(e, hashes[j], have>>(8*j)&0xff)] = t.due[i*slots+j]
 			}
 		}
 	}

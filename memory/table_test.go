@@ -101,7 +101,7 @@ func TestATableOfCollisions(t *testing.T) {
 	for i := range 20_000 {
 		if len(there) == 0 || len(there) < 44 && r.IntN(2) == 0 {
 			p := placed{key(i), r.Uint64N(3)<<homes | r.Uint64N(4)<<past} // three homes, four tags
-			table.insert(newEntry(homeOf(p.hash), p.key, nil, 0), tagOf(p.hash))
+			table.insert(newEntry(homeOf(p.hash), p.key, nil, 0), homeOf(p.hash), tagOf(p.hash))
 			there = append(there, p)
 		} else {
 			at := r.IntN(len(there))
@@ -207,7 +207,7 @@ func TestATableOfOneHome(t *testing.T) {
 	table := newTable(128)
 	var all []slot
 	for i := range 600 {
-		all = append(all, table.insert(newEntry(homeOf(5<<past), key(i), nil, 0), 5))
+		all = append(all, table.insert(newEntry(homeOf(5<<past), key(i), nil, 0), homeOf(5<<past), 5))
 	}
 	for i := range 600 {
 		if e, s := table.find(5<<past, key(i)); e == nil || s != all[i] {

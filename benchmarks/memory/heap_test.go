@@ -5,7 +5,6 @@ import (
 	"runtime/metrics"
 	"strings"
 	"testing"
-	"time"
 )
 
 // gcSeconds answers how long the processors have worked for the garbage collector.
@@ -33,8 +32,8 @@ func collection() float64 {
 	return (gcSeconds() - busy) / cycles
 }
 
-// BenchmarkHeap reports what entries take of the heap, each, by how much longer a full
-// collection takes the processors while they are there, and how long the worst Set took while they came.
+// BenchmarkHeap reports what entries take of the heap, each, and by how much longer a full
+// collection takes the processors while they are there.
 func BenchmarkHeap(b *testing.B) {
 	n := *entries
 	for _, r := range rivals {
@@ -45,17 +44,12 @@ func BenchmarkHeap(b *testing.B) {
 				before := heapInUse()
 				idle := collection()
 				s := r.open(b, n)
-				worst := time.Duration(0)
 				for i, key := range keys {
-					key, value := strings.Clone(key), valueOf(i, buf[:])
-					began := time.Now()
-					s.set(key, value)
-					worst = max(worst, time.Since(began))
+					s.set(strings.Clone(key), valueOf(i, buf[:]))
 				}
 				used := heapInUse()
 				b.ReportMetric((float64(used)-float64(before))/float64(n), "B/entry")
 				b.ReportMetric((collection()-idle)*1e3, "ms-cpu/GC")
-				b.ReportMetric(worst.Seconds()*1e3, "ms-worst")
 				runtime.KeepAlive(s)
 			}
 			runtime.KeepAlive(keys)
