@@ -42,7 +42,7 @@ func BenchmarkPause(b *testing.B) {
 		b.ReportMetric(float64(longest.Nanoseconds())/1e3, "us-worst")
 	}
 	for _, r := range rivals {
-		b.Run(r.name+"/come", func(b *testing.B) {
+		b.Run("come/"+r.name, func(b *testing.B) {
 			for b.Loop() {
 				runtime.GC()
 				s := r.open(b, n)
@@ -76,7 +76,7 @@ func BenchmarkPause(b *testing.B) {
 			set(c, key, ttl)
 		}
 	}
-	b.Run("cachewire/go", func(b *testing.B) {
+	b.Run("go/cachewire", func(b *testing.B) {
 		for b.Loop() {
 			runtime.GC()
 			c := open(memory.Options{})
@@ -87,7 +87,7 @@ func BenchmarkPause(b *testing.B) {
 			}
 		}
 	})
-	b.Run("cachewire/evict", func(b *testing.B) {
+	b.Run("evict/cachewire", func(b *testing.B) {
 		for b.Loop() {
 			runtime.GC()
 			c := open(memory.Options{MaxItems: n})
@@ -103,7 +103,7 @@ func BenchmarkPause(b *testing.B) {
 			}
 		}
 	})
-	b.Run("cachewire/expire", func(b *testing.B) {
+	b.Run("expire/cachewire", func(b *testing.B) {
 		for b.Loop() {
 			runtime.GC()
 			c := open(memory.Options{BucketInterval: 10 * time.Millisecond})

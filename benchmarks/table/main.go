@@ -4,9 +4,8 @@
 //	for i in 1 2 3 4 5; do go test -run='^$' -bench=Pure ./benchmarks/memcached; done | go run ./benchmarks/table
 //
 // Of several runs it takes the median. The time of the first rival of a row is
-// given as it is, and those of the others as multiples of it. Flags:
+// given as it is, and those of the others as multiples of what it took in the same run. Flags:
 //
-//	-first      the rival is the first of these parts, and not the last
 //	-unit U     not of times, but of what the benchmarks report as U, as it is
 //	-svg file   draws a chart of the rows as well
 package main
@@ -25,7 +24,6 @@ import (
 
 func main() {
 	var opts options
-	flag.BoolVar(&opts.first, "first", false, "the rival is the first part of a benchmark's name")
 	flag.StringVar(&opts.unit, "unit", "ns/op", "what to make a table of")
 	svg := flag.String("svg", "", "a file for a chart")
 	flag.Parse()
@@ -41,8 +39,7 @@ func main() {
 }
 
 type options struct {
-	first bool
-	unit  string
+	unit string
 }
 
 // A table is what several rivals did at several things.
@@ -78,7 +75,7 @@ func read(in io.Reader, opts options) (*table, error) {
 		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
 			continue
 		}
-		name, rival := split(fields[0], opts.first)
+		name, rival := split(fields[0])
 		r := byName[name]
 		if r == nil {
 			r = &row{name: name, results: map[string]*result{}}
@@ -104,10 +101,22 @@ func read(in io.Reader, opts options) (*table, error) {
 // times tells whether t is of times, which are given as multiples of the first.
 func (t *table) times() bool { return t.unit == "ns/op" }
 
+// allocs tells whether t tells allocations, too: where it is of times, and they were counted.
+func (t *table) allocs() bool {
+	for _, r := range t.rows {
+		for _, result := range r.results {
+			if t.times() && result.allocs != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (t *table) markdown() string {
 	var b strings.Builder
 	head, rule := " allocations |", "---|"
-	if !t.times() {
+	if !t.allocs() {
 		head, rule = "", ""
 	}
 	fmt.Fprintf(&b, "| | %s |%s\n|---|%s%s\n", strings.Join(t.rivals, " | "), head, strings.Repeat("---:|", len(t.rivals)), rule)
@@ -117,9 +126,8 @@ func (t *table) markdown() string {
 	return b.String()
 }
 
-// split answers the parts of a benchmark's name: BenchmarkX/what/it/did/rival-8, or
-// BenchmarkX/rival/what/it/did-8.
-func split(name string, first bool) (what, rival string) {
+// split answers the parts of a benchmark's name, BenchmarkX/what/it/did/rival-8.
+func split(name string) (what, rival string) {
 	if at := strings.LastIndexByte(name, '-'); at >= 0 {
 		if _, err := strconv.Atoi(name[at+1:]); err == nil { // GOMAXPROCS
 			name = name[:at]
@@ -127,9 +135,6 @@ func split(name string, first bool) (what, rival string) {
 	}
 	parts := strings.Split(strings.ReplaceAll(name, "_", " "), "/")
 	last := len(parts) - 1
-	if first && last > 0 {
-		return strings.Join(parts[2:], ", "), parts[1]
-	}
 	return strings.Join(parts[min(1, last):last], ", "), parts[last]
 }
 
@@ -155,7 +160,7 @@ func (r *result) add(fields []string, unit string) error {
 
 func (r *row) write(b *strings.Builder, t *table) {
 	fmt.Fprintf(b, "| %s |", r.name)
-	var base float64
+	var base []float64
 	var allocs []string
 	for _, rival := range t.rivals {
 		result := r.results[rival]
@@ -166,15 +171,15 @@ func (r *row) write(b *strings.Builder, t *table) {
 		case !t.times():
 			fmt.Fprintf(b, " %.4g |", median(result.values))
 			continue
-		case base == 0:
-			base = median(result.values)
-			fmt.Fprintf(b, " %v |", shown(base))
+		case base == nil:
+			base = result.values
+			fmt.Fprintf(b, " %v |", shown(median(base)))
 		default:
-			fmt.Fprintf(b, " %.2f |", median(result.values)/base)
+			fmt.Fprintf(b, " %.2f |", ratio(result.values, base))
 		}
 		allocs = append(allocs, result.allocs)
 	}
-	if t.times() {
+	if t.allocs() {
 		fmt.Fprintf(b, " %s |", strings.Join(allocs, ", "))
 	}
 	b.WriteString("\n")
@@ -189,8 +194,17 @@ func shown(ns float64) time.Duration {
 	return d.Round(unit)
 }
 
+// ratio answers the median of the ratios of those values that are of one run.
+func ratio(values, base []float64) float64 {
+	ratios := make([]float64, min(len(values), len(base)))
+	for i := range ratios {
+		ratios[i] = values[i] / base[i]
+	}
+	return median(ratios)
+}
+
 func median(values []float64) float64 {
-	slices.Sort(values)
+	values = slices.Sorted(slices.Values(values))
 	middle := len(values) / 2
 	if len(values)%2 == 1 {
 		return values[middle]
