@@ -19,6 +19,33 @@ var abilityCases = []testCase{
 			e.errorf("Traits: %+v", t)
 		}
 	}},
+	{"ability-value", "GetValue of a core.ValueGetter answers just the value, or the error, that Get does.", func(e *env) {
+		g, ok := e.backend.(core.ValueGetter)
+		if !ok {
+			e.decline("core.ValueGetter")
+			return
+		}
+		e.set("bytes", "v")
+		e.set("empty", "")
+		e.set("number", "41")
+		_, err := e.cache.Incr(e.ctx, "number", 1)
+		e.must("Incr", err)
+		answers := func(key, want string, wantErr error) {
+			value, err := g.GetValue(e.ctx, e.full(key))
+			e.want("GetValue of "+key, err, wantErr)
+			if got := strings.TrimRight(string(value), " "); got != want {
+				e.errorf("GetValue of %s: %s, want %s", key, show(got), show(want))
+			}
+		}
+		answers("bytes", "v", nil)
+		answers("empty", "", nil)
+		answers("number", "42", nil)
+		answers("absent", "", core.ErrMiss)
+		if err := core.NewTyped(e.cache, core.Shared[*int]()).Set(e.ctx, "shared", new(int), 0); !errors.Is(err, errUnsupported) {
+			e.must("Set of a shared value", err)
+			answers("shared", "", core.ErrCodec)
+		}
+	}},
 	{"ability-multiget", "GetMulti of a core.MultiGetter answers just the items that it was asked for and has, each once, under their keys, with tokens that work.", func(e *env) {
 		g, ok := e.backend.(core.MultiGetter)
 		if !ok {

@@ -25,6 +25,14 @@ var contextCases = []testCase{
 			done string // the value after success; empty for none
 		}{
 			{"Get", func() error { _, err := b.Get(ctx, key); return err }, "1"},
+			{"GetValue", func() error {
+				g, ok := b.(core.ValueGetter)
+				if !ok {
+					return nil
+				}
+				_, err := g.GetValue(ctx, key)
+				return err
+			}, "1"},
 			{"Store with Set", store(core.Set), "2"},
 			{"Store with Replace", store(core.Replace), "2"},
 			{"Store with CompareAndSwap", store(core.CompareAndSwap), "2"},

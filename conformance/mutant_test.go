@@ -14,6 +14,7 @@ type mutant struct {
 	*reference
 
 	get         func(ctx context.Context, key string) (core.Item, error)
+	getValue    func(ctx context.Context, key string) ([]byte, error)
 	store       func(ctx context.Context, mode core.Mode, item core.Item) error
 	del         func(ctx context.Context, key string) error
 	incr        func(ctx context.Context, key string, delta uint64) (uint64, error)
@@ -42,12 +43,20 @@ func newMutant(plant func(m *mutant)) *mutant {
 		flush: r.Flush, close: r.Close, getMulti: r.GetMulti, storeMulti: r.StoreMulti, deleteMulti: r.DeleteMulti,
 		ttl: r.TTL, keys: r.Keys, ping: r.Ping, stats: r.Stats, getShared: r.GetShared, storeShared: r.StoreShared,
 	}
+	m.getValue = func(ctx context.Context, key string) ([]byte, error) {
+		item, err := m.get(ctx, key)
+		return item.Value, err
+	}
 	r.self = m
 	plant(m)
 	return m
 }
 
 func (m *mutant) Get(ctx context.Context, key string) (core.Item, error) { return m.get(ctx, key) }
+
+func (m *mutant) GetValue(ctx context.Context, key string) ([]byte, error) {
+	return m.getValue(ctx, key)
+}
 
 func (m *mutant) Store(ctx context.Context, mode core.Mode, item core.Item) error {
 	return m.store(ctx, mode, item)

@@ -13,6 +13,24 @@ import (
 
 var abilityMutants = []planted{
 	{"Traits are nonsense", "traits", func(m *mutant) { m.traits.Resolution = -1 }},
+	{"GetValue answers a counter without its digits", "ability-value", func(m *mutant) {
+		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
+			item, err := m.get(ctx, key)
+			if _, err := core.ParseCount(item.Value); err == nil {
+				return nil, nil
+			}
+			return item.Value, err
+		}
+	}},
+	{"GetValue answers a shared value as empty", "ability-value", func(m *mutant) {
+		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
+			item, err := m.get(ctx, key)
+			if errors.Is(err, core.ErrCodec) {
+				err = nil
+			}
+			return item.Value, err
+		}
+	}},
 	{"GetMulti answers more than it was asked for", "ability-multiget", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, _ []string) ([]core.Item, error) {
 			var all []string

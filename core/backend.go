@@ -123,6 +123,14 @@ type Backend interface {
 	Close() error
 }
 
+// A ValueGetter can answer a value with less work than all of its item. Cache.Get asks it
+// for what the other verbs that read ask Get for, so that a type which embeds one and has
+// a Get of its own needs a GetValue, too.
+type ValueGetter interface {
+	// GetValue answers the value of what Get answers, or its error.
+	GetValue(ctx context.Context, key string) ([]byte, error)
+}
+
 // A MultiGetter reads many keys in fewer round trips than one each. As in the two
 // interfaces below, the slice it is given is read-only, and an error that names
 // keys is a *MultiError itself, neither wrapped nor joined with others.

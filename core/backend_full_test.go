@@ -25,6 +25,10 @@ func newFull() *full { return &full{backend: newBackend()} }
 // One optional ability beside the mandatory verbs, for tests that want to see
 // that ability alone.
 type (
+	withValueGetter struct {
+		core.Backend
+		core.ValueGetter
+	}
 	withMultiGetter struct {
 		core.Backend
 		core.MultiGetter
@@ -66,6 +70,16 @@ type (
 		core.TraitsReporter
 	}
 )
+
+func (f *full) GetValue(ctx context.Context, key string) ([]byte, error) {
+	if err := f.enter(ctx, "GetValue", 0, key); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	item, err := f.get(key)
+	return item.Value, err
+}
 
 func (f *full) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
 	if err := f.enter(ctx, "GetMulti", 0, slices.Clone(keys)...); err != nil {

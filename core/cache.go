@@ -92,6 +92,16 @@ type shared struct {
 	keyLister    KeyLister
 	sharedStorer SharedStorer
 	unwrapper    Unwrapper
+
+	valueGetter ValueGetter // the backend, or one that asks its Get
+}
+
+// An itemGetter is the ValueGetter of a backend that is none.
+type itemGetter struct{ Backend }
+
+func (g itemGetter) GetValue(ctx context.Context, key string) ([]byte, error) {
+	item, err := g.Get(ctx, key)
+	return item.Value, err
 }
 
 // New answers a Cache over b, which it owns from then on: Close closes it. A
@@ -120,6 +130,9 @@ func New(b Backend, opts *Options) (*Cache, error) {
 	s.keyLister, _ = b.(KeyLister)
 	s.sharedStorer, _ = b.(SharedStorer)
 	s.unwrapper, _ = b.(Unwrapper)
+	if s.valueGetter, _ = b.(ValueGetter); s.valueGetter == nil {
+		s.valueGetter = itemGetter{b}
+	}
 	c := &Cache{
 		shared:  s,
 		prefix:  opts.Prefix,
@@ -258,13 +271,19 @@ func (c *Cache) admitKey(ctx context.Context, key string) error {
 var errEmptyKey = fmt.Errorf("%w: empty; a key has 1 to %d bytes", ErrInvalidKey, MaxKeyLen)
 
 func checkKey(key string) error {
+	if uint(len(key)-1) < MaxKeyLen {
+		return nil
+	}
+	return errOfKey(key)
+}
+
+// errOfKey answers what is wrong with key. It is apart from checkKey so that calls of that
+// are none.
+func errOfKey(key string) error {
 	if key == "" {
 		return errEmptyKey
 	}
-	if len(key) > MaxKeyLen {
-		return fmt.Errorf("%w: %d bytes; a key has 1 to %d", ErrInvalidKey, len(key), MaxKeyLen)
-	}
-	return nil
+	return fmt.Errorf("%w: %d bytes; a key has 1 to %d", ErrInvalidKey, len(key), MaxKeyLen)
 }
 
 // resolveTTL answers the time to live that a backend gets for ttl.

@@ -206,12 +206,16 @@ func (r *readCounts) mine() *readCount {
 
 // classSize answers how much memory the allocator gives for n bytes.
 func classSize(n int) int {
+	if n <= maxEighths {
+		return int(eighths[(n+7)/8])
+	}
+	return largeClassSize(n)
+}
+
+func largeClassSize(n int) int {
 	if n > maxClass {
 		const page = 8 << 10
 		return (n + page - 1) &^ (page - 1)
-	}
-	if n <= maxEighths {
-		return int(eighths[(n+7)/8])
 	}
 	i, _ := slices.BinarySearch(classes, n)
 	return classes[i]

@@ -141,7 +141,7 @@ func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
 		hash := b.hash(key)
 		e := newEntry(homeOf(hash), key, nil, 0)
 		b.bounds.take(1, b.bounds.cost(e))
-		sh.setDeadline(sh.insert(e, hash), e, int64(i+1), 0)
+		sh.setDeadline(sh.insert(e, hash, b.bounds.cost(e)), e, int64(i+1), 0)
 	}
 	for _, c := range []struct {
 		now, budget int64

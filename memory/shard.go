@@ -86,8 +86,8 @@ func (sh *shard) use(e *entry) {
 	}
 }
 
-// insert puts e, for which room has been taken, into the shard.
-func (sh *shard) insert(e *entry, hash uint64) slot {
+// insert puts e, for the cost of which room has been taken, into the shard.
+func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 	t := sh.table.Load()
 	if t == noTable {
 		t = newTable(1)
@@ -97,7 +97,7 @@ func (sh *shard) insert(e *entry, hash uint64) slot {
 		sh.setTable(t)
 	}
 	sh.count++
-	sh.bytes += sh.owner.bounds.cost(e)
+	sh.bytes += cost
 	if sh.owner.bounds.set() {
 		sh.queues.enqueue(e, hash)
 	}
@@ -117,24 +117,26 @@ func (sh *shard) grown(n int) int {
 // lastCommon is the last size of a table that all shards have in common.
 const lastCommon = 8
 
-// replace puts e in the place of old, which has the same key and lies at s.
-func (sh *shard) replace(old, e *entry, s slot) {
-	sh.bytes += sh.owner.bounds.cost(e) - sh.owner.bounds.cost(old)
+// replace puts e, which costs so much more, in the place of old, which has the same key
+// and lies at s.
+func (sh *shard) replace(old, e *entry, s slot, more int64) {
+	sh.bytes += more
 	if sh.owner.bounds.set() {
 		sh.queues.replace(old, e)
 	}
 	sh.table.Load().replace(s, e)
 }
 
-// remove takes e out of the shard, and leaves its room taken.
-func (sh *shard) remove(e *entry) {
+// remove takes e out of the shard, leaves its room taken, and answers what it costs.
+func (sh *shard) remove(e *entry) (cost int64) {
 	t := sh.table.Load()
 	t.remove(t.slotOf(e), e.hash)
 	if sh.owner.bounds.set() {
 		sh.queues.remove(e)
 	}
 	sh.count--
-	sh.bytes -= sh.owner.bounds.cost(e)
+	cost = sh.owner.bounds.cost(e)
+	sh.bytes -= cost
 	// Each entry that a smaller table is made of stands for seven that went.
 	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
 		sh.setTable(t.resized(n / 4))
@@ -142,12 +144,12 @@ func (sh *shard) remove(e *entry) {
 			sh.queues.shrink()
 		}
 	}
+	return cost
 }
 
 // drop takes e out of the shard and gives its room back.
 func (sh *shard) drop(e *entry) {
-	sh.remove(e)
-	sh.owner.bounds.release(1, sh.owner.bounds.cost(e))
+	sh.owner.bounds.release(1, sh.remove(e))
 }
 
 // evict drops the entry that eviction chooses, leaves its room to w, and answers
@@ -165,8 +167,7 @@ func (sh *shard) evict(w *write) bool {
 			sh.queues.ghosts.add(sh.owner.hash(e.key()), sh.count)
 		}
 	}
-	sh.remove(e)
-	w.items, w.bytes = w.items+1, w.bytes+sh.owner.bounds.cost(e)
+	w.items, w.bytes = w.items+1, w.bytes+sh.remove(e)
 	return true
 }
 

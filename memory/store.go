@@ -23,35 +23,36 @@ type write struct {
 }
 
 // store stores item, or for isShared value.
-func (b *Backend) store(mode core.Mode, item core.Item, value any, isShared bool) error {
+func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared bool) error {
 	b.sweep(b.about())
 	hash := b.hash(item.Key)
 	sh := b.shardOf(hash)
-	w := write{mode: mode, hash: hash, key: item.Key, token: item.Token, ttl: item.TTL}
+	w := &write{mode: mode, hash: hash, key: item.Key, token: item.Token, ttl: item.TTL}
 	if mode != core.CompareAndDelete {
 		if isShared {
 			box := newBoxed(homeOf(hash), item.Key, shared, item.Flags)
 			box.shared = value
 			w.entry = &box.entry
-		} else if err := sh.prepare(&w, &item); err != nil {
+		} else if err := sh.prepare(w, item); err != nil {
 			return err
 		}
 		if w.cost = b.bounds.cost(w.entry); b.bounds.tooLarge(w.cost) {
 			return errTooLarge(w.cost, b.bounds.maxBytes)
 		}
 	}
-	done, err := sh.try(&w)
+	done, err := sh.try(w)
 	if !done {
-		err = b.storeLarge(sh, &w)
+		err = b.storeLarge(sh, w)
 	}
 	return err
 }
 
 // prepare makes the entry that w is to store.
 func (sh *shard) prepare(w *write, item *core.Item) error {
-	bounds := &sh.owner.bounds
-	if c := bounds.least(item.Key, len(item.Value)); bounds.tooLarge(c) {
-		return errTooLarge(c, bounds.maxBytes)
+	if bounds := &sh.owner.bounds; bounds.maxBytes > 0 {
+		if c := bounds.least(item.Key, len(item.Value)); bounds.tooLarge(c) {
+			return errTooLarge(c, bounds.maxBytes)
+		}
 	}
 	// A lock that is taken makes many an Add fail: then the copy would be for
 	// nothing. Whether the condition still holds, try finds out.
@@ -82,9 +83,13 @@ func (sh *shard) try(w *write) (done bool, err error) {
 		sh.drop(old)
 		return true, nil
 	}
+	items, more := int64(1), w.cost // than there are
+	if old != nil {
+		items, more = 0, w.cost-sh.owner.bounds.cost(old)
+	}
 	if sh.owner.bounds.set() {
 		t := sh.table.Load()
-		if !sh.makeRoom(old, w) {
+		if !sh.makeRoom(old, w, items, more) {
 			return false, nil
 		}
 		if other := sh.table.Load(); other != t && old != nil { // it got smaller
@@ -94,9 +99,9 @@ func (sh *shard) try(w *write) (done bool, err error) {
 	e, end := w.entry, deadline(now, w.ttl)
 	e.deadline.Store(end)
 	if old == nil {
-		s = sh.insert(e, w.hash)
+		s = sh.insert(e, w.hash, w.cost)
 	} else {
-		sh.replace(old, e, s)
+		sh.replace(old, e, s, more)
 		sh.use(e)
 	}
 	sh.setDeadline(s, e, end, now)
@@ -120,14 +125,10 @@ func admit(mode core.Mode, e *entry, token any) error {
 	return core.ErrConflict
 }
 
-// makeRoom takes room for w in the place of e, which is nil for a new item. For
-// it, it evicts what it must, though never e, as long as the shard holds its
+// makeRoom takes so much room for w, which is in the place of e, or of nil for a new
+// item. For it, it evicts what it must, though never e, as long as the shard holds its
 // share of the whole; it answers false if that was not enough.
-func (sh *shard) makeRoom(e *entry, w *write) bool {
-	items, bytes := int64(1), w.cost
-	if e != nil {
-		items, bytes = 0, w.cost-sh.owner.bounds.cost(e)
-	}
+func (sh *shard) makeRoom(e *entry, w *write, items, bytes int64) bool {
 	bounds := &sh.owner.bounds
 	if bounds.take(items-w.items, bytes-w.bytes) {
 		return true

@@ -23,6 +23,21 @@ func (b *Backend) Get(_ context.Context, key string) (core.Item, error) {
 	return sh.getRare(hash, key)
 }
 
+// GetValue answers the value under key, as core.ValueGetter says.
+func (b *Backend) GetValue(_ context.Context, key string) ([]byte, error) {
+	hash := b.hash(key)
+	sh := b.shardOf(hash)
+	e := sh.read(hash, key)
+	if e == nil {
+		return nil, core.ErrMiss
+	}
+	if e.kind() == plain {
+		return e.plainValue(), nil
+	}
+	item, err := sh.getRare(hash, key)
+	return item.Value, err
+}
+
 // getRare is Get for an entry that is not plain, which may be gone.
 func (sh *shard) getRare(hash uint64, key string) (core.Item, error) {
 	sh.mu.Lock()
@@ -77,13 +92,13 @@ func (b *Backend) GetShared(_ context.Context, key string) (value, token any, er
 // Store stores item on mode's condition, as core.Backend says. With a bound, an
 // item that alone is larger is core.ErrTooLarge, and what was there stays.
 func (b *Backend) Store(_ context.Context, mode core.Mode, item core.Item) error {
-	return b.store(mode, item, nil, false)
+	return b.store(mode, &item, nil, false)
 }
 
 // StoreShared stores value as it is, as core.SharedStorer says.
 func (b *Backend) StoreShared(_ context.Context, mode core.Mode, item core.Item, value any) error {
 	item.Value = nil
-	return b.store(mode, item, value, true)
+	return b.store(mode, &item, value, true)
 }
 
 // StoreMulti stores items on mode's condition, as core.MultiStorer says.
@@ -93,7 +108,7 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 	for i, item := range items {
 		err := patience.at(i)
 		if err == nil {
-			err = b.store(mode, item, nil, false)
+			err = b.store(mode, &item, nil, false)
 		}
 		failed.Add(item.Key, err)
 	}
@@ -168,8 +183,9 @@ func (b *Backend) move(key string, delta uint64, down bool) (uint64, error) {
 		return n, nil
 	}
 	c := e.asCounter(n)
-	b.bounds.release(0, b.bounds.cost(e)-b.bounds.cost(c)) // it takes no more
-	sh.replace(e, c, s)
+	more := b.bounds.cost(c) - b.bounds.cost(e) // which is not above 0
+	b.bounds.release(0, -more)
+	sh.replace(e, c, s, more)
 	return n, nil
 }
 
