@@ -144,20 +144,42 @@ func (e *env) item(key string) core.Item {
 	return item
 }
 
+// A reader is a verb that reads one key.
+type reader struct {
+	verb string
+	read func(key string) ([]byte, error)
+}
+
+// readers are Get, and where that does not call the backend's Get, also GetItem, which does.
+func (e *env) readers() []reader {
+	all := []reader{{"Get", func(key string) ([]byte, error) { return e.cache.Get(e.ctx, key) }}}
+	if _, ok := e.backend.(core.ValueGetter); ok {
+		all = append(all, reader{"GetItem", func(key string) ([]byte, error) {
+			item, err := e.cache.GetItem(e.ctx, key)
+			return item.Value, err
+		}})
+	}
+	return all
+}
+
 // holds says that key must be there with value.
 func (e *env) holds(key, value string) {
-	switch got, err := e.cache.Get(e.ctx, key); {
-	case err != nil:
-		e.errorf("Get %s: error is %v, want the value %s", show(key), err, show(value))
-	case string(got) != value:
-		e.errorf("Get %s: %s, want %s", show(key), show(string(got)), show(value))
+	for _, r := range e.readers() {
+		switch got, err := r.read(key); {
+		case err != nil:
+			e.errorf("%s %s: error is %v, want the value %s", r.verb, show(key), err, show(value))
+		case string(got) != value:
+			e.errorf("%s %s: %s, want %s", r.verb, show(key), show(string(got)), show(value))
+		}
 	}
 }
 
 // lacks says that key must be absent.
 func (e *env) lacks(key string) {
-	if got, err := e.cache.Get(e.ctx, key); err != core.ErrMiss {
-		e.errorf("Get %s: %s and error %v, want none and %v", show(key), show(string(got)), err, core.ErrMiss)
+	for _, r := range e.readers() {
+		if got, err := r.read(key); err != core.ErrMiss {
+			e.errorf("%s %s: %s and error %v, want none and %v", r.verb, show(key), show(string(got)), err, core.ErrMiss)
+		}
 	}
 }
 

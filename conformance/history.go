@@ -134,7 +134,13 @@ func valueVerbs(e *env, r *rand.Rand, key, unique string, items map[string]core.
 	}
 	value := []byte(unique)
 	multi := map[string][]byte{key: value}
-	switch r.IntN(12) {
+	switch r.IntN(13) {
+	case 12:
+		in.verb = "Get"
+		return in, func() answer {
+			got, err := e.cache.Get(e.ctx, key)
+			return answer{err: answered(err), value: string(got)}
+		}
 	case 9:
 		return do("Add", func() error { return keyError(e.cache.AddMulti(e.ctx, multi, 0), key) })
 	case 10:

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -27,6 +28,27 @@ var abilityMutants = []planted{
 			item, err := m.get(ctx, key)
 			if errors.Is(err, core.ErrCodec) {
 				err = nil
+			}
+			return item.Value, err
+		}
+	}},
+	{"GetItem cuts what Get answers whole", "value-bytes value-lengths", func(m *mutant) {
+		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
+			item, err := m.reference.Get(ctx, key)
+			return item.Value, err
+		}
+		m.get = func(ctx ctxt, key string) (core.Item, error) {
+			item, err := m.reference.Get(ctx, key)
+			item.Value = item.Value[:len(item.Value)/2]
+			return item, err
+		}
+	}},
+	{"Get answers what it has answered before", "race-history", func(m *mutant) {
+		var last sync.Map
+		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
+			item, err := m.get(ctx, key)
+			if before, ok := last.Swap(key, item.Value); ok && err == nil {
+				return before.([]byte), nil
 			}
 			return item.Value, err
 		}

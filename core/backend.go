@@ -123,9 +123,9 @@ type Backend interface {
 	Close() error
 }
 
-// A ValueGetter can answer a value with less work than all of its item. Cache.Get asks it
-// for what the other verbs that read ask Get for, so that a type which embeds one and has
-// a Get of its own needs a GetValue, too.
+// A ValueGetter can answer a value with less work than all of its item. Cache.Get calls
+// GetValue; GetItem, Exists, Count and Typed call Get. A type that embeds a ValueGetter and
+// overrides Get must override GetValue as well.
 type ValueGetter interface {
 	// GetValue answers the value of what Get answers, or its error.
 	GetValue(ctx context.Context, key string) ([]byte, error)

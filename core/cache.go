@@ -277,8 +277,7 @@ func checkKey(key string) error {
 	return errOfKey(key)
 }
 
-// errOfKey answers what is wrong with key. It is apart from checkKey so that calls of that
-// are none.
+// errOfKey answers what is wrong with key. It is apart, so that checkKey is inlined.
 func errOfKey(key string) error {
 	if key == "" {
 		return errEmptyKey

@@ -196,8 +196,9 @@ func (c *Cache) store(ctx context.Context, mode Mode, item *Item) error {
 	if err := c.admitItem(mode, item); err != nil {
 		return err
 	}
-	// To copy all of what has just been written in parts makes processors wait.
-	return c.shared.Store(ctx, mode, Item{Key: item.Key, Value: item.Value, Flags: item.Flags, TTL: item.TTL, Token: item.Token})
+	// *item would be read in wide pieces, of which the processor has just written the halves:
+	// it waits for those to arrive.
+	return c.shared.Store(ctx, mode, Item{item.Key, item.Value, item.Flags, item.TTL, item.Token})
 }
 
 // admitItem makes item, whose key has been checked, what the backend gets.

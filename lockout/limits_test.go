@@ -384,6 +384,13 @@ func (b *calls) Get(ctx context.Context, key string) (core.Item, error) {
 	return b.Backend.Get(ctx, key)
 }
 
+func (b *calls) GetValue(ctx context.Context, key string) ([]byte, error) {
+	if err := b.enter(ctx, "Get", key); err != nil {
+		return nil, err
+	}
+	return b.Backend.GetValue(ctx, key)
+}
+
 func (b *calls) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
 	if err := b.enter(ctx, "GetMulti", ""); err != nil {
 		return nil, err

@@ -53,8 +53,8 @@ func (bo *bounds) release(items, bytes int64) {
 }
 
 const (
-	// slotCost is what an item takes of its shard's table, which is between 40 and 80 %
-	// full, on the average. See TestBytesTellTheHeapInUse.
+	// slotCost is what an item takes of its shard's table, which is 60 % full on the
+	// average. See TestBytesTellTheHeapInUse.
 	slotCost = 22
 
 	// queueCost is what eviction keeps for each item of a bounded Backend: its place in

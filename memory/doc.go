@@ -18,6 +18,9 @@
 // a rule one block of memory, of its key, its value and 32 bytes. What Get answers is a
 // part of that block, and keeps it.
 //
+// A Backend has 256 shards or more, unless it is bounded to few items or bytes, which take
+// about 80 KiB before anything is stored.
+//
 // # Expired items
 //
 // Every read looks at the time, so that an expired item is never seen. Those

@@ -105,7 +105,7 @@ func New(opts *Options) *Backend {
 // shardCount answers how many shards serve o: so many that writers seldom meet, and
 // with a bound, few enough that each holds what eviction needs to choose well.
 func shardCount(o Options) int {
-	const itemsEach, bytesEach = 64, 64 << 10
+	const itemsEach, bytesEach = 64, 256 << 10
 	n := minShards
 	for n < maxShards && n < 32*runtime.GOMAXPROCS(0) {
 		n *= 2

@@ -22,7 +22,7 @@ type shard struct {
 
 	evictions, expirations uint64
 
-	_ [64]byte
+	_ [24]byte // makes each shard begin where a line of the processor's cache does
 }
 
 // reset forgets all entries. What has been counted stays.
@@ -104,9 +104,8 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 	return t.insert(e, e.hash, tagOf(hash))
 }
 
-// grown answers how many buckets a table has after one of n. Shards grow at different
-// moments, so that no store waits for several, and together take what they need on the
-// average.
+// grown answers how many buckets a table has after one of n. The sizes of shards differ, so that
+// they do not all grow at once, and the memory they take rises evenly.
 func (sh *shard) grown(n int) int {
 	if n == lastCommon {
 		n += n * sh.number / len(sh.owner.shards)
@@ -137,7 +136,7 @@ func (sh *shard) remove(e *entry) (cost int64) {
 	sh.count--
 	cost = sh.owner.bounds.cost(e)
 	sh.bytes -= cost
-	// Each entry that a smaller table is made of stands for seven that went.
+	// For each entry that a smaller table is made of, at least two have gone.
 	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
 		sh.setTable(t.resized(n / 4))
 		if sh.owner.bounds.set() {

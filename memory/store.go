@@ -125,8 +125,8 @@ func admit(mode core.Mode, e *entry, token any) error {
 	return core.ErrConflict
 }
 
-// makeRoom takes so much room for w, which is in the place of e, or of nil for a new
-// item. For it, it evicts what it must, though never e, as long as the shard holds its
+// makeRoom takes room for so many items and bytes more for w, which replaces e, or nil
+// where it is a new item. For it, it evicts what it must, though never e, as long as the shard holds its
 // share of the whole; it answers false if that was not enough.
 func (sh *shard) makeRoom(e *entry, w *write, items, bytes int64) bool {
 	bounds := &sh.owner.bounds

@@ -21,7 +21,7 @@ type table struct {
 // the processor's cache.
 const (
 	slots      = 7
-	bucketSize = 64
+	bucketSize = 64 // on 64-bit systems
 )
 
 type bucket struct {
@@ -53,8 +53,8 @@ func newTable(buckets int) *table {
 // tagOf takes the part of the hash that is not used for a place.
 func tagOf(hash uint64) uint64 { return max(hash>>past, 1) }
 
-// homeOf takes the part of the hash from which on a key's place is looked for. It is
-// what entry.hash keeps.
+// homeOf takes the part of the hash that chooses the bucket in which the search for a key
+// begins. It is what entry.hash keeps.
 func homeOf(hash uint64) uint32 { return uint32(hash >> shardBits) }
 
 // match answers the high bits of those bytes of have that are tag, and perhaps of some

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"math/bits"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -18,6 +19,7 @@ import (
 // value, while others come and go around it, and tables grow and shrink.
 func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 	b := New(&Options{MaxItems: 100_000})
+	b.shards = b.shards[:16] // so that their tables get large
 	const kept, others = 50, 20_000
 	value := func(i, n int) []byte {
 		v := make([]byte, 8+i%40)
@@ -30,6 +32,7 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 		set(t, b, key(i), value(i, 0), time.Hour)
 	}
 	var stop atomic.Bool
+	var buckets atomic.Int64 // of the first table at its largest
 	var readers, writers sync.WaitGroup
 	for range 2 {
 		readers.Go(func() {
@@ -75,6 +78,7 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 						set(t, b, key(i), value(i, n), time.Hour)
 					}
 				}
+				buckets.Store(int64(len(b.shards[0].table.Load().buckets)))
 				for n := range others { // shrinks
 					b.Delete(context.Background(), key(kept+w*others+n))
 				}
@@ -85,6 +89,41 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 	stop.Store(true)
 	readers.Wait()
 	audit(t, b)
+	if n := len(b.shards[0].table.Load().buckets); int64(n) >= buckets.Load() {
+		t.Errorf("a table had %d buckets, and has %d: this proves little", buckets.Load(), n)
+	}
+}
+
+// Tables of shards that hold as much have many sizes, and each shard begins a line of the
+// processor's cache.
+func TestShardsGrowAtDifferentMoments(t *testing.T) {
+	b := New(nil)
+	for i := range 200 * len(b.shards) {
+		set(t, b, key(i), nil, 0)
+	}
+	sizes := map[int]bool{}
+	for i := range b.shards {
+		sizes[len(b.shards[i].table.Load().buckets)] = true
+	}
+	if len(sizes) < 6 {
+		t.Errorf("%d tables have only %d sizes", len(b.shards), len(sizes))
+	}
+	if size := unsafe.Sizeof(shard{}); bits.UintSize == 64 && size%64 != 0 {
+		t.Errorf("a shard has %d bytes", size)
+	}
+}
+
+// There are as many ghosts as items, and no more.
+func TestGhostsAreAsManyAsItems(t *testing.T) {
+	const n = 1000
+	b := New(&Options{MaxItems: n})
+	b.shards = b.shards[:1]
+	for i := range 10 * n {
+		set(t, b, key(i), nil, 0)
+	}
+	if ghosts := len(b.shards[0].ghosts.order); ghosts < n*9/10 || ghosts > n {
+		t.Errorf("%d ghosts of %d items", ghosts, n)
+	}
 }
 
 // All that lie in one bucket's neighbourhood, so that many go past, come and go; a search

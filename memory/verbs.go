@@ -208,7 +208,8 @@ func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error 
 // TTL answers how long the item under key has to live, as core.TTLReader says.
 func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	hash := b.hash(key)
-	e, _ := b.shardOf(hash).table.Load().find(hash, key)
+	sh := b.shardOf(hash)
+	e, _ := sh.table.Load().find(hash, key)
 	if e == nil {
 		return 0, core.ErrMiss
 	}
@@ -216,11 +217,21 @@ func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	if deadline == 0 {
 		return 0, nil
 	}
-	left := deadline - b.now()
-	if left <= 0 {
-		return 0, core.ErrMiss
+	if left := deadline - b.now(); left > 0 {
+		return time.Duration(left), nil
 	}
-	return time.Duration(left), nil
+	// It may have been replaced before its time was over.
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	now := b.now()
+	switch e, _ := sh.live(hash, key, now); {
+	case e == nil:
+		return 0, core.ErrMiss
+	case e.deadline.Load() == 0:
+		return 0, nil
+	default:
+		return time.Duration(e.deadline.Load() - now), nil
+	}
 }
 
 // Keys yields the keys that begin with prefix, as core.KeyLister says. It takes

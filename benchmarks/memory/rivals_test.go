@@ -86,8 +86,8 @@ func openBare(b testing.TB, _ int) store {
 }
 
 func (c bare) get(key string) ([]byte, bool) {
-	item, err := c.Get(context.Background(), key)
-	return item.Value, err == nil
+	value, err := c.GetValue(context.Background(), key)
+	return value, err == nil
 }
 
 func (c bare) set(key string, value []byte) {

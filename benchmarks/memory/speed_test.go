@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,7 +96,8 @@ func TestRivalsAnswerTheRightBytes(t *testing.T) {
 }
 
 // BenchmarkSpeed reads and writes present keys: distribution,reads %,goroutines/rival. Rivals
-// follow one another in each few rows, since machines change from minute to minute.
+// run one after another at the same mix, since machines change from minute to minute. With
+// -benchmem, allocations are those of a whole trace.
 func BenchmarkSpeed(b *testing.B) {
 	n := *entries
 	keys := makeKeys(n)
@@ -108,13 +110,14 @@ func BenchmarkSpeed(b *testing.B) {
 		for _, reads := range []int{100, 90, 50, 0} {
 			for _, r := range rivals {
 				var s store
-				life := &scope{TB: b}
+				var life scope
 				for _, goroutines := range []int{1, 2, 16} {
 					b.Run(fmt.Sprintf("%s,%d%%,%d/%s", distribution, reads, goroutines, r.name), func(b *testing.B) {
 						m := mix{keys: asked, trace: traces[distribution], reads: reads, goroutines: goroutines}
 						if s == nil {
+							life.TB = b
 							debug.FreeOSMemory() // what the rival before left is not for this one to clear
-							s = r.open(life, n)
+							s = r.open(&life, n)
 							var buf [100]byte
 							for i, key := range keys {
 								s.set(key, valueOf(i, buf[:]))
@@ -149,7 +152,7 @@ type scope struct {
 func (s *scope) Cleanup(end func()) { s.ends = append(s.ends, end) }
 
 func (s *scope) end() {
-	for _, end := range s.ends {
+	for _, end := range slices.Backward(s.ends) {
 		end()
 	}
 }

@@ -95,6 +95,17 @@ func read(in io.Reader, opts options) (*table, error) {
 	if len(t.rows) == 0 {
 		return nil, fmt.Errorf("there is no benchmark in the input")
 	}
+	for _, r := range t.rows {
+		runs := 0
+		for rival, result := range r.results {
+			if runs == 0 {
+				runs = len(result.values)
+			}
+			if len(result.values) != runs {
+				return nil, fmt.Errorf("%s: %s ran %d times, another %d times", r.name, rival, len(result.values), runs)
+			}
+		}
+	}
 	return t, nil
 }
 
@@ -194,9 +205,9 @@ func shown(ns float64) time.Duration {
 	return d.Round(unit)
 }
 
-// ratio answers the median of the ratios of those values that are of one run.
+// ratio answers the median of the ratios of values that are of one run.
 func ratio(values, base []float64) float64 {
-	ratios := make([]float64, min(len(values), len(base)))
+	ratios := make([]float64, len(values))
 	for i := range ratios {
 		ratios[i] = values[i] / base[i]
 	}

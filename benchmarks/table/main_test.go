@@ -85,7 +85,8 @@ func TestChart(t *testing.T) {
 }
 
 func TestTableOfNothingIsAnError(t *testing.T) {
-	for _, output := range []string{"", "PASS\n", "BenchmarkX/one-2 100 many ns/op\n", "BenchmarkX/one-2 100 7 B/op\n"} {
+	for _, output := range []string{"", "PASS\n", "BenchmarkX/one-2 100 many ns/op\n", "BenchmarkX/one-2 100 7 B/op\n",
+		"BenchmarkX/one-2 100 7 ns/op\nBenchmarkX/two-2 100 7 ns/op\nBenchmarkX/two-2 100 7 ns/op\n"} {
 		if got, err := read(strings.NewReader(output), options{unit: "ns/op"}); err == nil {
 			t.Errorf("table of %q = %q, want an error", output, got.markdown())
 		}
