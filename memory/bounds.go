@@ -59,7 +59,7 @@ const (
 
 	// queueCost is what eviction keeps for each item of a bounded Backend: its place in
 	// a queue, and ghosts.
-	queueCost = 40
+	queueCost = 27
 
 	// minNumberSize is what the value of an item counts as that is a number: it may
 	// become a counter, which needs so much.

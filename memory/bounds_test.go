@@ -318,22 +318,18 @@ func TestKeyThatComesBackGetsIntoTheMainQueue(t *testing.T) {
 func TestGhostThatWasRenewedIsNotForgottenWithItsOldRecord(t *testing.T) {
 	var g ghosts
 	const limit = 4
-	hash := func(i uint64) uint64 { return i << 32 }
+	hash := func(i uint64) uint64 { return i << 56 }
 	g.add(hash(1), limit)
-	if !g.take(hash(1)) || g.take(hash(1)) {
+	if !g.take(hash(1), limit) || g.take(hash(1), limit) {
 		t.Error("a ghost is there once")
 	}
-	for _, i := range []uint64{2, 3, 1, 4} {
+	for _, i := range []uint64{2, 3, 1, 4, 5, 1, 6} {
 		g.add(hash(i), limit)
 	}
-	if !g.take(hash(1)) {
-		t.Error("the renewed ghost went with its old record")
-	}
-	for i := uint64(10); i < 20; i++ {
-		g.add(hash(i), limit)
-	}
-	if len(g.known) != limit || len(g.order) != limit {
-		t.Errorf("%d ghosts are known, %d in order, want %d", len(g.known), len(g.order), limit)
+	for i, want := range []bool{1: true, 2: false, 3: false, 4: true, 5: true, 6: true, 7: false} {
+		if got := g.take(hash(uint64(i)), limit); got != want {
+			t.Errorf("ghost %d is there: %v, want %v", i, got, want)
+		}
 	}
 }
 

@@ -1,5 +1,7 @@
 package memory
 
+import "math"
+
 // The queues of S3-FIFO, and its ghosts: what is known of items that are gone. Ghosts are as
 // many as there are items.
 
@@ -25,16 +27,16 @@ func (e *entry) queue() int { return int(e.reads.Load() / queueBit) }
 
 // A fifo is a queue that entries may also leave from the middle.
 type fifo struct {
-	places      []*entry // a circle, as long as a power of two; nil where one has left
-	first, last uint32   // numbers of the first place and of the one behind the last, which wrap around
+	places      []*entry // a circle; nil where one has left
+	first, last uint32   // numbers of the first place and of the one behind the last
 	count       int      // how many there are
 }
 
-func (q *fifo) at(place uint32) **entry { return &q.places[place&uint32(len(q.places)-1)] }
+func (q *fifo) at(place uint32) **entry { return &q.places[place%uint32(len(q.places))] }
 
 // push puts e behind the others.
 func (q *fifo) push(e *entry) {
-	if int(q.last-q.first) == len(q.places) {
+	if int(q.last-q.first) == len(q.places) || q.last == math.MaxUint32 {
 		q.resize()
 	}
 	e.place = q.last
@@ -43,13 +45,9 @@ func (q *fifo) push(e *entry) {
 	q.count++
 }
 
-// resize closes the gaps, and makes room for as many more.
+// resize closes the gaps, makes room for half as many more, and numbers places anew.
 func (q *fifo) resize() {
-	size := 8
-	for size < 2*q.count {
-		size *= 2
-	}
-	places := make([]*entry, size)
+	places := make([]*entry, q.count+q.count/2+8)
 	n := uint32(0)
 	for place := q.first; place != q.last; place++ {
 		if e := *q.at(place); e != nil {
@@ -83,7 +81,7 @@ type queues struct {
 // from the small one not long ago.
 func (q *queues) enqueue(e *entry, hash uint64) {
 	queue := smallQueue
-	if q.ghosts.take(hash) {
+	if q.ghosts.take(hash, q.fifos[smallQueue].count+q.fifos[mainQueue].count+1) {
 		queue = mainQueue
 	}
 	q.push(e, queue, 0)
@@ -141,39 +139,76 @@ func (q *queues) victim() *entry {
 	}
 }
 
-// ghosts remember, by hash, which keys were dropped from the small queue. Each
-// has a number, one more than the one before.
+// ghosts remember, by hash, which keys were dropped from the small queue. They lie in sets, in
+// each of which the oldest makes room for one that comes.
 type ghosts struct {
-	known map[uint32]uint32 // the number, by fingerprint
-	order []uint32          // fingerprints, the oldest first; some may be taken or renewed
-	first uint32            // the number of the first in order
+	sets [][8]ghost
+	last uint32 // the number of the latest
 }
 
-// add remembers hash and forgets what is more than limit back. If limit became
-// less, it forgets some at a time.
+type ghost struct {
+	print  uint32 // of the hash; 0 is no ghost
+	number uint32 // one more than that of the one before
+}
+
+// crowd is how many ghosts there are to a set of eight.
+const crowd = 5
+
+// add remembers hash, among as many as limit.
 func (g *ghosts) add(hash uint64, limit int) {
-	if g.known == nil {
-		g.known = map[uint32]uint32{}
-	}
-	print := fingerprint(hash)
-	g.known[print] = g.first + uint32(len(g.order))
-	g.order = append(g.order, print)
-	for n := 0; n < 8 && len(g.order) > limit; n++ {
-		oldest := g.order[0]
-		if number, ok := g.known[oldest]; ok && number == g.first {
-			delete(g.known, oldest)
+	if len(g.sets)*crowd < limit {
+		old := g.sets
+		g.sets = make([][8]ghost, limit/crowd*5/4+1)
+		for _, set := range old {
+			for _, known := range set {
+				if known.print != 0 {
+					g.put(known)
+				}
+			}
 		}
-		g.order, g.first = g.order[1:], g.first+1
 	}
+	g.last++
+	g.put(ghost{fingerprint(hash), g.last})
 }
 
-// take tells whether hash is remembered, and forgets it.
-func (g *ghosts) take(hash uint64) bool {
+func (g *ghosts) put(new ghost) {
+	set := g.set(new.print)
+	at, oldest := 0, uint32(0)
+	for i, known := range set {
+		if known.print == new.print {
+			at = i
+			break
+		}
+		age := g.last - known.number
+		if known.print == 0 {
+			age = math.MaxUint32
+		}
+		if age >= oldest {
+			at, oldest = i, age
+		}
+	}
+	set[at] = new
+}
+
+// take tells whether hash is one of as many as limit that are remembered, and forgets it.
+func (g *ghosts) take(hash uint64, limit int) bool {
+	if len(g.sets) == 0 {
+		return false
+	}
 	print := fingerprint(hash)
-	_, ok := g.known[print]
-	delete(g.known, print)
-	return ok
+	set := g.set(print)
+	for i, known := range set {
+		if known.print == print {
+			set[i].print = 0
+			return int(g.last-known.number) < limit
+		}
+	}
+	return false
 }
 
-// fingerprint takes the half of hash that does not choose the shard.
-func fingerprint(hash uint64) uint32 { return uint32(hash >> 32) }
+func (g *ghosts) set(print uint32) *[8]ghost {
+	return &g.sets[uint64(print)*uint64(len(g.sets))>>32]
+}
+
+// fingerprint takes the half of hash that does not choose the shard; it is not 0.
+func fingerprint(hash uint64) uint32 { return max(uint32(hash>>32), 1) }

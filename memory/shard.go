@@ -22,7 +22,7 @@ type shard struct {
 
 	evictions, expirations uint64
 
-	_ [24]byte // makes each shard begin where a line of the processor's cache does
+	_ [32]byte // makes each shard begin where a line of the processor's cache does
 }
 
 // reset forgets all entries. What has been counted stays.

@@ -98,14 +98,14 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 // processor's cache.
 func TestShardsGrowAtDifferentMoments(t *testing.T) {
 	b := New(nil)
-	for i := range 200 * len(b.shards) {
+	for i := range 1000 * len(b.shards) {
 		set(t, b, key(i), nil, 0)
 	}
 	sizes := map[int]bool{}
 	for i := range b.shards {
 		sizes[len(b.shards[i].table.Load().buckets)] = true
 	}
-	if len(sizes) < 6 {
+	if len(sizes) < 4 {
 		t.Errorf("%d tables have only %d sizes", len(b.shards), len(sizes))
 	}
 	if size := unsafe.Sizeof(shard{}); bits.UintSize == 64 && size%64 != 0 {
@@ -121,7 +121,13 @@ func TestGhostsAreAsManyAsItems(t *testing.T) {
 	for i := range 10 * n {
 		set(t, b, key(i), nil, 0)
 	}
-	if ghosts := len(b.shards[0].ghosts.order); ghosts < n*9/10 || ghosts > n {
+	ghosts := 0
+	for i := range 9 * n {
+		if b.shards[0].ghosts.take(b.hash(key(i)), n) {
+			ghosts++
+		}
+	}
+	if ghosts < n*9/10 || ghosts > n {
 		t.Errorf("%d ghosts of %d items", ghosts, n)
 	}
 }
@@ -172,10 +178,9 @@ func TestATableOfCollisions(t *testing.T) {
 	auditPast(t, bigger)
 }
 
-// A queue from whose middle many leave does not grow, and numbers may wrap around.
+// A queue from whose middle many leave does not grow, and begins anew where numbers end.
 func TestAFifoKeepsItsOrder(t *testing.T) {
-	var q fifo
-	q.first, q.last = 1<<32-20, 1<<32-20
+	q := fifo{places: make([]*entry, 100), first: 1<<32 - 20, last: 1<<32 - 20}
 	r := rand.New(rand.NewPCG(5, 6))
 	var want []*entry
 	for range 50_000 {
