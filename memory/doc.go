@@ -14,12 +14,12 @@
 // ticks each 10 milliseconds while it is looked at: if the process does not get to run
 // its timers for longer than a second, an item can be seen that much after its end.
 //
-// Reads take no lock, but of counters and of values of more than 1 MiB. An item is as
-// a rule one block of memory, of its key, its value and 32 bytes. What Get answers is a
-// part of that block, and keeps it.
+// Reads take no lock, but of counters, of values of more than 1 MiB, and to drop an item that
+// has expired. An item is as a rule one block of memory, of its key, its value and 32
+// bytes. What Get answers is a part of that block, and keeps it.
 //
-// A Backend has 256 shards or more, unless it is bounded to few items or bytes, which take
-// about 80 KiB before anything is stored.
+// A Backend takes about 70 KiB before anything is stored, for at least 256 shards; less where a
+// bound is small, and more where there are more than eight processors.
 //
 // # Expired items
 //
