@@ -61,7 +61,8 @@ func (c *Cached[T]) GetOrCreate(ctx context.Context, key string, load func(ctx c
 // OnePassCreate is GetOrCreate that does not look first: who gets the pass loads and
 // stores the value, whatever there is; who does not waits, and answers what is stored
 // then. It joins a load of the key that is under way in this process, too. An old value is
-// not served in the place of a loader's error.
+// not served in the place of a loader's error. The pass is given back
+// before it answers: who calls it again does not wait for its own.
 func (c *Cached[T]) OnePassCreate(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
 	return c.create(ctx, request[T]{key, byPassOnly, load, names, true}, entry[T]{}, c.flights.ended.Load(), nil)
 }
@@ -105,7 +106,7 @@ func (c *Cached[T]) create(ctx context.Context, r request[T], e entry[T], began 
 	start := time.Now()
 	for {
 		joined, err := c.flights.join(ctx, []string{r.key}, began, func(ctx context.Context, mine []*flight[T], ended bool) {
-			c.fly(ctx, mine[0], func(lease **Lease) (T, error) {
+			c.fly(ctx, mine[0], r.how, func(lease **Lease) (T, error) {
 				now := entry[T]{down: down}
 				var err error
 				switch {
@@ -164,10 +165,11 @@ func isMistake(err error) bool {
 }
 
 // fly lets do make the outcome of fl. A lease that do took is released when those who
-// wait have got it.
-func (c *Cached[T]) fly(ctx context.Context, fl *flight[T], do func(lease **Lease) (T, error)) {
+// wait have got it; by byPassOnly before that, for who has it and calls again is to get a
+// pass, and not what this one stored.
+func (c *Cached[T]) fly(ctx context.Context, fl *flight[T], how how, do func(lease **Lease) (T, error)) {
 	var lease *Lease
-	fl.work.after = func() {
+	release := func() {
 		if lease == nil {
 			return
 		}
@@ -175,8 +177,13 @@ func (c *Cached[T]) fly(ctx context.Context, fl *flight[T], do func(lease **Leas
 		if err := lease.Release(ctx); err != nil && err != ErrLost {
 			c.opts.OnError(context.WithoutCancel(ctx), err)
 		}
+		lease = nil
 	}
+	fl.work.after = release
 	fl.value, fl.err = do(&lease)
+	if how == byPassOnly {
+		release()
+	}
 }
 
 // await waits for fl, and falls back on e if that has expired and is kept. The caller has
@@ -341,7 +348,7 @@ func (c *Cached[T]) unkeep(ctx context.Context, r request[T]) error {
 
 // refresh loads r.key anew for fl, in the place of old, unless somebody else does or has.
 func (c *Cached[T]) refresh(ctx context.Context, r request[T], old entry[T], fl *flight[T]) {
-	c.fly(ctx, fl, func(lease **Lease) (v T, err error) {
+	c.fly(ctx, fl, r.how, func(lease **Lease) (v T, err error) {
 		if r.how == byPass {
 			if *lease, err = c.pass.Try(ctx, r.key); errors.Is(err, ErrHeld) {
 				return v, errSkipped

@@ -198,6 +198,24 @@ func TestAWriteWinsOverAStore(t *testing.T) {
 }
 
 // A slowStore takes a minute to store.
+// Who has the answer of OnePassCreate and calls it again gets a new value, however long it
+// takes to give the pass back.
+func TestOnePassCreateTwiceLoadsTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &hookedBackend{Backend: memory.New(nil), store: func(_ context.Context, mode core.Mode, _ core.Item) error {
+			if mode == core.CompareAndDelete {
+				time.Sleep(time.Second)
+			}
+			return nil
+		}}
+		c := texts(t, cacheOf(t, b), nil)
+		for _, value := range []string{"one", "two"} {
+			got, err := c.OnePassCreate(t.Context(), "k", func(context.Context) (string, error) { return value, nil })
+			want(t, got, err, value)
+		}
+	})
+}
+
 type slowStore struct{ core.Backend }
 
 func (b slowStore) Store(ctx context.Context, mode core.Mode, item core.Item) error {
