@@ -113,25 +113,6 @@ func TestShardsGrowAtDifferentMoments(t *testing.T) {
 	}
 }
 
-// There are as many ghosts as items, and no more.
-func TestGhostsAreAsManyAsItems(t *testing.T) {
-	const n = 1000
-	b := New(&Options{MaxItems: n})
-	b.shards = b.shards[:1]
-	for i := range 10 * n {
-		set(t, b, key(i), nil, 0)
-	}
-	ghosts := 0
-	for i := range 9 * n {
-		if b.shards[0].ghosts.take(b.hash(key(i)), n) {
-			ghosts++
-		}
-	}
-	if ghosts < n*9/10 || ghosts > n {
-		t.Errorf("%d ghosts of %d items", ghosts, n)
-	}
-}
-
 // All that lie in one bucket's neighbourhood, so that many go past, come and go; a search
 // for what is absent ends.
 func TestATableOfCollisions(t *testing.T) {
@@ -176,74 +157,6 @@ func TestATableOfCollisions(t *testing.T) {
 		}
 	}
 	auditPast(t, bigger)
-}
-
-// A queue from whose middle many leave does not grow, and begins anew where numbers end.
-func TestAFifoKeepsItsOrder(t *testing.T) {
-	q := fifo{places: make([]*entry, 100), first: 1<<32 - 20, last: 1<<32 - 20}
-	r := rand.New(rand.NewPCG(5, 6))
-	var want []*entry
-	for range 50_000 {
-		if len(want) < 20 || r.IntN(2) == 0 && len(want) < 100 {
-			e := &entry{}
-			q.push(e)
-			want = append(want, e)
-		} else {
-			at := r.IntN(len(want))
-			q.remove(want[at])
-			want = append(want[:at:at], want[at+1:]...)
-		}
-		if q.front() != want[0] || q.count != len(want) {
-			t.Fatal("the first is another one")
-		}
-	}
-	if len(q.places) > 512 {
-		t.Errorf("%d places for at most 100", len(q.places))
-	}
-}
-
-// The coarse time is never ahead, and behind by no more than a tick, while somebody looks;
-// an item ends when it should. It rests when nobody looks, and ends with Close.
-func TestTheClockTicksRestsAndEnds(t *testing.T) {
-	if clockTrust < 10*int64(clockTick) {
-		t.Error("the clock is trusted with less than a few ticks")
-	}
-	synctest.Test(t, func(t *testing.T) {
-		b := New(nil)
-		for round := range 2 {
-			if b.coarse.Load() != 0 {
-				t.Error("it ticks before somebody looks")
-			}
-			set(t, b, "k", nil, 2*time.Second+time.Millisecond)
-			for end := time.Now().Add(2*time.Second + time.Millisecond); time.Now().Before(end); time.Sleep(3 * time.Millisecond) {
-				if !has(b, "k") {
-					t.Fatalf("round %d: gone %v before its time", round, time.Until(end))
-				}
-				coarse := b.coarse.Load()
-				if behind := b.now() - coarse; coarse != 0 && (behind < 0 || behind > int64(clockTick)) || coarse == 0 && time.Until(end) < 1900*time.Millisecond {
-					t.Fatalf("round %d: the coarse time is %v behind", round, time.Duration(behind))
-				}
-			}
-			if has(b, "k") {
-				t.Errorf("round %d: there after its time", round)
-			}
-			time.Sleep(time.Second)
-		}
-		set(t, b, "k", nil, time.Hour)
-		time.Sleep(2 * clockTick / 3)
-		has(b, "k")
-		time.Sleep(clockTick)
-		if b.coarse.Load() == 0 {
-			t.Error("it does not tick")
-		}
-		b.Close()
-		set(t, b, "k", nil, time.Hour)
-		has(b, "k")
-		time.Sleep(clockTick)
-		if has(b, "k"); b.coarse.Load() != 0 {
-			t.Error("it ticks after Close")
-		}
-	})
 }
 
 // More than 255 that went past, and buckets past which somebody went all around.
@@ -421,46 +334,6 @@ func TestAnOlderTimeLeavesASweepAlone(t *testing.T) {
 	if n := b.shards[0].count; n != 0 {
 		t.Errorf("%d are left", n)
 	}
-}
-
-// Where all have been read, a store does not go round all of them to find one that may go.
-func TestAStoreLetsOnlySomePass(t *testing.T) {
-	const n = 10_000
-	b := New(&Options{MaxItems: n})
-	b.shards = b.shards[:1]
-	for i := range n {
-		set(t, b, key(i), nil, 0)
-	}
-	for range maxReads {
-		for i := range n {
-			has(b, key(i))
-		}
-	}
-	set(t, b, key(n), nil, 0)
-	if moved := b.shards[0].fifos[mainQueue].count; moved != maxMoves || stats(b).Evictions != 1 {
-		t.Errorf("for one eviction %d moved", moved)
-	}
-	audit(t, b)
-}
-
-// Reads beside evictions change no queue.
-func TestReadsBesideEvictions(t *testing.T) {
-	b := New(&Options{MaxItems: 30})
-	var stop atomic.Bool
-	var readers sync.WaitGroup
-	for range 2 {
-		readers.Go(func() {
-			for i := 0; !stop.Load(); i++ {
-				has(b, key(i%40))
-			}
-		})
-	}
-	for i := range 200_000 {
-		set(t, b, key(i%40), nil, 0)
-	}
-	stop.Store(true)
-	readers.Wait()
-	audit(t, b)
 }
 
 // Keys that a caller keeps do not keep what they were the keys of.
