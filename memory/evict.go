@@ -200,7 +200,7 @@ func (g *ghosts) take(hash uint64, limit int) bool {
 	for i, known := range set {
 		if known.print == print {
 			set[i].print = 0
-			return int(g.last-known.number) < limit
+			return uint64(g.last-known.number) < uint64(limit)
 		}
 	}
 	return false
