@@ -41,8 +41,8 @@ var abilityCases = []testCase{
 		answers("empty", "", nil)
 		answers("number", "42", nil)
 		answers("absent", "", core.ErrMiss)
-		if err := core.NewTyped(e.cache, core.Shared[*int]()).Set(e.ctx, "shared", new(int), 0); !errors.Is(err, errUnsupported) {
-			e.must("Set of a shared value", err)
+		if shared, err := core.NewTyped(e.cache, core.Shared[*int]()); err == nil {
+			e.must("Set of a shared value", shared.Set(e.ctx, "shared", new(int), 0))
 			answers("shared", "", core.ErrCodec)
 		}
 	}},
@@ -75,10 +75,11 @@ var abilityCases = []testCase{
 		e.holds("a", "new")
 		e.holds("b", "new")
 
-		shared := core.NewTyped(e.cache, core.Shared[*int]())
-		if err := shared.Set(e.ctx, "shared", new(int), 0); errors.Is(err, errUnsupported) {
+		shared, err := core.NewTyped(e.cache, core.Shared[*int]())
+		if err != nil {
 			return
 		}
+		e.must("Set of a shared value", shared.Set(e.ctx, "shared", new(int), 0))
 		got, err := e.cache.GetMulti(e.ctx, []string{"a", "shared", "absent"})
 		e.failsFor("GetMulti of bytes and a shared value", err, map[string]error{"shared": core.ErrCodec})
 		e.sameValues("GetMulti of bytes and a shared value", got, map[string]string{"a": "new"})
@@ -105,7 +106,7 @@ var abilityCases = []testCase{
 		e.must("Set", e.cache.Set(e.ctx, "short", []byte("v"), 500*time.Millisecond))
 		e.set("ever", "v")
 		left("hour", time.Hour-time.Since(start)-res, time.Hour+res)
-		left("ever", 0, 0)
+		left("ever", core.Forever, core.Forever)
 		_, err := e.cache.TTL(e.ctx, "absent")
 		e.want("TTL of an absent key", err, core.ErrMiss)
 		time.Sleep(200 * time.Millisecond)
@@ -124,10 +125,10 @@ var abilityCases = []testCase{
 		e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, item))
 		left("hour", time.Hour-time.Minute, time.Hour+res)
 		e.must("Touch for ever", e.cache.Touch(e.ctx, "hour", 0))
-		left("hour", 0, 0)
+		left("hour", core.Forever, core.Forever)
 		e.must("Set", e.cache.Set(e.ctx, "hour", []byte("v"), time.Hour))
 		e.must("Set for ever", e.cache.Set(e.ctx, "hour", []byte("v"), 0))
-		left("hour", 0, 0)
+		left("hour", core.Forever, core.Forever)
 		time.Sleep(300*time.Millisecond + res)
 		_, err = e.cache.TTL(e.ctx, "short")
 		e.want("TTL of an item whose time is over", err, core.ErrMiss)
@@ -243,20 +244,20 @@ var abilityCases = []testCase{
 	}},
 	{"ability-shared", "A core.SharedStorer keeps Go values as they are, on every mode's condition, and tells them from bytes.", func(e *env) {
 		type value struct{ n int }
-		shared := core.NewTyped(e.cache, core.Shared[*value]())
-		v := &value{1}
+		shared, err := core.NewTyped(e.cache, core.Shared[*value]())
 		if _, ok := e.backend.(core.SharedStorer); !ok {
-			e.want("Set through core.Shared", shared.Set(e.ctx, "k", v, 0), errUnsupported)
-			e.lacks("k")
+			e.want("NewTyped with core.Shared", err, errUnsupported)
 			e.decline("core.SharedStorer")
 			return
 		}
+		e.must("NewTyped with core.Shared", err)
+		v := &value{1}
 		is := func(key string, want *value) {
 			if got, err := shared.Get(e.ctx, key); got != want || err != nil {
 				e.errorf("Get %s through core.Shared: %p and error %v, want %p and none", show(key), got, err, want)
 			}
 		}
-		_, err := shared.Get(e.ctx, "k")
+		_, err = shared.Get(e.ctx, "k")
 		e.want("Get of an absent key", err, core.ErrMiss)
 		e.want("Replace of an absent key", shared.Replace(e.ctx, "k", v, 0), core.ErrMiss)
 		e.must("Add", shared.Add(e.ctx, "k", v, 0))

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -25,8 +26,8 @@ var coreCases = []testCase{
 			e.want("Touch", e.cache.Touch(e.ctx, key, 0), core.ErrInvalidKey)
 		}
 	}},
-	{"core-ttl", "A negative time to live, other than DefaultTTL, is ErrInvalidTTL, and nothing changes.", func(e *env) {
-		for _, ttl := range []time.Duration{-1, -time.Second, core.DefaultTTL + 1} {
+	{"core-ttl", "A negative time to live is ErrInvalidTTL, and nothing changes.", func(e *env) {
+		for _, ttl := range []time.Duration{-1, -time.Second, math.MinInt64} {
 			e.want("Set", e.cache.Set(e.ctx, "k", []byte("v"), ttl), core.ErrInvalidTTL)
 			e.want("Touch", e.cache.Touch(e.ctx, "k", ttl), core.ErrInvalidTTL)
 			_, err := e.cache.IncrFrom(e.ctx, "k", 1, 1, ttl)
@@ -34,7 +35,7 @@ var coreCases = []testCase{
 			e.failsFor("SetMulti", e.cache.SetMulti(e.ctx, map[string][]byte{"k": nil}, ttl), map[string]error{"k": core.ErrInvalidTTL})
 		}
 		e.lacks("k")
-		e.must("Set with DefaultTTL", e.cache.Set(e.ctx, "k", []byte("v"), core.DefaultTTL))
+		e.must("Set with Forever", e.cache.Set(e.ctx, "k", []byte("v"), core.Forever))
 	}},
 	{"core-context", "A context that is done before the verb ends it with the context's error, and nothing is done.", func(e *env) {
 		cancelled, cancel := context.WithCancel(e.ctx)

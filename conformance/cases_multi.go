@@ -76,7 +76,9 @@ var multiCases = []testCase{
 			{Key: "c", Value: []byte("3")},
 		}
 		e.must("StoreMulti", e.cache.StoreMulti(e.ctx, core.Set, items))
-		got, err := core.NewTyped(e.cache, flagsCodec{}).GetMulti(e.ctx, []string{"a", "b", "c"})
+		typed, err := core.NewTyped(e.cache, flagsCodec{})
+		e.must("NewTyped", err)
+		got, err := typed.GetMulti(e.ctx, []string{"a", "b", "c"})
 		e.must("GetMulti", err)
 		for _, item := range items {
 			if got[item.Key] != item.Flags {

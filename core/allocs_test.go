@@ -29,7 +29,7 @@ var costedVerbs = []costed{
 	{"Set", func(ctx context.Context, c *core.Cache) error { return c.Set(ctx, costKey, costValue, time.Minute) }},
 	{"Add", func(ctx context.Context, c *core.Cache) error { return c.Add(ctx, costKey, costValue, 0) }},
 	{"Replace", func(ctx context.Context, c *core.Cache) error {
-		return c.Replace(ctx, costKey, costValue, core.DefaultTTL)
+		return c.Replace(ctx, costKey, costValue, core.Forever)
 	}},
 	{"CompareAndSwap", func(ctx context.Context, c *core.Cache) error { return c.CompareAndSwap(ctx, costItem) }},
 	{"CompareAndDelete", func(ctx context.Context, c *core.Cache) error { return c.CompareAndDelete(ctx, costItem) }},
@@ -66,6 +66,8 @@ func TestCacheAllocatesNothing(t *testing.T) {
 		"bare":        nil,
 		"default":     {DefaultTTL: time.Minute},
 		"one hook":    {Hooks: []core.Hook{silent{}}},
+		"no Before":   {Hooks: []core.Hook{hitCounter{new(int)}}},
+		"counting":    {Hooks: []core.Hook{silentCount{}, silentCount{}}},
 		"three hooks": {Hooks: []core.Hook{silent{}, silent{}, silent{}}},
 	} {
 		for _, v := range costedVerbs {
@@ -125,7 +127,7 @@ func TestKeylessVerbsAllocateNothing(t *testing.T) {
 func TestTypedAllocatesNothing(t *testing.T) {
 	ctx := context.Background()
 	for name, opts := range map[string]*core.Options{"bare": nil, "hook": {Hooks: []core.Hook{silent{}}}} {
-		c := core.NewTyped(open(t, hit(), opts), numbers{})
+		c := must(core.NewTyped(open(t, hit(), opts), numbers{}))
 		item := core.TypedItem[uint64]{Key: costKey, Value: 1 << 60, Token: new(int)}
 		for verb, call := range map[string]func() error{
 			"Get":            func() error { _, err := c.Get(ctx, costKey); return err },
@@ -142,7 +144,7 @@ func TestTypedAllocatesNothing(t *testing.T) {
 
 func TestSharedHitAllocatesNothing(t *testing.T) {
 	ctx := context.Background()
-	c := core.NewTyped(open(t, &sharedNoop{noop: hit(), value: &user{"Ann", 40}}, nil), core.Shared[*user]())
+	c := must(core.NewTyped(open(t, &sharedNoop{noop: hit(), value: &user{"Ann", 40}}, nil), core.Shared[*user]()))
 	wantAllocs(t, 0, nil, func() error { _, err := c.Get(ctx, costKey); return err })
 	u := &user{"Bob", 30}
 	wantAllocs(t, 0, nil, func() error { return c.Set(ctx, costKey, u, 0) })

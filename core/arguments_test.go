@@ -76,7 +76,7 @@ func TestNegativeTTLNeverReachesTheBackend(t *testing.T) {
 		c := open(t, b, &core.Options{DefaultTTL: time.Minute})
 		watched.log()
 		eachVerb(t, verb.hasTTL, func(t *testing.T, v verb) {
-			for _, ttl := range []time.Duration{-1, -time.Hour, math.MinInt64 + 1} {
+			for _, ttl := range []time.Duration{-1, -time.Hour, math.MinInt64} {
 				err := v.call(t.Context(), c, "k", ttl)
 				wantErr(t, v.of("k", err), core.ErrInvalidTTL)
 				wantUntouched(t, watched)
@@ -90,10 +90,10 @@ func TestBackendSeesTheTTLThatIsMeant(t *testing.T) {
 		c := open(t, b, &core.Options{DefaultTTL: 7 * time.Minute})
 		eachVerb(t, verb.hasTTL, func(t *testing.T, v verb) {
 			for ttl, want := range map[time.Duration]time.Duration{
-				core.DefaultTTL: 7 * time.Minute,
-				0:               0,
-				1:               1,
-				math.MaxInt64:   math.MaxInt64,
+				0:                7 * time.Minute,
+				1:                1,
+				core.Forever - 1: core.Forever - 1,
+				core.Forever:     0,
 			} {
 				// Counters take it only for a key that is absent.
 				_ = c.Flush(t.Context())
@@ -112,14 +112,14 @@ func TestStoreMultiResolvesEachItemsTTL(t *testing.T) {
 	b := newBackend()
 	c := open(t, b, &core.Options{DefaultTTL: time.Hour})
 	err := c.StoreMulti(t.Context(), core.Set, []core.Item{
-		{Key: "own", TTL: time.Second}, {Key: "default", TTL: core.DefaultTTL}, {Key: "ever"}, {Key: "bad", TTL: -1},
+		{Key: "own", TTL: time.Second}, {Key: "default"}, {Key: "never expires", TTL: core.Forever}, {Key: "bad", TTL: -1},
 	})
 	wantFailed(t, err, map[string]error{"bad": core.ErrInvalidTTL})
 	got := map[string]time.Duration{}
 	for _, call := range b.log() {
 		got[call.keys[0]] = call.ttl
 	}
-	if len(got) != 3 || got["own"] != time.Second || got["default"] != time.Hour || got["ever"] != 0 {
+	if len(got) != 3 || got["own"] != time.Second || got["default"] != time.Hour || got["never expires"] != 0 {
 		t.Errorf("the backend saw %v", got)
 	}
 }

@@ -30,8 +30,8 @@ type Item struct {
 	// Flags is kept beside the value by backends whose Traits do not say otherwise.
 	Flags uint32
 
-	// TTL is read when the item is stored: 0 is for ever, DefaultTTL the
-	// Cache's own. Reading an item leaves it 0.
+	// TTL is how long the item lives once it is stored: 0 is the default of the
+	// Cache, Forever never expires. Reading an item leaves it 0.
 	TTL time.Duration
 
 	// Token identifies this state of the item for CompareAndSwap and
@@ -75,7 +75,8 @@ type Driver interface {
 // time-outs and hooks, and turns the multi verbs into what the backend has.
 //
 // A Backend therefore sees only keys of 1 to MaxKeyLen + MaxPrefixLen bytes,
-// times to live of 0 (for ever) or more, and contexts that are not nil. It is
+// times to live of 0 (the item never expires) or more, never Forever, and
+// contexts that are not nil. It is
 // called by many goroutines at once.
 //
 // Errors are the sentinels of this package, bare or wrapped together with the
@@ -159,8 +160,8 @@ type MultiDeleter interface {
 
 // A TTLReader knows how long an item has to live.
 type TTLReader interface {
-	// TTL answers the time that is left, more than 0, or 0 for an item that
-	// lives for ever, or ErrMiss.
+	// TTL returns the time that the item has left to live, more than 0, or 0 if
+	// it never expires. It returns ErrMiss if the key is absent.
 	TTL(ctx context.Context, key string) (time.Duration, error)
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/core/hooks"
 )
 
 // What the contract costs: the same verb of a backend that does nothing, bare
@@ -58,7 +59,7 @@ func BenchmarkIncr(b *testing.B) {
 func BenchmarkTypedSet(b *testing.B) {
 	ctx := context.Background()
 	through(b, hit(), func(c *core.Cache) error {
-		return core.NewTyped(c, numbers{}).Set(ctx, costKey, 1<<60, 0)
+		return must(core.NewTyped(c, numbers{})).Set(ctx, costKey, 1<<60, 0)
 	})
 }
 
@@ -73,7 +74,7 @@ func through(b *testing.B, n *noop, call func(c *core.Cache) error) {
 		{"cache", core.Options{}},
 		{"prefix", core.Options{Prefix: "prefix:"}},
 		{"hook", core.Options{Hooks: []core.Hook{silent{}}}},
-		{"ratio+timing", core.Options{Name: "local", Hooks: []core.Hook{new(core.HitRatio), new(core.Timing)}}},
+		{"ratio+timing", core.Options{Name: "local", Hooks: []core.Hook{new(hooks.HitRatio), new(hooks.Timing)}}},
 		{"timeout", core.Options{Timeout: 1 << 40}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

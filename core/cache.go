@@ -18,14 +18,17 @@ const (
 	// MaxPrefixLen is the length in bytes of the longest prefix of a Cache.
 	MaxPrefixLen = 250
 
-	// DefaultTTL, in the place of a time to live, stands for the Cache's own.
-	DefaultTTL time.Duration = math.MinInt64
+	// Forever is the time to live of an item that never expires. A time to live
+	// of 0 is the Cache's default, Options.DefaultTTL.
+	Forever time.Duration = math.MaxInt64
 )
 
 // Options are the settings of a Cache. The zero value of a field is its
 // default.
 type Options struct {
-	// Name is what hooks call the Cache. It has no part in its keys.
+	// Name is what hooks call the Cache; it has no part in its keys. If "", it is the
+	// name of the driver, as in "memory", and behind it the prefix, if there is one, as
+	// in "memory/users:".
 	Name string
 
 	// Prefix is put before every key as it is, so that two caches can share a
@@ -33,14 +36,15 @@ type Options struct {
 	// and "users:" are apart, "user" and "users" are not.
 	Prefix string
 
-	// DefaultTTL is what the time to live DefaultTTL stands for; 0 is for ever.
+	// DefaultTTL is the time to live of items stored with a time to live of 0.
+	// If 0, it is Forever.
 	DefaultTTL time.Duration
 
 	// Timeout ends each verb of the Cache with context.DeadlineExceeded, as if
 	// its context had this deadline; 0 is no time-out.
 	Timeout time.Duration
 
-	// Hooks are told of every verb.
+	// Hooks are called with every verb.
 	Hooks []Hook
 }
 
@@ -49,7 +53,7 @@ func (o *Options) check() error {
 	case len(o.Prefix) > MaxPrefixLen:
 		return fmt.Errorf("%w: prefix of %d bytes, the longest is %d", ErrConfig, len(o.Prefix), MaxPrefixLen)
 	case o.DefaultTTL < 0:
-		return fmt.Errorf("%w: default time to live %v, want 0 (for ever) or more", ErrConfig, o.DefaultTTL)
+		return fmt.Errorf("%w: default time to live %v, want 0 (the item never expires) or more", ErrConfig, o.DefaultTTL)
 	case o.Timeout < 0:
 		return fmt.Errorf("%w: time-out %v, want 0 (none) or more", ErrConfig, o.Timeout)
 	}
@@ -67,7 +71,7 @@ func (o *Options) check() error {
 type Cache struct {
 	shared  *shared
 	prefix  string
-	ttl     time.Duration
+	ttl     time.Duration // the default, never 0
 	timeout time.Duration
 	hooks   *hooks // nil if there are none
 	name    string
@@ -140,6 +144,12 @@ func New(b Backend, opts *Options) (*Cache, error) {
 		timeout: opts.Timeout,
 		name:    opts.Name,
 	}
+	if c.ttl == 0 {
+		c.ttl = Forever
+	}
+	if c.name == "" {
+		c.name = nameWithPrefix(s.driver, c.prefix)
+	}
 	if len(opts.Hooks) > 0 {
 		c.hooks = newHooks(opts.Hooks)
 	}
@@ -155,13 +165,21 @@ func driverName(b Backend) string {
 	return name
 }
 
-// WithPrefix answers a Cache on the same backend whose keys all begin with
-// prefix, after the prefix that c has, and whose other settings are c's. Its
-// Close closes nothing but itself; once c is closed it answers ErrClosed.
+func nameWithPrefix(name, prefix string) string {
+	if prefix == "" {
+		return name
+	}
+	return name + "/" + prefix
+}
+
+// WithPrefix returns a Cache on the same backend whose keys all begin with the prefix of
+// c, followed by prefix. Hooks know it by the name of c, a slash and prefix, as in
+// "memory/users:"; its other settings are those of c. Its Close closes nothing but
+// itself; once c is closed, its verbs return ErrClosed.
 //
-// Its Flush deletes only its own keys, on a backend that can list keys; on
-// another it is errors.ErrUnsupported. The error of WithPrefix is ErrConfig: the
-// two prefixes together are longer than MaxPrefixLen.
+// Its Flush deletes only its own keys, and returns errors.ErrUnsupported if the backend
+// cannot list keys. WithPrefix returns ErrConfig if the two prefixes together are longer
+// than MaxPrefixLen.
 func (c *Cache) WithPrefix(prefix string) (*Cache, error) {
 	opts := Options{Prefix: c.prefix + prefix}
 	if err := opts.check(); err != nil {
@@ -173,10 +191,17 @@ func (c *Cache) WithPrefix(prefix string) (*Cache, error) {
 		ttl:     c.ttl,
 		timeout: c.timeout,
 		hooks:   c.hooks,
-		name:    c.name,
+		name:    nameWithPrefix(c.name, prefix),
 		parent:  c,
 	}, nil
 }
+
+// Name returns what hooks call the Cache; see Options.
+func (c *Cache) Name() string { return c.name }
+
+// DefaultTTL returns the time to live of items stored with a time to live of 0.
+// It is Forever if such items never expire.
+func (c *Cache) DefaultTTL() time.Duration { return c.ttl }
 
 // Traits answers what a caller may have to know of the backend.
 func (c *Cache) Traits() Traits { return c.shared.traits }
@@ -285,13 +310,16 @@ func errOfKey(key string) error {
 	return fmt.Errorf("%w: %d bytes; a key has 1 to %d", ErrInvalidKey, len(key), MaxKeyLen)
 }
 
-// resolveTTL answers the time to live that a backend gets for ttl.
+// resolveTTL returns ttl as a backend is given it: 0 if the item never expires.
 func (c *Cache) resolveTTL(ttl time.Duration) (time.Duration, error) {
-	if ttl == DefaultTTL {
-		return c.ttl, nil
-	}
 	if ttl < 0 {
-		return 0, fmt.Errorf("%w: %v; want more than 0, 0 (for ever) or DefaultTTL", ErrInvalidTTL, ttl)
+		return 0, fmt.Errorf("%w: %v; want more than 0, 0 (the default) or Forever", ErrInvalidTTL, ttl)
+	}
+	if ttl == 0 {
+		ttl = c.ttl
+	}
+	if ttl == Forever {
+		return 0, nil
 	}
 	return ttl, nil
 }

@@ -6,52 +6,51 @@ import (
 	"time"
 )
 
-// A call is a verb while it runs. Without hooks and without a time-out it
-// costs nothing.
+// A call is a verb while it runs. Without hooks and without a time-out it costs
+// nothing.
 type call struct {
 	cache  *Cache
 	verb   string
 	ctx    context.Context
 	cancel context.CancelFunc // nil without a time-out
-	op     *Op                // nil without hooks, and where they only count
 
-	// Of a verb whose hooks are told.
-	began        time.Duration // since processStart
+	// Set only if the cache has hooks.
+	op           *Op // nil if the hooks only count
+	start        time.Duration
 	hits, misses int
 }
 
 var ops = sync.Pool{New: func() any { return new(Op) }}
 
-// begin starts a verb on one key. The call is the caller's own variable: to
-// answer one would cost copies.
+// begin starts a verb on one key. The call is a variable of the caller, because
+// returning one would copy it.
 func (cl *call) begin(ctx context.Context, c *Cache, verb, key string) {
-	cl.start(ctx, c, verb)
-	if cl.busy() {
-		cl.enter(nil, key)
+	cl.init(ctx, c, verb)
+	if cl.watched() {
+		cl.enter(key, nil)
 	}
 }
 
 // beginMulti starts a verb on many keys, or on none.
 func (cl *call) beginMulti(ctx context.Context, c *Cache, verb string, keys []string) {
-	cl.start(ctx, c, verb)
-	if cl.busy() {
-		cl.enter(keys)
+	cl.init(ctx, c, verb)
+	if cl.watched() {
+		cl.enter("", keys)
 	}
 }
 
-func (cl *call) start(ctx context.Context, c *Cache, verb string) {
+func (cl *call) init(ctx context.Context, c *Cache, verb string) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
 	cl.cache, cl.verb, cl.ctx = c, verb, ctx
 }
 
-// busy tells whether there is more to a call than its verb.
-func (cl *call) busy() bool { return cl.cache.hooks != nil || cl.cache.timeout != 0 }
+// watched reports whether the call has hooks or a time-out.
+func (cl *call) watched() bool { return cl.cache.hooks != nil || cl.cache.timeout != 0 }
 
-// enter starts the time-out and calls the hooks. A single key stands apart, so
-// that it needs no slice of its own.
-func (cl *call) enter(keys []string, single ...string) {
+// enter starts the time-out and calls the hooks.
+func (cl *call) enter(key string, keys []string) {
 	c := cl.cache
 	if c.timeout != 0 {
 		cl.ctx, cl.cancel = context.WithTimeout(cl.ctx, c.timeout)
@@ -59,29 +58,27 @@ func (cl *call) enter(keys []string, single ...string) {
 	if c.hooks == nil {
 		return
 	}
-	cl.began = time.Since(processStart)
-	if c.hooks.counting {
+	cl.start = time.Since(processStart)
+	if c.hooks.counters != nil {
 		return
 	}
 	op := ops.Get().(*Op)
+	op.Cache, op.Verb, op.Key, op.Keys, op.start = c.name, cl.verb, key, keys, cl.start
 	cl.op = op
-	op.Cache, op.Verb, op.Keys, op.start = c.name, cl.verb, keys, cl.began
-	if copy(op.one[:], single) == 1 {
-		op.Keys = op.one[:]
-	}
-	for next := 0; next < len(c.hooks.before); {
-		cl.ctx, next = c.hooks.begin(cl.ctx, op, next)
+	if len(c.hooks.before) != 0 {
+		cl.ctx = c.hooks.runBefore(cl.ctx, op)
 	}
 }
 
-// read notes how many of the keys that a verb looked for were there.
+// read records how many of the keys that a verb looked for were present.
 func (cl *call) read(hits, misses int) { cl.hits, cl.misses = hits, misses }
 
-// spoiled notes that a key which was there could not be decoded.
-func (cl *call) spoiled() { cl.hits = max(0, cl.hits-1) } // a backend may have answered a key twice
+// undecoded records that a key that was present could not be decoded. It never makes hits
+// negative, as a backend may have returned a key twice.
+func (cl *call) undecoded() { cl.hits = max(0, cl.hits-1) }
 
-// end ends a verb on key, which may be empty. It answers err as the caller is
-// to see it.
+// end ends a verb on key, which may be empty. It returns err as the caller of the
+// verb gets it.
 func (cl *call) end(key string, err error) error {
 	if err != nil {
 		err = cl.wrap(key, err)
@@ -101,8 +98,8 @@ func (cl *call) endRead(key string, err error) error {
 	return cl.end(key, err)
 }
 
-// endMulti ends a verb on total keys of which some failed. An err is for the
-// whole and stands alone.
+// endMulti ends a verb on total keys, of which some failed. If err is not nil, it is
+// the error of the whole verb.
 func (cl *call) endMulti(failed MultiError, total int, err error) error {
 	if err != nil {
 		err = cl.wrap("", err)
@@ -123,31 +120,21 @@ func (cl *call) wrap(key string, err error) error {
 
 func (cl *call) leave(err error) {
 	if hooks := cl.cache.hooks; hooks != nil {
-		cl.tell(hooks, err)
+		if duration := time.Since(processStart) - cl.start; hooks.counters != nil {
+			hooks.count(cl, len(hooks.counters), duration, err)
+		} else {
+			cl.runAfter(hooks, duration, err)
+		}
 	}
 	if cl.cancel != nil {
 		cl.cancel()
 	}
 }
 
-// tell tells hooks that the verb has ended.
-func (cl *call) tell(hooks *hooks, err error) {
-	duration := time.Since(processStart) - cl.began
-	if op := cl.op; op != nil {
-		op.Duration, op.Hits, op.Misses, op.Err = duration, cl.hits, cl.misses, err
-		for left := len(hooks.all); left > 0; {
-			left = hooks.end(cl.ctx, op, left)
-		}
-		*op = Op{}
-		ops.Put(op)
-		return
-	}
-	for _, hook := range hooks.all {
-		switch h := hook.(type) {
-		case *HitRatio:
-			h.count(cl.cache.name, cl.verb, cl.hits, cl.misses)
-		case *Timing:
-			h.add(cl.cache.name, cl.verb, duration)
-		}
-	}
+func (cl *call) runAfter(hooks *hooks, duration time.Duration, err error) {
+	op := cl.op
+	op.Duration, op.Hits, op.Misses, op.Err = duration, cl.hits, cl.misses, err
+	hooks.runAfter(cl.ctx, op)
+	*op = Op{} // it must keep nothing alive
+	ops.Put(op)
 }

@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// A Client maps names to caches, so that an application says which part of its
-// data it means and configuration says where that part is kept:
+// A Client finds caches by name, so that an application says which part of its data it
+// means, and not where that part is kept:
 //
 //	client, err := core.NewClient(map[string]*core.Cache{
 //		"default":    local,
@@ -17,9 +17,11 @@ import (
 //		"funds":      remote,
 //	}, "default")
 //
-// A Client routes and changes no key: names that lead to the same Cache share
-// its keys. What keeps them apart is a prefix; see Cache.WithPrefix. It may be
-// used by many goroutines at once.
+// Use a Client if the program makes its caches itself. If a configuration file names
+// them, use config.Caches of package core/config, which makes a Client as well.
+//
+// A Client changes no key: names with the same Cache share its keys. A prefix keeps them
+// apart; see Cache.WithPrefix. It may be used by many goroutines at once.
 type Client struct {
 	caches      map[string]*Cache
 	defaultName string

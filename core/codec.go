@@ -1,7 +1,6 @@
 package core
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -23,38 +22,26 @@ type Codec[T any] interface {
 	Decode(data []byte, flags uint32) (T, error)
 }
 
-// A FlagsNeeder is a Codec whose values cannot be read back without their flags.
-// Over a backend whose Traits say NoFlags, the verbs of Typed that read or store
-// a value are errors.ErrUnsupported. A Codec that wraps another passes the
-// question on.
-type FlagsNeeder interface {
-	NeedsFlags() bool
+// A CodecChecker is a Codec that may have been made with wrong arguments, or that does not
+// work over every backend. NewTyped calls Check and returns its error. A Codec that wraps
+// another one returns what the other's Check does.
+type CodecChecker interface {
+	// Check returns nil if the codec works over a backend with these traits. The error
+	// is errors.ErrUnsupported if another backend would do: the codec needs flags to
+	// decode its values, say, and the backend keeps none.
+	Check(traits Traits) error
 }
 
 // Shared answers the Codec that encodes nothing: on a backend that keeps Go
 // values as they are (see SharedStorer) a hit decodes nothing, and all readers
-// get the same value, which nobody may change. On any other backend the verbs
-// that read or store a value are errors.ErrUnsupported.
+// get the same value, which must not be changed. NewTyped refuses any other
+// backend.
 //
 // A key stored in this way cannot be read as bytes, nor bytes or a value of
 // another type through it: each is ErrCodec.
 func Shared[T any]() Codec[T] { return sharedCodec[T]{} }
 
 type sharedCodec[T any] struct{}
-
-var errNotShared = fmt.Errorf("%w: this backend keeps bytes only; core.Shared needs one that keeps Go values, such as memory", errors.ErrUnsupported)
-
-var errNoFlags = fmt.Errorf("%w: this backend keeps no flags, and the codec needs them to read what it wrote", errors.ErrUnsupported)
-
-// refusal is the SharedStorer of a Typed whose codec and backend do not go
-// together.
-type refusal struct{ err error }
-
-func (r refusal) GetShared(context.Context, string) (value, token any, err error) {
-	return nil, nil, r.err
-}
-
-func (r refusal) StoreShared(context.Context, Mode, Item, any) error { return r.err }
 
 // A Typed over Shared has no use for Append and Decode, but a codec around it does.
 

@@ -107,9 +107,9 @@ func TestIncrFromGivesATTLOnlyWhenItBeginsTheCounter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, newFull(), &core.Options{DefaultTTL: time.Hour})
 		ctx := t.Context()
-		for key, ttl := range map[string]time.Duration{"own": time.Minute, "default": core.DefaultTTL, "ever": 0} {
+		for key, ttl := range map[string]time.Duration{"own": time.Minute, "default": 0, "never expires": core.Forever} {
 			want := ttl
-			if ttl == core.DefaultTTL {
+			if ttl == 0 {
 				want = time.Hour
 			}
 			for _, later := range []time.Duration{ttl, 0, 9 * time.Hour} {

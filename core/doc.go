@@ -41,9 +41,9 @@
 //
 // # Time to live
 //
-// A time to live of 0 is for ever, [DefaultTTL] is what the Cache was given in
-// [Options], and every other negative duration is [ErrInvalidTTL]. An item is
-// never gone before its time, unless the backend needs its room, loses its memory,
+// A time to live of 0 is the default of the Cache, which [Options] set and which
+// is [Forever] if they do not. An item stored for Forever never expires. A
+// negative time to live is [ErrInvalidTTL]. An item is never gone before its time, unless the backend needs its room, loses its memory,
 // or says in [Traits] that it keeps nothing for so long; it is gone at the latest
 // one Traits.Resolution after its time.
 //

@@ -30,7 +30,7 @@ var (
 	// StoreMulti.
 	ErrInvalidKey = errors.New("cachewire: invalid key")
 
-	// ErrInvalidTTL: the time to live is negative and not DefaultTTL.
+	// ErrInvalidTTL: the time to live is negative.
 	ErrInvalidTTL = errors.New("cachewire: invalid time to live")
 
 	// ErrTooLarge: the value is larger than the backend can keep.

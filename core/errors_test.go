@@ -128,7 +128,7 @@ func TestErrorTexts(t *testing.T) {
 		{get(foreign, "k"), `cachewire: Get "k" (core_test): disk on fire`},
 		{get(shutCache, "k"), `cachewire: Get "k" (core_test): closed`},
 		{c.Add(ctx, "word", nil, 0), `cachewire: Add "word" (core_test): key exists`},
-		{c.Set(ctx, "k", nil, -1), `cachewire: Set "k" (core_test): invalid time to live: -1ns; want more than 0, 0 (for ever) or DefaultTTL`},
+		{c.Set(ctx, "k", nil, -1), `cachewire: Set "k" (core_test): invalid time to live: -1ns; want more than 0, 0 (the default) or Forever`},
 		{c.CompareAndSwap(ctx, core.Item{Key: "word"}), `cachewire: CompareAndSwap "word" (core_test): changed since it was read: no token; GetItem gives one`},
 		{c.Store(ctx, 9, core.Item{Key: "k"}), `cachewire: Store "k" (core_test): invalid configuration: no such mode as Mode(9)`},
 		{incr(c, "word"), `cachewire: Count "word" (core_test): not a number`},
@@ -145,7 +145,7 @@ func TestErrorTexts(t *testing.T) {
 			`cachewire: DeleteMulti (core_test): 4 of 4 keys failed: "a": unavailable: EOF; "b": unavailable: EOF; "c": unavailable: EOF; …`},
 		{c.StoreMulti(ctx, core.Set, []core.Item{{Key: "k"}, {Key: "k"}, {Key: "k"}}),
 			`cachewire: StoreMulti (core_test): 1 of 3 keys failed: "k": invalid key: given 3 times in one call`},
-		{core.NewTyped(c, words{}).Set(ctx, "k", unsayable, 0), `cachewire: Set "k" (core_test): codec: cannot be said`},
+		{must(core.NewTyped(c, words{})).Set(ctx, "k", unsayable, 0), `cachewire: Set "k" (core_test): codec: cannot be said`},
 	} {
 		if test.err == nil {
 			t.Errorf("no error, want %q", test.want)
@@ -283,7 +283,7 @@ func TestWhateverACodecAnswersIsErrCodec(t *testing.T) {
 		if err := c.Set(t.Context(), "k", []byte("v"), 0); err != nil {
 			t.Fatal(err)
 		}
-		typed := core.NewTyped(c, dictionary{err})
+		typed := must(core.NewTyped(c, dictionary{err}))
 		_, got := typed.Get(t.Context(), "k")
 		for what, got := range map[string]error{"Get": got, "Set": typed.Set(t.Context(), "k", "v", 0)} {
 			if !errors.Is(got, core.ErrCodec) || !errors.Is(got, err) {

@@ -7,14 +7,11 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// printer is a Hook that prints each verb when it has ended. It keeps nothing of
-// op.
+// printer is a Hook that prints each verb when it has ended.
 type printer struct{}
 
-func (printer) Before(ctx context.Context, _ *core.Op) context.Context { return ctx }
-
 func (printer) After(_ context.Context, op *core.Op) {
-	fmt.Printf("%s %q: %d hits, %d misses, error: %v\n", op.Verb, op.Keys, op.Hits, op.Misses, op.Err)
+	fmt.Printf("%s %s%s: %d hits, %d misses, error: %v\n", op.Verb, op.Key, op.Keys, op.Hits, op.Misses, op.Err)
 }
 
 func ExampleHook() {
@@ -27,7 +24,7 @@ func ExampleHook() {
 	_, _ = cache.Get(ctx, "b")
 
 	// Output:
-	// Set ["a"]: 0 hits, 0 misses, error: <nil>
-	// GetMulti ["a" "b"]: 1 hits, 1 misses, error: <nil>
-	// Get ["b"]: 0 hits, 1 misses, error: cachewire: miss
+	// Set a[]: 0 hits, 0 misses, error: <nil>
+	// GetMulti [a b]: 1 hits, 1 misses, error: <nil>
+	// Get b[]: 0 hits, 1 misses, error: cachewire: miss
 }

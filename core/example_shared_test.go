@@ -16,16 +16,16 @@ func ExampleShared() {
 	cache, _ := core.New(newFull(), nil)
 	defer cache.Close()
 
-	patterns := core.NewTyped(cache, core.Shared[*regexp.Regexp]())
+	patterns, _ := core.NewTyped(cache, core.Shared[*regexp.Regexp]())
 	word := regexp.MustCompile(`\w+`)
 	_ = patterns.Set(ctx, "word", word, 0)
 	got, err := patterns.Get(ctx, "word")
 	fmt.Println(got == word, err)
 
-	// A backend that keeps bytes says so.
+	// A backend that keeps bytes is refused.
 	bytes, _ := core.New(newBackend(), nil)
 	defer bytes.Close()
-	err = core.NewTyped(bytes, core.Shared[*regexp.Regexp]()).Set(ctx, "word", word, 0)
+	_, err = core.NewTyped(bytes, core.Shared[*regexp.Regexp]())
 	fmt.Println(errors.Is(err, errors.ErrUnsupported))
 
 	// Output:

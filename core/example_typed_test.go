@@ -31,7 +31,11 @@ func ExampleTyped() {
 	cache, _ := core.New(newBackend(), nil)
 	defer cache.Close()
 
-	points := core.NewTyped(cache, pointCodec{})
+	points, err := core.NewTyped(cache, pointCodec{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	if err := points.Set(ctx, "origin", Point{0, 0}, time.Hour); err != nil {
 		fmt.Println(err)
 	}

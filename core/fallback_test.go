@@ -71,7 +71,7 @@ var fallbacks = map[string]func(ctx context.Context, c *core.Cache, keys []strin
 		return c.DeleteMulti(ctx, keys)
 	},
 	"typed SetMulti": func(ctx context.Context, c *core.Cache, _ []string, values map[string][]byte) error {
-		return core.NewTyped(c, words{}).SetMulti(ctx, texts(values), 0)
+		return must(core.NewTyped(c, words{})).SetMulti(ctx, texts(values), 0)
 	},
 }
 

@@ -21,6 +21,14 @@ func open(t testing.TB, b core.Backend, opts *core.Options) *core.Cache {
 	return c
 }
 
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 // view answers c.WithPrefix(prefix).
 func view(t testing.TB, c *core.Cache, prefix string) *core.Cache {
 	t.Helper()

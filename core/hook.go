@@ -10,101 +10,133 @@ import (
 	"time"
 )
 
-// A Hook is told of every verb of the caches it is given to, for metrics, logs
-// and traces. Many goroutines call it at once, and callers wait for it. One that
-// panics harms no verb: the first panic of each Hook of a Cache is logged by
-// slog.Default, with its stack.
+// A Hook is called with every verb of the caches it is given to, for metrics, logs
+// and traces. It is called by many goroutines at once, and the callers of the verbs
+// wait for it. If it panics, the verb goes on; the first panic of each Hook of a
+// Cache is logged by slog.Default, with its stack.
 //
-// [HitRatio], [Timing], [Slow] and [Log] are ready to use.
+// Package hooks has hooks that are ready to use.
 type Hook interface {
-	// Before is called when a verb begins: Cache, Verb, Keys and Start of op are set.
-	// The verb goes on under the context that Before answers, or under ctx if
-	// that is nil. It is to be derived from ctx, or the caller's deadline and
-	// Options.Timeout are lost. Hooks are called in their order in Options.
-	Before(ctx context.Context, op *Op) context.Context
-
-	// After is called when the verb has ended, with the context under which it
-	// ran and every field of op set. Hooks are called in reverse order, also one
-	// whose Before has panicked.
+	// After is called when a verb has ended, with the context under which it ran.
+	// Every field of op is set. Hooks are called in the reverse of their order in
+	// Options, including one whose Before has panicked.
+	//
+	// An Op is used again for other verbs: After keeps no reference to op or to its
+	// Keys.
 	After(ctx context.Context, op *Op)
 }
 
-// An Op is one call of one verb of a Cache or a Typed. It is used again after
-// the last After: a Hook keeps no reference to it nor to its Keys.
+// A BeforeHook is a Hook that is called when a verb begins as well.
+type BeforeHook interface {
+	Hook
+
+	// Before is called with the Cache, Verb, Key, Keys and Start of op. The verb runs
+	// under the context that Before returns, or under ctx if that is nil. It should
+	// be derived from ctx, or the caller's deadline and Options.Timeout are lost.
+	// Hooks are called in their order in Options. Like After, it keeps no reference
+	// to op.
+	Before(ctx context.Context, op *Op) context.Context
+}
+
+// A CountHook is a Hook that needs no Op. If all hooks of a Cache are of this kind, and none
+// is a BeforeHook, their Count is called in the place of After, which is cheaper. A type that
+// embeds a CountHook and overrides After must override Count as well.
+type CountHook interface {
+	Hook
+
+	// Count is called when a verb has ended, with what After gets as the fields of op.
+	Count(cache, verb string, hits, misses int, duration time.Duration, err error)
+}
+
+// An Op is one call of one verb of a Cache or a Typed.
 type Op struct {
 	Cache    string        // Options.Name
 	Verb     string        // the name of the method: "Get", "SetMulti", …
-	Keys     []string      // as the caller gave them, read-only; nil for Flush, Ping and Stats
-	Duration time.Duration // how long it took
+	Key      string        // the key of a verb on one key
+	Keys     []string      // the keys of a verb on many, as the caller gave them; read-only
+	Duration time.Duration // how long the verb took
 	Hits     int           // keys found by Get, GetItem, GetMulti, GetItems, Exists, TTL and Count
 	Misses   int           // keys they did not find; a key that failed is neither
 	Err      error         // what the verb returned
 
-	one   [1]string     // holds Keys of a verb with one key
 	start time.Duration // when the verb began, since processStart
 }
 
-// processStart is what the starts of verbs are counted from: to read how long ago it was
-// is half of what time.Now costs.
+// processStart is the moment from which verbs count their start: time.Since takes half
+// as long as time.Now.
 var processStart = time.Now()
 
-// Start answers when the verb began.
+// Start returns when the verb began.
 func (op *Op) Start() time.Time {
 	now := time.Now()
 	return now.Add(op.start - now.Sub(processStart))
 }
 
-// hooks are those of a cache.
+// hooks are the hooks of a Cache.
 type hooks struct {
-	all    []Hook
-	before []int         // places of those whose Before does something
-	told   []atomic.Bool // of a panic, by place
-
-	// counting is whether all of them are HitRatio and Timing, which need no Op.
-	counting bool
+	all      []Hook
+	before   []int         // indexes in all of those that are a BeforeHook
+	counters []CountHook   // all of them, or nil if Ops are needed
+	panicked []atomic.Bool // by index in all; the first panic has been logged
 }
 
 func newHooks(all []Hook) *hooks {
-	h := &hooks{all: slices.Clone(all), told: make([]atomic.Bool, len(all)), counting: true}
+	h := &hooks{all: slices.Clone(all), panicked: make([]atomic.Bool, len(all))}
 	for i, hook := range all {
-		switch hook.(type) {
-		case *HitRatio, *Timing:
-		case *Slow, *Log: // whose Before does nothing, either
-			h.counting = false
-		default:
-			h.counting = false
+		if _, ok := hook.(BeforeHook); ok {
 			h.before = append(h.before, i)
 		}
+		if counter, ok := hook.(CountHook); ok {
+			h.counters = append(h.counters, counter)
+		}
+	}
+	if len(h.counters) != len(all) || len(h.before) != 0 {
+		h.counters = nil
 	}
 	return h
 }
 
-// begin calls Before of the hooks, from the next one on, under ctx, and answers the
-// context to go on under. It ends early where one panics.
-func (h *hooks) begin(ctx context.Context, op *Op, next int) (under context.Context, then int) {
+// runBefore calls every Before and returns the context for the verb.
+func (h *hooks) runBefore(ctx context.Context, op *Op) context.Context {
+	for next := 0; next < len(h.before); {
+		ctx, next = h.beforeFrom(ctx, op, next)
+	}
+	return ctx
+}
+
+// beforeFrom calls Before from the BeforeHook at index next on. It returns early if one
+// panics.
+func (h *hooks) beforeFrom(ctx context.Context, op *Op, next int) (under context.Context, then int) {
 	under, then = ctx, next
 	defer func() {
 		if then < len(h.before) {
-			h.panicked(ctx, recover(), h.before[then], op)
+			h.logPanic(ctx, recover(), h.before[then], op.Cache, op.Verb)
 			then++
 		}
 	}()
 	for ; then < len(h.before); then++ {
-		if ctx := h.all[h.before[then]].Before(under, op); ctx != nil {
+		if ctx := h.all[h.before[then]].(BeforeHook).Before(under, op); ctx != nil {
 			under = ctx
 		}
 	}
 	return under, then
 }
 
-// end calls After of the first so many hooks, in reverse. It ends early where one
-// panics, and answers how many are left.
-func (h *hooks) end(ctx context.Context, op *Op, first int) (left int) {
-	left = first
+// runAfter calls every After, the last one first.
+func (h *hooks) runAfter(ctx context.Context, op *Op) {
+	for left := len(h.all); left > 0; {
+		left = h.afterFrom(ctx, op, left)
+	}
+}
+
+// afterFrom calls After of the first left hooks, in reverse. It returns early if one
+// panics, with how many are left.
+func (h *hooks) afterFrom(ctx context.Context, op *Op, n int) (left int) {
+	left = n
 	defer func() {
 		if left > 0 {
 			left--
-			h.panicked(ctx, recover(), left, op)
+			h.logPanic(ctx, recover(), left, op.Cache, op.Verb)
 		}
 	}()
 	for ; left > 0; left-- {
@@ -113,12 +145,26 @@ func (h *hooks) end(ctx context.Context, op *Op, first int) (left int) {
 	return left
 }
 
-// panicked tells of p, if it is the first of the hook at that place.
-func (h *hooks) panicked(ctx context.Context, p any, place int, op *Op) {
-	if p == nil || !h.told[place].CompareAndSwap(false, true) {
+// count calls Count of the first n hooks, in reverse. If one panics, it goes on with the next.
+func (h *hooks) count(cl *call, n int, duration time.Duration, err error) {
+	defer func() {
+		if n > 0 {
+			n--
+			h.logPanic(cl.ctx, recover(), n, cl.cache.name, cl.verb)
+			h.count(cl, n, duration, err)
+		}
+	}()
+	for ; n > 0; n-- {
+		h.counters[n-1].Count(cl.cache.name, cl.verb, cl.hits, cl.misses, duration, err)
+	}
+}
+
+// logPanic logs that the hook at index i panicked with p, the first time it does.
+func (h *hooks) logPanic(ctx context.Context, p any, i int, cache, verb string) {
+	if p == nil || !h.panicked[i].CompareAndSwap(false, true) {
 		return
 	}
-	defer func() { _ = recover() }() // of slog's handler
-	slog.ErrorContext(ctx, "cachewire: a hook panics; this is told once", "hook", fmt.Sprintf("%T", h.all[place]), "cache", op.Cache, "verb", op.Verb,
-		"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	defer func() { _ = recover() }() // slog's handler may panic, too
+	slog.ErrorContext(ctx, "cachewire: a hook panicked; its later panics are not logged", "hook", fmt.Sprintf("%T", h.all[i]),
+		"cache", cache, "verb", verb, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 }

@@ -71,11 +71,11 @@ func TestBackendsMultiErrorIsReadKeyByKey(t *testing.T) {
 			},
 			"DeleteMulti": func() error { return c.DeleteMulti(ctx, []string{"a", "b"}) },
 			"typed GetMulti": func() error {
-				_, err := core.NewTyped(c, words{}).GetMulti(ctx, []string{"a", "b"})
+				_, err := must(core.NewTyped(c, words{})).GetMulti(ctx, []string{"a", "b"})
 				return err
 			},
 			"typed SetMulti": func() error {
-				return core.NewTyped(c, words{}).SetMulti(ctx, map[string]string{"a": "x", "b": "x"}, 0)
+				return must(core.NewTyped(c, words{})).SetMulti(ctx, map[string]string{"a": "x", "b": "x"}, 0)
 			},
 		} {
 			t.Run(name+" "+test.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		{"nil backend", nil, core.Options{}, "backend is nil"},
 		{"long prefix", newBackend(), core.Options{Prefix: strings.Repeat("p", core.MaxPrefixLen+1)}, "251 bytes"},
 		{"negative time to live", newBackend(), core.Options{DefaultTTL: -1}, "-1ns"},
-		{"DefaultTTL as its own default", newBackend(), core.Options{DefaultTTL: core.DefaultTTL}, "time to live"},
+		{"most negative time to live", newBackend(), core.Options{DefaultTTL: math.MinInt64}, "time to live"},
 		{"negative time-out", newBackend(), core.Options{Timeout: -time.Second}, "-1s"},
 		{"nil hook", newBackend(), core.Options{Hooks: []core.Hook{&recorder{}, nil}}, "hook 1 is nil"},
 	} {
@@ -47,12 +48,24 @@ func TestNewTakesWhatIsJustInRange(t *testing.T) {
 func TestNilOptionsAreTheZeroOptions(t *testing.T) {
 	b := newBackend()
 	c := open(t, b, nil)
-	if err := c.Set(t.Context(), "k", []byte("v"), core.DefaultTTL); err != nil {
+	if err := c.Set(t.Context(), "k", []byte("v"), 0); err != nil {
 		t.Fatal(err)
 	}
 	want := []called{{verb: "Set", keys: []string{"k"}, ttl: 0}}
 	if got := b.log(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the backend saw %v, want %v", got, want)
+	}
+}
+
+func TestDefaultTTLIsForeverUnlessItIsSet(t *testing.T) {
+	for _, test := range []struct{ set, want time.Duration }{{0, core.Forever}, {core.Forever, core.Forever}, {time.Hour, time.Hour}} {
+		c := open(t, newBackend(), &core.Options{DefaultTTL: test.set})
+		if got := c.DefaultTTL(); got != test.want {
+			t.Errorf("DefaultTTL of Options{DefaultTTL: %v} = %v, want %v", test.set, got, test.want)
+		}
+		if got := view(t, c, "p:").DefaultTTL(); got != test.want {
+			t.Errorf("DefaultTTL of its view = %v, want %v", got, test.want)
+		}
 	}
 }
 
@@ -141,7 +154,7 @@ func TestEachAbilityIsUsedWithoutTheOthers(t *testing.T) {
 			return v.Flush(ctx)
 		}},
 		{"StoreShared", func(f *full) core.Backend { return withSharedStorer{f.backend, f} }, func(c *core.Cache) error {
-			return core.NewTyped(c, core.Shared[int]()).Set(ctx, "k", 1, 0)
+			return must(core.NewTyped(c, core.Shared[int]())).Set(ctx, "k", 1, 0)
 		}},
 		{"Traits", func(f *full) core.Backend { return withTraitsReporter{f.backend, f} }, func(*core.Cache) error {
 			return nil

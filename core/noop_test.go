@@ -45,6 +45,20 @@ type silent struct{}
 func (silent) Before(ctx context.Context, _ *core.Op) context.Context { return ctx }
 func (silent) After(context.Context, *core.Op)                        {}
 
+// A hitCounter has no Before.
+type hitCounter struct{ hits *int }
+
+func (c hitCounter) After(_ context.Context, op *core.Op) { *c.hits += op.Hits }
+
+// A silentCount is a CountHook that does nothing.
+type silentCount struct{ silentAfter }
+
+type silentAfter struct{}
+
+func (silentAfter) After(context.Context, *core.Op) {}
+
+func (silentCount) Count(string, string, int, int, time.Duration, error) {}
+
 // A tokenWatcher notes the tokens that a backend is given.
 type tokenWatcher struct {
 	core.Backend

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -59,15 +60,19 @@ func (p *Params) Int(name string, def, lo, hi int) int {
 		return def
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < lo || n > hi {
+	switch {
+	case errors.Is(err, strconv.ErrRange) && n > 0 || err == nil && n > hi:
+		p.wrong = append(p.wrong, fmt.Sprintf("parameter %s: too large; want a whole number from %d to %d", name, lo, hi))
+	case err != nil || n < lo:
 		want := fmt.Sprintf("a whole number from %d to %d", lo, hi)
 		if hi == math.MaxInt {
 			want = fmt.Sprintf("a whole number, %d or more", lo)
 		}
 		p.refuse(name, want)
-		return def
+	default:
+		return n
 	}
-	return n
+	return def
 }
 
 // Choice answers the place in choices of the parameter name, or 0 where it is
@@ -132,7 +137,12 @@ func (p *Params) Bytes(name string, def int64) int64 {
 		if !found {
 			continue
 		}
-		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n >= 0 && n <= math.MaxInt64/unit.bytes {
+		n, err := strconv.ParseInt(digits, 10, 64)
+		switch {
+		case n > math.MaxInt64/unit.bytes, errors.Is(err, strconv.ErrRange) && n > 0:
+			p.wrong = append(p.wrong, fmt.Sprintf("parameter %s: too large; want at most %d bytes", name, int64(math.MaxInt64)))
+			return def
+		case err == nil && n >= 0:
 			return n * unit.bytes
 		}
 		break

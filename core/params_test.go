@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net/url"
 	"slices"
@@ -26,6 +27,8 @@ func TestParamsReadOneParameter(t *testing.T) {
 	size := func(p *core.Params) any { return p.Bytes("a", 7) }
 	pick := func(p *core.Params) any { return p.Choice("a", "red", "green", "blue") }
 	const (
+		large    = "parameter a: too large; want a whole number from -5 to 100"
+		huge     = "parameter a: too large; want at most 9223372036854775807 bytes"
 		whole    = "parameter a: want a whole number from -5 to 100"
 		truth    = "parameter a: want true or false"
 		duration = "parameter a: want a duration like 250ms, 15s or 1h30m, and at least "
@@ -51,7 +54,7 @@ func TestParamsReadOneParameter(t *testing.T) {
 		{num, "a=0", 0, ""},
 		{num, "a=-5", -5, ""},
 		{num, "a=100", 100, ""},
-		{num, "a=101", 7, whole},
+		{num, "a=101", 7, large},
 		{num, "a=-6", 7, whole},
 		{num, "a=", 7, whole},
 		{num, "a=1.0", 7, whole},
@@ -59,7 +62,8 @@ func TestParamsReadOneParameter(t *testing.T) {
 		{num, "a=0x1", 7, whole},
 		{num, "a=1_0", 7, whole},
 		{num, "a=%201", 7, whole},
-		{num, "a=99999999999999999999", 7, whole},
+		{num, "a=99999999999999999999", 7, large},
+		{num, "a=-99999999999999999999", 7, whole},
 		{num, "a=1&a=2", 7, twice},
 
 		{yes, "", true, ""},
@@ -106,12 +110,12 @@ func TestParamsReadOneParameter(t *testing.T) {
 		{size, "a=2GiB", int64(2147483648), ""},
 		{size, "a=3TiB", int64(3298534883328), ""},
 		{size, "a=9223372036854775807", int64(math.MaxInt64), ""},
-		{size, "a=9223372036854775808", int64(7), bytes},
+		{size, "a=9223372036854775808", int64(7), huge},
 		{size, "a=8388607TiB", int64(8388607) << 40, ""},
-		{size, "a=8388608TiB", int64(7), bytes}, // 2^63
+		{size, "a=8388608TiB", int64(7), huge}, // 2^63
 		{size, "a=9007199254740991KiB", int64(9007199254740991) << 10, ""},
-		{size, "a=9007199254740992KiB", int64(7), bytes},
-		{size, "a=16777216TiB", int64(7), bytes}, // 2^64, which wraps to 0
+		{size, "a=9007199254740992KiB", int64(7), huge},
+		{size, "a=16777216TiB", int64(7), huge}, // 2^64, which wraps to 0
 		{size, "a=-1", int64(7), bytes},
 		{size, "a=-1KiB", int64(7), bytes},
 		{size, "a=", int64(7), bytes},
@@ -151,6 +155,9 @@ func TestParamsDoNotTellOfABoundThatIsNone(t *testing.T) {
 	p := params("a=-1")
 	p.Int("a", 7, 0, math.MaxInt)
 	wantParamsErr(t, "a=-1", p.Err(), "parameter a: want a whole number, 0 or more")
+	p = params("a=99999999999999999999")
+	p.Int("a", 7, 0, math.MaxInt)
+	wantParamsErr(t, "a=99999999999999999999", p.Err(), fmt.Sprintf("parameter a: too large; want a whole number from 0 to %d", math.MaxInt))
 	p = params("a=9223372036854775807")
 	if got := p.Int("a", 7, 0, math.MaxInt); got != math.MaxInt || p.Err() != nil {
 		t.Errorf("Int = %d, %v; want the largest", got, p.Err())

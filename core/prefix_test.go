@@ -112,7 +112,7 @@ func TestViewHasTheOtherSettingsOfItsParent(t *testing.T) {
 		}
 		return nil
 	}
-	wantErr(t, view(t, c, "v:").Set(t.Context(), "k", nil, core.DefaultTTL), nil)
+	wantErr(t, view(t, c, "v:").Set(t.Context(), "k", nil, 0), nil)
 	if calls := b.log(); calls[0].ttl != 5 || !timed || len(hook.ops) != 1 {
 		t.Errorf("time to live %v, deadline %t, %d ops; want 5ns, true, 1", calls[0].ttl, timed, len(hook.ops))
 	}

@@ -114,6 +114,34 @@ func TestErrorOfOpenShowsWhereItWasGoing(t *testing.T) {
 	}
 }
 
+func TestRedactURLShowsNoSecrets(t *testing.T) {
+	for rawURL, want := range map[string]string{
+		"mem://a:1,b:2/path?size=5&keys=auto&timeout=1s": "mem://a:1,b:2/path?size=5&keys=auto&timeout=1s",
+		"mem://user:secret@host":                         "mem://xxxxx@host",
+		"mem://secret@host":                              "mem://xxxxx@host",
+		"mem://h?API_Key=secret&PASSWORD=secret&a=1":     "mem://h?API_Key=xxxxx&PASSWORD=xxxxx&a=1",
+		"mem://h?%70assword=secret":                      "mem://h?%70assword=xxxxx",
+		"mem://h?encryption_keys=secret&pw=secret":       "mem://h?encryption_keys=xxxxx&pw=xxxxx",
+		"mem://h?proxy=http://user:secret%40host":        "mem://h?proxy=xxxxx",
+		"mem://h?auth_token=secret#password=secret":      "mem://h?auth_token=xxxxx",
+		"mem://h?a=%zzsecret":                            "mem://h?xxxxx",
+		"mem://user:secret@[::1":                         "xxxxx",
+		"user:12345":                                     "xxxxx",
+	} {
+		if got := core.RedactURL(rawURL); got != want {
+			t.Errorf("RedactURL(%q) = %s, want %s", rawURL, got, want)
+		}
+	}
+	for _, raw := range secretURLs {
+		if got := core.RedactURL(raw); strings.Contains(got, "S3") {
+			// A parameter whose name tells of no secret is shown.
+			if !strings.Contains(raw, "default_ttl=") && !strings.Contains(raw, "prefix=S3") && !strings.Contains(raw, "?a=S3") {
+				t.Errorf("RedactURL(%q) = %s", raw, got)
+			}
+		}
+	}
+}
+
 // Open never panics, whatever it is given, and shows no password that stands
 // where a password belongs.
 func FuzzOpen(f *testing.F) {

@@ -139,7 +139,7 @@ func TestOpenTakesTheCachesParametersBeforeTheDriverSeesTheURL(t *testing.T) {
 		url  string
 		opts *core.Options
 		key  string        // as the backend sees it
-		ttl  time.Duration // what DefaultTTL became
+		ttl  time.Duration // the default
 		rest string        // the query as the driver sees it
 	}{
 		{"mem://", nil, "k", 0, ""},
@@ -150,8 +150,9 @@ func TestOpenTakesTheCachesParametersBeforeTheDriverSeesTheURL(t *testing.T) {
 		{"mem://?b=2&default_ttl=1s&a=1&b=1", nil, "k", time.Second, "b=2&a=1&b=1"},
 		{"mem://?%70refix=a:&x=%26&y=+&", nil, "a:k", 0, "x=%26&y=+&"},
 		{"mem://?prefix=app:&default_ttl=10m", &core.Options{}, "app:k", 10 * time.Minute, ""},
-		{"mem://?prefix=app:&default_ttl=10m", &core.Options{Prefix: "own:"}, "own:k", 10 * time.Minute, ""},
+		{"mem://?prefix=&default_ttl=10m", &core.Options{Prefix: "own:"}, "own:k", 10 * time.Minute, ""},
 		{"mem://?prefix=app:&default_ttl=10m", &core.Options{DefaultTTL: 1}, "app:k", 1, ""},
+		{"mem://?default_ttl=10m", &core.Options{DefaultTTL: core.Forever}, "k", 0, ""},
 		{"mem://?timeout=5s", &core.Options{Prefix: "own:", DefaultTTL: 1}, "own:k", 1, "timeout=5s"},
 	} {
 		t.Run(test.url, func(t *testing.T) {
@@ -167,7 +168,7 @@ func TestOpenTakesTheCachesParametersBeforeTheDriverSeesTheURL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantErr(t, c.Set(t.Context(), "k", nil, core.DefaultTTL), nil)
+			wantErr(t, c.Set(t.Context(), "k", nil, 0), nil)
 			if got := b.log()[0]; got.keys[0] != test.key || got.ttl != test.ttl {
 				t.Errorf("the backend saw %q for %v, want %q for %v", got.keys[0], got.ttl, test.key, test.ttl)
 			}
@@ -179,6 +180,55 @@ func TestOpenTakesTheCachesParametersBeforeTheDriverSeesTheURL(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOpenRefusesTwoPrefixes(t *testing.T) {
+	var r core.Registry
+	r.Register("mem", driverFunc(func(context.Context, *url.URL) (core.Backend, error) { return newBackend(), nil }))
+	const rawURL = "mem://?prefix=a:"
+	opts := &core.Options{Prefix: "b:"}
+	c, err := r.Open(t.Context(), rawURL, opts)
+	wantErr(t, err, core.ErrConfig)
+	if want := "cachewire: open mem://: invalid configuration: parameter prefix: the options have a prefix, too; want one of them"; c != nil || err == nil || err.Error() != want {
+		t.Errorf("Open = %v, %v; want %s", c, err, want)
+	}
+	wantErr(t, r.Check(rawURL, opts), core.ErrConfig)
+}
+
+// A URL that other clients take for one, and one that was pasted with a space, are refused
+// with what would be right.
+func TestOpenSaysWhatIsMissing(t *testing.T) {
+	var r core.Registry
+	for rawURL, want := range map[string]string{
+		"localhost:11211":       "the URL has no scheme; want memcache://localhost:11211",
+		"127.0.0.1:11211":       "the URL has no scheme; want memcache://127.0.0.1:11211",
+		"my-host.example:6379":  "the URL has no scheme; want redis://my-host.example:6379",
+		"localhost:80":          "the URL has no scheme; want scheme://localhost:80",
+		":11211":                "the URL has no scheme; want memcache://localhost:11211",
+		"localhost":             "the URL has no scheme; want one like memory://",
+		" memory://":            "the URL begins or ends with white space; want none",
+		"memory://?size=5\n":    "the URL begins or ends with white space; want none",
+		"localhost:99999":       "",
+		"user:S3CRET@host:6379": "",
+	} {
+		_, err := r.Open(t.Context(), rawURL, nil)
+		wantErr(t, err, core.ErrConfig)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "S3") {
+			t.Errorf("%q: error is %v, want %s", rawURL, err, want)
+		}
+	}
+}
+
+func TestCheckCallsNoDriver(t *testing.T) {
+	var r core.Registry
+	r.Register("mem", driverFunc(func(context.Context, *url.URL) (core.Backend, error) {
+		t.Error("the driver is called")
+		return nil, nil
+	}))
+	wantErr(t, r.Check("mem://host?size=5", nil), nil)
+	wantErr(t, r.Check("mem://host?default_ttl=x", nil), core.ErrConfig)
+	wantErr(t, r.Check("mem://host", &core.Options{Timeout: -1}), core.ErrConfig)
+	wantErr(t, r.Check("other://host", nil), core.ErrConfig)
 }
 
 func TestOpenPassesTheRestOfTheURLToTheDriver(t *testing.T) {

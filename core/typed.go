@@ -2,21 +2,23 @@ package core
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
-// A Typed is a Cache of values of type T. Its verbs are those of Cache that make
-// sense for values; for the others there is [Typed.Cache]. It may be used by
-// many goroutines at once.
+// A Typed is a Cache of values of type T. Its verbs are those of Cache, with values
+// in the place of bytes; [Typed.Cache] has the others. It may be used by many
+// goroutines at once.
 //
-// A value that cannot be encoded, or bytes that cannot be decoded, are ErrCodec:
-// in a multi verb that of their key only. To a program that loads what the cache
-// does not have, ErrCodec of a read is as good as ErrMiss: what it then stores
-// takes the place of what could not be read.
+// A verb returns ErrCodec if a value cannot be encoded, or if the bytes in the cache
+// cannot be decoded; a multi verb returns it for that key only. A program that loads
+// what the cache does not have may treat ErrCodec of a read as it treats ErrMiss: the
+// value that it then stores replaces the bytes that could not be decoded.
 type Typed[T any] struct {
 	cache  *Cache
 	codec  Codec[T]
-	shared SharedStorer // nil unless codec is Shared, or is refused
+	shared SharedStorer // nil unless codec is Shared
 }
 
 // A TypedItem is a value with what CompareAndSwap needs; the fields are those of
@@ -28,21 +30,33 @@ type TypedItem[T any] struct {
 	Token any
 }
 
-// NewTyped answers c as a cache of T, encoded by codec; neither may be nil. It has
-// nothing to close.
-func NewTyped[T any](c *Cache, codec Codec[T]) *Typed[T] {
+// NewTyped returns c as a cache of T, encoded by codec. There is nothing to close but
+// c. The error is ErrConfig if c or codec is nil, or if codec was made with wrong
+// arguments; it is ErrConfig and errors.ErrUnsupported if the backend lacks what codec
+// needs. See Shared and CodecChecker.
+func NewTyped[T any](c *Cache, codec Codec[T]) (*Typed[T], error) {
+	switch {
+	case c == nil:
+		return nil, fmt.Errorf("%w: NewTyped: the cache is nil; core.Open returns one", ErrConfig)
+	case codec == nil:
+		return nil, fmt.Errorf("%w: NewTyped: the codec is nil; want one like encoding.JSON[T]()", ErrConfig)
+	}
 	t := &Typed[T]{cache: c, codec: codec}
 	switch codec := codec.(type) {
 	case sharedCodec[T]:
 		if t.shared = c.shared.sharedStorer; t.shared == nil {
-			t.shared = refusal{errNotShared}
+			return nil, fmt.Errorf("%w: %w: the backend (%s) keeps bytes only; core.Shared needs one that keeps Go values, such as memory",
+				ErrConfig, errors.ErrUnsupported, c.shared.driver)
 		}
-	case FlagsNeeder:
-		if codec.NeedsFlags() && c.shared.traits.NoFlags {
-			t.shared = refusal{errNoFlags}
+	case CodecChecker:
+		if err := codec.Check(c.shared.traits); err != nil {
+			if !errors.Is(err, ErrConfig) {
+				err = fmt.Errorf("%w: %w", ErrConfig, err)
+			}
+			return nil, err
 		}
 	}
-	return t
+	return t, nil
 }
 
 // Cache answers the Cache underneath.
@@ -82,7 +96,7 @@ func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, e
 		v, err := t.codec.Decode(item.Value, item.Flags)
 		if err != nil {
 			failed.Add(item.Key, codecError(err))
-			cl.spoiled()
+			cl.undecoded()
 			continue
 		}
 		values[item.Key] = v
@@ -122,8 +136,8 @@ func (t *Typed[T]) ReplaceMulti(ctx context.Context, values map[string]T, ttl ti
 }
 
 // CompareAndSwap stores item if nothing changed under its key since GetItem
-// answered item.Token, as Cache.CompareAndSwap does. Mind item.TTL, which
-// GetItem leaves 0, for ever.
+// answered item.Token, as Cache.CompareAndSwap does. The
+// item lives for item.TTL, which GetItem leaves 0, the default.
 func (t *Typed[T]) CompareAndSwap(ctx context.Context, item TypedItem[T]) error {
 	return t.store(ctx, "CompareAndSwap", CompareAndSwap, item)
 }
@@ -140,6 +154,27 @@ func (t *Typed[T]) Delete(ctx context.Context, key string) error { return t.cach
 // DeleteMulti deletes keys. That one of them is absent is no error.
 func (t *Typed[T]) DeleteMulti(ctx context.Context, keys []string) error {
 	return t.cache.DeleteMulti(ctx, keys)
+}
+
+// Incr adds delta to the counter under key, as Cache.Incr does. A counter is a value of
+// decimal digits, whatever T is; codecs of integers such as encoding.Int write them.
+func (t *Typed[T]) Incr(ctx context.Context, key string, delta uint64) (uint64, error) {
+	return t.cache.Incr(ctx, key, delta)
+}
+
+// Decr subtracts delta from the counter under key, as Cache.Decr does.
+func (t *Typed[T]) Decr(ctx context.Context, key string, delta uint64) (uint64, error) {
+	return t.cache.Decr(ctx, key, delta)
+}
+
+// IncrFrom is Incr for a counter that may be absent, as Cache.IncrFrom is.
+func (t *Typed[T]) IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
+	return t.cache.IncrFrom(ctx, key, delta, initial, ttl)
+}
+
+// DecrFrom is Decr for a counter that may be absent, as Cache.DecrFrom is.
+func (t *Typed[T]) DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
+	return t.cache.DecrFrom(ctx, key, delta, initial, ttl)
 }
 
 // Touch gives the item under key a new time to live, or is ErrMiss.

@@ -70,7 +70,7 @@ func TestBufferIsNobodyElsesWhileAStoreRuns(t *testing.T) {
 		"MultiStorer": func(b *backend) core.Backend { return multiWatcher{watcher{b, t}} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := core.NewTyped(open(t, backend(newBackend()), nil), words{})
+			c := must(core.NewTyped(open(t, backend(newBackend()), nil), words{}))
 			ctx := t.Context()
 			together(8, func(i int) {
 				for round := range 10 {
@@ -107,7 +107,7 @@ func TestBufferIsNobodyElsesWhileAStoreRuns(t *testing.T) {
 // one value left does not come back with the next.
 func TestCodecAlwaysAppendsToAnEmptyBuffer(t *testing.T) {
 	b := newBackend()
-	c := core.NewTyped(open(t, b, nil), words{})
+	c := must(core.NewTyped(open(t, b, nil), words{}))
 	raw := c.Cache()
 	for _, value := range []string{"a long value", "", "short", unsayable, "x"} {
 		if err := c.Set(t.Context(), "k", value, 0); err == nil {
@@ -117,7 +117,7 @@ func TestCodecAlwaysAppendsToAnEmptyBuffer(t *testing.T) {
 }
 
 func TestValueBytesAreNotSharedWithTheNeighboursInAMulti(t *testing.T) {
-	c := core.NewTyped(open(t, spill{newBackend()}, nil), words{})
+	c := must(core.NewTyped(open(t, spill{newBackend()}, nil), words{}))
 	values := map[string]string{}
 	for i := range 50 {
 		key := fmt.Sprint(i)

@@ -12,7 +12,7 @@ import (
 
 func TestTypedStoresTheCodecsBytesAndFlags(t *testing.T) {
 	c := open(t, newBackend(), nil)
-	users := core.NewTyped(c, jsonCodec[user]{})
+	users := must(core.NewTyped(c, jsonCodec[user]{}))
 	if users.Cache() != c {
 		t.Error("Cache is not the Cache underneath")
 	}
@@ -34,7 +34,7 @@ func TestTypedStoresTheCodecsBytesAndFlags(t *testing.T) {
 
 func TestWhatCannotBeEncodedIsErrCodecAndNotStored(t *testing.T) {
 	b := newBackend()
-	c := core.NewTyped(open(t, b, nil), words{})
+	c := must(core.NewTyped(open(t, b, nil), words{}))
 	ctx := t.Context()
 	wantErr(t, c.Set(ctx, "k", "old", 0), nil)
 	item, err := c.GetItem(ctx, "k")
@@ -60,7 +60,7 @@ func TestWhatCannotBeEncodedIsErrCodecAndNotStored(t *testing.T) {
 
 func TestWhatCannotBeDecodedIsErrCodecAndNotAValue(t *testing.T) {
 	raw := open(t, newBackend(), nil)
-	c := core.NewTyped(raw, words{})
+	c := must(core.NewTyped(raw, words{}))
 	ctx := t.Context()
 	put(t, raw, "k", garbage)
 	got, err := c.Get(ctx, "k")
@@ -85,7 +85,7 @@ func TestWhatCannotBeDecodedIsErrCodecAndNotAValue(t *testing.T) {
 func TestOneValueThatWillNotBeCodedFailsAlone(t *testing.T) {
 	abilities(t, func(t *testing.T, b core.Backend, _ *backend) {
 		raw := open(t, b, nil)
-		c := core.NewTyped(raw, words{})
+		c := must(core.NewTyped(raw, words{}))
 		ctx := t.Context()
 		values, want, keys := map[string]string{"bad": unsayable}, map[string]string{}, []string{"bad"}
 		for i := range 20 {
@@ -114,7 +114,7 @@ func TestOneValueThatWillNotBeCodedFailsAlone(t *testing.T) {
 
 func TestACodecsOwnErrCodecIsNotWrappedAgain(t *testing.T) {
 	own := fmt.Errorf("%w: version 9", core.ErrCodec)
-	c := core.NewTyped(open(t, newBackend(), nil), erring{own})
+	c := must(core.NewTyped(open(t, newBackend(), nil), erring{own}))
 	err := c.Set(t.Context(), "k", 1, 0)
 	if want := `cachewire: Set "k" (core_test): codec: version 9`; err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
@@ -131,7 +131,7 @@ func TestTypedValuesOfAnyShapeComeBackEqual(t *testing.T) {
 		Kids map[string]*tree
 		Tags []string
 	}
-	c := core.NewTyped(open(t, newBackend(), nil), jsonCodec[*tree]{})
+	c := must(core.NewTyped(open(t, newBackend(), nil), jsonCodec[*tree]{}))
 	want := &tree{Kids: map[string]*tree{"a": {Tags: []string{"x", ""}}, "nil": nil}}
 	wantErr(t, c.Set(t.Context(), "k", want, 0), nil)
 	if got, err := c.Get(t.Context(), "k"); !reflect.DeepEqual(got, want) || err != nil {

@@ -13,7 +13,7 @@ import (
 
 func TestSharedAnswersTheVeryPointerThatWasStored(t *testing.T) {
 	for _, prefix := range []string{"", "p:"} {
-		users := core.NewTyped(open(t, newFull(), &core.Options{Prefix: prefix}), core.Shared[*user]())
+		users := must(core.NewTyped(open(t, newFull(), &core.Options{Prefix: prefix}), core.Shared[*user]()))
 		ctx := t.Context()
 		one, two := &user{"Ann", 40}, &user{"Ann", 40}
 		wantErr(t, users.Set(ctx, "one", one, 0), nil)
@@ -38,12 +38,12 @@ func TestSharedKeepsNils(t *testing.T) {
 	ctx := t.Context()
 	c := open(t, newFull(), nil)
 
-	pointers := core.NewTyped(c, core.Shared[*user]())
+	pointers := must(core.NewTyped(c, core.Shared[*user]()))
 	wantErr(t, pointers.Set(ctx, "pointer", nil, 0), nil)
 	if got, err := pointers.Get(ctx, "pointer"); got != nil || err != nil {
 		t.Errorf("pointer: Get = %v, %v; want nil", got, err)
 	}
-	errs := core.NewTyped(c, core.Shared[error]())
+	errs := must(core.NewTyped(c, core.Shared[error]()))
 	wantErr(t, errs.Set(ctx, "interface", nil, 0), nil)
 	if got, err := errs.Get(ctx, "interface"); got != nil || err != nil {
 		t.Errorf("interface: Get = %v, %v; want nil", got, err)
@@ -51,12 +51,12 @@ func TestSharedKeepsNils(t *testing.T) {
 	if got, err := errs.GetMulti(ctx, []string{"interface"}); len(got) != 1 || got["interface"] != nil || err != nil {
 		t.Errorf("interface: GetMulti = %v, %v; want nil under its key", got, err)
 	}
-	anything := core.NewTyped(c, core.Shared[any]())
+	anything := must(core.NewTyped(c, core.Shared[any]()))
 	wantErr(t, anything.Set(ctx, "any", nil, 0), nil)
 	if got, err := anything.Get(ctx, "any"); got != nil || err != nil {
 		t.Errorf("any: Get = %v, %v; want nil", got, err)
 	}
-	slices := core.NewTyped(c, core.Shared[[]int]())
+	slices := must(core.NewTyped(c, core.Shared[[]int]()))
 	wantErr(t, slices.Set(ctx, "slice", nil, 0), nil)
 	if got, err := slices.Get(ctx, "slice"); got != nil || err != nil {
 		t.Errorf("slice: Get = %v, %v; want nil", got, err)
@@ -64,7 +64,7 @@ func TestSharedKeepsNils(t *testing.T) {
 }
 
 func TestSharedInterfaceHoldsWhateverImplementsIt(t *testing.T) {
-	errs := core.NewTyped(open(t, newFull(), nil), core.Shared[error]())
+	errs := must(core.NewTyped(open(t, newFull(), nil), core.Shared[error]()))
 	wantErr(t, errs.Set(t.Context(), "k", io.EOF, 0), nil)
 	if got, err := errs.Get(t.Context(), "k"); got != io.EOF || err != nil {
 		t.Errorf("Get = %v, %v; want EOF", got, err)
@@ -74,10 +74,10 @@ func TestSharedInterfaceHoldsWhateverImplementsIt(t *testing.T) {
 func TestSharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
 	ctx := t.Context()
 	c := open(t, newFull(), nil)
-	numbers, names := core.NewTyped(c, core.Shared[int]()), core.NewTyped(c, core.Shared[string]())
+	numbers, names := must(core.NewTyped(c, core.Shared[int]())), must(core.NewTyped(c, core.Shared[string]()))
 	wantErr(t, numbers.Set(ctx, "number", 7, 0), nil)
 	wantErr(t, names.Set(ctx, "name", "Ann", 0), nil)
-	wantErr(t, core.NewTyped(c, core.Shared[any]()).Set(ctx, "nil", nil, 0), nil)
+	wantErr(t, must(core.NewTyped(c, core.Shared[any]())).Set(ctx, "nil", nil, 0), nil)
 	put(t, c, "bytes", "abc")
 
 	for _, key := range []string{"number", "nil", "bytes"} {
@@ -101,11 +101,11 @@ func TestSharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
 func TestSharedValueHasNoBytes(t *testing.T) {
 	ctx := t.Context()
 	c := open(t, newFull(), nil)
-	wantErr(t, core.NewTyped(c, core.Shared[int]()).Set(ctx, "k", 7, 0), nil)
+	wantErr(t, must(core.NewTyped(c, core.Shared[int]())).Set(ctx, "k", 7, 0), nil)
 	_, get := c.Get(ctx, "k")
 	_, item := c.GetItem(ctx, "k")
 	_, count := c.Count(ctx, "k")
-	_, typed := core.NewTyped(c, words{}).Get(ctx, "k")
+	_, typed := must(core.NewTyped(c, words{})).Get(ctx, "k")
 	for _, err := range []error{get, item, count, typed} {
 		wantErr(t, err, core.ErrCodec)
 	}
@@ -117,55 +117,39 @@ func TestSharedValueHasNoBytes(t *testing.T) {
 	wantErr(t, c.Delete(ctx, "k"), nil)
 }
 
-func TestSharedIsUnsupportedWhereBytesAreKept(t *testing.T) {
-	wantRefused(t, open(t, newBackend(), nil), core.Shared[string]())
+func TestNewTypedRefusesSharedWhereBytesAreKept(t *testing.T) {
+	wantRefused(t, open(t, newBackend(), nil), core.Shared[string](), "keeps bytes only")
 }
 
-// wantRefused fails unless the verbs that read or store a value are unsupported
-// over raw by codec, whatever the key holds, absent keys included: a miss would
-// be believed, and then every time.
-func wantRefused(t *testing.T, raw *core.Cache, codec core.Codec[string]) {
+// wantRefused fails unless NewTyped refuses codec over raw, for a reason that contains
+// says.
+func wantRefused(t *testing.T, raw *core.Cache, codec core.Codec[string], says string) {
 	t.Helper()
-	c := core.NewTyped(raw, codec)
-	for _, key := range []string{"present", "absent"} {
-		eachTypedVerb(t, func(t *testing.T, v typedVerb) {
-			switch v.name {
-			case "CompareAndDelete", "Delete", "DeleteMulti", "Touch", "Exists", "TTL":
-				t.Skip("neither reads nor stores a value")
-			}
-			put(t, raw, "present", "bytes")
-			err := v.call(t.Context(), c, key, "hello", 0)
-			var m *core.MultiError
-			if errors.As(err, &m) {
-				err = m.Errors[key]
-			}
-			wantErr(t, err, errors.ErrUnsupported)
-			if errors.Is(err, core.ErrCodec) {
-				t.Error("what is unsupported looks like a bad value")
-			}
-			wantValue(t, raw, "present", "bytes")
-		})
+	c, err := core.NewTyped(raw, codec)
+	wantErr(t, err, core.ErrConfig)
+	wantErr(t, err, errors.ErrUnsupported)
+	if c != nil || err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("NewTyped = %v, %v; want nil and an error that contains %q", c, err, says)
 	}
 }
 
-func TestSharedStillDeletesWhereBytesAreKept(t *testing.T) {
-	raw := open(t, newBackend(), nil)
-	c := core.NewTyped(raw, core.Shared[string]())
-	ctx := t.Context()
-	put(t, raw, "k", "v")
-	if ok, err := c.Exists(ctx, "k"); !ok || err != nil {
-		t.Errorf("Exists = %t, %v; want true", ok, err)
+func TestNewTypedRefusesNil(t *testing.T) {
+	raw := open(t, newFull(), nil)
+	for says, newTyped := range map[string]func() (*core.Typed[string], error){
+		"the cache is nil": func() (*core.Typed[string], error) { return core.NewTyped[string](nil, words{}) },
+		"the codec is nil": func() (*core.Typed[string], error) { return core.NewTyped[string](raw, nil) },
+	} {
+		c, err := newTyped()
+		wantErr(t, err, core.ErrConfig)
+		if c != nil || err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("NewTyped = %v, %v; want nil and an error that contains %q", c, err, says)
+		}
 	}
-	wantErr(t, c.Touch(ctx, "k", 0), nil)
-	item, err := raw.GetItem(ctx, "k")
-	wantErr(t, err, nil)
-	wantErr(t, c.CompareAndDelete(ctx, core.TypedItem[string]{Key: "k", Token: item.Token}), nil)
-	wantErr(t, c.Delete(ctx, "k"), core.ErrMiss)
 }
 
 func TestSharedVerbsCheckTheirArgumentsFirst(t *testing.T) {
 	f := newFull()
-	c := core.NewTyped(open(t, f, nil), core.Shared[string]())
+	c := must(core.NewTyped(open(t, f, nil), core.Shared[string]()))
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
 	f.log()
@@ -180,7 +164,7 @@ func TestSharedVerbsCheckTheirArgumentsFirst(t *testing.T) {
 		wantErr(t, key("", v.call(t.Context(), c, "", "hello", 0)), core.ErrInvalidKey)
 		wantErr(t, key("k", v.call(done, c, "k", "hello", 0)), context.Canceled)
 		switch v.name {
-		case "Set", "SetMulti", "Add", "AddMulti", "Replace", "ReplaceMulti", "CompareAndSwap", "Touch":
+		case "Set", "SetMulti", "Add", "AddMulti", "Replace", "ReplaceMulti", "CompareAndSwap", "Touch", "IncrFrom", "DecrFrom":
 			wantErr(t, key("k", v.call(t.Context(), c, "k", "hello", -1)), core.ErrInvalidTTL)
 		}
 		wantUntouched(t, f.backend)
@@ -189,7 +173,7 @@ func TestSharedVerbsCheckTheirArgumentsFirst(t *testing.T) {
 
 func TestErrorsOfASharedStorerReachTheCaller(t *testing.T) {
 	f := newFull()
-	c := core.NewTyped(open(t, f, nil), core.Shared[string]())
+	c := must(core.NewTyped(open(t, f, nil), core.Shared[string]()))
 	ctx := t.Context()
 	wantErr(t, c.Set(ctx, "good", "v", 0), nil)
 	f.before = func(_ context.Context, _, key string) error {
@@ -215,7 +199,7 @@ func TestErrorsOfASharedStorerReachTheCaller(t *testing.T) {
 // again until it succeeds. None is lost.
 func TestRacingSwapsOfASharedValueLoseNone(t *testing.T) {
 	const n = 50
-	c := core.NewTyped(open(t, newFull(), nil), core.Shared[int]())
+	c := must(core.NewTyped(open(t, newFull(), nil), core.Shared[int]()))
 	ctx := t.Context()
 	wantErr(t, c.Set(ctx, "k", 0, 0), nil)
 	together(n, func(int) {
@@ -245,7 +229,7 @@ func TestRacingSwapsOfASharedValueLoseNone(t *testing.T) {
 func TestACodecAroundSharedIsUnsupported(t *testing.T) {
 	type around struct{ core.Codec[string] }
 	raw := open(t, newFull(), nil)
-	c := core.NewTyped(raw, around{core.Shared[string]()})
+	c := must(core.NewTyped(raw, around{core.Shared[string]()}))
 	err := c.Set(t.Context(), "k", "v", 0)
 	wantErr(t, err, errors.ErrUnsupported)
 	if errors.Is(err, core.ErrCodec) || !strings.Contains(err.Error(), "no codec can be put around it") {

@@ -104,6 +104,22 @@ var typedVerbs = []typedVerb{
 	{"DeleteMulti", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
 		return c.DeleteMulti(ctx, []string{key})
 	}},
+	{"Incr", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		_, err := c.Incr(ctx, key, 1)
+		return err
+	}},
+	{"Decr", func(ctx context.Context, c *core.Typed[string], key, _ string, _ time.Duration) error {
+		_, err := c.Decr(ctx, key, 1)
+		return err
+	}},
+	{"IncrFrom", func(ctx context.Context, c *core.Typed[string], key, _ string, ttl time.Duration) error {
+		_, err := c.IncrFrom(ctx, key, 1, 0, ttl)
+		return err
+	}},
+	{"DecrFrom", func(ctx context.Context, c *core.Typed[string], key, _ string, ttl time.Duration) error {
+		_, err := c.DecrFrom(ctx, key, 1, 0, ttl)
+		return err
+	}},
 	{"Touch", func(ctx context.Context, c *core.Typed[string], key, _ string, ttl time.Duration) error {
 		return c.Touch(ctx, key, ttl)
 	}},

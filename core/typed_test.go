@@ -14,13 +14,13 @@ func typedCases(t *testing.T, test func(t *testing.T, users *core.Typed[user])) 
 	for name, codec := range map[string]core.Codec[user]{"JSON": jsonCodec[user]{}, "shared": core.Shared[user]()} {
 		for prefix, where := range map[string]string{"": "", "p:": " with a prefix"} {
 			t.Run(name+where, func(t *testing.T) {
-				test(t, core.NewTyped(open(t, newFull(), &core.Options{Prefix: prefix, DefaultTTL: time.Hour}), codec))
+				test(t, must(core.NewTyped(open(t, newFull(), &core.Options{Prefix: prefix, DefaultTTL: time.Hour}), codec)))
 			})
 		}
 	}
 	t.Run("JSON plain", func(t *testing.T) {
 		b := newFull()
-		test(t, core.NewTyped(open(t, withTTLReader{b.backend, b}, &core.Options{DefaultTTL: time.Hour}), core.Codec[user](jsonCodec[user]{})))
+		test(t, must(core.NewTyped(open(t, withTTLReader{b.backend, b}, &core.Options{DefaultTTL: time.Hour}), core.Codec[user](jsonCodec[user]{}))))
 	})
 }
 
@@ -123,18 +123,18 @@ func TestTypedKeepsTimesToLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx := t.Context()
-				users := core.NewTyped(open(t, newFull(), &core.Options{DefaultTTL: time.Hour}), codec)
+				users := must(core.NewTyped(open(t, newFull(), &core.Options{DefaultTTL: time.Hour}), codec))
 				left := func(want time.Duration) {
 					t.Helper()
 					if got, err := users.TTL(ctx, "u"); got != want || err != nil {
 						t.Errorf("TTL = %v, %v; want %v", got, err, want)
 					}
 				}
-				wantErr(t, users.Set(ctx, "u", ann, core.DefaultTTL), nil)
+				wantErr(t, users.Set(ctx, "u", ann, 0), nil)
 				left(time.Hour)
 				wantErr(t, users.SetMulti(ctx, map[string]user{"u": ann}, time.Minute), nil)
 				left(time.Minute)
-				wantErr(t, users.Touch(ctx, "u", core.DefaultTTL), nil)
+				wantErr(t, users.Touch(ctx, "u", 0), nil)
 				left(time.Hour)
 				item, err := users.GetItem(ctx, "u")
 				wantErr(t, err, nil)

@@ -11,15 +11,15 @@ import (
 // its digits, perhaps with spaces behind them; see Count.
 func (c *Cache) Get(ctx context.Context, key string) ([]byte, error) {
 	var cl call
-	cl.start(ctx, c, "Get") // begin written out, as this is the verb that is called most
-	if cl.busy() {
-		cl.enter(nil, key)
+	cl.init(ctx, c, "Get") // begin and end are written out, as Get is called most
+	if cl.watched() {
+		cl.enter(key, nil)
 	}
 	err := c.admitKey(cl.ctx, key)
 	if err == nil {
 		var value []byte
 		if value, err = c.shared.valueGetter.GetValue(cl.ctx, c.full(key)); err == nil {
-			if cl.busy() {
+			if cl.watched() {
 				cl.read(1, 0)
 				cl.leave(nil)
 			}
@@ -64,7 +64,7 @@ func (c *Cache) Replace(ctx context.Context, key string, value []byte, ttl time.
 
 // CompareAndSwap stores item if nothing changed under its key since GetItem
 // answered item.Token. Otherwise it is ErrConflict, or ErrMiss if the key is
-// gone. Mind item.TTL, which GetItem leaves 0, for ever.
+// gone. The item lives for item.TTL, which GetItem leaves 0, the default.
 //
 // A token of another backend is ErrConflict, and so is nil, without a look at
 // the backend.
@@ -145,9 +145,9 @@ func (c *Cache) Exists(ctx context.Context, key string) (bool, error) {
 	return false, cl.end(key, err)
 }
 
-// TTL answers how long the item under key has to live, or 0 if it lives for
-// ever; an absent key is ErrMiss. Where the backend cannot tell it is
-// errors.ErrUnsupported.
+// TTL returns how long the item under key has left to live, or Forever if it
+// never expires. It returns ErrMiss if the key is absent, and
+// errors.ErrUnsupported if the backend has no TTLReader.
 func (c *Cache) TTL(ctx context.Context, key string) (time.Duration, error) {
 	var cl call
 	cl.begin(ctx, c, "TTL", key)
@@ -160,8 +160,11 @@ func (c *Cache) TTL(ctx context.Context, key string) (time.Duration, error) {
 			err = unsupported("TTL")
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		ttl = 0
+	case ttl == 0:
+		ttl = Forever
 	}
 	return ttl, cl.endRead(key, err)
 }
@@ -213,16 +216,14 @@ func (c *Cache) admitItem(mode Mode, item *Item) error {
 	default:
 		return fmt.Errorf("%w: no such mode as %v", ErrConfig, mode)
 	}
+	item.Key = c.full(item.Key)
 	if mode == CompareAndDelete {
 		item.Value, item.Flags, item.TTL = nil, 0, 0
+		return nil
 	}
 	ttl, err := c.resolveTTL(item.TTL)
-	if err != nil {
-		return err
-	}
 	item.TTL = ttl
-	item.Key = c.full(item.Key)
-	return nil
+	return err
 }
 
 var errNilToken = fmt.Errorf("%w: no token; GetItem gives one", ErrConflict)

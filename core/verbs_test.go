@@ -144,13 +144,15 @@ func TestTTLIsThatOfTheLastStoreOrTouch(t *testing.T) {
 		if _, err := c.TTL(ctx, "k"); err != core.ErrMiss {
 			t.Errorf("TTL of an absent key: %v, want a miss", err)
 		}
+		wantErr(t, c.Set(ctx, "k", nil, core.Forever), nil)
+		wantTTL(core.Forever)
 		wantErr(t, c.Set(ctx, "k", nil, 0), nil)
-		wantTTL(0)
+		wantTTL(time.Hour)
 		wantErr(t, c.Touch(ctx, "k", time.Minute), nil)
 		wantTTL(time.Minute)
 		<-time.After(20 * time.Second)
 		wantTTL(40 * time.Second)
-		wantErr(t, c.Touch(ctx, "k", core.DefaultTTL), nil)
+		wantErr(t, c.Touch(ctx, "k", 0), nil)
 		wantTTL(time.Hour)
 		wantErr(t, c.Replace(ctx, "k", nil, 500*time.Millisecond), nil)
 		wantTTL(500 * time.Millisecond)

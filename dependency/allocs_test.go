@@ -13,9 +13,9 @@ import (
 
 // The race detector allocates.
 func TestAnItemWithoutTagsAllocatesNothingMore(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	texts := dependency.NewTagged(c, encoding.Text(), nil)
-	plain := core.NewTyped(c, encoding.Text())
+	c := cacheOf(t, must(memory.New(nil)))
+	texts := must(dependency.NewTagged(c, encoding.Text(), nil))
+	plain := must(core.NewTyped(c, encoding.Text()))
 	allocs := func(set func() error) float64 {
 		return testing.AllocsPerRun(100, func() {
 			if err := set(); err != nil {

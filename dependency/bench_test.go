@@ -21,9 +21,9 @@ func BenchmarkDependency(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, c := range map[string]*core.Cache{"memory": cacheOf(b, memory.New(nil)), "memcached": cacheOf(b, pure)} {
+	for name, c := range map[string]*core.Cache{"memory": cacheOf(b, must(memory.New(nil))), "memcached": cacheOf(b, pure)} {
 		ctx := context.Background()
-		d := dependency.New(c, nil)
+		d := must(dependency.New(c, nil))
 		fail := func(b *testing.B, err error) {
 			b.Helper()
 			if err != nil {
@@ -50,7 +50,7 @@ func BenchmarkDependency(b *testing.B) {
 				}
 			})
 		}
-		texts := dependency.NewTagged(c, encoding.Text(), nil)
+		texts := must(dependency.NewTagged(c, encoding.Text(), nil))
 		at, err := texts.Versions(ctx, "a", "b")
 		fail(b, err)
 		fail(b, texts.Set(ctx, "tagged", "text", 0, at))

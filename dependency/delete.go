@@ -239,7 +239,7 @@ func (d *Dependency) setMark(ctx context.Context, master string) error {
 	}
 	claim, mark := keyAt(master, last-1), keyAt(master, last)
 	// The claim first: a mark without one would be believed at once.
-	for _, item := range []core.Item{d.item(claim, claim, settledAfter), d.item(mark, claim, 0)} {
+	for _, item := range []core.Item{d.item(claim, claim, settledAfter), d.item(mark, claim, core.Forever)} {
 		if late(drawn) {
 			return nil
 		}

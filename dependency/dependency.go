@@ -13,8 +13,8 @@ import (
 
 // Options are the settings of a Dependency.
 type Options struct {
-	// TTL is the time to live of wires. It should be no less than that of the items
-	// which are wired: an item that outlives its wire is not found. 0 is the
+	// TTL is the time to live of wires. It should not be less than that of the items
+	// which are wired: an item that outlives its wire is not found. If 0, it is the
 	// default of the cache.
 	TTL time.Duration
 
@@ -36,16 +36,28 @@ type Dependency struct {
 	opts  Options
 }
 
-// New answers a Dependency whose wires are in cache. A nil opts is the zero Options.
-func New(cache *core.Cache, opts *Options) *Dependency {
-	d := &Dependency{cache: cache, opts: Options{TTL: core.DefaultTTL}}
+// New returns a Dependency whose wires are in cache. A nil opts is the zero Options. The
+// error is core.ErrConfig: cache is nil, or the TTL is negative.
+func New(cache *core.Cache, opts *Options) (*Dependency, error) {
+	d := &Dependency{cache: cache}
 	if opts != nil {
 		d.opts = *opts
-		if d.opts.TTL == 0 {
-			d.opts.TTL = core.DefaultTTL
-		}
 	}
-	return d
+	if err := check(cache, "Options.TTL", d.opts.TTL); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// check checks the arguments of a constructor.
+func check(cache *core.Cache, field string, ttl time.Duration) error {
+	switch {
+	case cache == nil:
+		return fmt.Errorf("%w: dependency: the cache is nil; core.Open returns one", core.ErrConfig)
+	case ttl < 0:
+		return fmt.Errorf("%w: dependency: %s is %v, want 0 (the default of the cache) or more", core.ErrConfig, field, ttl)
+	}
+	return nil
 }
 
 const (
@@ -101,7 +113,7 @@ func (d *Dependency) draw(ctx context.Context, master string, n uint64) (uint64,
 	if err := d.check(master); err != nil {
 		return 0, err
 	}
-	last, err := d.cache.IncrFrom(ctx, master, n, 0, 0)
+	last, err := d.cache.IncrFrom(ctx, master, n, 0, core.Forever)
 	if err == nil && (last < n || last > maxCount) {
 		return 0, fmt.Errorf("%w: %q counts more than %d wires; Delete begins anew", core.ErrNotNumber, master, maxCount)
 	}
@@ -123,8 +135,6 @@ func (d *Dependency) check(master string) error {
 		return fmt.Errorf("%w: the master key is empty", core.ErrInvalidKey)
 	case len(master) > maxMasterLen:
 		return fmt.Errorf("%w: a master key of %d bytes, want at most %d, as numbers stand behind it", core.ErrInvalidKey, len(master), maxMasterLen)
-	case d.opts.TTL < 0 && d.opts.TTL != core.DefaultTTL:
-		return fmt.Errorf("%w: wires that live for %v", core.ErrInvalidTTL, d.opts.TTL)
 	}
 	if last := master[len(master)-1]; '0' <= last && last <= '9' && !d.opts.AnyMaster {
 		return fmt.Errorf("%w: the master key %.100q ends in a digit, and followed by a number it can be another's; end it in a delimiter, as %.100q",

@@ -9,10 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/dependency"
+	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/memcache"
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
 	"github.com/cachewire/cachewire/memcache/memcachetest"
@@ -57,7 +59,7 @@ func caches(t *testing.T) map[string]*core.Cache {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]*core.Cache{"memory": cacheOf(t, memory.New(nil)), "memcached": cacheOf(t, b)}
+	return map[string]*core.Cache{"memory": cacheOf(t, must(memory.New(nil))), "memcached": cacheOf(t, b)}
 }
 
 func wantErr(t testing.TB, err, target error) {
@@ -89,11 +91,11 @@ func TestDeleteDropsWhatIsWired(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			d := dependency.New(c, nil)
+			d := must(dependency.New(c, nil))
 			set(t, c, "k1", "k2", "k3", "k4", "other")
 			wantErr(t, d.Add(ctx, master, "k1"), nil)
 			wantErr(t, d.AddMulti(ctx, master, []string{"k2", "k3"}), nil)
-			wantErr(t, dependency.New(c, nil).Add(ctx, master, "k4"), nil)
+			wantErr(t, must(dependency.New(c, nil)).Add(ctx, master, "k4"), nil)
 			wantErr(t, d.Add(ctx, "mk:order:101:", "other"), nil)
 			keys, err := d.Keys(ctx, master)
 			if !slices.Equal(keys, []string{"k1", "k2", "k3", "k4"}) || err != nil {
@@ -130,7 +132,7 @@ func TestWhatIsStored(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			d := dependency.New(c, nil)
+			d := must(dependency.New(c, nil))
 			wantErr(t, d.AddMulti(ctx, master, []string{"page", "grüße"}), nil)
 			for key, want := range map[string]core.Item{
 				master:       {Value: []byte("2"), Flags: core.FlagInt},
@@ -158,8 +160,8 @@ func TestWhatIsStored(t *testing.T) {
 
 func TestVerbsTakeFewCalls(t *testing.T) {
 	var count counter
-	c := cacheOf(t, memory.New(nil), &count)
-	d := dependency.New(c, nil)
+	c := cacheOf(t, must(memory.New(nil)), &count)
+	d := must(dependency.New(c, nil))
 	ctx := t.Context()
 	keys := names("key-", 10_000)
 	calls := func(what string, want int64, do func() error) {
@@ -195,8 +197,8 @@ func TestVerbsTakeFewCalls(t *testing.T) {
 }
 
 func TestDeleteDropsInSeveralCaches(t *testing.T) {
-	a, b := cacheOf(t, memory.New(nil)), cacheOf(t, memory.New(nil))
-	d := dependency.New(a, nil)
+	a, b := cacheOf(t, must(memory.New(nil))), cacheOf(t, must(memory.New(nil)))
+	d := must(dependency.New(a, nil))
 	set(t, a, "k1", "k2")
 	set(t, b, "k1", "k2", "k3")
 	wantErr(t, d.AddMulti(t.Context(), master, []string{"k1", "k2"}), nil)
@@ -212,8 +214,8 @@ func TestDeleteDropsInSeveralCaches(t *testing.T) {
 }
 
 func TestAMasterKeyThatCouldMeetAnotherIsRefused(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	d := dependency.New(c, nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	d := must(dependency.New(c, nil))
 	ctx := t.Context()
 	for _, master := range []string{"", "mk:order:100", "7", strings.Repeat("m", core.MaxKeyLen-10)} {
 		_, keysErr := d.Keys(ctx, master)
@@ -225,8 +227,7 @@ func TestAMasterKeyThatCouldMeetAnotherIsRefused(t *testing.T) {
 			}
 		}
 	}
-	wantErr(t, dependency.New(c, &dependency.Options{TTL: -time.Second}).Add(ctx, "mk:", "k"), core.ErrInvalidTTL)
-	anyMaster := dependency.New(c, &dependency.Options{AnyMaster: true})
+	anyMaster := must(dependency.New(c, &dependency.Options{AnyMaster: true}))
 	set(t, c, "k")
 	wantErr(t, anyMaster.Add(ctx, "mk:7", "k"), nil)
 	wantErr(t, anyMaster.Delete(ctx, "mk:7"), nil)
@@ -243,7 +244,7 @@ func TestAMasterKeyThatCouldMeetAnotherIsRefused(t *testing.T) {
 
 // Above null nothing is wired and nothing fails.
 func TestNull(t *testing.T) {
-	d := dependency.New(cacheOf(t, null.New()), nil)
+	d := must(dependency.New(cacheOf(t, null.New()), nil))
 	ctx := t.Context()
 	wantErr(t, d.Add(ctx, master, "k"), nil)
 	wantErr(t, d.AddMulti(ctx, master, []string{"k", "l"}), nil)
@@ -262,7 +263,7 @@ func TestNoItemSurvives(t *testing.T) {
 		for _, n := range []int{1, 30} {
 			t.Run(fmt.Sprintf("%s, %d at a time", name, n), func(t *testing.T) {
 				ctx := context.Background()
-				d := dependency.New(c, nil)
+				d := must(dependency.New(c, nil))
 				var lock sync.Mutex
 				var all []string // guarded by lock: the keys that were wired
 				var adding sync.WaitGroup
@@ -300,8 +301,8 @@ func TestNoItemSurvives(t *testing.T) {
 // The counter is lost, and the wires are not.
 func TestALostCounterOrphansNothing(t *testing.T) {
 	for _, n := range []int{1, 200, 3000} {
-		c := cacheOf(t, memory.New(nil))
-		d := dependency.New(c, nil)
+		c := cacheOf(t, must(memory.New(nil)))
+		d := must(dependency.New(c, nil))
 		ctx := t.Context()
 		keys := names("key-", n)
 		set(t, c, keys...)
@@ -325,8 +326,8 @@ func TestALostCounterOrphansNothing(t *testing.T) {
 
 // A counter that is none is an error, and nothing is read or deleted by it.
 func TestACounterThatIsNone(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	d := dependency.New(c, nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	d := must(dependency.New(c, nil))
 	wantErr(t, c.Set(t.Context(), master, []byte("text"), 0), nil)
 	_, err := d.Keys(t.Context(), master)
 	for _, err := range []error{err, d.Delete(t.Context(), master), d.Add(t.Context(), master, "k")} {
@@ -343,8 +344,8 @@ func TestWhatCannotBeDeletedIsNamedAndStaysWired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wires, far := cacheOf(t, memory.New(nil)), cacheOf(t, b)
-	d := dependency.New(wires, nil)
+	wires, far := cacheOf(t, must(memory.New(nil))), cacheOf(t, b)
+	d := must(dependency.New(wires, nil))
 	ctx := t.Context()
 	set(t, wires, "k1", "k2")
 	set(t, far, "k1") // one at a time, so that one connection is made, and cut
@@ -365,4 +366,58 @@ func TestWhatCannotBeDeletedIsNamedAndStaysWired(t *testing.T) {
 	if there(t, far, "k1") || there(t, far, "k2") {
 		t.Error("after the server's return an item is still there")
 	}
+}
+
+func TestConstructorsRefuseWrongArguments(t *testing.T) {
+	c := cacheOf(t, must(memory.New(nil)))
+	_, noCache := dependency.New(nil, nil)
+	_, negative := dependency.New(c, &dependency.Options{TTL: -time.Second})
+	_, noTagsCache := dependency.NewTags(nil, nil)
+	_, negativeTags := dependency.NewTags(c, &dependency.TagOptions{TTL: -1})
+	_, noTaggedCache := dependency.NewTagged(nil, encoding.Text(), nil)
+	_, otherCache := dependency.NewTagged(nil, encoding.Text(), must(dependency.NewTags(c, nil)))
+	_, noCodec := dependency.NewTagged[string](c, nil, nil)
+	for err, want := range map[error]string{
+		noCache:       "dependency: the cache is nil; core.Open returns one",
+		negative:      "dependency: Options.TTL is -1s, want 0 (the default of the cache) or more",
+		noTagsCache:   "dependency: the cache is nil; core.Open returns one",
+		negativeTags:  "dependency: TagOptions.TTL is -1ns, want 0 (the default of the cache) or more",
+		noTaggedCache: "dependency: the cache is nil; core.Open returns one",
+		otherCache:    "dependency: the cache is nil; core.Open returns one",
+		noCodec:       "Envelope: the codec is nil",
+	} {
+		if !errors.Is(err, core.ErrConfig) || err.Error() != "cachewire: invalid configuration: "+want {
+			t.Errorf("error is %v, want %s", err, want)
+		}
+	}
+}
+
+// The counter of a master key never expires, whatever the default of the cache: wires would be
+// lost with it.
+func TestTheTTLOfWiresAndCounters(t *testing.T) {
+	for _, tt := range []struct{ opts, want time.Duration }{{0, time.Hour}, {time.Minute, time.Minute}, {core.Forever, core.Forever}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := must(core.New(must(memory.New(nil)), &core.Options{DefaultTTL: time.Hour}))
+			defer c.Close()
+			wantErr(t, must(dependency.New(c, &dependency.Options{TTL: tt.opts})).Add(t.Context(), "mk:", "k"), nil)
+			for key, want := range map[string]time.Duration{"mk:": core.Forever, "mk:1": tt.want} {
+				if ttl, err := c.TTL(t.Context(), key); ttl != want || err != nil {
+					t.Errorf("TTL %v: %s lives for %v, %v; want %v", tt.opts, key, ttl, err, want)
+				}
+			}
+			_, err := must(dependency.NewTags(c, &dependency.TagOptions{TTL: tt.opts})).Versions(t.Context(), "a")
+			wantErr(t, err, nil)
+			if ttl, err := c.TTL(t.Context(), "tag:a"); ttl != tt.want || err != nil {
+				t.Errorf("TTL %v: a version lives for %v, %v; want %v", tt.opts, ttl, err, tt.want)
+			}
+		})
+	}
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

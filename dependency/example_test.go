@@ -10,11 +10,11 @@ import (
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/dependency"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func open() *core.Cache {
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.Open(context.Background(), "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -27,7 +27,10 @@ func ExampleDependency() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	orders := dependency.New(cache, &dependency.Options{TTL: time.Hour})
+	orders, err := dependency.New(cache, &dependency.Options{TTL: time.Hour})
+	if err != nil {
+		log.Fatal(err)
+	}
 	masterKey := func(order int) string { return fmt.Sprintf("mk:order:%d:", order) }
 
 	for _, fragment := range []string{"header:100", "lines:100", "total:100"} {
@@ -56,7 +59,10 @@ func ExampleTagged() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	fragments := dependency.NewTagged(cache, encoding.Text(), nil)
+	fragments, err := dependency.NewTagged(cache, encoding.Text(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 
 	fragment := func(name string, render func() string) string {
 		text, err := fragments.Get(ctx, name)
@@ -79,7 +85,7 @@ func ExampleTagged() {
 	fmt.Println(fragment("total:100", total))
 	price = 12
 	fmt.Println(fragment("total:100", total)) // cached
-	err := fragments.Invalidate(ctx, "order:100")
+	err = fragments.Invalidate(ctx, "order:100")
 	fmt.Println(fragment("total:100", total), err)
 	// Output:
 	// total: 10

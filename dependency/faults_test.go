@@ -81,8 +81,8 @@ func TestAFaultIsToldOrDoesNoHarm(t *testing.T) {
 // Of many keys the one that fails is named.
 func TestTheOneOfManyThatFailsIsNamed(t *testing.T) {
 	keys := names("k", 12_000)
-	b := &faultyBackend{Backend: memory.New(nil), failKey: master + "11000"}
-	d := dependency.New(cacheOf(t, b), nil)
+	b := &faultyBackend{Backend: must(memory.New(nil)), failKey: master + "11000"}
+	d := must(dependency.New(cacheOf(t, b), nil))
 	err := d.AddMulti(t.Context(), master, keys)
 	var multi *core.MultiError
 	if !errors.As(err, &multi) || len(multi.Errors) != 1 || !errors.Is(multi.Errors["k10999"], core.ErrUnavailable) {
@@ -101,9 +101,9 @@ func TestTheOneOfManyThatFailsIsNamed(t *testing.T) {
 
 // Where the claim of a mark cannot be made, there is no mark.
 func TestNoMarkWithoutItsClaim(t *testing.T) {
-	b := &faultyBackend{Backend: memory.New(nil), failKey: master + "2001"}
+	b := &faultyBackend{Backend: must(memory.New(nil)), failKey: master + "2001"}
 	c := cacheOf(t, b)
-	d := dependency.New(c, nil)
+	d := must(dependency.New(c, nil))
 	_, err := d.NextKeys(t.Context(), master, 2000)
 	wantErr(t, err, nil)
 	wantErr(t, d.Delete(t.Context(), master), core.ErrUnavailable)
@@ -113,8 +113,8 @@ func TestNoMarkWithoutItsClaim(t *testing.T) {
 
 // What others wrote into a wire is no key, or one of nothing, and does no harm.
 func TestJunkInWires(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	d := dependency.New(c, nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	d := must(dependency.New(c, nil))
 	ctx := t.Context()
 	set(t, c, "k")
 	for _, junk := range []string{"", strings.Repeat("k", core.MaxKeyLen+1), "no such key"} {
@@ -132,9 +132,9 @@ func TestJunkInWires(t *testing.T) {
 
 // runWithFault lets the call number failAt fail, and answers how many calls were made.
 func runWithFault(t *testing.T, failAt int64, lost bool, missing int) int64 {
-	b := &faultyBackend{Backend: memory.New(nil), failAt: failAt, lost: lost}
+	b := &faultyBackend{Backend: must(memory.New(nil)), failAt: failAt, lost: lost}
 	c := cacheOf(t, b)
-	d := dependency.New(c, nil)
+	d := must(dependency.New(c, nil))
 	ctx := t.Context()
 	wired := map[string]bool{}
 	before := int64(0)
@@ -230,9 +230,9 @@ const settled = 2 * time.Minute
 // An Add gives up where every number is taken, and where the cache takes minutes.
 func TestAddGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := farBackend{memory.New(nil), func() time.Duration { return 40 * time.Second }}
-		for want, b := range map[error]core.Backend{core.ErrNotNumber: takenBackend{memory.New(nil)}, core.ErrConflict: slow} {
-			err := dependency.New(cacheOf(t, b), nil).AddMulti(t.Context(), master, []string{"k"})
+		slow := farBackend{must(memory.New(nil)), func() time.Duration { return 40 * time.Second }}
+		for want, b := range map[error]core.Backend{core.ErrNotNumber: takenBackend{must(memory.New(nil))}, core.ErrConflict: slow} {
+			err := must(dependency.New(cacheOf(t, b), nil)).AddMulti(t.Context(), master, []string{"k"})
 			var multi *core.MultiError
 			if !errors.As(err, &multi) || !errors.Is(multi.Errors["k"], want) {
 				t.Errorf("AddMulti: %v, want %v of k", err, want)
@@ -254,12 +254,12 @@ func (b takenBackend) Store(ctx context.Context, mode core.Mode, item core.Item)
 // A number that took minutes to draw makes no mark.
 func TestNoMarkThatIsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memory.New(nil)
+		b := must(memory.New(nil))
 		c := cacheOf(t, b)
-		_, err := dependency.New(c, nil).NextKeys(t.Context(), master, 2000)
+		_, err := must(dependency.New(c, nil)).NextKeys(t.Context(), master, 2000)
 		wantErr(t, err, nil)
 		slow := cacheOf(t, farBackend{b, func() time.Duration { return 40 * time.Second }})
-		wantErr(t, dependency.New(slow, nil).Delete(t.Context(), master), nil)
+		wantErr(t, must(dependency.New(slow, nil)).Delete(t.Context(), master), nil)
 		wantDropped(t, c, master+"2002")
 	})
 }

@@ -20,7 +20,7 @@ type at struct {
 }
 
 func (a *at) Before(ctx context.Context, op *core.Op) context.Context {
-	if do := a.do; do != nil && op.Verb == a.verb && slices.Contains(op.Keys, a.key) {
+	if do := a.do; do != nil && op.Verb == a.verb && (op.Key == a.key || slices.Contains(op.Keys, a.key)) {
 		a.do = nil
 		do()
 	}
@@ -33,9 +33,9 @@ func (a *at) After(context.Context, *core.Op) {}
 // says, and the cache of the first.
 func meeting(t *testing.T, a *at) (*core.Cache, *dependency.Dependency, *dependency.Dependency) {
 	t.Helper()
-	b := memory.New(nil)
+	b := must(memory.New(nil))
 	c := cacheOf(t, b)
-	return c, dependency.New(c, nil), dependency.New(cacheOf(t, b, a), nil)
+	return c, must(dependency.New(c, nil)), must(dependency.New(cacheOf(t, b, a), nil))
 }
 
 // wireLate wires key by a number that was drawn before, or by a new one if it is taken.
@@ -61,13 +61,13 @@ func wantDropped(t *testing.T, c *core.Cache, keys ...string) {
 // and another Delete sees that one.
 func TestAnOldWireDoesNotHideThatItsNumberWasDrawnAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memory.New(nil)
+		b := must(memory.New(nil))
 		c := cacheOf(t, b)
-		d := dependency.New(c, nil)
+		d := must(dependency.New(c, nil))
 		ctx := t.Context()
 		wantErr(t, d.AddMulti(ctx, master, names("old-", 150)), nil)
 		release := make(chan struct{})
-		slow := dependency.New(cacheOf(t, heldBackend{b, master + "120", release}), nil)
+		slow := must(dependency.New(cacheOf(t, heldBackend{b, master + "120", release}), nil))
 		done := make(chan error)
 		go func() { done <- slow.Delete(ctx, master) }()
 		synctest.Wait() // it has come to the wire, and no further

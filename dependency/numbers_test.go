@@ -28,8 +28,8 @@ func TestALateWireIsFoundByTheNextDelete(t *testing.T) {
 	} {
 		for _, before := range []int{2, 99, 100, 150} {
 			t.Run(fmt.Sprintf("%s, after %d wires", name, before), func(t *testing.T) {
-				c := cacheOf(t, memory.New(nil))
-				d := dependency.New(c, nil)
+				c := cacheOf(t, must(memory.New(nil)))
+				d := must(dependency.New(c, nil))
 				wantErr(t, d.AddMulti(t.Context(), master, names("k-", before)), nil)
 				set(t, c, "late")
 				wire, err := d.NextKey(t.Context(), master)
@@ -61,8 +61,8 @@ func names(prefix string, n int) []string {
 // The numbers begin anew after each Delete, if no more than 100 were drawn, and else
 // after one beside which nothing is added.
 func TestNumbersBeginAnew(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	d := dependency.New(c, nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	d := must(dependency.New(c, nil))
 	for _, n := range []int{1, 50, 100, 101, 350} {
 		wantErr(t, d.AddMulti(t.Context(), master, names("k", n)), nil)
 		if n < 100 {
@@ -82,8 +82,8 @@ func TestNumbersBeginAnew(t *testing.T) {
 // cannot know whether a wire that is missing is about to be made.
 func TestNumbersBeginAnewWhereWiresHaveExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
-		d := dependency.New(c, &dependency.Options{TTL: time.Second})
+		c := cacheOf(t, must(memory.New(nil)))
+		d := must(dependency.New(c, &dependency.Options{TTL: time.Second}))
 		ctx := t.Context()
 		wantErr(t, d.AddMulti(ctx, master, names("k", 3000)), nil)
 		time.Sleep(time.Minute)
@@ -113,8 +113,8 @@ func TestNumbersBeginAnewWhereWiresHaveExpired(t *testing.T) {
 func TestNumbersDoNotGrowWhereWiresExpire(t *testing.T) {
 	for _, n := range []int{400, 4000} {
 		synctest.Test(t, func(t *testing.T) {
-			c := cacheOf(t, memory.New(nil))
-			d := dependency.New(c, &dependency.Options{TTL: time.Minute})
+			c := cacheOf(t, must(memory.New(nil)))
+			d := must(dependency.New(c, &dependency.Options{TTL: time.Minute}))
 			ctx := t.Context()
 			var highest uint64
 			for i := range 50 {
@@ -139,8 +139,8 @@ func TestNumbersDoNotGrowWhereWiresExpire(t *testing.T) {
 // A counter beyond all bounds stops Adds, until a Delete lets it begin anew.
 func TestACounterBeyondAllBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
-		d := dependency.New(c, nil)
+		c := cacheOf(t, must(memory.New(nil)))
+		d := must(dependency.New(c, nil))
 		ctx := t.Context()
 		wantErr(t, d.AddMulti(ctx, master, names("k", 200)), nil)
 		set(t, c, names("k", 200)...)
@@ -162,8 +162,8 @@ func TestACounterBeyondAllBounds(t *testing.T) {
 // begin anew all the same.
 func TestNumbersDoNotGrowForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
-		d := dependency.New(c, nil)
+		c := cacheOf(t, must(memory.New(nil)))
+		d := must(dependency.New(c, nil))
 		ctx := t.Context()
 		if _, err := d.NextKey(ctx, master); err != nil {
 			t.Fatal(err)
@@ -190,24 +190,5 @@ func TestNumbersDoNotGrowForEver(t *testing.T) {
 			t.Errorf("the counter went up to %d", highest)
 		}
 		wantErr(t, c.Close(), nil)
-	})
-}
-
-// A wire lives as long as Options say, and the counter for ever.
-func TestWiresHaveTheirTTL(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, err := core.New(memory.New(nil), &core.Options{DefaultTTL: time.Hour})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		ctx := t.Context()
-		wantErr(t, dependency.New(c, &dependency.Options{TTL: time.Minute}).Add(ctx, "short:", "k"), nil)
-		wantErr(t, dependency.New(c, nil).Add(ctx, "default:", "k"), nil)
-		for key, want := range map[string]time.Duration{"short:1": time.Minute, "default:1": time.Hour, "short:": 0} {
-			if ttl, err := c.TTL(ctx, key); ttl != want || err != nil {
-				t.Errorf("%s lives for %v, %v; want %v", key, ttl, err, want)
-			}
-		}
 	})
 }

@@ -47,7 +47,7 @@ func TestPythonAndGoShareWires(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := cacheOf(t, b)
-	d := dependency.New(c, nil)
+	d := must(dependency.New(c, nil))
 	ctx := t.Context()
 	run := func(program, want string) {
 		t.Helper()

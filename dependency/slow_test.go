@@ -60,14 +60,14 @@ func survivors(t *testing.T, r *rand.Rand) {
 		defer lock.Unlock()
 		return least + time.Duration(r.Int64N(int64(most-least+1)))
 	}
-	far := farBackend{memory.New(nil), func() time.Duration {
+	far := farBackend{must(memory.New(nil)), func() time.Duration {
 		if between(0, 9999) == 0 {
 			return between(0, 40*time.Second)
 		}
 		return between(0, 2*time.Millisecond)
 	}}
 	c := cacheOf(t, far)
-	d := dependency.New(c, &dependency.Options{TTL: lifetime})
+	d := must(dependency.New(c, &dependency.Options{TTL: lifetime}))
 	ctx := t.Context()
 	end := time.Now().Add(30 * time.Minute)
 	var all sync.WaitGroup

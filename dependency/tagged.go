@@ -21,14 +21,25 @@ type Tagged[T any] struct {
 	items *core.Typed[encoding.Enveloped[T]]
 }
 
-// NewTagged answers a Tagged of values that codec encodes, in cache. The versions may
-// be in another cache, that of tags; nil is NewTags(cache, nil). On a cache that cannot
-// keep facts beside a value the verbs are errors.ErrUnsupported.
-func NewTagged[T any](cache *core.Cache, codec core.Codec[T], tags *Tags) *Tagged[T] {
+// NewTagged returns a Tagged of values that codec encodes, in cache. The versions may be in
+// another cache, that of tags; if tags is nil, it is NewTags(cache, nil). The error is
+// core.ErrConfig if cache or codec is nil, or if the backend lacks what codec needs; see
+// core.NewTyped.
+func NewTagged[T any](cache *core.Cache, codec core.Codec[T], tags *Tags) (*Tagged[T], error) {
 	if tags == nil {
-		tags = NewTags(cache, nil)
+		var err error
+		if tags, err = NewTags(cache, nil); err != nil {
+			return nil, err
+		}
 	}
-	return &Tagged[T]{tags, core.NewTyped(cache, encoding.Envelope(codec, cache.Traits()))}
+	if err := check(cache, "", 0); err != nil {
+		return nil, err
+	}
+	items, err := core.NewTyped(cache, encoding.Envelope(codec, cache.Traits()))
+	if err != nil {
+		return nil, err
+	}
+	return &Tagged[T]{tags, items}, nil
 }
 
 // Set stores v under key with the tags of at, which were read before v was made.

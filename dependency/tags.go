@@ -16,12 +16,12 @@ import (
 
 // TagOptions are the settings of Tags.
 type TagOptions struct {
-	// Prefix is put before the name of a tag, which makes the key of its version; ""
+	// Prefix is put before the name of a tag to make the key of its version. If "", it
 	// is "tag:".
 	Prefix string
 
 	// TTL is the time to live of a version. When it is over, all items with the tag
-	// are stale. 0 is the default of the cache.
+	// are stale. If 0, it is the default of the cache.
 	TTL time.Duration
 }
 
@@ -39,19 +39,20 @@ type Tags struct {
 	opts  TagOptions
 }
 
-// NewTags answers Tags whose versions are in cache. A nil opts is the zero TagOptions.
-func NewTags(cache *core.Cache, opts *TagOptions) *Tags {
+// NewTags returns Tags whose versions are in cache. A nil opts is the zero TagOptions. The
+// error is core.ErrConfig: cache is nil, or the TTL is negative.
+func NewTags(cache *core.Cache, opts *TagOptions) (*Tags, error) {
 	t := &Tags{cache: cache}
 	if opts != nil {
 		t.opts = *opts
 	}
+	if err := check(cache, "TagOptions.TTL", t.opts.TTL); err != nil {
+		return nil, err
+	}
 	if t.opts.Prefix == "" {
 		t.opts.Prefix = "tag:"
 	}
-	if t.opts.TTL == 0 {
-		t.opts.TTL = core.DefaultTTL
-	}
-	return t
+	return t, nil
 }
 
 // Versions are those of some tags at one moment. The zero value is of none.

@@ -25,7 +25,7 @@ func TestAnInvalidatedTagMakesItemsStale(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			orders := dependency.NewTagged(c, encoding.JSON[order](), nil)
+			orders := must(dependency.NewTagged(c, encoding.JSON[order](), nil))
 			at, err := orders.Versions(ctx, "order:1", "customer:7")
 			wantErr(t, err, nil)
 			other, err := orders.Versions(ctx, "customer:7")
@@ -60,10 +60,10 @@ func TestAnInvalidatedTagMakesItemsStale(t *testing.T) {
 
 // One Tags serves caches of several types, and these may be elsewhere.
 func TestTagsOfSeveralCaches(t *testing.T) {
-	tags := dependency.NewTags(cacheOf(t, memory.New(nil)), nil)
-	items := cacheOf(t, memory.New(nil))
-	texts := dependency.NewTagged(items, encoding.Text(), tags)
-	orders := dependency.NewTagged(items, encoding.JSON[order](), tags)
+	tags := must(dependency.NewTags(cacheOf(t, must(memory.New(nil))), nil))
+	items := cacheOf(t, must(memory.New(nil)))
+	texts := must(dependency.NewTagged(items, encoding.Text(), tags))
+	orders := must(dependency.NewTagged(items, encoding.JSON[order](), tags))
 	ctx := t.Context()
 	at, err := tags.Versions(ctx, "tag")
 	wantErr(t, err, nil)
@@ -81,8 +81,8 @@ func TestTagsOfSeveralCaches(t *testing.T) {
 
 // A value that is made while its tag is invalidated is stale when it is stored.
 func TestAValueMadeMeanwhileIsStale(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	texts := dependency.NewTagged(c, encoding.Text(), nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	texts := must(dependency.NewTagged(c, encoding.Text(), nil))
 	ctx := t.Context()
 	at, err := texts.Versions(ctx, "tag")
 	wantErr(t, err, nil)
@@ -93,8 +93,8 @@ func TestAValueMadeMeanwhileIsStale(t *testing.T) {
 }
 
 func TestAVersionThatIsLostMeansStale(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	texts := dependency.NewTagged(c, encoding.Text(), dependency.NewTags(c, &dependency.TagOptions{Prefix: "v:"}))
+	c := cacheOf(t, must(memory.New(nil)))
+	texts := must(dependency.NewTagged(c, encoding.Text(), must(dependency.NewTags(c, &dependency.TagOptions{Prefix: "v:"}))))
 	ctx := t.Context()
 	for range 3 {
 		at, err := texts.Versions(ctx, "tag")
@@ -115,8 +115,8 @@ func TestAVersionThatIsLostMeansStale(t *testing.T) {
 
 // A version that is no number is as good as none, and the next one takes its place.
 func TestAVersionThatIsJunkMeansStale(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	texts := dependency.NewTagged(c, encoding.Text(), nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	texts := must(dependency.NewTagged(c, encoding.Text(), nil))
 	ctx := t.Context()
 	for _, key := range []string{"junk", "good"} {
 		at, err := texts.Versions(ctx, key)
@@ -143,8 +143,8 @@ func TestAVersionThatIsJunkMeansStale(t *testing.T) {
 // Whichever call fails, the verb tells.
 func TestAFaultOfTagsIsTold(t *testing.T) {
 	for failAt := range int64(8) {
-		b := &faultyBackend{Backend: memory.New(nil), failAt: failAt + 1}
-		texts := dependency.NewTagged(cacheOf(t, b), encoding.Text(), nil)
+		b := &faultyBackend{Backend: must(memory.New(nil)), failAt: failAt + 1}
+		texts := must(dependency.NewTagged(cacheOf(t, b), encoding.Text(), nil))
 		ctx := t.Context()
 		at, err := texts.Versions(ctx, "a", "b") // two reads and two stores
 		if (err == nil) != (failAt >= 4) {
@@ -165,9 +165,9 @@ func TestAFaultOfTagsIsTold(t *testing.T) {
 
 func TestTagsTakeFewCalls(t *testing.T) {
 	var count counter
-	c := cacheOf(t, memory.New(nil), &count)
-	texts := dependency.NewTagged(c, encoding.Text(), nil)
-	plain := core.NewTyped(c, encoding.Text())
+	c := cacheOf(t, must(memory.New(nil)), &count)
+	texts := must(dependency.NewTagged(c, encoding.Text(), nil))
+	plain := must(core.NewTyped(c, encoding.Text()))
 	ctx := t.Context()
 	if _, err := texts.Versions(ctx, "a", "b"); err != nil {
 		t.Fatal(err)
@@ -197,13 +197,13 @@ func TestTagsTakeFewCalls(t *testing.T) {
 }
 
 func TestTagsRefuseAnEmptyName(t *testing.T) {
-	texts := dependency.NewTagged(cacheOf(t, memory.New(nil)), encoding.Text(), nil)
+	texts := must(dependency.NewTagged(cacheOf(t, must(memory.New(nil))), encoding.Text(), nil))
 	_, err := texts.Versions(t.Context(), "tag", "")
 	wantErr(t, err, core.ErrInvalidKey)
 }
 
 func TestTagsAboveNull(t *testing.T) {
-	texts := dependency.NewTagged(cacheOf(t, null.New()), encoding.Text(), nil)
+	texts := must(dependency.NewTagged(cacheOf(t, null.New()), encoding.Text(), nil))
 	ctx := t.Context()
 	at, err := texts.Versions(ctx, "tag")
 	wantErr(t, err, nil)
@@ -220,7 +220,7 @@ func TestNoStaleValueIsServed(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := context.Background()
-			numbers := dependency.NewTagged(c, encoding.Int[int64](), nil)
+			numbers := must(dependency.NewTagged(c, encoding.Int[int64](), nil))
 			var source, oldest atomic.Int64 // the truth, and the oldest of it that may be served
 			var hits atomic.Int64
 			var all sync.WaitGroup

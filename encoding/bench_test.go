@@ -64,7 +64,7 @@ func benchCodec[T any](b *testing.B, codec core.Codec[T], v T) {
 			}
 		}
 	})
-	typed := core.NewTyped(open(b, true), codec)
+	typed := must(core.NewTyped(open(b, true), codec))
 	b.Run("Set", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

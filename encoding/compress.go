@@ -14,12 +14,12 @@ import (
 // CompressOptions are the settings of [Compress]. The zero value of a field is its
 // default.
 type CompressOptions struct {
-	// Threshold is the length in bytes from which a value is compressed; 0 or less
-	// is 1,024. What would not become shorter is stored as it is.
+	// Threshold is the length in bytes from which a value is compressed. If 0, it is
+	// 1,024. What would not become shorter is stored as it is.
 	Threshold int
 
-	// MaxSize is the length in bytes of the longest value, uncompressed; 0 or less
-	// is 64 MiB. A longer one is not stored, and what would decompress to more is
+	// MaxSize is the length in bytes of the longest value, uncompressed. If 0, it is
+	// 64 MiB. A longer one is not stored, and what would decompress to more is
 	// given up as soon as it does: a few kilobytes can stand for gigabytes.
 	MaxSize int
 
@@ -60,17 +60,19 @@ const (
 // codec of this package.
 //
 // Only a flag tells which values are compressed: a header of our own would shut
-// other languages out. Over a backend that keeps no flags the verbs of Typed are
-// therefore errors.ErrUnsupported.
+// other languages out. core.NewTyped therefore refuses a backend that keeps no flags
+// with errors.ErrUnsupported. It refuses wrong arguments of Compress with
+// core.ErrConfig: codec is nil, a field of opts is negative, or the Flag of With is not
+// a single free bit.
 func Compress[T any](codec core.Codec[T], opts *CompressOptions) core.Codec[T] {
 	c := compressCodec[T]{codec: codec}
 	if opts != nil {
 		c.CompressOptions = *opts
 	}
-	if c.Threshold <= 0 {
+	if c.Threshold == 0 {
 		c.Threshold = defaultThreshold
 	}
-	if c.MaxSize <= 0 {
+	if c.MaxSize == 0 {
 		c.MaxSize = defaultMaxSize
 	}
 	if c.With == nil {
@@ -86,13 +88,34 @@ type compressCodec[T any] struct {
 	CompressOptions
 }
 
-func (compressCodec[T]) NeedsFlags() bool { return true }
+func (c compressCodec[T]) Check(traits core.Traits) error {
+	flag := c.With.Flag()
+	switch {
+	case c.Threshold < 0:
+		return fmt.Errorf("%w: CompressOptions.Threshold is %d, want 0 (for %d) or more", core.ErrConfig, c.Threshold, defaultThreshold)
+	case c.MaxSize < 0:
+		return fmt.Errorf("%w: CompressOptions.MaxSize is %d, want 0 (for %d) or more", core.ErrConfig, c.MaxSize, defaultMaxSize)
+	case bits.OnesCount32(flag) != 1 || flag&takenFlags != 0:
+		return fmt.Errorf("%w: CompressOptions.With has the Flag %d, want a single bit, and none of %d", core.ErrConfig, flag, takenFlags)
+	case traits.NoFlags:
+		return fmt.Errorf("%w: the backend keeps no flags, which tell compressed values from others", errors.ErrUnsupported)
+	}
+	return checkCodec("Compress", c.codec, traits)
+}
+
+// checkCodec checks the codec that wrapper wraps.
+func checkCodec[T any](wrapper string, codec core.Codec[T], traits core.Traits) error {
+	if codec == nil {
+		return fmt.Errorf("%w: %s: the codec is nil", core.ErrConfig, wrapper)
+	}
+	if c, ok := codec.(core.CodecChecker); ok {
+		return c.Check(traits)
+	}
+	return nil
+}
 
 func (c compressCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 	flag := c.With.Flag()
-	if bits.OnesCount32(flag) != 1 || flag&takenFlags != 0 {
-		return dst, 0, fmt.Errorf("Compression.Flag is %d, want one bit that tells of nothing else", flag)
-	}
 	// Not into dst, which has the room that the compressed value takes.
 	buf := buffers.Get().(*[]byte)
 	plain, flags, err := c.codec.Append((*buf)[:0], v)

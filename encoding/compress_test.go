@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -38,8 +39,6 @@ func TestCompressBeginsAtTheThreshold(t *testing.T) {
 		{"default, at", 0, 1024, true},
 		{"own, below", 100, 99, false},
 		{"own, at", 100, 100, true},
-		{"negative is default, below", -1, 1023, false},
-		{"negative is default, at", -1, 1024, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			codec := encoding.Compress(encoding.Text(), &encoding.CompressOptions{Threshold: tt.threshold})
@@ -157,10 +156,7 @@ func TestMaxSizeIsTheSameForWritersAndReaders(t *testing.T) {
 	if got, _, err := codec.Append([]byte("dst"), most+"x"); string(got) != "dst" || !errors.Is(err, core.ErrTooLarge) {
 		t.Errorf("one byte more is %d bytes, %v", len(got), err)
 	}
-	for _, n := range []int{0, -1} {
-		codec := encoding.Compress(encoding.Text(), &encoding.CompressOptions{Threshold: 1, MaxSize: n})
-		encode(t, codec, most+"x") // it is the default
-	}
+	encode(t, encoding.Compress(encoding.Text(), &encoding.CompressOptions{Threshold: 1}), most+"x") // the default
 	_, err := codec.Decode([]byte(deflate(t, most+"x")), core.FlagText|core.FlagZlib)
 	if !errors.Is(err, core.ErrTooLarge) {
 		t.Errorf("one byte more is %v", err)
@@ -235,13 +231,26 @@ func TestCompressDoesNotWriteToACodecsOwnBytes(t *testing.T) {
 	}
 }
 
-// A flag must tell of one thing.
-func TestCompressTakesNoFlagThatTellsOfSomethingElse(t *testing.T) {
-	for _, flag := range []uint32{0, 1, 2, 4, 16, core.FlagEnvelope, 3 << 20} {
-		codec := encoding.Compress(encoding.Text(), &encoding.CompressOptions{Threshold: 4, With: flagged{flag: flag}})
-		wantUnwritable(t, codec, "stressed", "Compression.Flag")
-		wantUnwritable(t, codec, "dog", "Compression.Flag")
+func TestNewTypedRefusesWrongArgumentsOfCompress(t *testing.T) {
+	c := open(t, true)
+	refused := func(codec core.Codec[string], want string) {
+		t.Helper()
+		for _, codec := range []core.Codec[string]{codec, encoding.Compress(codec, nil)} { // nested, too
+			if _, err := core.NewTyped(c, codec); !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), want) {
+				t.Errorf("error is %v, want ErrConfig: %s", err, want)
+			}
+		}
 	}
+	for _, flag := range []uint32{0, 1, 2, 4, 16, core.FlagEnvelope, 3 << 20} {
+		refused(encoding.Compress(encoding.Text(), &encoding.CompressOptions{With: flagged{flag: flag}}),
+			fmt.Sprintf("CompressOptions.With has the Flag %d, want a single bit", flag))
+	}
+	refused(encoding.Compress(encoding.Text(), &encoding.CompressOptions{Threshold: -1}), "CompressOptions.Threshold is -1, want 0 (for 1024) or more")
+	refused(encoding.Compress(encoding.Text(), &encoding.CompressOptions{MaxSize: -1}), "CompressOptions.MaxSize is -1, want 0 (for 67108864) or more")
+	refused(encoding.Compress[string](nil, nil), "Compress: the codec is nil")
+}
+
+func TestCompressRefusesValuesThatHaveItsFlag(t *testing.T) {
 	own := encoding.Compress[string](flagging{1 << 20}, &encoding.CompressOptions{Threshold: 1, With: backwards{}})
 	wantUnwritable(t, own, "stressed", "flags are 1048576 already")
 }

@@ -20,9 +20,10 @@ type Enveloped[T any] struct {
 //
 // A flag tells which values have an envelope. On a backend that keeps no flags,
 // which traits tell, its first bytes do; a value that begins with the same is put
-// in an envelope without facts. There, bytes that somebody else wrote and that
-// begin so are mistaken for an envelope. With the traits of another cache, one that
-// keeps flags, the verbs of Typed are errors.ErrUnsupported there.
+// in an envelope without facts. There, bytes that another program wrote and that
+// begin so are mistaken for an envelope. core.NewTyped refuses a backend without flags
+// with errors.ErrUnsupported if traits are those of one that keeps them, and it
+// refuses a nil codec with core.ErrConfig.
 func Envelope[T any](codec core.Codec[T], traits core.Traits) core.Codec[Enveloped[T]] {
 	return envelopeCodec[T]{codec, traits.NoFlags}
 }
@@ -32,11 +33,11 @@ type envelopeCodec[T any] struct {
 	noFlags bool
 }
 
-// NeedsFlags answers false if c is meant for a backend without flags, and its
-// codec can do without them.
-func (c envelopeCodec[T]) NeedsFlags() bool {
-	n, ok := c.codec.(core.FlagsNeeder)
-	return !c.noFlags || ok && n.NeedsFlags()
+func (c envelopeCodec[T]) Check(traits core.Traits) error {
+	if traits.NoFlags && !c.noFlags {
+		return fmt.Errorf("%w: the backend keeps no flags, and Envelope was given the traits of one that does", errors.ErrUnsupported)
+	}
+	return checkCodec("Envelope", c.codec, traits)
 }
 
 var (

@@ -252,20 +252,21 @@ func TestTagsOfACopyAreItsOwn(t *testing.T) {
 	}
 }
 
-func TestEnvelopeNeedsFlagsIfItsCodecDoes(t *testing.T) {
+func TestEnvelopeIsRefusedWhereItOrItsCodecNeedsFlags(t *testing.T) {
+	c, noFlags := open(t, false), core.Traits{NoFlags: true}
 	for _, tt := range []struct {
 		codec core.Codec[string]
-		want  bool
-	}{{encoding.Text(), false}, {encoding.Compress(encoding.Text(), nil), true}} {
-		n, ok := encoding.Envelope(tt.codec, core.Traits{NoFlags: true}).(core.FlagsNeeder)
-		if !ok || n.NeedsFlags() != tt.want {
-			t.Errorf("%T: want %t", tt.codec, tt.want)
+		made  core.Traits // for a backend with these
+		want  error
+	}{
+		{encoding.Text(), noFlags, nil},
+		{encoding.Compress(encoding.Text(), nil), noFlags, errors.ErrUnsupported},
+		{encoding.Text(), core.Traits{}, errors.ErrUnsupported}, // it would return envelopes as values
+		{nil, noFlags, core.ErrConfig},
+	} {
+		if _, err := core.NewTyped(c, encoding.Envelope(tt.codec, tt.made)); !errors.Is(err, tt.want) {
+			t.Errorf("%T for %+v: error is %v, want %v", tt.codec, tt.made, err, tt.want)
 		}
-	}
-	// One that was told of another cache would hand out envelopes as values.
-	c := core.NewTyped(open(t, false), encoding.Envelope(encoding.Bytes(), core.Traits{}))
-	if err := c.Set(t.Context(), "k", encoding.Enveloped[[]byte]{Facts: allFacts}, 0); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Set: %v, want ErrUnsupported", err)
 	}
 }
 

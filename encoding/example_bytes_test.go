@@ -8,18 +8,21 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func ExampleBytes() {
-	cache, err := core.New(memory.New(nil), nil)
+	ctx := context.Background()
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	ctx := context.Background()
 
-	pages := core.NewTyped(cache, encoding.Bytes())
+	pages, err := core.NewTyped(cache, encoding.Bytes())
+	if err != nil {
+		log.Fatal(err)
+	}
 	if err := pages.Set(ctx, "page:home", []byte("<h1>Welcome</h1>"), time.Minute); err != nil {
 		log.Fatal(err)
 	}

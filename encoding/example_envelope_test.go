@@ -8,19 +8,22 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func ExampleEnvelope() {
-	cache, err := core.New(memory.New(nil), nil)
+	ctx := context.Background()
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	ctx := context.Background()
 
 	codec := encoding.Envelope(encoding.Text(), cache.Traits())
-	names := core.NewTyped(cache, codec)
+	names, err := core.NewTyped(cache, codec)
+	if err != nil {
+		log.Fatal(err)
+	}
 	name := encoding.Enveloped[string]{Value: "Ann"}
 	name.Facts.Fresh = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 	name.Facts.AddTag("users", 7)

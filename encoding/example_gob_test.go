@@ -8,22 +8,25 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func ExampleGob() {
-	cache, err := core.New(memory.New(nil), nil)
+	ctx := context.Background()
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	ctx := context.Background()
 
 	type route struct {
 		Stops map[string]time.Duration
 		Via   []string
 	}
-	routes := core.NewTyped(cache, encoding.Gob[route]())
+	routes, err := core.NewTyped(cache, encoding.Gob[route]())
+	if err != nil {
+		log.Fatal(err)
+	}
 	err = routes.Set(ctx, "route:7", route{
 		Stops: map[string]time.Duration{"Harbour": 90 * time.Second},
 		Via:   []string{"Old Town", "Station"},

@@ -8,18 +8,21 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func ExampleInt() {
-	cache, err := core.New(memory.New(nil), nil)
+	ctx := context.Background()
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	ctx := context.Background()
 
-	visits := core.NewTyped(cache, encoding.Int[int64]())
+	visits, err := core.NewTyped(cache, encoding.Int[int64]())
+	if err != nil {
+		log.Fatal(err)
+	}
 	if err := visits.Set(ctx, "visits", 41, time.Hour); err != nil {
 		log.Fatal(err)
 	}

@@ -9,22 +9,25 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func ExampleJSON() {
-	cache, err := core.New(memory.New(nil), nil)
+	ctx := context.Background()
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	ctx := context.Background()
 
 	type user struct {
 		Name string
 		Age  int
 	}
-	users := core.NewTyped(cache, encoding.JSON[user]())
+	users, err := core.NewTyped(cache, encoding.JSON[user]())
+	if err != nil {
+		log.Fatal(err)
+	}
 	if err := users.Set(ctx, "user:1", user{"Ann", 40}, time.Minute); err != nil {
 		log.Fatal(err)
 	}
@@ -35,7 +38,11 @@ func ExampleJSON() {
 	fmt.Println(string(stored), err)
 
 	type order struct{ Total float64 }
-	_, err = core.NewTyped(cache, encoding.JSON[order]()).Get(ctx, "user:1")
+	orders, err := core.NewTyped(cache, encoding.JSON[order]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = orders.Get(ctx, "user:1")
 	fmt.Println(errors.Is(err, core.ErrCodec), err)
 	// Output:
 	// {Ann 40} <nil>

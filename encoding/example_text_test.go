@@ -8,18 +8,21 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func ExampleText() {
-	cache, err := core.New(memory.New(nil), nil)
+	ctx := context.Background()
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	ctx := context.Background()
 
-	names := core.NewTyped(cache, encoding.Text())
+	names, err := core.NewTyped(cache, encoding.Text())
+	if err != nil {
+		log.Fatal(err)
+	}
 	if err := names.Set(ctx, "name:1", "Ann Müller", time.Minute); err != nil {
 		log.Fatal(err)
 	}

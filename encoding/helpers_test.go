@@ -25,7 +25,7 @@ func (f forgetful) Get(ctx context.Context, key string) (core.Item, error) {
 // open answers a cache in memory, which keeps flags or not.
 func open(t testing.TB, flags bool) *core.Cache {
 	t.Helper()
-	var b core.Backend = memory.New(nil)
+	var b core.Backend = must(memory.New(nil))
 	if !flags {
 		b = forgetful{b}
 	}
@@ -77,4 +77,12 @@ func deflate(t testing.TB, data string) string {
 		t.Fatal(err)
 	}
 	return out.String()
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

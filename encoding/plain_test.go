@@ -117,7 +117,7 @@ func TestIntRefusesWhatIsNoIntegerOrDoesNotFit(t *testing.T) {
 // Counters of the cache and integers of the codec are the same.
 func TestIntReadsAndWritesCounters(t *testing.T) {
 	c := open(t, true)
-	counts := core.NewTyped(c, encoding.Int[uint64]())
+	counts := must(core.NewTyped(c, encoding.Int[uint64]()))
 	ctx := t.Context()
 	if err := counts.Set(ctx, "n", 41, 0); err != nil {
 		t.Fatal(err)

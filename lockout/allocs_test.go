@@ -27,7 +27,7 @@ func TestAllocs(t *testing.T) {
 		"sliding window, with a lock": {lockout.Counter[visit]{Algorithm: lockout.SlidingWindow, Duration: time.Hour}, 11},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := core.New(memory.New(nil), nil)
+			c, err := core.New(must(memory.New(nil)), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -96,7 +96,7 @@ func (c Counter[C]) over(base Counter[C]) Counter[C] {
 // check answers what is wrong with the counter called name.
 func (c Counter[C]) check(name string) error {
 	wrong := func(format string, args ...any) error {
-		return fmt.Errorf("lockout: %w: the counter %q: "+format, append([]any{core.ErrConfig, name}, args...)...)
+		return fmt.Errorf("%w: lockout: the counter %q: "+format, append([]any{core.ErrConfig, name}, args...)...)
 	}
 	switch {
 	case c.Key == nil:

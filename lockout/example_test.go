@@ -11,13 +11,13 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/lockout"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 // Who fails three times within a minute is locked out for a quarter of an hour.
 func Example() {
 	ctx := context.Background()
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func Example() {
 
 // Each address has two requests a minute.
 func ExampleHandler() {
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.Open(context.Background(), "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func ExampleHandler() {
 		log.Fatal(err)
 	}
 	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
-	server := httptest.NewServer(lockout.Handler(api, func(r *http.Request) *http.Request { return r }, hello, nil))
+	server := httptest.NewServer(must(lockout.Handler(api, func(r *http.Request) *http.Request { return r }, hello, nil)))
 	defer server.Close()
 
 	for range 3 {

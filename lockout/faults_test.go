@@ -22,7 +22,7 @@ import (
 
 // faulty answers a cache on memory, and what to step in with.
 func faulty(t testing.TB) (*core.Cache, *calls) {
-	b := &calls{Backend: memory.New(nil)}
+	b := &calls{Backend: must(memory.New(nil))}
 	return cacheOf(t, b), b
 }
 
@@ -47,10 +47,10 @@ func TestWhoHangsUpIsNotLetIn(t *testing.T) {
 
 	tries := atomic.Int64{}
 	lo := api(t, memcached(t), nil, lockout.Terms[*http.Request]{"by_ip": byIP(lockout.Counter[*http.Request]{Count: 5, Period: long})})
-	server := httptest.NewServer(lockout.Handler(lo, request, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(must(lockout.Handler(lo, request, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done() // of one who closes his half, this is soon
 		tries.Add(1)
-	}), nil))
+	}), nil)))
 	defer server.Close()
 	for range 20 {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -289,7 +289,7 @@ func TestTheCounterMayGoFirst(t *testing.T) {
 // An alert that takes long, or panics, leaves lock, row and counter as they should be.
 func TestAnAlertThatPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{
+		lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
 			Count: 2, Period: time.Minute, Duration: 10 * time.Minute, MaxDuration: time.Hour,
 			Alert: func(context.Context, visit, lockout.Event) { panic("boom") },
 		})
@@ -312,7 +312,7 @@ func TestAnAlertThatPanics(t *testing.T) {
 // Of several locks the longest is told of; the end of one is never told too early.
 func TestForbidTellsTheLongest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		both := lockout.Terms[visit]{}
 		for name, d := range map[string]time.Duration{"a": 30 * time.Minute, "b": time.Hour, "c": 10 * time.Minute} {
 			both[name] = lockout.Counter[visit]{Key: func(v visit) string { return name + v.id }, Count: 1, Period: time.Minute, Duration: d}

@@ -2,10 +2,13 @@ package lockout
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cachewire/cachewire/core"
 )
 
 // Handler answers a handler that has next serve what l allows, as Allow does: every request
@@ -23,10 +26,10 @@ import (
 //
 // A reply that refuses names the one that does. The time t, until there is room for more, is
 // left out where the cache cannot tell it. An Action of l that answers nil lets the request pass; any other answer of it is that of
-// refuse. Handler panics if of or next is nil.
-func Handler[C any](l *Lockout[C], of func(r *http.Request) C, next http.Handler, refuse func(w http.ResponseWriter, r *http.Request, locked *LockedError)) http.Handler {
+// refuse. The error is core.ErrConfig: of or next is nil.
+func Handler[C any](l *Lockout[C], of func(r *http.Request) C, next http.Handler, refuse func(w http.ResponseWriter, r *http.Request, locked *LockedError)) (http.Handler, error) {
 	if of == nil || next == nil {
-		panic("lockout: Handler: of or next is nil")
+		return nil, fmt.Errorf("%w: lockout: Handler: of or next is nil", core.ErrConfig)
 	}
 	if refuse == nil {
 		refuse = func(w http.ResponseWriter, _ *http.Request, _ *LockedError) {
@@ -52,7 +55,7 @@ func Handler[C any](l *Lockout[C], of func(r *http.Request) C, next http.Handler
 			l.tell(r.Context(), w.Header(), all)
 		}
 		next.ServeHTTP(w, r)
-	})
+	}), nil
 }
 
 // tell sets the headers of a request that was counted.

@@ -73,10 +73,10 @@ func TestHandler(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lo := api(t, cacheOf(t, memory.New(nil)), nil, lockout.Terms[*http.Request]{
+				lo := api(t, cacheOf(t, must(memory.New(nil))), nil, lockout.Terms[*http.Request]{
 					"by_ip": byIP(lockout.Counter[*http.Request]{Count: 2, Period: time.Minute, Duration: tt.lock, Algorithm: tt.algorithm}),
 				})
-				h := lockout.Handler(lo, request, served, nil)
+				h := must(lockout.Handler(lo, request, served, nil))
 				policy := `"by_ip";q=2;w=60`
 				for i, left := range []string{"1", "0"} {
 					got := get(h, "192.0.2.1:1234")
@@ -110,7 +110,7 @@ func TestHandlerOnMemcached(t *testing.T) {
 		"by_ip":  byIP(lockout.Counter[*http.Request]{Count: 2, Period: 90 * time.Second}),
 		`a "b"ü`: {Key: func(*http.Request) string { return "all" }, Count: 1 << 62, Period: 1500 * time.Millisecond},
 	})
-	h := lockout.Handler(lo, request, served, nil)
+	h := must(lockout.Handler(lo, request, served, nil))
 	for _, left := range []string{"1", "0"} {
 		wantReply(t, get(h, "192.0.2.1:1234"), 200, map[string]string{
 			"RateLimit-Policy": `"a \"b\"?";q=999999999999999, "by_ip";q=2;w=90`,
@@ -126,10 +126,10 @@ func TestHandlerOnMemcached(t *testing.T) {
 func TestHandlersWithinHandlers(t *testing.T) { synctest.Test(t, handlersWithin) }
 
 func handlersWithin(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	outer := api(t, c, nil, lockout.Terms[*http.Request]{"outer": byIP(lockout.Counter[*http.Request]{Count: 9, Period: time.Minute, Algorithm: lockout.TokenBucket})})
 	inner := api(t, c, &lockout.Options[*http.Request]{Prefix: "d"}, lockout.Terms[*http.Request]{"inner": byIP(lockout.Counter[*http.Request]{Count: 2, Period: 600 * time.Second, Algorithm: lockout.TokenBucket})})
-	h := lockout.Handler(outer, request, lockout.Handler(inner, request, served, nil), nil)
+	h := must(lockout.Handler(outer, request, must(lockout.Handler(inner, request, served, nil)), nil))
 	wantReply(t, get(h, "192.0.2.1:1234"), 200, map[string]string{
 		"RateLimit-Policy": `"outer";q=9;w=60 / "inner";q=2;w=600`, "RateLimit": `"outer";r=8;t=7 / "inner";r=1;t=300`,
 	})
@@ -137,10 +137,10 @@ func handlersWithin(t *testing.T) {
 
 // Of a lock that a Python program has set it is not known when it ends: as late as can be.
 func TestRetryAfterALockOfPython(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	lo := api(t, c, nil, lockout.Terms[*http.Request]{"by_ip": byIP(lockout.Counter[*http.Request]{Count: 2, Period: time.Minute, Duration: time.Minute, MaxDuration: time.Hour})})
 	wantErr(t, c.Set(t.Context(), "lock:c:api:by_ip:192.0.2.1", []byte("1"), time.Minute), nil)
-	if got := get(lockout.Handler(lo, request, served, nil), "192.0.2.1:1"); got.StatusCode != 429 || got.Header.Get("Retry-After") != "3600" {
+	if got := get(must(lockout.Handler(lo, request, served, nil)), "192.0.2.1:1"); got.StatusCode != 429 || got.Header.Get("Retry-After") != "3600" {
 		t.Errorf("%s, Retry-After: %s", got.Status, got.Header.Get("Retry-After"))
 	}
 }
@@ -152,40 +152,31 @@ func handlerRefuses(t *testing.T) {
 	refuse := func(w http.ResponseWriter, r *http.Request, locked *lockout.LockedError) {
 		http.Error(w, locked.Lockout+" "+locked.Counter+" "+r.URL.Path, http.StatusTeapot)
 	}
-	lo := api(t, cacheOf(t, memory.New(nil)), nil, terms)
-	h := lockout.Handler(lo, request, served, refuse)
+	lo := api(t, cacheOf(t, must(memory.New(nil))), nil, terms)
+	h := must(lockout.Handler(lo, request, served, refuse))
 	get(h, "192.0.2.1:1")
 	got := get(h, "192.0.2.1:1")
 	if body, _ := io.ReadAll(got.Body); got.StatusCode != http.StatusTeapot || string(body) != "api by_ip /\n" || got.Header.Get("Retry-After") != "60" {
 		t.Errorf("%s %q %v", got.Status, body, got.Header)
 	}
 	trial := lo.WithAction(func(context.Context, *http.Request, *lockout.LockedError) error { return nil })
-	wantReply(t, get(lockout.Handler(trial, request, served, refuse), "192.0.2.1:1"), 200, nil)
+	wantReply(t, get(must(lockout.Handler(trial, request, served, refuse)), "192.0.2.1:1"), 200, nil)
 
-	closed := cacheOf(t, memory.New(nil))
+	closed := cacheOf(t, must(memory.New(nil)))
 	closed.Close()
-	wantReply(t, get(lockout.Handler(api(t, closed, nil, terms), request, served, nil), "192.0.2.1:1"), 200, nil)
+	wantReply(t, get(must(lockout.Handler(api(t, closed, nil, terms), request, served, nil)), "192.0.2.1:1"), 200, nil)
 	failClosed := api(t, closed, &lockout.Options[*http.Request]{FailClosed: true}, terms)
-	wantReply(t, get(lockout.Handler(failClosed, request, served, nil), "192.0.2.1:1"), 503, nil)
+	wantReply(t, get(must(lockout.Handler(failClosed, request, served, nil)), "192.0.2.1:1"), 503, nil)
 
 	for _, none := range []*lockout.Lockout[*http.Request]{nil, api(t, cacheOf(t, null.New()), nil, terms)} {
 		for range 3 {
-			wantReply(t, get(lockout.Handler(none, request, served, nil), "192.0.2.1:1"), 200, nil)
+			wantReply(t, get(must(lockout.Handler(none, request, served, nil)), "192.0.2.1:1"), 200, nil)
 		}
 	}
-	for name, make := range map[string]func(){
-		"of":   func() { lockout.Handler(lo, nil, served, nil) },
-		"next": func() { lockout.Handler(lo, request, nil, nil) },
-	} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("without %s there is a handler", name)
-				}
-			}()
-			make()
-		}()
-	}
+	_, noOf := lockout.Handler(lo, nil, served, nil)
+	wantErr(t, noOf, core.ErrConfig)
+	_, noNext := lockout.Handler(lo, request, nil, nil)
+	wantErr(t, noNext, core.ErrConfig)
 }
 
 func TestAddress(t *testing.T) {

@@ -52,7 +52,7 @@ func TestRoomComesWhenItWasSaid(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{Count: 6, Period: time.Minute, Algorithm: algorithm})
+				lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{Count: 6, Period: time.Minute, Algorithm: algorithm})
 				ann := visit{"ann", ""}
 				time.Sleep(13*time.Second + 7)
 				for round := range 20 {
@@ -96,7 +96,7 @@ func TestTheEdges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{Count: 10, Period: time.Minute, Algorithm: algorithms[name]})
+				lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{Count: 10, Period: time.Minute, Algorithm: algorithms[name]})
 				ann := visit{"ann", ""}
 				time.Sleep(tt.begin)
 				n := allowed(t, lo, ann, 10)
@@ -112,7 +112,7 @@ func TestTheEdges(t *testing.T) {
 	}
 	t.Run("fixed window, around its end", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{Count: 10, Period: time.Minute})
+			lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{Count: 10, Period: time.Minute})
 			ann := visit{"ann", ""}
 			n := allowed(t, lo, ann, 1)
 			time.Sleep(59 * time.Second)
@@ -131,7 +131,7 @@ func TestTheLongRun(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{Count: 10, Period: time.Minute, Algorithm: algorithm})
+				lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{Count: 10, Period: time.Minute, Algorithm: algorithm})
 				n := 0
 				for range 100 * 60 * 5 {
 					n += allowed(t, lo, visit{"ann", ""}, 1)
@@ -174,7 +174,7 @@ func TestLocksOfAllAlgorithms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var events []lockout.Event
-				lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{
+				lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
 					Count: 3, Period: time.Minute, Duration: 10 * time.Minute, Algorithm: algorithm,
 					Alert: func(_ context.Context, _ visit, e lockout.Event) { events = append(events, e) },
 				})
@@ -275,7 +275,7 @@ func TestNoLockIsLost(t *testing.T) {
 // With MaxDuration, each lock in a row lasts twice as long as the one before.
 func TestLocksInARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{
+		lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
 			Count: 2, Period: time.Minute, Duration: 10 * time.Minute, MaxDuration: 50 * time.Minute,
 		})
 		ann := visit{"ann", ""}
@@ -313,7 +313,7 @@ func TestLocksInARow(t *testing.T) {
 // An action takes the place of the LockedError, or lets pass.
 func TestAction(t *testing.T) {
 	errTeapot := errors.New("teapot")
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	var seen []visit
 	locker, err := lockout.New(c, terms, &lockout.Options[visit]{Action: func(_ context.Context, v visit, locked *lockout.LockedError) error {
 		if seen = append(seen, v); locked.Counter != "by_id" {

@@ -49,7 +49,7 @@ type Locker[C any] struct {
 // duration is negative.
 func New[C any](cache *core.Cache, terms Terms[C], opts *Options[C]) (*Locker[C], error) {
 	if cache == nil {
-		return nil, fmt.Errorf("lockout: %w: the cache is nil", core.ErrConfig)
+		return nil, fmt.Errorf("%w: lockout: the cache is nil; core.Open returns one", core.ErrConfig)
 	}
 	l := &Locker[C]{cache: cache, terms: maps.Clone(terms), seed: maphash.MakeSeed()}
 	for i := range l.lanes {
@@ -66,7 +66,7 @@ func New[C any](cache *core.Cache, terms Terms[C], opts *Options[C]) (*Locker[C]
 	}
 	for name, c := range terms {
 		if c.Period < 0 || c.Duration < 0 || c.MaxDuration < 0 {
-			return nil, fmt.Errorf("lockout: %w: the counter %q: Period is %v, Duration %v and MaxDuration %v, want 0 or more", core.ErrConfig, name, c.Period, c.Duration, c.MaxDuration)
+			return nil, fmt.Errorf("%w: lockout: the counter %q: Period is %v, Duration %v and MaxDuration %v, want 0 or more", core.ErrConfig, name, c.Period, c.Duration, c.MaxDuration)
 		}
 	}
 	return l, nil
@@ -81,14 +81,14 @@ func (l *Locker[C]) Define(name string, terms Terms[C]) (*Lockout[C], error) {
 		return nil, nil
 	}
 	if name == "" || len(terms) == 0 {
-		return nil, fmt.Errorf("lockout: %w: the lockout %q with %d terms, want a name and at least one of %q", core.ErrConfig, name, len(terms), l.known())
+		return nil, fmt.Errorf("%w: lockout: the lockout %q with %d terms, want a name and at least one of %q", core.ErrConfig, name, len(terms), l.known())
 	}
 	lo := &Lockout[C]{locker: l, name: name, action: l.opts.Action}
 	prefix := l.opts.Prefix + ":" + strings.ReplaceAll(name, " ", "_") + ":"
 	for _, term := range slices.Sorted(maps.Keys(terms)) {
 		base, ok := l.terms[term]
 		if !ok {
-			return nil, fmt.Errorf("lockout: %w: the lockout %q: unknown term %q; known: %q", core.ErrConfig, name, term, l.known())
+			return nil, fmt.Errorf("%w: lockout: the lockout %q: unknown term %q; known: %q", core.ErrConfig, name, term, l.known())
 		}
 		c := terms[term].over(base)
 		if c.Success == 0 {

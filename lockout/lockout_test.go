@@ -52,7 +52,7 @@ func memcached(t testing.TB) *core.Cache {
 // onBoth runs a story on memory in simulated time, and on memcached.
 func onBoth(t *testing.T, story func(t *testing.T, c *core.Cache)) {
 	t.Run("memory", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { story(t, cacheOf(t, memory.New(nil))) })
+		synctest.Test(t, func(t *testing.T) { story(t, cacheOf(t, must(memory.New(nil)))) })
 	})
 	t.Run("memcached", func(t *testing.T) { story(t, memcached(t)) })
 }
@@ -216,7 +216,7 @@ func TestQuota(t *testing.T) {
 // The period begins with the first failure, and the lock lasts as long as it says.
 func TestTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		lo := signIn(t, c, "by_id_ip")
 		ann := visit{"ann", "192.0.2.1"}
 		fails(t, lo, ann, 1)
@@ -303,7 +303,7 @@ func TestTake(t *testing.T) {
 }
 
 func TestWrongTermsAreErrors(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	for _, wrong := range []lockout.Counter[visit]{{Period: -1}, {Duration: -1}, {MaxDuration: -1}} {
 		_, err := lockout.New(c, lockout.Terms[visit]{"x": wrong}, nil)
 		wantErr(t, err, core.ErrConfig)
@@ -365,7 +365,7 @@ func TestNull(t *testing.T) {
 
 // Where the cache fails nobody is locked out; or everybody, if that is wanted.
 func TestACacheThatFails(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	c.Close()
 	for _, closed := range []bool{false, true} {
 		told := 0
@@ -397,7 +397,7 @@ func TestACacheThatFails(t *testing.T) {
 
 // Who goes away after a failure is counted all the same, and what he took is given back.
 func TestACancelledCallerIsCounted(t *testing.T) {
-	lo := signIn(t, cacheOf(t, memory.New(nil)), "by_id")
+	lo := signIn(t, cacheOf(t, must(memory.New(nil))), "by_id")
 	ann := visit{"ann", ""}
 	leaving := func(ok bool, err error) (context.Context, func(context.Context) (bool, error)) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -434,4 +434,12 @@ func TestACancelledCallerIsCounted(t *testing.T) {
 	_, err = lo.Guard(ctx, ann, do)
 	wantErr(t, err, nil)
 	wantErr(t, lo.Forbid(t.Context(), ann), nil)
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -123,7 +123,7 @@ func TestRoundTrips(t *testing.T) {
 		{"Reset", fixed, 3, time.Hour, nil, [3]int64{1, 1, 1}},
 	} {
 		t.Run(fmt.Sprint(tt.verb, tt.algorithm, tt.counters, tt.lock), func(t *testing.T) {
-			b := &calls{Backend: memory.New(nil)}
+			b := &calls{Backend: must(memory.New(nil))}
 			c := cacheOf(t, b)
 			all := lockout.Terms[visit]{}
 			for i := range tt.counters {

@@ -17,7 +17,7 @@ func TestTakeLocksForFailuresOnly(t *testing.T) {
 	for name, algorithm := range algorithms {
 		for _, success := range []lockout.Success{lockout.Resets, lockout.Keeps} {
 			t.Run(name, func(t *testing.T) {
-				lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{Count: 5, Period: long, Duration: time.Hour, Algorithm: algorithm, Success: success})
+				lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{Count: 5, Period: long, Duration: time.Hour, Algorithm: algorithm, Success: success})
 				ann := visit{"ann", ""}
 				var take func(n int)
 				take = func(n int) { // the n-th begins within the one before
@@ -124,7 +124,7 @@ func TestWhoIsRefusedAndGoesIsGivenBack(t *testing.T) {
 
 // An error of what is taken is answered as it is, and so is that of an action.
 func TestErrorsAreAnsweredAsTheyAre(t *testing.T) {
-	lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{Count: 1, Period: time.Minute})
+	lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{Count: 1, Period: time.Minute})
 	if _, err := lo.Take(t.Context(), visit{"ann", ""}, func(context.Context) (bool, error) { return false, io.EOF }); err != io.EOF {
 		t.Errorf("%#v", err)
 	}
@@ -137,7 +137,7 @@ func TestErrorsAreAnsweredAsTheyAre(t *testing.T) {
 
 // A panic in what is taken stays counted, and sets the lock.
 func TestAPanicIsCounted(t *testing.T) {
-	lo := limit(t, cacheOf(t, memory.New(nil)), lockout.Counter[visit]{Count: 2, Period: time.Minute, Duration: time.Hour})
+	lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{Count: 2, Period: time.Minute, Duration: time.Hour})
 	for range 2 {
 		func() {
 			defer func() {

@@ -27,7 +27,7 @@ assert c.set("count", 100) and c.decr("count", 1) == 99
 `, servers.Addrs()...)
 	c := openCache(t, patient, servers.Addrs()...)
 	ctx := context.Background()
-	texts, ints := core.NewTyped(c, encoding.Text()), core.NewTyped(c, encoding.Int[int]())
+	texts, ints := must(core.NewTyped(c, encoding.Text())), must(core.NewTyped(c, encoding.Int[int]()))
 	for i := range 50 {
 		n := strconv.Itoa(i)
 		if got, err := texts.Get(ctx, "text-"+n); got != "grüße "+n || err != nil {
@@ -47,4 +47,12 @@ print(all(c.get("text-%d" % i) == "von Go %d" % i for i in range(50)), c.incr("c
 	if got != "True 111 111\n" {
 		t.Errorf("Python reads %q", got)
 	}
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

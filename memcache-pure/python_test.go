@@ -66,7 +66,7 @@ for name, c in clients.items():
 			reads(t, c, encoding.Compress(encoding.Text(), nil), "packedstr", long, core.FlagText|core.FlagZlib)
 			reads(t, c, encoding.JSON[user](), "json", user{"Ann", 40}, core.FlagText)
 			for key, want := range map[string]string{"bytes": "\x00\xff\r\n", "packedbytes": long} {
-				if got, err := core.NewTyped(c, encoding.Bytes()).Get(t.Context(), key); string(got) != want || err != nil {
+				if got, err := must(core.NewTyped(c, encoding.Bytes())).Get(t.Context(), key); string(got) != want || err != nil {
 					t.Errorf("%s is %.20q, %v", key, got, err)
 				}
 			}
@@ -86,7 +86,7 @@ for name, c in clients.items():
 // reads fails unless codec reads want under key, which has these flags.
 func reads[T comparable](t *testing.T, c *core.Cache, codec core.Codec[T], key string, want T, flags uint32) {
 	t.Helper()
-	if got, err := core.NewTyped(c, codec).Get(t.Context(), key); got != want || err != nil {
+	if got, err := must(core.NewTyped(c, codec)).Get(t.Context(), key); got != want || err != nil {
 		t.Errorf("%s is %.40v, %v; want %.40v", key, got, err, want)
 	}
 	if item, err := c.GetItem(t.Context(), key); item.Flags != flags || err != nil {
@@ -99,7 +99,7 @@ func isPickle(t *testing.T, c *core.Cache, key string, flags uint32) {
 	if item, err := c.GetItem(t.Context(), key); item.Flags != flags || err != nil {
 		t.Errorf("%s has flags %d, %v; want %d", key, item.Flags, err, flags)
 	}
-	_, err := core.NewTyped(c, encoding.JSON[any]()).Get(t.Context(), key)
+	_, err := must(core.NewTyped(c, encoding.JSON[any]())).Get(t.Context(), key)
 	wantErr(t, err, core.ErrCodec)
 	if !strings.Contains(err.Error(), "pickle") {
 		t.Errorf("%s: error is %v", key, err)
@@ -138,7 +138,15 @@ for c in clients.values():
 
 func writes[T any](t *testing.T, c *core.Cache, codec core.Codec[T], key string, v T) {
 	t.Helper()
-	if err := core.NewTyped(c, codec).Set(t.Context(), key, v, 0); err != nil {
+	if err := must(core.NewTyped(c, codec)).Set(t.Context(), key, v, 0); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

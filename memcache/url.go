@@ -66,7 +66,11 @@ func urlAddrs(u *url.URL, given []string) (addrs []string, wrong string) {
 		return nil, "the URL has no // behind its scheme"
 	case u.Fragment != "":
 		return nil, "the URL has a #"
-	case u.Host != "" && socket != "" || u.Host != "" && len(given) > 0 || socket != "" && len(given) > 0:
+	case strings.TrimSuffix(u.Host, ":") == "unix" && socket != "":
+		return nil, "the URL has the host unix; the path of a unix socket follows three slashes"
+	case u.Host != "" && socket != "":
+		return nil, "the URL has a path after its servers, and memcached has none"
+	case u.Host != "" && len(given) > 0 || socket != "" && len(given) > 0:
 		return nil, "the URL names servers in two ways at once"
 	case u.Host != "":
 		return strings.Split(u.Host, ","), ""

@@ -72,6 +72,8 @@ func TestURLServersRefusesWithWhatWouldBeRight(t *testing.T) {
 	const (
 		none   = "the URL names no server" + wantForms
 		both   = "the URL names servers in two ways at once" + wantForms
+		path   = "the URL has a path after its servers, and memcached has none" + wantForms
+		unix   = "the URL has the host unix; the path of a unix socket follows three slashes" + wantForms
 		user   = "the URL has a user, which memcached does not know" + wantForms
 		opaque = "the URL has no // behind its scheme" + wantForms
 		hash   = "the URL has a #" + wantForms
@@ -85,8 +87,11 @@ func TestURLServersRefusesWithWhatWouldBeRight(t *testing.T) {
 		"memcache://?servers=a":                         none,
 		"memcache://a?server=b":                         both,
 		"memcache://a?server=":                          both,
-		"memcache://a/run/memcached.sock":               both,
-		"memcache://a/0":                                both,
+		"memcache://a/run/memcached.sock":               path,
+		"memcache://a/0":                                path,
+		"memcache://a:11211/path":                       path,
+		"memcache://unix:/tmp/x":                        unix,
+		"memcache://unix/tmp/x":                         unix,
 		"memcache:///run/memcached.sock?server=a":       both,
 		"memcache://user:S3CRET@a":                      user,
 		"memcache://user@a":                             user,

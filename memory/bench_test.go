@@ -62,7 +62,7 @@ func benchmarkMix(b *testing.B, writes int) {
 	}
 	ctx := context.Background()
 	for name, opts := range map[string]*memory.Options{"memory": nil, "bounded": {MaxItems: benchKeys / 2}} {
-		cache, err := core.New(memory.New(opts), nil)
+		cache, err := core.New(must(memory.New(opts)), nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func BenchmarkMostlyRead(b *testing.B) { benchmarkMix(b, 10) }
 func BenchmarkWrite(b *testing.B)      { benchmarkMix(b, 100) }
 
 func BenchmarkIncr(b *testing.B) {
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

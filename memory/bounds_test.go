@@ -35,7 +35,7 @@ func stats(b *Backend) core.Stats {
 
 func TestNothingGoesBeforeTheBoundIsReached(t *testing.T) {
 	for _, n := range []int{1, 10, 100, 1000, 20000} {
-		b := New(&Options{MaxItems: n})
+		b := must(New(&Options{MaxItems: n}))
 		var writers sync.WaitGroup
 		for w := range 4 {
 			writers.Go(func() {
@@ -70,7 +70,7 @@ func TestBoundsHoldAtEveryMoment(t *testing.T) {
 		"one":   {MaxItems: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := New(&opts)
+			b := must(New(&opts))
 			var writers sync.WaitGroup
 			for w := range uint64(8) {
 				writers.Go(func() {
@@ -110,7 +110,7 @@ func TestBoundsHoldAtEveryMoment(t *testing.T) {
 }
 
 func TestItemThatIsLargerThanAllMayBeIsRefusedAndWhatWasThereStays(t *testing.T) {
-	b := New(&Options{MaxBytes: 10000})
+	b := must(New(&Options{MaxBytes: 10000}))
 	set(t, b, "k", []byte("old"), 0)
 	set(t, b, "other", []byte("kept"), 0)
 	err := b.Store(context.Background(), core.Set, core.Item{Key: "k", Value: make([]byte, 10000)})
@@ -127,7 +127,7 @@ func TestItemThatIsLargerThanAllMayBeIsRefusedAndWhatWasThereStays(t *testing.T)
 
 func TestLargestItemDrivesOutAllOthers(t *testing.T) {
 	const bound = 1 << 20
-	b := New(&Options{MaxBytes: bound})
+	b := must(New(&Options{MaxBytes: bound}))
 	for i := range 500 {
 		set(t, b, key(i), make([]byte, 1000), 0)
 	}
@@ -140,7 +140,7 @@ func TestLargestItemDrivesOutAllOthers(t *testing.T) {
 }
 
 func TestReplaceNeverEvictsWhatItReplaces(t *testing.T) {
-	b := New(&Options{MaxBytes: 100 << 10})
+	b := must(New(&Options{MaxBytes: 100 << 10}))
 	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), make([]byte, 1000), 0)
 	}
@@ -153,7 +153,7 @@ func TestReplaceNeverEvictsWhatItReplaces(t *testing.T) {
 
 // What makes room for a large value may make the table of its shard smaller, too.
 func TestReplaceInATableThatGetsSmaller(t *testing.T) {
-	b := New(&Options{MaxItems: 4000, MaxBytes: 1 << 20})
+	b := must(New(&Options{MaxItems: 4000, MaxBytes: 1 << 20}))
 	b.shards = b.shards[:1]
 	for i := range 3500 {
 		set(t, b, key(i), nil, time.Hour)
@@ -181,7 +181,7 @@ func TestReplaceInATableThatGetsSmaller(t *testing.T) {
 // none would.
 func TestScanDoesNotDriveOutWhatIsInUse(t *testing.T) {
 	const bound, inUse = 1000, 800
-	b := New(&Options{MaxItems: bound})
+	b := must(New(&Options{MaxItems: bound}))
 	for range 2 {
 		for i := range inUse {
 			if k := key(i); !has(b, k) {
@@ -205,7 +205,7 @@ func TestScanDoesNotDriveOutWhatIsInUse(t *testing.T) {
 
 // A counter that is only moved, and an item that is only touched, are in use.
 func TestScanDoesNotDriveOutWhatIsMovedOrTouched(t *testing.T) {
-	b := New(&Options{MaxItems: 100})
+	b := must(New(&Options{MaxItems: 100}))
 	ctx := context.Background()
 	set(t, b, "counter", []byte("1"), 0)
 	set(t, b, "touched", nil, 0)
@@ -225,7 +225,7 @@ func TestScanDoesNotDriveOutWhatIsMovedOrTouched(t *testing.T) {
 // Each small store would take the room that the large one has just made, were it
 // not kept for it.
 func TestLargeItemIsStoredBesideManySmallOnes(t *testing.T) {
-	b := New(&Options{MaxBytes: 16 << 20})
+	b := must(New(&Options{MaxBytes: 16 << 20}))
 	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), make([]byte, 100), 0)
 	}
@@ -250,7 +250,7 @@ func TestLargeItemIsStoredBesideManySmallOnes(t *testing.T) {
 
 // The reason why the test above ends for sure.
 func TestRoomThatAWriteMadeIsNobodyElses(t *testing.T) {
-	b := New(&Options{MaxItems: 10}) // one shard
+	b := must(New(&Options{MaxItems: 10})) // one shard
 	for i := range 10 {
 		set(t, b, key(i), nil, 0)
 	}
@@ -271,7 +271,7 @@ func TestRoomThatAWriteMadeIsNobodyElses(t *testing.T) {
 }
 
 func TestOneLargeItemDoesNotEmptyItsShard(t *testing.T) {
-	b := New(&Options{MaxBytes: 16 << 20})
+	b := must(New(&Options{MaxBytes: 16 << 20}))
 	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), make([]byte, 100), 0)
 	}
@@ -284,7 +284,7 @@ func TestOneLargeItemDoesNotEmptyItsShard(t *testing.T) {
 }
 
 func TestCountersNeedNoMoreRoomWhenTheyMove(t *testing.T) {
-	b := New(&Options{MaxBytes: 100 << 10})
+	b := must(New(&Options{MaxBytes: 100 << 10}))
 	ctx := context.Background()
 	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), []byte("1"+strings.Repeat(" ", i%60)), 0) // some longer than any number
@@ -301,7 +301,7 @@ func TestCountersNeedNoMoreRoomWhenTheyMove(t *testing.T) {
 // The point of the ghosts: a key that comes back soon after it went is one that
 // is in use, though never twice while it is in the small queue.
 func TestKeyThatComesBackGetsIntoTheMainQueue(t *testing.T) {
-	b := New(&Options{MaxItems: 10})
+	b := must(New(&Options{MaxItems: 10}))
 	for i := range 11 {
 		set(t, b, key(i), nil, 0)
 	}
@@ -341,7 +341,7 @@ func TestHitRatioIsAboveThatOfLRU(t *testing.T) {
 	for i := range trace {
 		trace[i] = int(z.Uint64())
 	}
-	b := New(&Options{MaxItems: bound})
+	b := must(New(&Options{MaxItems: bound}))
 	lru := newLRU(bound)
 	hits, lruHits := 0, 0
 	for _, i := range trace {
@@ -385,7 +385,7 @@ func (l *lru) touch(key int) bool {
 }
 
 func TestExpiredItemsAreNoEvictions(t *testing.T) {
-	b := New(&Options{MaxItems: 1})
+	b := must(New(&Options{MaxItems: 1}))
 	set(t, b, "a", nil, 1) // over at once
 	for b.now() < 2 {
 	}

@@ -13,7 +13,7 @@ func TestTheClockTicksRestsAndEnds(t *testing.T) {
 		t.Error("the clock is trusted with less than a few ticks")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		b := New(nil)
+		b := must(New(nil))
 		for round := range 2 {
 			if b.coarse.Load() != 0 {
 				t.Error("it ticks before somebody looks")

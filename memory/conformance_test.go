@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/cachewire/cachewire/conformance"
 	"github.com/cachewire/cachewire/core"
@@ -12,11 +13,11 @@ func TestConformance(t *testing.T) {
 	for name, opts := range map[string]*memory.Options{
 		"as it comes": nil,
 		"bounded":     {MaxItems: 1 << 20, MaxBytes: 1 << 30},
-		"one shard":   {MaxBytes: 16 << 20, MaxItems: 1e6, Buckets: 1, BucketInterval: 1},
+		"one shard":   {MaxBytes: 16 << 20, MaxItems: 1e6, Buckets: 1, BucketInterval: 10 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conformance.Run(t, conformance.Config{
-				New:      func(testing.TB) core.Backend { return memory.New(opts) },
+				New:      func(testing.TB) core.Backend { return must(memory.New(opts)) },
 				Synctest: true,
 			})
 		})
@@ -25,7 +26,7 @@ func TestConformance(t *testing.T) {
 
 func TestConformanceInRealTime(t *testing.T) {
 	conformance.Run(t, conformance.Config{
-		New:      func(testing.TB) core.Backend { return memory.New(nil) },
+		New:      func(testing.TB) core.Backend { return must(memory.New(nil)) },
 		Parallel: true,
 	})
 }

@@ -10,7 +10,7 @@ import (
 // There are as many ghosts as items, and no more.
 func TestGhostsAreAsManyAsItems(t *testing.T) {
 	const n = 1000
-	b := New(&Options{MaxItems: n})
+	b := must(New(&Options{MaxItems: n}))
 	b.shards = b.shards[:1]
 	for i := range 10 * n {
 		set(t, b, key(i), nil, 0)
@@ -53,7 +53,7 @@ func TestAFifoKeepsItsOrder(t *testing.T) {
 // Where all have been read, a store does not go round all of them to find one that may go.
 func TestAStoreLetsOnlySomePass(t *testing.T) {
 	const n = 10_000
-	b := New(&Options{MaxItems: n})
+	b := must(New(&Options{MaxItems: n}))
 	b.shards = b.shards[:1]
 	for i := range n {
 		set(t, b, key(i), nil, 0)
@@ -72,7 +72,7 @@ func TestAStoreLetsOnlySomePass(t *testing.T) {
 
 // Reads beside evictions change no queue.
 func TestReadsBesideEvictions(t *testing.T) {
-	b := New(&Options{MaxItems: 30})
+	b := must(New(&Options{MaxItems: 30}))
 	var stop atomic.Bool
 	var readers sync.WaitGroup
 	for range 2 {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 // Values that never leave the process need no encoding: core.Shared keeps them
@@ -15,13 +15,16 @@ import (
 func ExampleBackend_shared() {
 	type page struct{ title string }
 	ctx := context.Background()
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
 
-	pages := core.NewTyped(cache, core.Shared[*page]())
+	pages, err := core.NewTyped(cache, core.Shared[*page]())
+	if err != nil {
+		log.Fatal(err)
+	}
 	home := &page{title: "Home"}
 	if err := pages.Set(ctx, "home", home, time.Minute); err != nil {
 		log.Fatal(err)

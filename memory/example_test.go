@@ -13,7 +13,11 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	cache, err := core.New(memory.New(&memory.Options{MaxItems: 10000}), nil)
+	backend, err := memory.New(&memory.Options{MaxItems: 10000})
+	if err != nil {
+		log.Fatal(err)
+	}
+	cache, err := core.New(backend, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func TestDeadlineIsNowAndTheTimeToLive(t *testing.T) {
 
 // The seeds' find_expired, but that an item is over at the moment its time is.
 func TestSweepDropsWhatHasExpiredAndKeepsTheRest(t *testing.T) {
-	b := New(&Options{MaxItems: 10, BucketInterval: time.Hour}) // one shard
+	b := must(New(&Options{MaxItems: 10, BucketInterval: time.Hour})) // one shard
 	sh := &b.shards[0]
 	for i, key := range []string{"k1", "k2", "k3"} {
 		hash := b.hash(key)
@@ -176,7 +176,7 @@ func entryOf(b *Backend, key string) *entry {
 }
 
 func TestKeyIsNotKeptAsPartOfALargerString(t *testing.T) {
-	b := New(nil)
+	b := must(New(nil))
 	page := strings.Repeat("x", 1000) + "key"
 	for _, size := range []int{0, maxPlain + 1} {
 		set(t, b, page[1000:], make([]byte, size), 0)
@@ -194,9 +194,9 @@ func FuzzBackend(f *testing.F) {
 	f.Add(uint8(1), []byte("0123456789abcdefghijklmnopqrstuvwxyz"))
 	f.Add(uint8(5), []byte{0, 1, 0, 2, 0, 3, 7, 1, 0, 4, 0, 5, 0, 6, 3, 3, 5, 1, 6, 2, 4, 2})
 	f.Fuzz(func(t *testing.T, bound uint8, verbs []byte) {
-		b := New(&Options{MaxItems: int(bound % 8)})
+		b := must(New(&Options{MaxItems: int(bound % 8)}))
 		if bound%8 == 7 {
-			b = New(&Options{MaxBytes: 2000})
+			b = must(New(&Options{MaxBytes: 2000}))
 		}
 		ctx := context.Background()
 		model := map[string]string{}
@@ -258,4 +258,12 @@ func TestClassSizeIsTheAllocators(t *testing.T) {
 			t.Errorf("%d bytes take %d, want %d", n, got, want)
 		}
 	}
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

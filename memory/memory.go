@@ -1,7 +1,9 @@
 package memory
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"hash/maphash"
 	"math"
 	"net/url"
@@ -28,29 +30,28 @@ func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	return New(&opts), nil
+	return New(&opts)
 }
 
-// Options are the settings of a Backend. A field that is 0 or less has its
-// default.
+// Options are the settings of a Backend.
 type Options struct {
-	// Buckets is how many buckets of expired items there are: 60 by default,
-	// at most 3,600.
+	// Buckets is how many buckets there are for the items that expire, at most 3,600. If
+	// 0, it is 60.
 	Buckets int
 
-	// BucketInterval is how far apart in time the buckets are: 15 seconds by
-	// default, at least 10 milliseconds. Where there are stores enough, an item
-	// that nobody reads is swept about an interval after its end.
+	// BucketInterval is how far apart in time the buckets are, at least 10 milliseconds.
+	// If 0, it is 15 seconds. If there are enough stores, an expired item that is not read
+	// is swept about an interval after its end.
 	BucketInterval time.Duration
 
-	// MaxItems is how many items are kept; by default there is no bound. Items
-	// that have expired count until they are read or swept.
+	// MaxItems is how many items are kept. If 0, there is no bound. Items that have expired
+	// count until they are read or swept.
 	MaxItems int
 
-	// MaxBytes is how much memory the items may take, with a reckoning of what
-	// each needs beside its key and value; by default there is no bound. An
-	// item that alone takes more is core.ErrTooLarge. Of a value that
-	// core.Shared stored the size is not known: it counts as if it were small.
+	// MaxBytes is how much memory the items may take, including what each needs beside its
+	// key and value. If 0, there is no bound. To store an item that alone takes more
+	// returns core.ErrTooLarge. The size of a value that core.Shared stored is not known:
+	// it counts as a small one.
 	MaxBytes int64
 }
 
@@ -75,31 +76,46 @@ type Backend struct {
 	reads readCounts
 }
 
-// New answers an empty Backend, for core.New. A nil opts is the zero Options.
-func New(opts *Options) *Backend {
+// New returns an empty Backend, for core.New. A nil opts is the zero Options. The error is
+// core.ErrConfig: a field of opts is out of its range.
+func New(opts *Options) (*Backend, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	if o.Buckets <= 0 {
-		o.Buckets = defaultBuckets
-	}
-	if o.BucketInterval <= 0 {
-		o.BucketInterval = defaultInterval
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	b := &Backend{
 		seed:   maphash.MakeSeed(),
 		shards: make([]shard, shardCount(o)),
-		bounds: bounds{maxItems: int64(max(o.MaxItems, 0)), maxBytes: max(o.MaxBytes, 0)},
+		bounds: bounds{maxItems: int64(o.MaxItems), maxBytes: o.MaxBytes},
 	}
 	b.clock.init()
-	b.sweeper.buckets = int64(min(o.Buckets, maxBuckets))
-	b.sweeper.interval = int64(max(o.BucketInterval, minInterval))
+	b.sweeper.buckets = int64(cmp.Or(o.Buckets, defaultBuckets))
+	b.sweeper.interval = int64(cmp.Or(o.BucketInterval, defaultInterval))
 	for i := range b.shards {
 		b.shards[i].owner, b.shards[i].number = b, i
 		b.shards[i].reset()
 	}
-	return b
+	return b, nil
+}
+
+func (o *Options) check() error {
+	wrong := func(field string, value any, want string) error {
+		return fmt.Errorf("%w: memory: Options.%s is %v, want %s", core.ErrConfig, field, value, want)
+	}
+	switch {
+	case o.Buckets < 0 || o.Buckets > maxBuckets:
+		return wrong("Buckets", o.Buckets, fmt.Sprintf("1 to %d, or 0 for %d", maxBuckets, defaultBuckets))
+	case o.BucketInterval != 0 && o.BucketInterval < minInterval:
+		return wrong("BucketInterval", o.BucketInterval, fmt.Sprintf("%v or more, or 0 for %v", minInterval, defaultInterval))
+	case o.MaxItems < 0:
+		return wrong("MaxItems", o.MaxItems, "1 or more, or 0 for no bound")
+	case o.MaxBytes < 0:
+		return wrong("MaxBytes", o.MaxBytes, "1 or more, or 0 for no bound")
+	}
+	return nil
 }
 
 // shardCount answers how many shards serve o: so many that writers seldom meet, and

@@ -43,7 +43,7 @@ func TestURLThatIsWrongSaysWhatWouldBeRight(t *testing.T) {
 	for rawURL, want := range map[string]string{
 		"memory://?bucket=60":               `unknown parameter "bucket"; known: buckets, interval, max_bytes, max_items, prefix, default_ttl`,
 		"memory://?buckets=0":               "parameter buckets: want a whole number from 1 to 3600",
-		"memory://?buckets=3601":            "parameter buckets: want a whole number from 1 to 3600",
+		"memory://?buckets=3601":            "parameter buckets: too large; want a whole number from 1 to 3600",
 		"memory://?buckets=many":            "parameter buckets: want a whole number from 1 to 3600",
 		"memory://?interval=15":             "parameter interval: want a duration like 250ms, 15s or 1h30m",
 		"memory://?interval=-1s":            "parameter interval: want a duration like 250ms, 15s or 1h30m, and at least 10ms",
@@ -68,14 +68,25 @@ func TestURLThatIsWrongSaysWhatWouldBeRight(t *testing.T) {
 	}
 }
 
-func TestOptionsOutOfRangeHaveTheirDefaults(t *testing.T) {
-	for _, opts := range []*memory.Options{
-		nil,
-		{},
-		{Buckets: -1, BucketInterval: -time.Second, MaxItems: -1, MaxBytes: -1},
-		{Buckets: math.MaxInt, BucketInterval: 1},
+func TestNewRefusesOptionsOutOfRange(t *testing.T) {
+	for want, opts := range map[string]memory.Options{
+		"Options.Buckets is -1, want 1 to 3600, or 0 for 60":                    {Buckets: -1},
+		"Options.Buckets is 3601, want 1 to 3600, or 0 for 60":                  {Buckets: 3601},
+		"Options.BucketInterval is -1s, want 10ms or more, or 0 for 15s":        {BucketInterval: -time.Second},
+		"Options.BucketInterval is 9.999999ms, want 10ms or more, or 0 for 15s": {BucketInterval: 10*time.Millisecond - 1},
+		"Options.MaxItems is -1, want 1 or more, or 0 for no bound":             {MaxItems: -1},
+		"Options.MaxBytes is -1, want 1 or more, or 0 for no bound":             {MaxBytes: -1},
 	} {
-		cache, err := core.New(memory.New(opts), nil)
+		b, err := memory.New(&opts)
+		if !errors.Is(err, core.ErrConfig) || err.Error() != "cachewire: invalid configuration: memory: "+want || b != nil {
+			t.Errorf("New(%+v) = %v, %v; want nil and %s", opts, b, err, want)
+		}
+	}
+}
+
+func TestNewTakesOptionsJustInRange(t *testing.T) {
+	for _, opts := range []*memory.Options{nil, {}, {Buckets: 3600, BucketInterval: 10 * time.Millisecond, MaxItems: math.MaxInt, MaxBytes: math.MaxInt64}} {
+		cache, err := core.New(must(memory.New(opts)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +122,7 @@ func TestStatsCount(t *testing.T) {
 }
 
 func TestAsGivesTheBackend(t *testing.T) {
-	b := memory.New(nil)
+	b := must(memory.New(nil))
 	cache, err := core.New(b, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +135,7 @@ func TestAsGivesTheBackend(t *testing.T) {
 }
 
 func TestMultiVerbsDoNothingUnderAContextThatIsDone(t *testing.T) {
-	b := memory.New(nil)
+	b := must(memory.New(nil))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var items []core.Item
@@ -146,7 +157,7 @@ func TestMultiVerbsDoNothingUnderAContextThatIsDone(t *testing.T) {
 }
 
 func TestKeysEndsWhenTheContextIsDone(t *testing.T) {
-	b := memory.New(&memory.Options{MaxItems: 100}) // one shard
+	b := must(memory.New(&memory.Options{MaxItems: 100})) // one shard
 	for i := range 100 {
 		if err := b.Store(t.Context(), core.Set, core.Item{Key: fmt.Sprint(i)}); err != nil {
 			t.Fatal(err)
@@ -165,4 +176,12 @@ func TestKeysEndsWhenTheContextIsDone(t *testing.T) {
 		}
 	}
 	t.Errorf("%d keys and no error", n)
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -25,7 +25,7 @@ type python struct {
 }
 
 func newPython(t *testing.T) python {
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 func TestStoresSweepManyItemsABoundedPartEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 20000
-		b := New(nil)
+		b := must(New(nil))
 		for i := range n {
 			set(t, b, key(i), nil, time.Second)
 		}
@@ -57,7 +57,7 @@ func TestSweepKeepsUpWithFewStores(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := New(&c.opts)
+				b := must(New(&c.opts))
 				live := int(c.ttl / c.every)
 				for i := range 4 * live {
 					set(t, b, key(i), nil, c.ttl)
@@ -74,7 +74,7 @@ func TestSweepKeepsUpWithFewStores(t *testing.T) {
 
 func TestSweepClearsABurstWithFewStores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(&Options{BucketInterval: minInterval})
+		b := must(New(&Options{BucketInterval: minInterval}))
 		for i := range 50000 {
 			set(t, b, key(i), nil, time.Hour)
 		}
@@ -98,7 +98,7 @@ func TestSweepClearsABurstWithFewStores(t *testing.T) {
 
 // What makes a long life cheap: a round's end does not look at those who live on.
 func TestItemsThatLiveLongLieInTheFarRow(t *testing.T) {
-	b := New(nil)
+	b := must(New(nil))
 	round := time.Duration(b.buckets * b.interval)
 	for ttl, far := range map[time.Duration]bool{time.Second: false, round - time.Minute: false, round + time.Minute: true, 1000 * round: true} {
 		set(t, b, "k", nil, ttl)
@@ -112,18 +112,12 @@ func TestItemsThatLiveLongLieInTheFarRow(t *testing.T) {
 	}
 }
 
-func TestIntervalHasALeastValue(t *testing.T) {
-	if b := New(&Options{BucketInterval: 1}); b.interval != int64(minInterval) {
-		t.Errorf("interval %v, want %v", time.Duration(b.interval), minInterval)
-	}
-}
-
 // A week of stores for a second, an hour, a day or for ever: what has expired is gone within a
 // round of buckets, and in the end the heap is as it was.
 func TestAWeek(t *testing.T) {
 	floor := heap()
 	synctest.Test(t, func(t *testing.T) {
-		b := New(nil)
+		b := must(New(nil))
 		round := b.buckets * b.interval
 		r := rand.New(rand.NewPCG(1, 2))
 		lives := []time.Duration{time.Second, time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour, 0}
@@ -182,7 +176,7 @@ func TestURLSetsTheInterval(t *testing.T) {
 
 func TestMapGetsSmallerOnceItsItemsAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(&Options{MaxItems: 1e6})
+		b := must(New(&Options{MaxItems: 1e6}))
 		b.shards = b.shards[:16]
 		const n = 16 * 4000
 		for i := range n {
@@ -203,7 +197,7 @@ func TestMapGetsSmallerOnceItsItemsAreGone(t *testing.T) {
 
 func TestSweepLeavesItemsOfLaterRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(&Options{Buckets: 4, BucketInterval: time.Second})
+		b := must(New(&Options{Buckets: 4, BucketInterval: time.Second}))
 		for i := range 100 {
 			set(t, b, key(i), nil, time.Duration(i+1)*time.Second)
 		}
@@ -222,7 +216,7 @@ func TestSweepLeavesItemsOfLaterRounds(t *testing.T) {
 
 func TestSweepCatchesUpAfterALongSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(&Options{Buckets: 10, BucketInterval: time.Second})
+		b := must(New(&Options{Buckets: 10, BucketInterval: time.Second}))
 		for i := range 500 {
 			set(t, b, key(i), nil, time.Duration(i+1)*time.Second)
 		}
@@ -239,7 +233,7 @@ func TestSweepCatchesUpAfterALongSilence(t *testing.T) {
 
 func TestTouchAndCountersMoveBetweenBuckets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(&Options{Buckets: 4, BucketInterval: time.Second})
+		b := must(New(&Options{Buckets: 4, BucketInterval: time.Second}))
 		ctx := context.Background()
 		for i, ttl := range []time.Duration{0, time.Second, time.Hour} {
 			set(t, b, key(i), []byte("1"), time.Minute)
@@ -261,7 +255,7 @@ func TestTouchAndCountersMoveBetweenBuckets(t *testing.T) {
 }
 
 func TestSweepsRunBesideEverythingElse(t *testing.T) {
-	b := New(&Options{Buckets: 3, BucketInterval: minInterval})
+	b := must(New(&Options{Buckets: 3, BucketInterval: minInterval}))
 	var workers sync.WaitGroup
 	for w := range 4 {
 		workers.Go(func() {
@@ -283,7 +277,7 @@ func TestBytesTellTheHeapInUse(t *testing.T) {
 	}
 	const most = 16 << 20
 	// The clocks of other tests' caches hold on to them for a tick or two.
-	for b := New(nil); b.coarse.Load() < int64(10*clockTick); {
+	for b := must(New(nil)); b.coarse.Load() < int64(10*clockTick); {
 		set(t, b, "k", nil, time.Hour)
 	}
 	for _, bound := range []bool{false, true} {
@@ -299,7 +293,7 @@ func TestBytesTellTheHeapInUse(t *testing.T) {
 					n *= 3 // so that there are as many ghosts as there may be
 				}
 				before := heap()
-				b := New(&opts)
+				b := must(New(&opts))
 				for i := range n {
 					set(t, b, key(i)+key(i)+key(i), make([]byte, size), time.Hour)
 				}
@@ -326,7 +320,7 @@ func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	b := New(nil)
+	b := must(New(nil))
 	cache, err := core.New(b, nil)
 	if err != nil {
 		t.Fatal(err)

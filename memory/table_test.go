@@ -18,7 +18,7 @@ import (
 // Readers, who take no lock, never miss a key that is there all the time, list it twice, or see half of a
 // value, while others come and go around it, and tables grow and shrink.
 func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
-	b := New(&Options{MaxItems: 100_000})
+	b := must(New(&Options{MaxItems: 100_000}))
 	b.shards = b.shards[:16] // so that their tables get large
 	const kept, others = 50, 20_000
 	value := func(i, n int) []byte {
@@ -97,7 +97,7 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 // Tables of shards that hold as much have many sizes, and each shard begins a line of the
 // processor's cache.
 func TestShardsGrowAtDifferentMoments(t *testing.T) {
-	b := New(nil)
+	b := must(New(nil))
 	for i := range 1000 * len(b.shards) {
 		set(t, b, key(i), nil, 0)
 	}
@@ -192,7 +192,7 @@ func TestATableOfOneHome(t *testing.T) {
 func TestHomesAreEverywhere(t *testing.T) {
 	before := runtime.GOMAXPROCS(32)
 	defer runtime.GOMAXPROCS(before)
-	b := New(nil)
+	b := must(New(nil))
 	if len(b.shards) != maxShards {
 		t.Fatalf("%d shards", len(b.shards))
 	}
@@ -217,7 +217,7 @@ func TestHomesAreEverywhere(t *testing.T) {
 // However large a shard, a store looks along a part of it only, and the next ones go on.
 func TestALargeShardIsSweptInParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(nil)
+		b := must(New(nil))
 		b.shards = b.shards[:1]
 		sh := &b.shards[0]
 		const n = 300_000
@@ -248,7 +248,7 @@ func TestALargeShardIsSweptInParts(t *testing.T) {
 
 // What empties a shard, in one sweep, makes its table smaller on the way.
 func TestASweepThatMakesTheTableSmaller(t *testing.T) {
-	b := New(&Options{MaxItems: 1 << 20})
+	b := must(New(&Options{MaxItems: 1 << 20}))
 	b.shards = b.shards[:1]
 	for i := range 20_000 {
 		set(t, b, key(i), nil, time.Minute)
@@ -269,7 +269,7 @@ func TestASweepThatMakesTheTableSmaller(t *testing.T) {
 func TestASweepEndsWhereverItsBudgetDoes(t *testing.T) {
 	const n = 600
 	for budget := range n {
-		b := New(nil)
+		b := must(New(nil))
 		b.shards = b.shards[:1]
 		for i := range n {
 			set(t, b, key(i), nil, time.Minute)
@@ -289,7 +289,7 @@ func TestASweepEndsWhereverItsBudgetDoes(t *testing.T) {
 // Of a table that gets smaller between two parts of a sweep nothing is left out.
 func TestATableThatGetsSmallerWhileItIsSwept(t *testing.T) {
 	const n = 4000
-	b := New(nil)
+	b := must(New(nil))
 	b.shards = b.shards[:1]
 	for i := range n {
 		set(t, b, key(i), nil, time.Duration(1-min(i%32, 1))*time.Minute) // one in 32 expires
@@ -317,7 +317,7 @@ func TestATableThatGetsSmallerWhileItIsSwept(t *testing.T) {
 
 // A store whose time is older than another's does not go on with what that one sweeps.
 func TestAnOlderTimeLeavesASweepAlone(t *testing.T) {
-	b := New(&Options{Buckets: 4, BucketInterval: time.Second})
+	b := must(New(&Options{Buckets: 4, BucketInterval: time.Second}))
 	b.shards = b.shards[:1]
 	for i := range 3 * sweepBudget / sweptItem {
 		set(t, b, key(i), nil, 1500*time.Millisecond)
@@ -338,7 +338,7 @@ func TestAnOlderTimeLeavesASweepAlone(t *testing.T) {
 
 // Keys that a caller keeps do not keep what they were the keys of.
 func TestListedKeysAreCopies(t *testing.T) {
-	b := New(nil)
+	b := must(New(nil))
 	set(t, b, "key", nil, 0)
 	for key := range b.Keys(context.Background(), "") {
 		if unsafe.StringData(key) == unsafe.StringData(entryOf(b, "key").key()) {
@@ -349,7 +349,7 @@ func TestListedKeysAreCopies(t *testing.T) {
 
 // Large values, shared ones and counters lie elsewhere, and are as exact.
 func TestKindsOfEntries(t *testing.T) {
-	b := New(&Options{MaxBytes: 64 << 20})
+	b := must(New(&Options{MaxBytes: 64 << 20}))
 	ctx := context.Background()
 	large := make([]byte, maxPlain+1)
 	large[0], large[maxPlain] = 1, 2

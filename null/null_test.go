@@ -36,7 +36,7 @@ func TestAbilitiesKeepNothingEither(t *testing.T) {
 	if err := cache.Flush(ctx); err != nil {
 		t.Errorf("Flush through a prefix: error is %v, want none", err)
 	}
-	shared := core.NewTyped(cache, core.Shared[*int]())
+	shared := must(core.NewTyped(cache, core.Shared[*int]()))
 	if err := shared.Set(ctx, "k", new(int), 0); err != nil {
 		t.Errorf("Set through core.Shared: error is %v, want none", err)
 	}
@@ -58,4 +58,12 @@ func TestURLHasNoParameters(t *testing.T) {
 			t.Errorf("Open(%q): error is %v, want %v that says: %s", rawURL, err, core.ErrConfig, want)
 		}
 	}
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

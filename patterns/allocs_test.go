@@ -16,16 +16,16 @@ import (
 // A hit costs no allocation more than one of core.Typed. With facts in the cache their
 // codec has its own.
 func TestAHitAllocatesNothing(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	ctx := context.Background()
 	type user struct{ Name string }
-	users := core.NewTyped(c, core.Shared[*user]())
-	numbers := core.NewTyped(c, encoding.Int[int]())
-	cached := patterns.New(users, nil)
-	soft := patterns.New(numbers, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Early: 1, FailSafe: time.Hour})
-	plain := patterns.New(numbers, nil)
+	users := must(core.NewTyped(c, core.Shared[*user]()))
+	numbers := must(core.NewTyped(c, encoding.Int[int]()))
+	cached := must(patterns.New(users, nil))
+	soft := must(patterns.New(numbers, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Early: 1, FailSafe: time.Hour}))
+	plain := must(patterns.New(numbers, nil))
 	ann := &user{"Ann"}
-	user7 := patterns.Memoize1(cached, "user", func(context.Context, int) (*user, error) { return ann, nil })
+	user7 := must(patterns.Memoize1(cached, "user", func(context.Context, int) (*user, error) { return ann, nil }))
 	load := func(context.Context) (*user, error) { return ann, nil }
 	number := func(context.Context) (int, error) { return 7, nil }
 	for _, tt := range []struct {

@@ -15,11 +15,11 @@ func BenchmarkHit(b *testing.B) {
 	type user struct{ Name string }
 	ann := &user{"Ann"}
 	ctx := context.Background()
-	users := core.NewTyped(cacheOf(b, memory.New(nil)), core.Shared[*user]())
-	cached := patterns.New(users, nil)
-	soft := patterns.New(users, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Early: 1})
+	users := must(core.NewTyped(cacheOf(b, must(memory.New(nil))), core.Shared[*user]()))
+	cached := must(patterns.New(users, nil))
+	soft := must(patterns.New(users, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Early: 1}))
 	load := func(context.Context) (*user, error) { return ann, nil }
-	memoized := patterns.Memoize2(cached, "user", func(context.Context, string, int) (*user, error) { return ann, nil })
+	memoized := must(patterns.Memoize2(cached, "user", func(context.Context, string, int) (*user, error) { return ann, nil }))
 	if err := users.Set(ctx, "ann", ann, 0); err != nil {
 		b.Fatal(err)
 	}
@@ -45,12 +45,12 @@ func BenchmarkHit(b *testing.B) {
 
 // What a miss costs that one caller has loaded.
 func BenchmarkMiss(b *testing.B) {
-	c := cacheOf(b, memory.New(nil))
-	users := core.NewTyped(c, core.Shared[int]())
+	c := cacheOf(b, must(memory.New(nil)))
+	users := must(core.NewTyped(c, core.Shared[int]()))
 	for name, get := range map[string]func(c *patterns.Cached[int], ctx context.Context, key string, load func(context.Context) (int, error), names ...string) (int, error){
 		"GetOrSet": (*patterns.Cached[int]).GetOrSet, "GetOrCreate": (*patterns.Cached[int]).GetOrCreate,
 	} {
-		cached := patterns.New(users, nil)
+		cached := must(patterns.New(users, nil))
 		ctx := context.Background()
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

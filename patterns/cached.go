@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -11,122 +12,148 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// ErrNotFound is what a loader answers that has found out that there is nothing. The
-// patterns answer it, too: there is no value, as somebody has found out. It is never
-// core.ErrMiss, by which a cache tells that it does not know.
+// ErrNotFound is what a loader returns if it has found out that there is no value. The
+// patterns return it, too. It is never core.ErrMiss, by which a cache says that it does not
+// know.
 var ErrNotFound = errors.New("patterns: not found")
 
-// ErrTimeout: others are loading a value for too long.
+// ErrTimeout is returned after Options.WaitTimeout, if another caller or process is still
+// loading the value.
 var ErrTimeout = errors.New("patterns: timed out waiting for another to load")
 
-// Options are the settings of a Cached. All durations are 0 or more.
+// Options are the settings of a Cached. No duration may be negative. Where core.Forever makes
+// no sense, as it would never take effect, New returns an error.
 type Options struct {
-	// TTL is the time to live of what is stored; 0 is the default of the cache.
+	// TTL is the time to live of what is stored. If 0, it is the default of the cache.
 	TTL time.Duration
 
-	// LockTTL is for how long one process alone may load a value in GetOrCreate; 0
-	// is 10 seconds. After that, as after its death, another one may. It is also how
-	// long a load goes on in the background, for which nobody waits.
+	// LockTTL is how long one process alone may load a value in GetOrCreate. If 0, it is
+	// 10 seconds. After that, as after its death, another process may load the value. A
+	// load in the background, for which no caller waits, is cancelled after LockTTL.
 	LockTTL time.Duration
 
-	// WaitTimeout is how long GetOrCreate waits for another process; 0 is LockTTL,
-	// and some seconds for the cache to notice that it is over. What happens then is
-	// ErrTimeout, or with LoadOnTimeout that the waiter loads the value itself.
+	// WaitTimeout is how long GetOrCreate waits for another process. If 0, it is LockTTL,
+	// and some seconds for the cache to notice that it is over. After it, the caller gets
+	// ErrTimeout, or with LoadOnTimeout loads the value itself.
 	WaitTimeout   time.Duration
 	LoadOnTimeout bool
 
-	// Prefix is put before a key to make that of its lock; "" is "one_pass:".
+	// Prefix is put before a key to make the key of its lock. If "", it is "one_pass:".
 	Prefix string
 
 	// KeyPrefix is the first part of the keys of memoized functions; see KeyBuilder.
 	KeyPrefix KeyBuilder
 
-	// Dependency or Tags, of which one may be set, say what the names are that the
-	// verbs are given last: master keys to which an item is wired, or tags that it
-	// carries. With tags, a value that was being loaded while one of them was
-	// invalidated is stale at once; Set and its like, which are given a value, read the
-	// versions when they are called. With wires, a value may be stored after the Delete
-	// that was meant for it, and stay until the next one.
+	// Dependency or Tags, of which one may be set, say what the names are that verbs take
+	// as their last arguments: master keys to which an item is wired, or tags that it
+	// carries. With tags, a value that was being loaded while one of them was invalidated
+	// is stale at once; Set and the like, which are given a value, read the versions when
+	// they are called. With wires, a value may be stored after the Delete that was meant
+	// for it, and stay until the next one.
 	Dependency *dependency.Dependency
 	Tags       *dependency.Tags
 
-	// NegativeTTL is the time to live of ErrNotFound; 0 is not to store it. To Add and
-	// Replace what is stored then is an item like others.
+	// NegativeTTL is the time to live of ErrNotFound. If 0, ErrNotFound is not stored. To
+	// Add and Replace a stored ErrNotFound is an item like others.
 	NegativeTTL time.Duration
 
-	// SoftTTL, less than TTL, is when a value is due: it is still served, while one
-	// caller has it loaded anew in the background; 0 is never. As all of the following
-	// it goes by the clocks of the machines that share the cache.
+	// SoftTTL, which must be less than TTL, is when a value becomes due: it is still
+	// served, while one caller loads it again in the background. If 0, values are never
+	// due. This and all of the following go by the clocks of the machines that share the
+	// cache.
 	SoftTTL time.Duration
 
-	// Early has values loaded anew in the background before they are due, at random,
-	// the more probably the nearer that is and the longer it took to load them: the
-	// beta of XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache
-	// Stampede Prevention, VLDB 2015). 1 suits most; 0 is never. It needs a TTL or a
-	// SoftTTL.
+	// Early loads values again in the background before they are due, at random: the more
+	// probably, the nearer that is and the longer the value took to load. It is the beta
+	// of XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede
+	// Prevention, VLDB 2015). 1 suits most; 0 is never. It needs a SoftTTL, or a TTL that
+	// ends.
 	Early float64
 
-	// FailSafe is for how long after its TTL, which must be set, a value is kept, to
-	// be served where the loader fails.
+	// FailSafe is how long after its TTL, which must end, a value is kept, to be served if
+	// the loader fails.
 	FailSafe time.Duration
 
-	// SoftTimeout is how long a caller waits for the loader where there is a value
-	// that FailSafe has kept. Then it is served that, and the load goes on. 0 is for as
-	// long as it takes.
+	// SoftTimeout is how long a caller waits for the loader if FailSafe has kept a value.
+	// After it, the caller gets that value, and the load goes on. If 0, the caller waits
+	// as long as the load takes.
 	SoftTimeout time.Duration
 
-	// OnError is told of errors that the caller is not: those of a cache in whose
-	// place the loader was asked, those of storing and wiring, and those of a loader in
-	// whose place an old value was served. It is called by many goroutines at once; nil
-	// is nobody.
+	// OnError is called with errors that are not returned to the caller: of a cache in
+	// whose place the loader was called, of storing and wiring, and of a loader in whose
+	// place an old value was served. It is called by many goroutines at once. If nil, such
+	// errors are dropped.
 	OnError func(ctx context.Context, err error)
+
+	// Observer, if not nil, is called with what the patterns serve and load.
+	Observer Observer
 }
 
-// A Cached is a typed cache under common settings, and the patterns to load what is
-// not there. Many goroutines may use it at once.
+// A Cached is a typed cache under common settings, with patterns that load what it does not
+// have. Many goroutines may use it at once.
 type Cached[T any] struct {
 	typed   *core.Typed[T]
 	values  values[T]
-	plain   bool // values have no facts
-	opts    Options
-	err     error // what is wrong with the options
+	plain   bool    // values have no facts
+	opts    Options // with defaults filled in: TTL is not 0
 	pass    *OnePass
 	flights flights[T]
 }
 
-// New answers a Cached over typed. A nil opts is the zero Options. Options that
-// contradict each other make every verb core.ErrConfig.
-func New[T any](typed *core.Typed[T], opts *Options) *Cached[T] {
+// New returns a Cached over typed. A nil opts is the zero Options. The error is
+// core.ErrConfig: typed is nil, or a field of opts is out of its range or contradicts
+// another one.
+func New[T any](typed *core.Typed[T], opts *Options) (*Cached[T], error) {
+	if typed == nil {
+		return nil, configErrorf("the core.Typed is nil; core.NewTyped returns one")
+	}
 	c := &Cached[T]{typed: typed}
 	if opts != nil {
 		c.opts = *opts
 	}
 	o := &c.opts
-	c.err = o.check()
+	if o.TTL == 0 {
+		o.TTL = typed.Cache().DefaultTTL()
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	c.plain = o.Tags == nil && o.NegativeTTL == 0 && o.SoftTTL == 0 && o.Early == 0 && o.FailSafe == 0
-	c.values = valuesOf(typed, !c.plain)
+	var err error
+	if c.values, err = valuesOf(typed, !c.plain); err != nil {
+		return nil, err
+	}
 	if o.LockTTL == 0 {
 		o.LockTTL = defaultLockTTL
 	}
 	if o.WaitTimeout == 0 {
-		o.WaitTimeout = o.LockTTL + typed.Cache().Traits().Resolution + time.Second
+		o.WaitTimeout = add(o.LockTTL, typed.Cache().Traits().Resolution+time.Second)
 	}
 	if o.OnError == nil {
 		o.OnError = func(context.Context, error) {}
 	}
 	c.flights.limit = o.LockTTL
 	c.flights.report = func(err error) { o.OnError(context.Background(), err) }
-	c.pass = NewOnePass(typed.Cache(), &OnePassOptions{TTL: o.LockTTL, Prefix: o.Prefix})
-	return c
+	c.pass, err = NewOnePass(typed.Cache(), &OnePassOptions{LockTTL: o.LockTTL, Prefix: o.Prefix})
+	return c, err
 }
 
+// configErrorf returns a core.ErrConfig.
+func configErrorf(format string, args ...any) error {
+	return fmt.Errorf("%w: patterns: "+format, append([]any{core.ErrConfig}, args...)...)
+}
+
+// add returns the sum of two durations, neither of which is negative. It is core.Forever if
+// the sum is too large for a duration.
+func add(a, b time.Duration) time.Duration {
+	if sum := a + b; sum >= 0 {
+		return sum
+	}
+	return core.Forever
+}
+
+// check checks o, in which TTL is not 0.
 func (o *Options) check() error {
-	wrong := func(format string, args ...any) error {
-		return fmt.Errorf("patterns: %w: "+format, append([]any{core.ErrConfig}, args...)...)
-	}
-	if o.TTL == core.DefaultTTL {
-		o.TTL = 0
-	}
 	for _, field := range []struct {
 		name  string
 		value time.Duration
@@ -135,24 +162,33 @@ func (o *Options) check() error {
 		{"SoftTTL", o.SoftTTL}, {"FailSafe", o.FailSafe}, {"SoftTimeout", o.SoftTimeout},
 	} {
 		if field.value < 0 {
-			return wrong("Options.%s is %v, want 0 or more", field.name, field.value)
+			return configErrorf("Options.%s is %v, want 0 or more", field.name, field.value)
 		}
 	}
+	const ends = "want a TTL that ends, in the Options or as the default of the cache"
 	switch {
 	case o.Dependency != nil && o.Tags != nil:
-		return wrong("Options have a Dependency and Tags, want one of them")
-	case o.SoftTTL != 0 && o.TTL != 0 && o.SoftTTL >= o.TTL:
-		return wrong("Options.SoftTTL is %v, want less than the TTL, %v", o.SoftTTL, o.TTL)
+		return configErrorf("Options have a Dependency and Tags, want one of them")
+	case o.SoftTTL >= o.TTL:
+		return configErrorf("Options.SoftTTL is %v, want less than the TTL, which is %s", o.SoftTTL, ttlString(o.TTL))
 	case !(o.Early >= 0):
-		return wrong("Options.Early is %v, want 0 or more", o.Early)
-	case o.Early != 0 && o.TTL == 0 && o.SoftTTL == 0:
-		return wrong("Options.Early needs a TTL or a SoftTTL")
-	case o.FailSafe != 0 && o.TTL == 0:
-		return wrong("Options.FailSafe needs a TTL")
+		return configErrorf("Options.Early is %v, want 0 or more", o.Early)
+	case o.Early != 0 && o.TTL == core.Forever && o.SoftTTL == 0:
+		return configErrorf("Options.Early is %v, and items never expire; want a SoftTTL, or "+strings.TrimPrefix(ends, "want "), o.Early)
+	case o.FailSafe != 0 && o.TTL == core.Forever:
+		return configErrorf("Options.FailSafe is %v, and items never expire; "+ends, o.FailSafe)
 	case o.SoftTimeout != 0 && o.FailSafe == 0:
-		return wrong("Options.SoftTimeout needs FailSafe")
+		return configErrorf("Options.SoftTimeout is %v, want FailSafe as well, which keeps the values to serve", o.SoftTimeout)
 	}
 	return nil
+}
+
+// ttlString formats a time to live for errors.
+func ttlString(ttl time.Duration) string {
+	if ttl == core.Forever {
+		return "core.Forever"
+	}
+	return ttl.String()
 }
 
 // Typed answers the typed cache underneath.
@@ -169,20 +205,25 @@ func (c *Cached[T]) Close() error {
 // Get answers the value under key, core.ErrMiss, or ErrNotFound.
 func (c *Cached[T]) Get(ctx context.Context, key string) (T, error) {
 	if c.plain {
-		if c.err != nil {
-			var none T
-			return none, c.err
+		v, err := c.typed.Get(ctx, key)
+		switch err {
+		case nil:
+			c.served(Hit, 1)
+		case core.ErrMiss:
+			c.served(Miss, 1)
 		}
-		return c.typed.Get(ctx, key)
+		return v, err
 	}
 	e, err := c.look(ctx, key)
 	switch {
 	case err != nil:
 		return e.value, err
 	case !e.served():
+		c.served(Miss, 1)
 		var none T
 		return none, core.ErrMiss
 	}
+	c.served(e.outcome(), 1)
 	return e.value, e.err
 }
 
@@ -195,6 +236,9 @@ func (c *Cached[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, 
 		if e.served() && e.err == nil {
 			found[key] = e.value
 		}
+	}
+	if c.opts.Observer != nil {
+		c.observeMulti(keys, entries, err)
 	}
 	return found, err
 }
@@ -303,40 +347,25 @@ func (c *Cached[T]) drop(ctx context.Context, keys ...string) error {
 	return c.flights.drop(orBackground(ctx), keys...)
 }
 
-// Incr adds delta to the counter under key, which begins at initial and lives for
+// IncrFrom adds delta to the counter under key, which begins at initial and lives for
 // Options.TTL, as core.Cache.IncrFrom does.
-func (c *Cached[T]) Incr(ctx context.Context, key string, delta, initial uint64) (uint64, error) {
-	return c.typed.Cache().IncrFrom(ctx, key, delta, initial, c.ttl())
+func (c *Cached[T]) IncrFrom(ctx context.Context, key string, delta, initial uint64) (uint64, error) {
+	return c.typed.Cache().IncrFrom(ctx, key, delta, initial, c.opts.TTL)
 }
 
-// Decr is to Incr as core.Cache.DecrFrom is to IncrFrom.
-func (c *Cached[T]) Decr(ctx context.Context, key string, delta, initial uint64) (uint64, error) {
-	return c.typed.Cache().DecrFrom(ctx, key, delta, initial, c.ttl())
+// DecrFrom subtracts delta from the counter under key, as core.Cache.DecrFrom does.
+func (c *Cached[T]) DecrFrom(ctx context.Context, key string, delta, initial uint64) (uint64, error) {
+	return c.typed.Cache().DecrFrom(ctx, key, delta, initial, c.opts.TTL)
 }
 
-// ttl is for how long values are served.
-func (c *Cached[T]) ttl() time.Duration {
-	if c.opts.TTL == 0 {
-		return core.DefaultTTL
-	}
-	return c.opts.TTL
-}
+// storeTTL returns how long values are kept, which may be longer than they are served.
+func (c *Cached[T]) storeTTL() time.Duration { return add(c.opts.TTL, c.opts.FailSafe) }
 
-// storeTTL is for how long values are kept.
-func (c *Cached[T]) storeTTL() time.Duration {
-	if c.opts.FailSafe != 0 {
-		return c.opts.TTL + c.opts.FailSafe
-	}
-	return c.ttl()
-}
-
-var errNoNames = fmt.Errorf("patterns: %w: an item was given names to depend on, and Options have neither Dependency nor Tags", core.ErrConfig)
+var errNoNames = configErrorf("names to depend on were given, and Options have neither Dependency nor Tags")
 
 // before answers the facts of a value that is to be made, and depends on names.
 func (c *Cached[T]) before(ctx context.Context, names []string) (encoding.Facts, error) {
 	switch {
-	case c.err != nil:
-		return encoding.Facts{}, c.err
 	case len(names) == 0:
 		return encoding.Facts{}, nil
 	case c.opts.Tags != nil:

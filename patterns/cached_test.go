@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -43,8 +44,8 @@ func TestWhatIsNotThereIsLoadedAndStored(t *testing.T) {
 }
 
 func TestGetOrAddLeavesWhatIsThere(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	d := dependency.New(c, nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	d := must(dependency.New(c, nil))
 	cached := texts(t, c, &patterns.Options{Dependency: d})
 	ctx := t.Context()
 	v, err := cached.GetOrAdd(ctx, "k", func(context.Context) (string, error) {
@@ -61,7 +62,7 @@ func TestGetOrAddLeavesWhatIsThere(t *testing.T) {
 // Who gets the pass loads whatever there is, and who does not gets what that one stored.
 func TestOnePassCreate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		ctx := t.Context()
 		here, there := texts(t, c, nil), texts(t, c, nil) // as two processes
 		wantErr(t, here.Set(ctx, "k", "old"), nil)
@@ -83,7 +84,7 @@ func TestOnePassCreate(t *testing.T) {
 
 func TestVerbsUnderCommonSettings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		cached := texts(t, c, &patterns.Options{TTL: time.Minute})
 		ctx := t.Context()
 		wantErr(t, cached.Set(ctx, "set", "v"), nil)
@@ -97,12 +98,12 @@ func TestVerbsUnderCommonSettings(t *testing.T) {
 		if err := cached.AddMulti(ctx, map[string]string{"a": "4", "c": "5"}); !errors.As(err, &multi) || multi.Errors["a"] == nil {
 			t.Errorf("AddMulti: %v", err)
 		}
-		n, err := cached.Incr(ctx, "n", 5, 10)
+		n, err := cached.IncrFrom(ctx, "n", 5, 10)
 		if n != 15 || err != nil {
-			t.Errorf("Incr = %d, %v", n, err)
+			t.Errorf("IncrFrom = %d, %v", n, err)
 		}
-		if n, err = cached.Decr(ctx, "n", 1, 0); n != 14 || err != nil {
-			t.Errorf("Decr = %d, %v", n, err)
+		if n, err = cached.DecrFrom(ctx, "n", 1, 0); n != 14 || err != nil {
+			t.Errorf("DecrFrom = %d, %v", n, err)
 		}
 		got, err := cached.GetMulti(ctx, []string{"set", "add", "a", "b", "c", "none"})
 		if fmt.Sprint(got) != "map[a:3 add:x b:2 c:5 set:v]" || err != nil {
@@ -124,7 +125,7 @@ func TestVerbsUnderCommonSettings(t *testing.T) {
 // What is stored with names is dropped with them.
 func TestNames(t *testing.T) {
 	for name, c := range caches(t) {
-		d, tags := dependency.New(c, nil), dependency.NewTags(c, nil)
+		d, tags := must(dependency.New(c, nil)), must(dependency.NewTags(c, nil))
 		for kind, opts := range map[string]*patterns.Options{"wires": {Dependency: d}, "tags": {Tags: tags}} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				cached := texts(t, c, opts)
@@ -166,8 +167,8 @@ func TestNames(t *testing.T) {
 
 // A value that was being made while its tag was invalidated is not served afterwards.
 func TestAValueMadeBeforeAnInvalidationIsStale(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	tags := dependency.NewTags(c, nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	tags := must(dependency.NewTags(c, nil))
 	for pname, get := range allPatterns {
 		cached := texts(t, c, &patterns.Options{Tags: tags})
 		v, err := get(cached, t.Context(), pname, func(ctx context.Context) (string, error) {
@@ -179,49 +180,164 @@ func TestAValueMadeBeforeAnInvalidationIsStale(t *testing.T) {
 	}
 }
 
-func TestWrongOptionsAreErrors(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	d, tags := dependency.New(c, nil), dependency.NewTags(c, nil)
+func TestNewRefusesWrongOptions(t *testing.T) {
+	c := cacheOf(t, must(memory.New(nil)))
+	d, tags := must(dependency.New(c, nil)), must(dependency.NewTags(c, nil))
+	typed := must(core.NewTyped(c, encoding.Text()))
+	const ends = "a TTL that ends, in the Options or as the default of the cache"
 	for text, opts := range map[string]patterns.Options{
-		"Options.TTL is -1s":          {TTL: -time.Second},
-		"Options.LockTTL":             {LockTTL: -1},
-		"Options.WaitTimeout":         {WaitTimeout: -1},
-		"Options.NegativeTTL":         {NegativeTTL: -1},
-		"Options.SoftTTL is -1ns":     {SoftTTL: -1},
-		"Options.FailSafe is":         {FailSafe: -1},
-		"Options.SoftTimeout is":      {SoftTimeout: -1},
-		"want less than the TTL, 1m":  {SoftTTL: time.Minute, TTL: time.Minute},
-		"Early is NaN":                {TTL: 1, Early: math.NaN()},
-		"Early needs":                 {Early: 1},
-		"FailSafe needs a TTL":        {FailSafe: time.Minute},
-		"SoftTimeout needs FailSafe":  {TTL: 1, SoftTimeout: 1},
-		"have a Dependency and Tags,": {Dependency: d, Tags: tags},
+		"Options.TTL is -1s, want 0 or more":                                                  {TTL: -time.Second},
+		"Options.LockTTL is -1ns, want 0 or more":                                             {LockTTL: -1},
+		"Options.WaitTimeout is -1ns, want 0 or more":                                         {WaitTimeout: -1},
+		"Options.NegativeTTL is -1ns, want 0 or more":                                         {NegativeTTL: -1},
+		"Options.SoftTTL is -1ns, want 0 or more":                                             {SoftTTL: -1},
+		"Options.FailSafe is -1ns, want 0 or more":                                            {FailSafe: -1},
+		"Options.SoftTimeout is -1ns, want 0 or more":                                         {SoftTimeout: -1},
+		"Options.SoftTTL is 1m0s, want less than the TTL, which is 1m0s":                      {SoftTTL: time.Minute, TTL: time.Minute},
+		"Options.SoftTTL is 2562047h47m16.854775807s, want less than the TTL, which is core.": {SoftTTL: core.Forever},
+		"Options.Early is NaN, want 0 or more":                                                {TTL: 1, Early: math.NaN()},
+		"Options.Early is 1, and items never expire; want a SoftTTL, or " + ends:              {Early: 1},
+		"Options.Early is 2, and items never expire; want a SoftTTL, or " + ends:              {Early: 2, TTL: core.Forever},
+		"Options.FailSafe is 1m0s, and items never expire; want " + ends:                      {FailSafe: time.Minute},
+		"Options.FailSafe is 1s, and items never expire; want " + ends:                        {FailSafe: time.Second, TTL: core.Forever},
+		"Options.SoftTimeout is 1ns, want FailSafe as well":                                   {TTL: 1, SoftTimeout: 1},
+		"Options have a Dependency and Tags, want one of them":                                {Dependency: d, Tags: tags},
 	} {
-		cached := texts(t, c, &opts)
-		var l loader
-		_, err1 := cached.Get(t.Context(), "k")
-		_, err2 := cached.GetMulti(t.Context(), []string{"k"})
-		_, err3 := cached.GetOrCreate(t.Context(), "k", l.load)
-		_, err4 := patterns.GetOrSetMulti(t.Context(), cached, []string{"k"}, strings.ToLower, nil)
-		for _, err := range []error{err1, err2, err3, err4, cached.Set(t.Context(), "k", "v"), cached.AddMulti(t.Context(), map[string]string{"k": "v"})} {
-			if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), text) {
-				t.Errorf("%q: %v", text, err)
-			}
+		cached, err := patterns.New(typed, &opts)
+		if !errors.Is(err, core.ErrConfig) || !strings.HasPrefix(err.Error(), "cachewire: invalid configuration: patterns: "+text) || cached != nil {
+			t.Errorf("New = %v, %v; want nil and %s", cached, err, text)
 		}
-		l.want(t, 0)
 	}
-	// And what a caller gets wrong.
+	if cached, err := patterns.New[string](nil, nil); !errors.Is(err, core.ErrConfig) || cached != nil {
+		t.Errorf("New(nil) = %v, %v; want ErrConfig", cached, err)
+	}
+}
+
+func TestArgumentsOfVerbsAreChecked(t *testing.T) {
+	c := cacheOf(t, must(memory.New(nil)))
+	d, tags := must(dependency.New(c, nil)), must(dependency.NewTags(c, nil))
 	cached := texts(t, c, nil)
+	ctx := t.Context()
 	var l loader
 	for pname, get := range allPatterns {
-		_, err := get(cached, t.Context(), "", l.load)
+		_, err := get(cached, ctx, "", l.load)
 		wantErr(t, err, core.ErrInvalidKey)
-		_, err = get(cached, t.Context(), pname, l.load, "name")
+		_, err = get(cached, ctx, pname, l.load, "name")
 		wantErr(t, err, core.ErrConfig)
-		_, err = get(texts(t, c, &patterns.Options{Dependency: d}), t.Context(), pname, l.load, "ends in 1")
+		_, err = get(texts(t, c, &patterns.Options{Dependency: d}), ctx, pname, l.load, "ends in 1")
 		wantErr(t, err, core.ErrInvalidKey)
-		_, err = get(texts(t, c, &patterns.Options{Tags: tags}), t.Context(), pname, l.load, "")
+		_, err = get(texts(t, c, &patterns.Options{Tags: tags}), ctx, pname, l.load, "")
 		wantErr(t, err, core.ErrInvalidKey)
+		_, err = get(cached, ctx, pname, nil)
+		wantNilLoader(t, err)
+	}
+	_, err := cached.OnePassCreate(ctx, "k", nil)
+	wantNilLoader(t, err)
+	load := func(context.Context, []string) (map[string]string, error) { return nil, nil }
+	_, err = patterns.GetOrSetMulti(ctx, cached, []string{"k"}, strings.ToLower, nil)
+	wantErr(t, err, core.ErrConfig)
+	_, err = patterns.GetOrSetMulti(ctx, cached, []string{"k"}, nil, load)
+	wantErr(t, err, core.ErrConfig)
+	_, err = patterns.Optimistic(ctx, cached.Typed(), "k", 0, nil)
+	wantErr(t, err, core.ErrConfig)
+}
+
+// wantNilLoader fails if err does not say that the loader is nil, or has a stack.
+func wantNilLoader(t *testing.T, err error) {
+	t.Helper()
+	var p *patterns.PanicError
+	if want := "cachewire: invalid configuration: patterns: the loader is nil"; err == nil || err.Error() != want || errors.As(err, &p) {
+		t.Errorf("error is %v, want %s", err, want)
+	}
+}
+
+// TTL 0 is the default of the cache, and Forever never expires, whatever the default.
+func TestTTLOfOptions(t *testing.T) {
+	for _, tt := range []struct{ cache, opts, want time.Duration }{
+		{0, 0, core.Forever},
+		{time.Hour, 0, time.Hour},
+		{time.Hour, time.Minute, time.Minute},
+		{time.Hour, core.Forever, core.Forever},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := must(core.New(must(memory.New(nil)), &core.Options{DefaultTTL: tt.cache}))
+			defer c.Close()
+			cached := texts(t, c, &patterns.Options{TTL: tt.opts})
+			var l loader
+			for _, store := range []func() error{
+				func() error { _, err := cached.GetOrCreate(t.Context(), "k", l.load); return err },
+				func() error { return cached.Set(t.Context(), "k", "v") },
+				func() error { return cached.SetMulti(t.Context(), map[string]string{"k": "v"}) },
+				func() error { _, err := cached.IncrFrom(t.Context(), "k", 1, 1); return err },
+			} {
+				_ = c.Flush(t.Context())
+				wantErr(t, store(), nil)
+				if ttl, err := c.TTL(t.Context(), "k"); ttl != tt.want || err != nil {
+					t.Errorf("default %v, TTL %v: an item lives for %v, %v; want %v", tt.cache, tt.opts, ttl, err, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// The default of the cache is a TTL to SoftTTL, Early and FailSafe.
+func TestTheDefaultTTLOfTheCacheIsEnoughForFailSafe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := must(core.New(must(memory.New(nil)), &core.Options{DefaultTTL: time.Minute}))
+		defer c.Close()
+		cached := texts(t, c, &patterns.Options{FailSafe: time.Hour})
+		l := loader{answer: func(n int64) (string, error) {
+			if n > 1 {
+				return "", io.EOF
+			}
+			return "v", nil
+		}}
+		for range 2 {
+			v, err := cached.GetOrSet(t.Context(), "k", l.load)
+			want(t, v, err, "v")
+			time.Sleep(2 * time.Minute)
+		}
+		l.want(t, 2)
+	})
+}
+
+// Durations near Forever behave as never: each value is loaded once and served from then on.
+func TestLongDurationsDoNotOverflow(t *testing.T) {
+	const century = 100 * 365 * 24 * time.Hour
+	for name, opts := range map[string]patterns.Options{
+		"TTL and FailSafe":       {TTL: core.Forever - 1, FailSafe: core.Forever},
+		"TTL and Early":          {TTL: core.Forever - 1, Early: 1},
+		"TTL, Early, FailSafe":   {TTL: 2 * century, Early: 1, FailSafe: 2 * century},
+		"SoftTTL":                {TTL: core.Forever, SoftTTL: core.Forever - 1},
+		"SoftTTL below Forever":  {TTL: core.Forever - 1, SoftTTL: core.Forever - 2, FailSafe: 1},
+		"after 2262":             {TTL: core.Forever, SoftTTL: 250 * 365 * 24 * time.Hour},
+		"NegativeTTL":            {NegativeTTL: core.Forever},
+		"LockTTL":                {LockTTL: core.Forever},
+		"LockTTL below Forever":  {LockTTL: core.Forever - 1},
+		"WaitTimeout":            {WaitTimeout: core.Forever, LoadOnTimeout: true},
+		"SoftTimeout":            {TTL: time.Hour, FailSafe: core.Forever, SoftTimeout: core.Forever},
+		"everything that may be": {TTL: core.Forever, SoftTTL: century, LockTTL: core.Forever, WaitTimeout: core.Forever, NegativeTTL: core.Forever, Early: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := cacheOf(t, must(memory.New(nil)))
+				told := &errs{}
+				opts.OnError = told.add
+				cached := texts(t, c, &opts)
+				for pname, get := range allPatterns {
+					var l loader
+					for range 3 {
+						v, err := get(cached, t.Context(), pname, l.load)
+						want(t, v, err, "loaded")
+						time.Sleep(10 * time.Minute)
+					}
+					l.want(t, 1)
+				}
+				if all := told.list(); len(all) != 0 {
+					t.Errorf("OnError was called with %v", all)
+				}
+			})
+		})
 	}
 }
 
@@ -229,8 +345,8 @@ func TestNull(t *testing.T) {
 	c := cacheOf(t, null.New())
 	for name, opts := range map[string]*patterns.Options{
 		"plain":   nil,
-		"wires":   {Dependency: dependency.New(c, nil)},
-		"tags":    {Tags: dependency.NewTags(c, nil)},
+		"wires":   {Dependency: must(dependency.New(c, nil))},
+		"tags":    {Tags: must(dependency.NewTags(c, nil))},
 		"old":     {TTL: time.Minute, SoftTTL: time.Second, FailSafe: time.Minute, Early: 1},
 		"nothing": {NegativeTTL: time.Minute},
 	} {
@@ -263,9 +379,9 @@ func TestNull(t *testing.T) {
 func TestACacheThatIsDownTakesNothingDown(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	c := memcached(t, server.Addr())
-	tags := dependency.NewTags(c, nil)
+	tags := must(dependency.NewTags(c, nil))
 	server.Stop()
-	for _, opts := range []patterns.Options{{}, {Tags: tags}, {Dependency: dependency.New(c, nil)}, {TTL: time.Hour, SoftTTL: time.Minute}} {
+	for _, opts := range []patterns.Options{{}, {Tags: tags}, {Dependency: must(dependency.New(c, nil))}, {TTL: time.Hour, SoftTTL: time.Minute}} {
 		var told errs
 		opts.OnError = told.add
 		cached := texts(t, c, &opts)
@@ -294,9 +410,9 @@ func TestACacheThatIsDownTakesNothingDown(t *testing.T) {
 
 func TestJunkIsLoadedOver(t *testing.T) {
 	type point struct{ X int }
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	var told errs
-	cached := patterns.New(core.NewTyped(c, encoding.JSON[point]()), &patterns.Options{OnError: told.add})
+	cached := must(patterns.New(must(core.NewTyped(c, encoding.JSON[point]())), &patterns.Options{OnError: told.add}))
 	defer cached.Close()
 	wantErr(t, c.Set(t.Context(), "k", []byte("{"), 0), nil)
 	for range 2 {
@@ -311,7 +427,7 @@ func TestJunkIsLoadedOver(t *testing.T) {
 }
 
 func TestAfterCloseNothingIsLoaded(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	cached := texts(t, c, nil)
 	wantErr(t, cached.Set(t.Context(), "there", "v"), nil)
 	wantErr(t, cached.Close(), nil)
@@ -326,12 +442,12 @@ func TestAfterCloseNothingIsLoaded(t *testing.T) {
 
 // Where Go values are kept as they are, so are those with facts.
 func TestShared(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	type user struct{ name string }
-	users := core.NewTyped(c, core.Shared[*user]())
-	tags := dependency.NewTags(c, nil)
+	users := must(core.NewTyped(c, core.Shared[*user]()))
+	tags := must(dependency.NewTags(c, nil))
 	for name, opts := range map[string]*patterns.Options{"plain": nil, "facts": {TTL: time.Hour, SoftTTL: time.Minute, Tags: tags}} {
-		cached := patterns.New(users, opts)
+		cached := must(patterns.New(users, opts))
 		defer cached.Close()
 		ann := &user{"Ann"}
 		for range 2 {

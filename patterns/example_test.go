@@ -11,7 +11,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/dependency"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/patterns"
 )
 
@@ -27,7 +27,7 @@ func loadUser(ctx context.Context, id int) (User, error) {
 }
 
 func open() *core.Cache {
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.Open(context.Background(), "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -38,8 +38,14 @@ func ExampleCached_GetOrCreate() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	users := core.NewTyped(cache, encoding.JSON[User]())
-	cached := patterns.New(users, &patterns.Options{TTL: time.Minute})
+	users, err := core.NewTyped(cache, encoding.JSON[User]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer cached.Close()
 
 	for range 3 {
@@ -60,8 +66,18 @@ func ExampleCached_GetOrSet() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	tags := dependency.NewTags(cache, nil)
-	cached := patterns.New(core.NewTyped(cache, encoding.JSON[User]()), &patterns.Options{TTL: time.Minute, Tags: tags})
+	tags, err := dependency.NewTags(cache, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	users, err := core.NewTyped(cache, encoding.JSON[User]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute, Tags: tags})
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer cached.Close()
 
 	user := func() {
@@ -87,8 +103,14 @@ func ExampleCached_GetOrAdd() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	texts := core.NewTyped(cache, encoding.Text())
-	cached := patterns.New(texts, nil)
+	texts, err := core.NewTyped(cache, encoding.Text())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(texts, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer cached.Close()
 
 	mine, err := cached.GetOrAdd(ctx, "k", func(ctx context.Context) (string, error) {
@@ -104,7 +126,14 @@ func ExampleCached_OnePassCreate() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	cached := patterns.New(core.NewTyped(cache, encoding.Text()), nil)
+	texts, err := core.NewTyped(cache, encoding.Text())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(texts, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer cached.Close()
 
 	for i := range 2 {
@@ -122,7 +151,14 @@ func ExampleGetOrSetMulti() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	cached := patterns.New(core.NewTyped(cache, encoding.Text()), nil)
+	texts, err := core.NewTyped(cache, encoding.Text())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(texts, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer cached.Close()
 
 	key := func(id int) string { return fmt.Sprint("name:", id) }
@@ -150,8 +186,14 @@ func ExampleErrNotFound() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	users := core.NewTyped(cache, encoding.JSON[User]())
-	cached := patterns.New(users, &patterns.Options{TTL: time.Hour, NegativeTTL: time.Minute})
+	users, err := core.NewTyped(cache, encoding.JSON[User]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(users, &patterns.Options{TTL: time.Hour, NegativeTTL: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer cached.Close()
 
 	for range 2 {
@@ -169,14 +211,20 @@ func ExampleErrNotFound() {
 func ExampleOptions() {
 	cache := open()
 	defer cache.Close()
-	users := core.NewTyped(cache, encoding.JSON[User]())
-	cached := patterns.New(users, &patterns.Options{
+	users, err := core.NewTyped(cache, encoding.JSON[User]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(users, &patterns.Options{
 		TTL:      time.Hour,
 		SoftTTL:  time.Minute,
 		Early:    1,
 		FailSafe: 24 * time.Hour,
 		OnError:  func(ctx context.Context, err error) { log.Print(err) },
 	})
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer cached.Close()
 	u, err := cached.GetOrCreate(context.Background(), "user:1", func(ctx context.Context) (User, error) { return loadUser(ctx, 1) })
 	fmt.Println(u.Name, err)
@@ -189,11 +237,20 @@ func ExampleMemoize1() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	users := core.NewTyped(cache, encoding.JSON[User]())
-	cached := patterns.New(users, &patterns.Options{TTL: time.Minute, KeyPrefix: "repo"})
+	users, err := core.NewTyped(cache, encoding.JSON[User]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute, KeyPrefix: "repo"})
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer cached.Close()
 
-	user := patterns.Memoize1(cached, "user", loadUser) // has the signature of loadUser
+	user, err := patterns.Memoize1(cached, "user", loadUser)
+	if err != nil {
+		log.Fatal(err)
+	} // has the signature of loadUser
 	for _, id := range []int{1, 2, 1} {
 		u, err := user(ctx, id)
 		fmt.Println(u.Name, err)
@@ -213,13 +270,23 @@ func ExampleMemoizeMulti() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	cached := patterns.New(core.NewTyped(cache, encoding.Text()), nil)
+	texts, err := core.NewTyped(cache, encoding.Text())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(texts, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer cached.Close()
 
-	names := patterns.MemoizeMulti(cached, "name", func(_ context.Context, ids []int) (map[int]string, error) {
+	names, err := patterns.MemoizeMulti(cached, "name", func(_ context.Context, ids []int) (map[int]string, error) {
 		fmt.Println("loading", ids)
 		return map[int]string{1: "Ann", 2: "Bob"}, nil
 	})
+	if err != nil {
+		log.Fatal(err)
+	}
 	for range 2 {
 		all, err := names(ctx, []int{1, 2})
 		fmt.Println(all, err)
@@ -244,7 +311,10 @@ func ExampleOnePass() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	pass := patterns.NewOnePass(cache, nil)
+	pass, err := patterns.NewOnePass(cache, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 
 	lease, err := pass.Try(ctx, "op:cleanup")
 	switch {
@@ -265,7 +335,10 @@ func ExampleOnePass_Acquire() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	lock := patterns.NewOnePass(cache, &patterns.OnePassOptions{TTL: 5 * time.Second, Renew: true, Prefix: "lock:"})
+	lock, err := patterns.NewOnePass(cache, &patterns.OnePassOptions{LockTTL: 5 * time.Second, Renew: true, Prefix: "lock:"})
+	if err != nil {
+		log.Fatal(err)
+	}
 
 	lease, err := lock.Acquire(ctx, "import")
 	if err != nil {
@@ -285,7 +358,10 @@ func ExampleOptimistic() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	tags := core.NewTyped(cache, encoding.JSON[[]string]())
+	tags, err := core.NewTyped(cache, encoding.JSON[[]string]())
+	if err != nil {
+		log.Fatal(err)
+	}
 
 	for _, tag := range []string{"red", "blue"} {
 		all, err := patterns.Optimistic(ctx, tags, "tags", time.Hour, func(all []string, found bool) ([]string, error) {

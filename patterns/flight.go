@@ -12,17 +12,31 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A PanicError is what a loader that panicked answers, to all who wait for it.
+// A PanicError is the error of a load whose loader panicked. All callers that wait for the
+// load get it.
 type PanicError struct {
-	Value any    // what it panicked with
-	Stack []byte // of the goroutine that did
+	Value any    // the value of the panic
+	Stack []byte // the stack of the goroutine that panicked
 }
 
+// Error returns one line, without the stack.
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("patterns: the loader panicked: %v\n\n%s", e.Value, e.Stack)
+	return fmt.Sprintf("patterns: the loader panicked: %v", e.Value)
 }
 
-// Unwrap answers Value if it is an error.
+// Format formats the error for package fmt. The verb %+v adds the stack.
+func (e *PanicError) Format(s fmt.State, verb rune) {
+	switch {
+	case verb == 'v' && s.Flag('+'):
+		fmt.Fprintf(s, "%s\n\n%s", e.Error(), e.Stack)
+	case verb == 'v' && s.Flag('#'):
+		fmt.Fprintf(s, "&patterns.PanicError{Value:%#v}", e.Value)
+	default:
+		fmt.Fprintf(s, fmt.FormatString(s, verb), e.Error())
+	}
+}
+
+// Unwrap returns Value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
@@ -30,6 +44,7 @@ func (e *PanicError) Unwrap() error {
 
 var (
 	errGoexit = errors.New("patterns: the loader ended its goroutine")
+	errClosed = fmt.Errorf("%w: patterns: the Cached is closed", core.ErrClosed)
 
 	// errSkipped is the outcome of a refresh which found that somebody else does it.
 	errSkipped = errors.New("patterns: skipped")
@@ -44,7 +59,14 @@ type flight[T any] struct {
 	value T
 	err   error
 
+	loaded  bool // the loader was called; read once done is closed
 	dropped bool // guarded by flights.mu: what was loaded is not to be stored
+}
+
+// A joined is a flight that a caller waits for.
+type joined[T any] struct {
+	flight *flight[T]
+	mine   bool // the caller has started it
 }
 
 // A work is what one goroutine does for a flight, or for several.
@@ -77,23 +99,24 @@ type crew[T any] func(ctx context.Context, mine []*flight[T], anew bool)
 // join answers the flights of keys: those that are under way, and new ones, which run
 // does. Began is what ended was when the caller had not looked into the cache yet.
 // Each flight must be left, unless its outcome has come: those of one crew land together.
-func (f *flights[T]) join(ctx context.Context, keys []string, began uint64, run crew[T]) ([]*flight[T], error) {
+func (f *flights[T]) join(ctx context.Context, keys []string, began uint64, run crew[T]) ([]joined[T], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		return nil, fmt.Errorf("patterns: %w", core.ErrClosed)
+		return nil, errClosed
 	}
-	all := make([]*flight[T], len(keys))
+	all := make([]joined[T], len(keys))
 	var mine []*flight[T]
 	for i, key := range keys {
 		fl := f.byKey[key]
+		all[i].mine = fl == nil
 		if fl == nil {
 			fl = &flight[T]{key: key, done: make(chan struct{}), err: errGoexit}
 			mine = append(mine, fl)
 		} else {
 			fl.work.waiters++
 		}
-		all[i] = fl
+		all[i].flight = fl
 	}
 	if len(mine) != 0 {
 		f.start(ctx, mine, f.ended.Load() != began, run).waiters = len(mine)

@@ -36,9 +36,6 @@ func (e entry[T]) served() bool { return e.state == fresh || e.state == due }
 
 // look answers what is in the cache under key. A miss is no error.
 func (c *Cached[T]) look(ctx context.Context, key string) (entry[T], error) {
-	if c.err != nil {
-		return entry[T]{}, c.err
-	}
 	v, err := c.values.get(ctx, key)
 	switch {
 	case err == core.ErrMiss:
@@ -57,9 +54,6 @@ func (c *Cached[T]) look(ctx context.Context, key string) (entry[T], error) {
 
 // lookMulti is look for many keys. Beside an error it answers what it could read.
 func (c *Cached[T]) lookMulti(ctx context.Context, keys []string) (map[string]entry[T], error) {
-	if c.err != nil {
-		return nil, c.err
-	}
 	all, err := c.values.getMulti(ctx, keys)
 	entries, judgeErr := c.judge(ctx, all)
 	return entries, errors.Join(err, judgeErr)
@@ -115,7 +109,7 @@ func (c *Cached[T]) state(f *encoding.Facts, now time.Time) state {
 			return due
 		}
 		return fresh
-	case c.opts.SoftTTL != 0 && (c.opts.TTL == 0 || now.Before(f.Fresh.Add(c.opts.TTL-c.opts.SoftTTL))):
+	case c.opts.SoftTTL != 0 && now.Before(f.Fresh.Add(c.opts.TTL-c.opts.SoftTTL)):
 		return due
 	case c.opts.FailSafe != 0:
 		return expired
@@ -141,12 +135,25 @@ func (c *Cached[T]) wrap(v T, facts encoding.Facts, took time.Duration) value[T]
 	o := &c.opts
 	switch {
 	case o.SoftTTL != 0:
-		facts.Fresh = time.Now().Add(o.SoftTTL)
+		facts.Fresh = freshUntil(o.SoftTTL)
 	case o.FailSafe != 0 || o.Early != 0:
-		facts.Fresh = time.Now().Add(o.TTL)
+		facts.Fresh = freshUntil(o.TTL)
 	}
 	if o.Early != 0 {
 		facts.Took = took
 	}
 	return value[T]{Value: v, Facts: facts}
+}
+
+// lastFresh is the last time that an envelope is asked to hold: it counts nanoseconds in 64
+// bits, which end in 2262.
+var lastFresh = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// freshUntil returns when ttl ends, or the zero time, which is never, if that is after
+// lastFresh.
+func freshUntil(ttl time.Duration) time.Time {
+	if end := time.Now().Add(ttl); end.Before(lastFresh) {
+		return end
+	}
+	return time.Time{}
 }

@@ -27,7 +27,7 @@ func numbered(took time.Duration) *loader {
 func TestAValueThatIsDueIsServed(t *testing.T) {
 	for pname, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
-			c := cacheOf(t, memory.New(nil))
+			c := cacheOf(t, must(memory.New(nil)))
 			cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
 			l := numbered(time.Second)
 			next := func(wanted string) {
@@ -62,7 +62,7 @@ func TestARefreshThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told errs
 		broken := errors.New("broken")
-		cached := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, OnError: told.add})
+		cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, OnError: told.add})
 		l := loader{answer: func(n int64) (string, error) {
 			if n > 1 {
 				return "", broken
@@ -88,7 +88,7 @@ func TestARefreshThatFails(t *testing.T) {
 func TestARefreshThatFindsNothing(t *testing.T) {
 	for _, negative := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			cached := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, FailSafe: time.Hour, NegativeTTL: negative})
+			cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, FailSafe: time.Hour, NegativeTTL: negative})
 			l := loader{answer: func(n int64) (string, error) {
 				if n > 1 {
 					return "", patterns.ErrNotFound
@@ -110,7 +110,7 @@ func TestARefreshThatFindsNothing(t *testing.T) {
 // In another process one refreshes, and this one does not.
 func TestOneProcessRefreshes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		opts := patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}
 		here, there := texts(t, c, &opts), texts(t, c, &opts)
 		l := numbered(time.Second)
@@ -135,7 +135,7 @@ func TestEarly(t *testing.T) {
 	// share answers how many of a thousand values are loaded anew when left is left.
 	share := func(took, left time.Duration, beta float64) (n int) {
 		synctest.Test(t, func(t *testing.T) {
-			cached := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Minute, Early: beta})
+			cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Minute, Early: beta})
 			for i := range 1000 {
 				l := numbered(took)
 				key := fmt.Sprint(i)
@@ -175,7 +175,7 @@ func TestFailSafe(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var told errs
 			broken := errors.New("broken")
-			cached := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, OnError: told.add})
+			cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, OnError: told.add})
 			l := loader{answer: func(n int64) (string, error) {
 				if n > 1 && n < 4 {
 					return "", broken
@@ -204,7 +204,7 @@ func TestFailSafe(t *testing.T) {
 
 func TestSoftTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cached := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second})
+		cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second})
 		l := numbered(5 * time.Second)
 		next := func(wanted string, wait time.Duration) {
 			t.Helper()
@@ -228,8 +228,8 @@ func TestSoftTimeout(t *testing.T) {
 // What a tag makes stale is not served by any of these.
 func TestWhatIsInvalidatedIsNotServedForLackOfBetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
-		tags := dependency.NewTags(c, nil)
+		c := cacheOf(t, must(memory.New(nil)))
+		tags := must(dependency.NewTags(c, nil))
 		broken := errors.New("broken")
 		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, FailSafe: time.Hour, Tags: tags})
 		v, err := cached.GetOrCreate(t.Context(), "k", (&loader{}).load, "tag")
@@ -246,7 +246,7 @@ func TestPlainValuesRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			old := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Early: 1, FailSafe: time.Hour})
-			wantErr(t, core.NewTyped(c, encoding.Text()).Set(ctx, "plain", "v", time.Hour), nil)
+			wantErr(t, must(core.NewTyped(c, encoding.Text())).Set(ctx, "plain", "v", time.Hour), nil)
 			v, err := old.GetOrCreate(ctx, "plain", (&loader{}).load)
 			want(t, v, err, "v")
 			wantErr(t, old.Set(ctx, "k", "v"), nil)
@@ -260,7 +260,7 @@ func TestPlainValuesRead(t *testing.T) {
 // Close waits for what is loaded in the background.
 func TestCloseWaitsForRefreshes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
 		l := numbered(5 * time.Second)
 		v, err := cached.GetOrCreate(t.Context(), "k", l.load)

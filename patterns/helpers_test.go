@@ -39,7 +39,7 @@ func memcached(t testing.TB, addr string) *core.Cache {
 func caches(t testing.TB) map[string]*core.Cache {
 	t.Helper()
 	return map[string]*core.Cache{
-		"memory":    cacheOf(t, memory.New(nil)),
+		"memory":    cacheOf(t, must(memory.New(nil))),
 		"memcached": memcached(t, memcachetest.Start(t, nil).Addr()),
 	}
 }
@@ -47,7 +47,7 @@ func caches(t testing.TB) map[string]*core.Cache {
 // texts answers a Cached of texts, which is closed at the end.
 func texts(t testing.TB, c *core.Cache, opts *patterns.Options) *patterns.Cached[string] {
 	t.Helper()
-	cached := patterns.New(core.NewTyped(c, encoding.Text()), opts)
+	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), opts))
 	t.Cleanup(func() { cached.Close() })
 	return cached
 }
@@ -117,4 +117,12 @@ var allPatterns = map[string]pattern{
 	"GetOrSet":    (*patterns.Cached[string]).GetOrSet,
 	"GetOrAdd":    (*patterns.Cached[string]).GetOrAdd,
 	"GetOrCreate": (*patterns.Cached[string]).GetOrCreate,
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -40,7 +40,7 @@ func (b KeyBuilder) Key(name string, args ...any) (string, error) {
 		var ok bool
 		key = append(key, ':')
 		if key, ok = appendRepr(key, arg); !ok {
-			return "", fmt.Errorf("patterns: %w: argument %d of %s is %#.60v, want a string in UTF-8, a number, a bool or nil", core.ErrInvalidKey, i+1, name, arg)
+			return "", fmt.Errorf("%w: patterns: argument %d of %s is %#.60v, want a string in UTF-8, a number, a bool or nil", core.ErrInvalidKey, i+1, name, arg)
 		}
 	}
 	return string(key), nil

@@ -30,7 +30,7 @@ type Lease struct {
 // pass now keeps it; so is a second Release. After another error, that of a cache which
 // cannot be reached, it may be called again. It takes two calls of the cache.
 func (l *Lease) Release(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(orBackground(ctx)), l.pass.opts.TTL)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(orBackground(ctx)), l.pass.opts.LockTTL)
 	defer cancel()
 	if l.stop != nil {
 		l.stop()
@@ -39,7 +39,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	return l.ifHeld(ctx, core.CompareAndDelete)
 }
 
-// Renew makes the lease last for the TTL of the OnePass from now on, or is ErrLost if
+// Renew makes the lease last for the LockTTL of the OnePass from now on, or is ErrLost if
 // it has ended. It takes two calls of the cache.
 func (l *Lease) Renew(ctx context.Context) error {
 	return l.ifHeld(orBackground(ctx), core.CompareAndSwap)
@@ -51,7 +51,7 @@ func (l *Lease) Lost() <-chan struct{} { return l.lost }
 
 // keep renews the lease, which was taken at start, until ctx is done or it is lost.
 func (l *Lease) keep(ctx context.Context, start time.Time) {
-	ttl := l.pass.opts.TTL
+	ttl := l.pass.opts.LockTTL
 	ticker := time.NewTicker(max(ttl/3, 1))
 	defer ticker.Stop()
 	for until := start.Add(ttl); ; {
@@ -121,5 +121,5 @@ func (l *Lease) change(ctx context.Context, mode core.Mode) error {
 }
 
 func (l *Lease) item(token any) core.Item {
-	return core.Item{Key: l.key, Value: []byte(l.token), Flags: core.FlagText, TTL: l.pass.opts.TTL, Token: token}
+	return core.Item{Key: l.key, Value: []byte(l.token), Flags: core.FlagText, TTL: l.pass.opts.LockTTL, Token: token}
 }

@@ -20,7 +20,7 @@ func cancelled() context.Context {
 }
 
 func TestReleaseWithADoneContext(t *testing.T) {
-	pass := patterns.NewOnePass(cacheOf(t, memory.New(nil)), nil)
+	pass := must(patterns.NewOnePass(cacheOf(t, must(memory.New(nil))), nil))
 	for range 2 {
 		lease, err := pass.Try(t.Context(), "k")
 		wantErr(t, err, nil)
@@ -30,8 +30,8 @@ func TestReleaseWithADoneContext(t *testing.T) {
 
 // A Release that the cache refused can be repeated.
 func TestReleaseAgain(t *testing.T) {
-	b := &hookedBackend{Backend: memory.New(nil)}
-	pass := patterns.NewOnePass(cacheOf(t, b), nil)
+	b := &hookedBackend{Backend: must(memory.New(nil))}
+	pass := must(patterns.NewOnePass(cacheOf(t, b), nil))
 	lease, err := pass.Try(t.Context(), "k")
 	wantErr(t, err, nil)
 	b.get = func(context.Context, string) error { return core.ErrUnavailable }
@@ -43,7 +43,7 @@ func TestReleaseAgain(t *testing.T) {
 
 // Side by side, renewals and a release do not conflict with each other.
 func TestALeaseUsedSideBySide(t *testing.T) {
-	pass := patterns.NewOnePass(cacheOf(t, memory.New(nil)), nil)
+	pass := must(patterns.NewOnePass(cacheOf(t, must(memory.New(nil))), nil))
 	for range 500 {
 		lease, err := pass.Try(t.Context(), "k")
 		wantErr(t, err, nil)
@@ -67,13 +67,13 @@ func TestLostIsToldInTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var failing atomic.Bool
-				b := &hookedBackend{Backend: memory.New(nil), get: func(ctx context.Context, key string) error {
+				b := &hookedBackend{Backend: must(memory.New(nil)), get: func(ctx context.Context, key string) error {
 					if failing.Load() {
 						return get(ctx, key)
 					}
 					return nil
 				}}
-				pass := patterns.NewOnePass(cacheOf(t, b), &patterns.OnePassOptions{TTL: 9 * time.Second, Renew: true})
+				pass := must(patterns.NewOnePass(cacheOf(t, b), &patterns.OnePassOptions{LockTTL: 9 * time.Second, Renew: true}))
 				lease, err := pass.Try(t.Context(), "k")
 				wantErr(t, err, nil)
 				start := time.Now()
@@ -93,7 +93,7 @@ func TestLostIsToldInTime(t *testing.T) {
 // The last caller goes while the pass is being taken: it is released all the same.
 func TestAPassThatNobodyWaitsForIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &hookedBackend{Backend: memory.New(nil)}
+		b := &hookedBackend{Backend: must(memory.New(nil))}
 		var later atomic.Bool
 		b.store = func(context.Context, core.Mode, core.Item) error {
 			if later.CompareAndSwap(false, true) {
@@ -120,7 +120,7 @@ func TestAPassThatNobodyWaitsForIsReleased(t *testing.T) {
 // A lease that has ended does not keep others in this process from waking.
 func TestWaitersWakeAfterAnOldLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pass := patterns.NewOnePass(cacheOf(t, memory.New(nil)), &patterns.OnePassOptions{TTL: 10 * time.Second})
+		pass := must(patterns.NewOnePass(cacheOf(t, must(memory.New(nil))), &patterns.OnePassOptions{LockTTL: 10 * time.Second}))
 		old, err := pass.Try(t.Context(), "k")
 		wantErr(t, err, nil)
 		time.Sleep(11 * time.Second)
@@ -145,11 +145,11 @@ func TestWaitersWakeAfterAnOldLease(t *testing.T) {
 func TestWaitersBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var looks atomic.Int64
-		b := &hookedBackend{Backend: memory.New(nil)}
+		b := &hookedBackend{Backend: must(memory.New(nil))}
 		b.get = func(context.Context, string) error { looks.Add(1); return nil }
 		there := cacheOf(t, b)
 		wantErr(t, there.Set(t.Context(), "one_pass:k", nil, 0), nil)
-		wantErr(t, patterns.NewOnePass(there, nil).Wait(t.Context(), "k"), patterns.ErrTimeout)
+		wantErr(t, must(patterns.NewOnePass(there, nil)).Wait(t.Context(), "k"), patterns.ErrTimeout)
 		// 50, 100, 200, 400 ms, and then 800 ms each, or half as much, in 10 seconds.
 		if n := looks.Load(); n < 12 || n > 30 {
 			t.Errorf("looked %d times in 10 seconds", n)

@@ -64,15 +64,24 @@ func (c *Cached[T]) GetOrCreate(ctx context.Context, key string, load func(ctx c
 // not served in the place of a loader's error. The pass is given back
 // before it answers: who calls it again does not wait for its own.
 func (c *Cached[T]) OnePassCreate(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
+	if load == nil {
+		var none T
+		return none, errNilLoader
+	}
 	return c.create(ctx, request[T]{key, byPassOnly, load, names, true}, entry[T]{}, c.flights.ended.Load(), nil)
 }
 
 func (c *Cached[T]) getOr(ctx context.Context, how how, key string, load func(ctx context.Context) (T, error), names []string) (T, error) {
+	if load == nil {
+		var none T
+		return none, errNilLoader
+	}
 	ctx = orBackground(ctx)
 	began := c.flights.ended.Load()
-	if c.plain && c.err == nil {
+	if c.plain {
 		v, err := c.typed.Get(ctx, key)
 		if err == nil {
+			c.served(Hit, 1)
 			return v, nil
 		}
 		if err == core.ErrMiss {
@@ -84,8 +93,10 @@ func (c *Cached[T]) getOr(ctx context.Context, how how, key string, load func(ct
 	r := request[T]{key, how, load, names, e.over}
 	switch e.state {
 	case fresh:
+		c.served(e.outcome(), 1)
 		return e.value, e.err
 	case due:
+		c.served(e.outcome(), 1)
 		c.flights.refresh(ctx, []string{key}, func(ctx context.Context, mine []*flight[T], _ bool) {
 			c.refresh(ctx, r, e, mine[0])
 		})
@@ -130,6 +141,8 @@ func (c *Cached[T]) create(ctx context.Context, r request[T], e entry[T], began 
 		}
 	}
 }
+
+var errNilLoader = configErrorf("the loader is nil")
 
 // pardon answers the err that a caller is told of: none that comes from a cache which
 // fails, or holds junk. Down tells of the former.
@@ -186,9 +199,10 @@ func (c *Cached[T]) fly(ctx context.Context, fl *flight[T], how how, do func(lea
 	}
 }
 
-// await waits for fl, and falls back on e if that has expired and is kept. The caller has
-// waited since start.
-func (c *Cached[T]) await(ctx context.Context, fl *flight[T], e entry[T], start time.Time) (T, error) {
+// await waits for the flight of j, and falls back on e if that has expired and is kept. The
+// caller has waited since start.
+func (c *Cached[T]) await(ctx context.Context, j joined[T], e entry[T], start time.Time) (T, error) {
+	fl := j.flight
 	var soft <-chan time.Time
 	if e.state == expired && c.opts.SoftTimeout != 0 {
 		timer := time.NewTimer(c.opts.SoftTimeout - time.Since(start))
@@ -199,15 +213,21 @@ func (c *Cached[T]) await(ctx context.Context, fl *flight[T], e entry[T], start 
 	select {
 	case <-soft:
 		c.flights.leave(fl, true)
+		c.served(e.outcome(), 1)
 		return e.value, e.err
 	case <-ctx.Done():
 		c.flights.leave(fl, false)
+		c.served(TimedOut, 1)
 		return none, ctx.Err()
 	case <-fl.done:
 	}
 	if fl.err != nil && fl.err != errSkipped && !errors.Is(fl.err, ErrNotFound) && e.state == expired {
 		c.opts.OnError(ctx, fl.err)
+		c.served(e.outcome(), 1)
 		return e.value, e.err
+	}
+	if fl.err != errSkipped && !isMistake(fl.err) {
+		c.served(j.outcome(ctx, fl.err), 1)
 	}
 	return fl.value, fl.err
 }
@@ -287,9 +307,11 @@ func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T], down 
 		}
 		storable = beforeErr == nil // without its tags it would never be stale
 	}
+	fl.loaded = true
 	start := time.Now()
 	v, err := guard(func() (T, error) { return r.load(ctx) })
 	took := time.Since(start)
+	c.loaded(1, took, err)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return none, err
 	}

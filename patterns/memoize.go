@@ -10,37 +10,66 @@ type Arg interface {
 		~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
 }
 
-// Memoize0 answers a function like f whose result is cached, by GetOrCreate. The key is
-// that of Options.KeyPrefix for name; Go cannot ask f for its name. What is stored
-// depends on what names name.
-func Memoize0[T any](c *Cached[T], name string, f func(ctx context.Context) (T, error), names ...string) func(ctx context.Context) (T, error) {
+// Memoize0 returns a function like f whose result is cached, by GetOrCreate. The key is that
+// of Options.KeyPrefix for name, which says what f does; Go cannot ask f for its name. What is
+// stored depends on names. The error is core.ErrConfig: c or f is nil, name is empty, or
+// there are names although the Options of c have neither Dependency nor Tags.
+func Memoize0[T any](c *Cached[T], name string, f func(ctx context.Context) (T, error), names ...string) (func(ctx context.Context) (T, error), error) {
+	if err := checkMemoize(c, name, f == nil, names); err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context) (T, error) {
 		return memoized(ctx, c, name, nil, f, names)
-	}
+	}, nil
 }
 
 // Memoize1 is Memoize0 for functions of one argument.
 //
-//	user := patterns.Memoize1(cached, "user", repo.User)
+//	user, err := patterns.Memoize1(cached, "user", repo.User)
+//	…
 //	u, err := user(ctx, 7)
-func Memoize1[A Arg, T any](c *Cached[T], name string, f func(ctx context.Context, a A) (T, error), names ...string) func(ctx context.Context, a A) (T, error) {
+func Memoize1[A Arg, T any](c *Cached[T], name string, f func(ctx context.Context, a A) (T, error), names ...string) (func(ctx context.Context, a A) (T, error), error) {
+	if err := checkMemoize(c, name, f == nil, names); err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context, a A) (T, error) {
 		return memoized(ctx, c, name, []any{a}, func(ctx context.Context) (T, error) { return f(ctx, a) }, names)
-	}
+	}, nil
 }
 
 // Memoize2 is Memoize0 for functions of two arguments.
-func Memoize2[A, B Arg, T any](c *Cached[T], name string, f func(ctx context.Context, a A, b B) (T, error), names ...string) func(ctx context.Context, a A, b B) (T, error) {
+func Memoize2[A, B Arg, T any](c *Cached[T], name string, f func(ctx context.Context, a A, b B) (T, error), names ...string) (func(ctx context.Context, a A, b B) (T, error), error) {
+	if err := checkMemoize(c, name, f == nil, names); err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context, a A, b B) (T, error) {
 		return memoized(ctx, c, name, []any{a, b}, func(ctx context.Context) (T, error) { return f(ctx, a, b) }, names)
-	}
+	}, nil
 }
 
 // Memoize3 is Memoize0 for functions of three arguments.
-func Memoize3[A, B, C Arg, T any](c *Cached[T], name string, f func(ctx context.Context, a A, b B, c C) (T, error), names ...string) func(ctx context.Context, a A, b B, c C) (T, error) {
+func Memoize3[A, B, C Arg, T any](c *Cached[T], name string, f func(ctx context.Context, a A, b B, c C) (T, error), names ...string) (func(ctx context.Context, a A, b B, c C) (T, error), error) {
+	if err := checkMemoize(c, name, f == nil, names); err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context, a A, b B, d C) (T, error) {
 		return memoized(ctx, c, name, []any{a, b, d}, func(ctx context.Context) (T, error) { return f(ctx, a, b, d) }, names)
+	}, nil
+}
+
+// checkMemoize checks the arguments of Memoize0 and its like.
+func checkMemoize[T any](c *Cached[T], name string, nilFunc bool, names []string) error {
+	switch {
+	case c == nil:
+		return configErrorf("Memoize: the Cached is nil; New returns one")
+	case name == "":
+		return configErrorf("Memoize: the name is empty, want one that no other function of the cache has")
+	case nilFunc:
+		return configErrorf("Memoize: the function %q is nil", name)
+	case len(names) > 0 && c.opts.Dependency == nil && c.opts.Tags == nil:
+		return errNoNames
 	}
+	return nil
 }
 
 func memoized[T any](ctx context.Context, c *Cached[T], name string, args []any, f func(ctx context.Context) (T, error), names []string) (T, error) {
@@ -52,10 +81,13 @@ func memoized[T any](ctx context.Context, c *Cached[T], name string, args []any,
 	return c.getOr(ctx, byPass, key, f, names)
 }
 
-// MemoizeMulti answers a function like f, which loads many results at once, by
-// GetOrSetMulti: f is asked only for what is not cached. The key of each result is that
-// of Memoize1.
-func MemoizeMulti[A Arg, T any](c *Cached[T], name string, f func(ctx context.Context, args []A) (map[A]T, error), names ...string) func(ctx context.Context, args []A) (map[A]T, error) {
+// MemoizeMulti returns a function like f, which loads many results at once, by
+// GetOrSetMulti: f is called only with arguments whose results are not cached. The key of
+// each result is that of Memoize1, and so are the errors.
+func MemoizeMulti[A Arg, T any](c *Cached[T], name string, f func(ctx context.Context, args []A) (map[A]T, error), names ...string) (func(ctx context.Context, args []A) (map[A]T, error), error) {
+	if err := checkMemoize(c, name, f == nil, names); err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context, args []A) (map[A]T, error) {
 		for _, arg := range args {
 			if _, err := c.opts.KeyPrefix.Key(name, arg); err != nil {
@@ -67,5 +99,5 @@ func MemoizeMulti[A Arg, T any](c *Cached[T], name string, f func(ctx context.Co
 			return key
 		}
 		return GetOrSetMulti(ctx, c, args, key, f, names...)
-	}
+	}, nil
 }

@@ -44,14 +44,14 @@ func (r *repo) Find(_ context.Context, locale string, exact bool, score float64)
 }
 
 func TestMemoize(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	d := dependency.New(c, nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	d := must(dependency.New(c, nil))
 	cached := texts(t, c, &patterns.Options{TTL: time.Hour, KeyPrefix: "repo", Dependency: d})
 	var r repo
-	all := patterns.Memoize0(cached, "all", r.All, "mk:")
-	item := patterns.Memoize1(cached, "item", r.Item, "mk:")
-	list := patterns.Memoize2(cached, "list_items", r.ListItems, "mk:")
-	find := patterns.Memoize3(cached, "find", r.Find, "mk:")
+	all := must(patterns.Memoize0(cached, "all", r.All, "mk:"))
+	item := must(patterns.Memoize1(cached, "item", r.Item, "mk:"))
+	list := must(patterns.Memoize2(cached, "list_items", r.ListItems, "mk:"))
+	find := must(patterns.Memoize3(cached, "find", r.Find, "mk:"))
 	for range 2 {
 		for _, call := range []func() (string, error){
 			func() (string, error) { return all(t.Context()) },
@@ -82,10 +82,10 @@ func TestMemoize(t *testing.T) {
 }
 
 func TestMemoizeMulti(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	cached := texts(t, c, &patterns.Options{KeyPrefix: "repo"})
 	var asked []string
-	accounts := patterns.MemoizeMulti(cached, "account", func(_ context.Context, ids []int) (map[int]string, error) {
+	accounts := must(patterns.MemoizeMulti(cached, "account", func(_ context.Context, ids []int) (map[int]string, error) {
 		slices.Sort(ids)
 		asked = append(asked, fmt.Sprint(ids))
 		all := map[int]string{}
@@ -95,7 +95,7 @@ func TestMemoizeMulti(t *testing.T) {
 			}
 		}
 		return all, nil
-	})
+	}))
 	for _, ids := range [][]int{{1, 2}, {2, 3, 1}, {3, 3}, {}, {1, 99}} {
 		got, err := accounts(t.Context(), ids)
 		wanted := map[int]string{}
@@ -114,7 +114,7 @@ func TestMemoizeMulti(t *testing.T) {
 	if ok, err := c.Exists(t.Context(), "repo-account:3"); !ok || err != nil {
 		t.Errorf("the key is another one, %v", err)
 	}
-	names := patterns.MemoizeMulti(cached, "name", func(context.Context, []string) (map[string]string, error) { return nil, nil })
+	names := must(patterns.MemoizeMulti(cached, "name", func(context.Context, []string) (map[string]string, error) { return nil, nil }))
 	_, err := names(t.Context(), []string{"a", "\xff"})
 	wantErr(t, err, core.ErrInvalidKey)
 }
@@ -130,7 +130,7 @@ func (c *counter) After(context.Context, *core.Op) {}
 
 func TestGetOrSetMultiTakesTwoCalls(t *testing.T) {
 	var count counter
-	c := cacheOf(t, memory.New(nil), &count)
+	c := cacheOf(t, must(memory.New(nil)), &count)
 	cached := texts(t, c, nil)
 	load := func(_ context.Context, args []string) (map[string]string, error) {
 		all := map[string]string{}
@@ -155,8 +155,8 @@ func TestGetOrSetMultiTakesTwoCalls(t *testing.T) {
 // A value that is not there costs what its comment says.
 func TestCallsOfGetOrCreate(t *testing.T) {
 	var count counter
-	c := cacheOf(t, memory.New(nil), &count)
-	cached := patterns.New(core.NewTyped(c, encoding.Text()), nil)
+	c := cacheOf(t, must(memory.New(nil)), &count)
+	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), nil))
 	_, err := cached.GetOrCreate(t.Context(), "k", (&loader{}).load)
 	wantErr(t, err, nil)
 	wantErr(t, cached.Close(), nil) // the pass is released
@@ -174,7 +174,7 @@ func TestABatchStoresWhatCanBeStored(t *testing.T) {
 	}
 	var told errs
 	c := cacheOf(t, b)
-	cached := patterns.New(core.NewTyped(c, encoding.Int[int]()), &patterns.Options{OnError: told.add})
+	cached := must(patterns.New(must(core.NewTyped(c, encoding.Int[int]())), &patterns.Options{OnError: told.add}))
 	defer cached.Close()
 	servers[0].Stop()
 	args := make([]int, 100)
@@ -202,8 +202,8 @@ func TestABatchStoresWhatCanBeStored(t *testing.T) {
 
 // Errors of a batch reach all its callers, and what others load is waited for.
 func TestBatchesShareLoads(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	cached := patterns.New(core.NewTyped(c, encoding.Int[int]()), nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	cached := must(patterns.New(must(core.NewTyped(c, encoding.Int[int]())), nil))
 	defer cached.Close()
 	key := func(n int) string { return fmt.Sprint(n) }
 	began, release := make(chan struct{}), make(chan struct{})
@@ -246,7 +246,7 @@ func TestBatchesShareLoads(t *testing.T) {
 	if !errors.As(err, &p) {
 		t.Errorf("%v", err)
 	}
-	_, err = patterns.GetOrSetMulti(t.Context(), cached, []int{6}, func(int) string { return "" }, nil)
+	_, err = patterns.GetOrSetMulti(t.Context(), cached, []int{6}, func(int) string { return "" }, func(context.Context, []int) (map[int]int, error) { return nil, nil })
 	wantErr(t, err, core.ErrInvalidKey)
 }
 
@@ -267,7 +267,7 @@ func self(key string) string { return key }
 func TestABatchOfWhatIsDue(t *testing.T) {
 	for _, elsewhere := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			b := &hookedBackend{Backend: memory.New(nil)}
+			b := &hookedBackend{Backend: must(memory.New(nil))}
 			opts := &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}
 			here, there := texts(t, cacheOf(t, b), opts), texts(t, cacheOf(t, b.Backend), opts)
 			var l loader
@@ -305,7 +305,7 @@ func TestABatchOfWhatIsDue(t *testing.T) {
 // what cannot be decoded it stores over.
 func TestALateBatchLooksAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &hookedBackend{Backend: memory.New(nil)}
+		b := &hookedBackend{Backend: must(memory.New(nil))}
 		var later atomic.Bool
 		b.after = func(context.Context, string) {
 			if later.CompareAndSwap(false, true) {
@@ -327,8 +327,8 @@ func TestALateBatchLooksAgain(t *testing.T) {
 		all.Wait()
 		l.want(t, 1)
 	})
-	c := cacheOf(t, memory.New(nil))
-	numbers := patterns.New(core.NewTyped(c, encoding.Int[int]()), nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	numbers := must(patterns.New(must(core.NewTyped(c, encoding.Int[int]())), nil))
 	defer numbers.Close()
 	wantErr(t, c.Set(t.Context(), "a", []byte("junk"), 0), nil)
 	for range 2 {
@@ -346,7 +346,7 @@ func TestALateBatchLooksAgain(t *testing.T) {
 // A batch waits once for what is late, and not once for each key.
 func TestSoftTimeoutOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second})
+		c := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second})
 		wantErr(t, c.SetMulti(t.Context(), map[string]string{"a": "old", "b": "old", "c": "old"}), nil)
 		time.Sleep(2 * time.Minute)
 		var l loader

@@ -19,6 +19,9 @@ import (
 // What could be had is answered beside an error. In all else it is Cached.GetOrSet.
 func GetOrSetMulti[A comparable, T any](ctx context.Context, c *Cached[T], args []A, key func(A) string,
 	load func(ctx context.Context, args []A) (map[A]T, error), names ...string) (map[A]T, error) {
+	if key == nil || load == nil {
+		return map[A]T{}, configErrorf("the loader or the function that makes keys is nil")
+	}
 	ctx = orBackground(ctx)
 	b := &batch[A, T]{c: c, argOf: make(map[string]A, len(args)), load: load, names: names}
 	keys := make([]string, 0, len(args))
@@ -77,6 +80,7 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 			missing = append(missing, key)
 			continue
 		}
+		c.served(e.outcome(), 1)
 		if e.err == nil {
 			values[key] = e.value
 		}
@@ -107,13 +111,14 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 			return values, err
 		}
 		missing = nil
-		for _, fl := range joined {
-			v, err := c.await(ctx, fl, entries[fl.key], start)
+		for _, j := range joined {
+			key := j.flight.key
+			v, err := c.await(ctx, j, entries[key], start)
 			switch {
 			case err == nil:
-				values[fl.key] = v
+				values[key] = v
 			case err == errSkipped:
-				missing = append(missing, fl.key)
+				missing = append(missing, key)
 			case !errors.Is(err, ErrNotFound):
 				errs = append(errs, err)
 			}
@@ -170,10 +175,12 @@ func (b *batch[A, T]) make(ctx context.Context, mine []*flight[T]) error {
 	args := make([]A, len(mine))
 	for i, fl := range mine {
 		args[i] = b.argOf[fl.key]
+		fl.loaded = true
 	}
 	start := time.Now()
 	loaded, err := guard(func() (map[A]T, error) { return b.load(ctx, args) })
 	took := time.Since(start)
+	c.loaded(len(mine), took, err)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fail(err)
 	}

@@ -41,7 +41,7 @@ func TestTheLeadersCancellationFailsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type traceKey struct{}
 		for pname, get := range allPatterns {
-			cached := texts(t, cacheOf(t, memory.New(nil)), nil)
+			cached := texts(t, cacheOf(t, must(memory.New(nil))), nil)
 			leader, cancel := context.WithCancel(context.WithValue(t.Context(), traceKey{}, "trace"))
 			var l loader
 			load := func(ctx context.Context) (string, error) {
@@ -86,7 +86,7 @@ func TestTheLeadersCancellationFailsNobodyElse(t *testing.T) {
 // When the last caller has gone, the load is cancelled, and the next one begins anew.
 func TestALoadThatNobodyWaitsForIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cached := texts(t, cacheOf(t, memory.New(nil)), nil)
+		cached := texts(t, cacheOf(t, must(memory.New(nil))), nil)
 		cancelled := make(chan struct{})
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -107,7 +107,7 @@ func TestALoadThatNobodyWaitsForIsCancelled(t *testing.T) {
 func TestALoaderThatPanicsReachesEverybody(t *testing.T) {
 	for pname, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
-			c := cacheOf(t, memory.New(nil))
+			c := cacheOf(t, must(memory.New(nil)))
 			cached := texts(t, c, nil)
 			broken := errors.New("broken")
 			var all sync.WaitGroup
@@ -137,7 +137,7 @@ func TestALoaderThatPanicsReachesEverybody(t *testing.T) {
 
 func TestTheLoadersErrorReachesEverybodyAndIsNotStored(t *testing.T) {
 	for pname, get := range allPatterns {
-		cached := texts(t, cacheOf(t, memory.New(nil)), nil)
+		cached := texts(t, cacheOf(t, must(memory.New(nil))), nil)
 		broken := errors.New("broken")
 		l := loader{answer: func(n int64) (string, error) {
 			if n == 1 {
@@ -161,7 +161,7 @@ func TestAWriteWinsOverALoad(t *testing.T) {
 		"Delete":      func(c *patterns.Cached[string]) error { return c.Delete(ctx, "k") },
 		"DeleteMulti": func(c *patterns.Cached[string]) error { return c.DeleteMulti(ctx, []string{"k"}) },
 	} {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		cached := texts(t, c, nil)
 		v, err := cached.GetOrSet(ctx, "k", func(context.Context) (string, error) {
 			if err := write(cached); err != nil && err != core.ErrMiss {
@@ -182,7 +182,7 @@ func TestAWriteWinsOverALoad(t *testing.T) {
 // A write that meets a store waits for it, and then wins.
 func TestAWriteWinsOverAStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memory.New(nil)
+		b := must(memory.New(nil))
 		slow := texts(t, cacheOf(t, slowStore{b}), nil)
 		go func() {
 			time.Sleep(time.Second)
@@ -202,7 +202,7 @@ func TestAWriteWinsOverAStore(t *testing.T) {
 // takes to give the pass back.
 func TestOnePassCreateTwiceLoadsTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &hookedBackend{Backend: memory.New(nil), store: func(_ context.Context, mode core.Mode, _ core.Item) error {
+		b := &hookedBackend{Backend: must(memory.New(nil)), store: func(_ context.Context, mode core.Mode, _ core.Item) error {
 			if mode == core.CompareAndDelete {
 				time.Sleep(time.Second)
 			}
@@ -229,7 +229,7 @@ func TestNotFound(t *testing.T) {
 			ctx := t.Context()
 			nothing := func(n int64) (string, error) { return "", fmt.Errorf("no such text: %w", patterns.ErrNotFound) }
 			l := loader{answer: nothing}
-			cached := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Hour})
+			cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Hour})
 			for range 2 {
 				_, err := get(cached, ctx, "k", l.load)
 				wantErr(t, err, patterns.ErrNotFound)
@@ -239,7 +239,7 @@ func TestNotFound(t *testing.T) {
 			}
 			l.want(t, 2)
 			l = loader{answer: nothing}
-			cached = texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Hour, NegativeTTL: time.Minute})
+			cached = texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Hour, NegativeTTL: time.Minute})
 			for range 3 {
 				_, err := get(cached, ctx, "k", l.load)
 				wantErr(t, err, patterns.ErrNotFound)

@@ -27,14 +27,14 @@ const (
 
 // OnePassOptions are the settings of a OnePass.
 type OnePassOptions struct {
-	// TTL is how long a lease lasts that is not renewed; 0 is 10 seconds. It is also
-	// how long Wait waits.
-	TTL time.Duration
+	// LockTTL is how long a lease lasts that is not renewed. If 0, it is 10 seconds. It is
+	// also how long Wait waits.
+	LockTTL time.Duration
 
-	// Prefix is put before a key to make that of its pass; "" is "one_pass:".
+	// Prefix is put before a key to make the key of its pass. If "", it is "one_pass:".
 	Prefix string
 
-	// Renew has leases renewed in the background, each third of TTL, until they are
+	// Renew renews leases in the background, each third of LockTTL, until they are
 	// released or lost.
 	Renew bool
 }
@@ -63,40 +63,39 @@ type OnePassOptions struct {
 type OnePass struct {
 	cache *core.Cache
 	opts  OnePassOptions
-	ttl   error // what is wrong with TTL
 
 	mu     sync.Mutex
 	leases map[string]*Lease // guarded by mu: those of this process that are not released, by key of the pass
 }
 
-// NewOnePass answers a OnePass whose passes are in cache. A nil opts is the zero
-// OnePassOptions.
-func NewOnePass(cache *core.Cache, opts *OnePassOptions) *OnePass {
+// NewOnePass returns a OnePass whose passes are in cache. A nil opts is the zero
+// OnePassOptions. The error is core.ErrConfig: cache is nil, or LockTTL is negative.
+func NewOnePass(cache *core.Cache, opts *OnePassOptions) (*OnePass, error) {
+	if cache == nil {
+		return nil, configErrorf("the cache is nil; core.Open returns one")
+	}
 	o := &OnePass{cache: cache, leases: map[string]*Lease{}}
 	if opts != nil {
 		o.opts = *opts
 	}
 	switch {
-	case o.opts.TTL == 0:
-		o.opts.TTL = defaultLockTTL
-	case o.opts.TTL < 0:
-		o.ttl = fmt.Errorf("patterns: %w: a lease of %v, want more than 0", core.ErrInvalidTTL, o.opts.TTL)
+	case o.opts.LockTTL == 0:
+		o.opts.LockTTL = defaultLockTTL
+	case o.opts.LockTTL < 0:
+		return nil, configErrorf("OnePassOptions.LockTTL is %v, want 0 or more", o.opts.LockTTL)
 	}
 	if o.opts.Prefix == "" {
 		o.opts.Prefix = defaultPassPrefix
 	}
-	return o
+	return o, nil
 }
 
 // Try answers a lease of the pass for key, or ErrHeld. It takes one call of the cache. One
 // that fails, as its context is done, may have taken the pass all the same, which then is
-// nobody's until its TTL is over.
+// nobody's until its LockTTL is over.
 func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
-	switch {
-	case o.ttl != nil:
-		return nil, o.ttl
-	case key == "":
-		return nil, fmt.Errorf("patterns: %w: the key is empty", core.ErrInvalidKey)
+	if key == "" {
+		return nil, fmt.Errorf("%w: patterns: the key is empty", core.ErrInvalidKey)
 	}
 	ctx = orBackground(ctx)
 	start := time.Now()
@@ -142,12 +141,9 @@ func (o *OnePass) Acquire(ctx context.Context, key string) (*Lease, error) {
 }
 
 // Wait waits until nobody holds the pass for key. That is ErrTimeout if it takes longer
-// than TTL.
+// than LockTTL.
 func (o *OnePass) Wait(ctx context.Context, key string) error {
-	if o.ttl != nil {
-		return o.ttl
-	}
-	ctx, cancel := context.WithTimeoutCause(orBackground(ctx), o.opts.TTL, ErrTimeout)
+	ctx, cancel := context.WithTimeoutCause(orBackground(ctx), o.opts.LockTTL, ErrTimeout)
 	defer cancel()
 	for pause := (pause{}); ; {
 		held, err := o.cache.Exists(ctx, o.opts.Prefix+key)

@@ -19,7 +19,7 @@ func TestOnePass(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			here, there := patterns.NewOnePass(c, nil), patterns.NewOnePass(c, nil)
+			here, there := must(patterns.NewOnePass(c, nil)), must(patterns.NewOnePass(c, nil))
 			lease, err := here.Try(ctx, "k")
 			wantErr(t, err, nil)
 			_, err = there.Try(ctx, "k")
@@ -43,10 +43,36 @@ func TestOnePass(t *testing.T) {
 			wantErr(t, lease.Release(ctx), nil)
 			_, err = here.Try(ctx, "")
 			wantErr(t, err, core.ErrInvalidKey)
-			wrong := patterns.NewOnePass(c, &patterns.OnePassOptions{TTL: -1})
-			_, err = wrong.Try(ctx, "k")
-			wantErr(t, err, core.ErrInvalidTTL)
-			wantErr(t, wrong.Wait(ctx, "k"), core.ErrInvalidTTL)
+		})
+	}
+}
+
+func TestNewOnePassRefusesWrongArguments(t *testing.T) {
+	_, err := patterns.NewOnePass(cacheOf(t, must(memory.New(nil))), &patterns.OnePassOptions{LockTTL: -1})
+	wantErr(t, err, core.ErrConfig)
+	if want := "cachewire: invalid configuration: patterns: OnePassOptions.LockTTL is -1ns, want 0 or more"; err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %s", err, want)
+	}
+	_, err = patterns.NewOnePass(nil, nil)
+	wantErr(t, err, core.ErrConfig)
+}
+
+// A lease for ever, or nearly, is held until it is released.
+func TestALeaseForever(t *testing.T) {
+	for _, ttl := range []time.Duration{core.Forever, core.Forever - 1} {
+		synctest.Test(t, func(t *testing.T) {
+			pass := must(patterns.NewOnePass(cacheOf(t, must(memory.New(nil))), &patterns.OnePassOptions{LockTTL: ttl, Renew: true}))
+			lease, err := pass.Try(t.Context(), "k")
+			wantErr(t, err, nil)
+			time.Sleep(1000 * time.Hour)
+			_, err = pass.Try(t.Context(), "k")
+			wantErr(t, err, patterns.ErrHeld)
+			wantErr(t, lease.Renew(t.Context()), nil)
+			wantErr(t, lease.Release(t.Context()), nil)
+			lease, err = pass.Acquire(t.Context(), "k")
+			wantErr(t, err, nil)
+			wantErr(t, lease.Release(t.Context()), nil)
+			wantErr(t, pass.Wait(t.Context(), "k"), nil)
 		})
 	}
 }
@@ -54,7 +80,7 @@ func TestOnePass(t *testing.T) {
 // A lease that has ended releases nothing: another may have the pass.
 func TestALeaseThatHasEndedReleasesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pass := patterns.NewOnePass(cacheOf(t, memory.New(nil)), &patterns.OnePassOptions{TTL: time.Second})
+		pass := must(patterns.NewOnePass(cacheOf(t, must(memory.New(nil))), &patterns.OnePassOptions{LockTTL: time.Second}))
 		ctx := t.Context()
 		old, err := pass.Try(ctx, "k")
 		wantErr(t, err, nil)
@@ -75,8 +101,8 @@ func TestALeaseThatHasEndedReleasesNothing(t *testing.T) {
 // Who waits in the holder's process wakes at once, and others within a second.
 func TestWaitersWake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
-		here, there := patterns.NewOnePass(c, nil), patterns.NewOnePass(c, nil)
+		c := cacheOf(t, must(memory.New(nil)))
+		here, there := must(patterns.NewOnePass(c, nil)), must(patterns.NewOnePass(c, nil))
 		lease, err := here.Try(t.Context(), "k")
 		wantErr(t, err, nil)
 		released := time.Now().Add(5*time.Second + 7*time.Millisecond)
@@ -101,17 +127,17 @@ func TestWaitersWake(t *testing.T) {
 
 func TestWaitTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
-		lease, err := patterns.NewOnePass(c, nil).Try(t.Context(), "k")
+		c := cacheOf(t, must(memory.New(nil)))
+		lease, err := must(patterns.NewOnePass(c, nil)).Try(t.Context(), "k")
 		wantErr(t, err, nil)
 		start := time.Now()
-		wantErr(t, patterns.NewOnePass(c, &patterns.OnePassOptions{TTL: 3 * time.Second}).Wait(t.Context(), "k"), patterns.ErrTimeout)
+		wantErr(t, must(patterns.NewOnePass(c, &patterns.OnePassOptions{LockTTL: 3 * time.Second})).Wait(t.Context(), "k"), patterns.ErrTimeout)
 		if waited := time.Since(start); waited != 3*time.Second {
 			t.Errorf("waited %v", waited)
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err = patterns.NewOnePass(c, nil).Acquire(short, "k")
+		_, err = must(patterns.NewOnePass(c, nil)).Acquire(short, "k")
 		wantErr(t, err, context.DeadlineExceeded)
 		wantErr(t, lease.Release(t.Context()), nil)
 	})
@@ -120,8 +146,8 @@ func TestWaitTimesOut(t *testing.T) {
 // A lease that is renewed lasts, and its holder is told when it has ended all the same.
 func TestRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
-		pass := patterns.NewOnePass(c, &patterns.OnePassOptions{TTL: 3 * time.Second, Renew: true})
+		c := cacheOf(t, must(memory.New(nil)))
+		pass := must(patterns.NewOnePass(c, &patterns.OnePassOptions{LockTTL: 3 * time.Second, Renew: true}))
 		lease, err := pass.Try(t.Context(), "k")
 		wantErr(t, err, nil)
 		time.Sleep(time.Minute)
@@ -149,7 +175,7 @@ func TestAcquireIsALock(t *testing.T) {
 			var inside, entered atomic.Int64
 			var all sync.WaitGroup
 			for range 4 {
-				pass := patterns.NewOnePass(c, &patterns.OnePassOptions{TTL: time.Minute, Prefix: "lock:"})
+				pass := must(patterns.NewOnePass(c, &patterns.OnePassOptions{LockTTL: time.Minute, Prefix: "lock:"}))
 				for range 4 {
 					all.Go(func() {
 						lease, err := pass.Acquire(context.Background(), "k")
@@ -175,7 +201,7 @@ func TestAcquireIsALock(t *testing.T) {
 }
 
 func TestOnePassAboveNull(t *testing.T) {
-	pass := patterns.NewOnePass(cacheOf(t, null.New()), nil)
+	pass := must(patterns.NewOnePass(cacheOf(t, null.New()), nil))
 	for range 2 {
 		lease, err := pass.Try(t.Context(), "k")
 		wantErr(t, err, nil)
@@ -202,8 +228,8 @@ func TestWaitingForAnotherProcess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := cacheOf(t, memory.New(nil))
-				lease, err := patterns.NewOnePass(c, nil).Try(t.Context(), "k")
+				c := cacheOf(t, must(memory.New(nil)))
+				lease, err := must(patterns.NewOnePass(c, nil)).Try(t.Context(), "k")
 				wantErr(t, err, nil)
 				cached := texts(t, c, &tt.opts)
 				var l loader

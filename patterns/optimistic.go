@@ -22,6 +22,9 @@ const maxSwaps = 100
 // change the value a hundred times in between it gives up with core.ErrConflict.
 func Optimistic[T any](ctx context.Context, typed *core.Typed[T], key string, ttl time.Duration, change func(v T, found bool) (T, error)) (T, error) {
 	var none T
+	if typed == nil || change == nil {
+		return none, configErrorf("Optimistic: the core.Typed or the function is nil")
+	}
 	for range maxSwaps {
 		item, err := typed.GetItem(ctx, key)
 		found := err == nil
@@ -45,5 +48,5 @@ func Optimistic[T any](ctx context.Context, typed *core.Typed[T], key string, tt
 			return none, err
 		}
 	}
-	return none, fmt.Errorf("patterns: %w: %q, %d times in a row", core.ErrConflict, key, maxSwaps)
+	return none, fmt.Errorf("%w: patterns: %q, %d times in a row", core.ErrConflict, key, maxSwaps)
 }

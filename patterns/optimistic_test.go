@@ -17,7 +17,7 @@ func TestNoOptimisticChangeIsLost(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			type account struct{ Sum, Changes int }
-			accounts := core.NewTyped(c, encoding.JSON[account]())
+			accounts := must(core.NewTyped(c, encoding.JSON[account]()))
 			var all sync.WaitGroup
 			for i := range 10 {
 				all.Go(func() {
@@ -44,8 +44,8 @@ func TestNoOptimisticChangeIsLost(t *testing.T) {
 }
 
 func TestOptimisticGivesUp(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	typed := core.NewTyped(c, encoding.Text())
+	c := cacheOf(t, must(memory.New(nil)))
+	typed := must(core.NewTyped(c, encoding.Text()))
 	wantErr(t, typed.Set(t.Context(), "k", "v", 0), nil)
 	tries := 0
 	_, err := patterns.Optimistic(t.Context(), typed, "k", 0, func(string, bool) (string, error) {
@@ -67,7 +67,7 @@ func TestOptimisticGivesUp(t *testing.T) {
 
 // Who begins a value at the same time as another changes the other's.
 func TestOptimisticOfAnAbsentKey(t *testing.T) {
-	typed := core.NewTyped(cacheOf(t, memory.New(nil)), encoding.Text())
+	typed := must(core.NewTyped(cacheOf(t, must(memory.New(nil))), encoding.Text()))
 	tries := 0
 	v, err := patterns.Optimistic(t.Context(), typed, "k", 0, func(v string, found bool) (string, error) {
 		if tries++; tries == 1 {

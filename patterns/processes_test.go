@@ -123,7 +123,7 @@ func process(addr string) error {
 	if os.Getenv("PATTERNS_TEST_KILL") == "true" {
 		lock = 5 * time.Second
 	}
-	cached := patterns.New(core.NewTyped(c, encoding.Text()), &patterns.Options{LockTTL: lock, WaitTimeout: time.Minute})
+	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), &patterns.Options{LockTTL: lock, WaitTimeout: time.Minute}))
 	defer cached.Close()
 	load := func(ctx context.Context) (string, error) {
 		n, err := c.IncrFrom(ctx, "loads", 1, 0, 0)

@@ -22,17 +22,21 @@ type values[T any] struct {
 	storeMulti func(ctx context.Context, mode core.Mode, all map[string]value[T], ttl time.Duration) error
 }
 
-// valuesOf answers values in the cache of typed. With facts they are stored in an
+// valuesOf returns values in the cache of typed. With facts they are stored in an
 // envelope, or where typed keeps Go values as they are, as an Enveloped; what typed
 // stored is read in any case.
-func valuesOf[T any](typed *core.Typed[T], facts bool) values[T] {
+func valuesOf[T any](typed *core.Typed[T], facts bool) (values[T], error) {
 	switch {
 	case !facts:
 		return valuesIn(typed,
 			func(v value[T]) T { return v.Value },
-			func(v T) (value[T], error) { return value[T]{Value: v}, nil })
+			func(v T) (value[T], error) { return value[T]{Value: v}, nil }), nil
 	case typed.Codec() == core.Shared[T]():
-		return valuesIn(core.NewTyped(typed.Cache(), core.Shared[any]()),
+		shared, err := core.NewTyped(typed.Cache(), core.Shared[any]())
+		if err != nil {
+			return values[T]{}, err
+		}
+		return valuesIn(shared,
 			func(v value[T]) any {
 				if hasFacts(&v.Facts) {
 					return v
@@ -51,12 +55,15 @@ func valuesOf[T any](typed *core.Typed[T], facts bool) values[T] {
 					return value[T]{}, nil
 				}
 				return value[T]{}, fmt.Errorf("%w: the value is a %T, want %v", core.ErrCodec, v, want)
-			})
+			}), nil
 	}
 	wrap := func(v value[T]) value[T] { return v }
 	unwrap := func(v value[T]) (value[T], error) { return v, nil }
-	codec := encoding.Envelope(typed.Codec(), typed.Cache().Traits())
-	return valuesIn(core.NewTyped(typed.Cache(), codec), wrap, unwrap)
+	enveloped, err := core.NewTyped(typed.Cache(), encoding.Envelope(typed.Codec(), typed.Cache().Traits()))
+	if err != nil {
+		return values[T]{}, err
+	}
+	return valuesIn(enveloped, wrap, unwrap), nil
 }
 
 func hasFacts(f *encoding.Facts) bool {

@@ -63,7 +63,7 @@ func TestAWriteWinsOverALoadThatWasGivenUp(t *testing.T) {
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := texts(t, cacheOf(t, memory.New(nil)), nil)
+			c := texts(t, cacheOf(t, must(memory.New(nil))), nil)
 			short, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			_, err := c.GetOrSet(short, "k", old)
@@ -84,7 +84,7 @@ func TestAWriteWinsOverALoadThatWasGivenUp(t *testing.T) {
 // longer than its context says.
 func TestWritesWaitForAStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &hookedBackend{Backend: memory.New(nil)}
+		b := &hookedBackend{Backend: must(memory.New(nil))}
 		b.store = func(_ context.Context, _ core.Mode, item core.Item) error {
 			if string(item.Value) == "loaded" {
 				time.Sleep(9 * time.Second)
@@ -110,7 +110,7 @@ func TestWritesWaitForAStore(t *testing.T) {
 
 // OnError may use the Cached.
 func TestOnErrorMayWrite(t *testing.T) {
-	b := &hookedBackend{Backend: memory.New(nil)}
+	b := &hookedBackend{Backend: must(memory.New(nil))}
 	b.store = func(context.Context, core.Mode, core.Item) error { return core.ErrUnavailable }
 	var c *patterns.Cached[string]
 	told := 0
@@ -138,8 +138,8 @@ func TestGetOrAddStoresOverWhatIsOfNoUse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := cacheOf(t, memory.New(nil))
-				tags := dependency.NewTags(c, nil)
+				c := cacheOf(t, must(memory.New(nil)))
+				tags := must(dependency.NewTags(c, nil))
 				cached := texts(t, c, &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, Tags: tags})
 				var l loader
 				for round := range int64(2) {
@@ -158,7 +158,7 @@ func TestGetOrAddStoresOverWhatIsOfNoUse(t *testing.T) {
 // GetOrAdd that finds out that there is nothing leaves what somebody stored meanwhile.
 func TestGetOrAddThatFindsNothing(t *testing.T) {
 	for _, opts := range []patterns.Options{{NegativeTTL: time.Minute}, {TTL: time.Minute, FailSafe: time.Minute}} {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		here, there := texts(t, c, &opts), texts(t, c, &opts)
 		_, err := here.GetOrAdd(t.Context(), "k", func(ctx context.Context) (string, error) {
 			wantErr(t, there.Set(ctx, "k", "theirs"), nil)
@@ -173,14 +173,14 @@ func TestGetOrAddThatFindsNothing(t *testing.T) {
 // What is found to be nothing is not served any more, whatever there was.
 func TestNothingTakesTheOldValuesPlace(t *testing.T) {
 	nothing := func(context.Context) (string, error) { return "", patterns.ErrNotFound }
-	c := texts(t, cacheOf(t, memory.New(nil)), nil)
+	c := texts(t, cacheOf(t, must(memory.New(nil))), nil)
 	wantErr(t, c.Set(t.Context(), "k", "old"), nil)
 	_, err := c.OnePassCreate(t.Context(), "k", nothing)
 	wantErr(t, err, patterns.ErrNotFound)
 	_, err = c.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrMiss)
 	synctest.Test(t, func(t *testing.T) {
-		c := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour})
+		c := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour})
 		broken := errors.New("broken")
 		for _, multi := range []bool{false, true} {
 			wantErr(t, c.Set(t.Context(), "k", "old"), nil)
@@ -204,9 +204,9 @@ func TestNothingTakesTheOldValuesPlace(t *testing.T) {
 
 // Where Go values are kept, one of another type is junk, too.
 func TestSharedJunk(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	wantErr(t, core.NewTyped(c, core.Shared[string]()).Set(t.Context(), "k", "text", 0), nil)
-	cached := patterns.New(core.NewTyped(c, core.Shared[int]()), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+	c := cacheOf(t, must(memory.New(nil)))
+	wantErr(t, must(core.NewTyped(c, core.Shared[string]())).Set(t.Context(), "k", "text", 0), nil)
+	cached := must(patterns.New(must(core.NewTyped(c, core.Shared[int]())), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}))
 	defer cached.Close()
 	_, err := cached.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrCodec)
@@ -216,7 +216,7 @@ func TestSharedJunk(t *testing.T) {
 	if v, err := cached.GetOrSet(t.Context(), "k", func(context.Context) (int, error) { return 7, nil }); v != 7 || err != nil {
 		t.Errorf("GetOrSet = %d, %v", v, err)
 	}
-	anything := patterns.New(core.NewTyped(c, core.Shared[error]()), &patterns.Options{NegativeTTL: time.Minute})
+	anything := must(patterns.New(must(core.NewTyped(c, core.Shared[error]())), &patterns.Options{NegativeTTL: time.Minute}))
 	defer anything.Close()
 	wantErr(t, anything.Set(t.Context(), "nil", nil), nil)
 	if v, err := anything.Get(t.Context(), "nil"); v != nil || err != nil {
@@ -232,7 +232,7 @@ func TestALoadInTheBackgroundIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := texts(t, cacheOf(t, memory.New(nil)), &opts)
+				c := texts(t, cacheOf(t, must(memory.New(nil))), &opts)
 				wantErr(t, c.Set(t.Context(), "k", "old"), nil)
 				time.Sleep(2 * time.Minute)
 				start := time.Now()
@@ -255,7 +255,7 @@ func TestALoadInTheBackgroundIsBounded(t *testing.T) {
 // A codec that panics is an error to all who wait, and leaves nothing locked.
 func TestAPanicBesideTheLoader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := patterns.New(core.NewTyped(cacheOf(t, memory.New(nil)), panicking{}), nil)
+		c := must(patterns.New(must(core.NewTyped(cacheOf(t, must(memory.New(nil))), panicking{})), nil))
 		for range 2 {
 			_, err := c.GetOrCreate(t.Context(), "k", (&loader{}).load)
 			_, multiErr := patterns.GetOrSetMulti(t.Context(), c, []string{"m"}, self, (&loader{}).upper)
@@ -283,8 +283,8 @@ func (panicking) Decode([]byte, uint32) (string, error)         { return "", nil
 func TestANilContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var none context.Context
-		c := cacheOf(t, memory.New(nil))
-		tags := dependency.NewTags(c, nil)
+		c := cacheOf(t, must(memory.New(nil)))
+		tags := must(dependency.NewTags(c, nil))
 		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Tags: tags})
 		for _, get := range allPatterns {
 			for range 2 {
@@ -295,7 +295,7 @@ func TestANilContext(t *testing.T) {
 		}
 		wantErr(t, cached.Set(none, "k", "v", "tag"), nil)
 		wantErr(t, cached.Delete(none, "k"), nil)
-		pass := patterns.NewOnePass(c, &patterns.OnePassOptions{Renew: true})
+		pass := must(patterns.NewOnePass(c, &patterns.OnePassOptions{Renew: true}))
 		lease, err := pass.Acquire(none, "k")
 		wantErr(t, err, nil)
 		wantErr(t, lease.Renew(none), nil)
@@ -306,11 +306,11 @@ func TestANilContext(t *testing.T) {
 
 // A value is not stored without its tags: it would never be stale.
 func TestNoValueWithoutItsTags(t *testing.T) {
-	versions := &hookedBackend{Backend: memory.New(nil)}
+	versions := &hookedBackend{Backend: must(memory.New(nil))}
 	versions.get = func(context.Context, string) error { return core.ErrUnavailable }
-	c := cacheOf(t, memory.New(nil))
+	c := cacheOf(t, must(memory.New(nil)))
 	var told errs
-	cached := texts(t, c, &patterns.Options{Tags: dependency.NewTags(cacheOf(t, versions), nil), OnError: told.add})
+	cached := texts(t, c, &patterns.Options{Tags: must(dependency.NewTags(cacheOf(t, versions), nil)), OnError: told.add})
 	for _, get := range allPatterns {
 		v, err := get(cached, t.Context(), "k", (&loader{}).load, "tag")
 		want(t, v, err, "loaded")
@@ -322,7 +322,7 @@ func TestNoValueWithoutItsTags(t *testing.T) {
 		t.Error("OnError was told nothing")
 	}
 	// And what others have tagged is nothing to those who cannot judge it.
-	tagged := texts(t, c, &patterns.Options{Tags: dependency.NewTags(c, nil)})
+	tagged := texts(t, c, &patterns.Options{Tags: must(dependency.NewTags(c, nil))})
 	wantErr(t, tagged.Set(t.Context(), "k", "v", "tag"), nil)
 	soft := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
 	_, err := soft.Get(t.Context(), "k")
@@ -336,7 +336,7 @@ func TestNoValueWithoutItsTags(t *testing.T) {
 func TestALateMissLooksAgain(t *testing.T) {
 	for pname, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
-			b := &hookedBackend{Backend: memory.New(nil)}
+			b := &hookedBackend{Backend: must(memory.New(nil))}
 			var later atomic.Bool
 			b.after = func(context.Context, string) {
 				if later.CompareAndSwap(false, true) {
@@ -364,7 +364,7 @@ func TestALateMissLooksAgain(t *testing.T) {
 // Who waits for a refresh that another process makes loads the value, or gets it.
 func TestWhoJoinsARefreshThatIsSkipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &hookedBackend{Backend: memory.New(nil)}
+		b := &hookedBackend{Backend: must(memory.New(nil))}
 		raw := cacheOf(t, b.Backend)
 		c := texts(t, cacheOf(t, b), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
 		wantErr(t, c.Set(t.Context(), "k", "old"), nil)
@@ -391,7 +391,7 @@ func TestACancelledCallerIsNotReported(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	var told errs
-	cached := texts(t, cacheOf(t, memory.New(nil)), &patterns.Options{OnError: told.add})
+	cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{OnError: told.add})
 	for _, get := range allPatterns {
 		var l loader
 		_, err := get(cached, done, "k", l.load)
@@ -405,8 +405,8 @@ func TestACancelledCallerIsNotReported(t *testing.T) {
 
 // Only what was stored is wired.
 func TestOnlyWhatIsStoredIsWired(t *testing.T) {
-	c := cacheOf(t, memory.New(nil))
-	d := dependency.New(c, nil)
+	c := cacheOf(t, must(memory.New(nil)))
+	d := must(dependency.New(c, nil))
 	cached := texts(t, c, &patterns.Options{Dependency: d})
 	wantErr(t, cached.Set(t.Context(), "there", "v"), nil)
 	if err := cached.AddMulti(t.Context(), map[string]string{"there": "w", "new": "w"}, "mk:"); err == nil {
@@ -422,7 +422,7 @@ func TestOnlyWhatIsStoredIsWired(t *testing.T) {
 // A load that was given up ends, and the one that took its place is still shared.
 func TestAnOldLoadDoesNotHideANewOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := texts(t, cacheOf(t, memory.New(nil)), nil)
+		c := texts(t, cacheOf(t, must(memory.New(nil))), nil)
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := c.GetOrSet(short, "k", old) // ends after a minute
@@ -444,7 +444,7 @@ func TestAnOldLoadDoesNotHideANewOne(t *testing.T) {
 // A load in the background for which somebody waits goes on for as long as it takes.
 func TestALoadInTheBackgroundThatSomebodyWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
 		wantErr(t, cached.Set(t.Context(), "k", "old"), nil)
 		time.Sleep(2 * time.Minute)

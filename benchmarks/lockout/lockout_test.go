@@ -46,7 +46,7 @@ func ofSethvargo(b *testing.B) limiter {
 }
 
 func ofLockout(b *testing.B, counter lockout.Counter[string]) limiter {
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -109,4 +109,12 @@ func BenchmarkLimit(b *testing.B) {
 			})
 		})
 	}
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -96,7 +96,7 @@ var value = []byte("v")
 
 var boundeds = []bounded{
 	{"cachewire", func(b *testing.B, n int) func(string) bool {
-		c, err := core.New(memory.New(&memory.Options{MaxItems: n}), nil)
+		c, err := core.New(must(memory.New(&memory.Options{MaxItems: n})), nil)
 		if err != nil {
 			b.Fatal(err)
 		}

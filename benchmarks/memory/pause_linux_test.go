@@ -64,7 +64,7 @@ func BenchmarkPause(b *testing.B) {
 	// with runs do with a cache that all keys are in, and says how many it is to leave.
 	with := func(name string, opts memory.Options, left int, do func(c *core.Cache, time func(func()))) {
 		run(name+"/cachewire", func(b *testing.B, time func(func())) {
-			c, err := core.New(memory.New(&opts), nil)
+			c, err := core.New(must(memory.New(&opts)), nil)
 			if err != nil {
 				b.Fatal(err)
 			}

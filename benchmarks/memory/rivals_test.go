@@ -60,7 +60,7 @@ var rivals = []rival{
 type cachewire struct{ *core.Cache }
 
 func openCachewire(b testing.TB, _ int) store {
-	c, err := core.New(memory.New(nil), nil)
+	c, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func (c cachewire) set(key string, value []byte) {
 type bare struct{ *memory.Backend }
 
 func openBare(b testing.TB, _ int) store {
-	m := memory.New(nil)
+	m := must(memory.New(nil))
 	b.Cleanup(func() { m.Close() })
 	return bare{m}
 }
@@ -281,4 +281,12 @@ func (s syncMapStore) get(key string) ([]byte, bool) {
 
 func (s syncMapStore) set(key string, value []byte) {
 	s.m.Store(key, expiring{clone(value), s.now.Load() + int64(ttl)})
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

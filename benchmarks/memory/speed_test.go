@@ -212,12 +212,12 @@ type user struct {
 func BenchmarkShared(b *testing.B) {
 	keys, asked := makeKeys(1000), makeKeys(1000)
 	ctx := context.Background()
-	c, err := core.New(memory.New(nil), nil)
+	c, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer c.Close()
-	typed := core.NewTyped(c, core.Shared[*user]())
+	typed := must(core.NewTyped(c, core.Shared[*user]()))
 	o := otter.Must(&otter.Options[string, *user]{ExpiryCalculator: otter.ExpiryWriting[string, *user](ttl)})
 	defer o.StopAllGoroutines()
 	clock := otter.NewCoarseClock(10 * time.Millisecond)

@@ -33,12 +33,12 @@ func slowly(context.Context) (*user, error) {
 type getter func(ctx context.Context, key string, load func(context.Context) (*user, error)) (*user, error)
 
 func cachewire(b *testing.B, opts *patterns.Options) *patterns.Cached[*user] {
-	c, err := core.New(memory.New(nil), nil)
+	c, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { c.Close() })
-	cached := patterns.New(core.NewTyped(c, core.Shared[*user]()), opts)
+	cached := must(patterns.New(must(core.NewTyped(c, core.Shared[*user]())), opts))
 	b.Cleanup(func() { cached.Close() })
 	return cached
 }
@@ -117,4 +117,12 @@ func BenchmarkPatterns(b *testing.B) {
 			})
 		}
 	}
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

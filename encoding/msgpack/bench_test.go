@@ -43,7 +43,7 @@ func benchCodec[T any](b *testing.B, codec core.Codec[T], v T) {
 			}
 		}
 	})
-	typed := core.NewTyped(open(b, nil), codec)
+	typed := must(core.NewTyped(open(b, nil), codec))
 	b.Run("Set", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

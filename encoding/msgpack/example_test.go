@@ -8,23 +8,26 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding/msgpack"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func Example() {
-	cache, err := core.New(memory.New(nil), nil)
+	ctx := context.Background()
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	ctx := context.Background()
 
 	type visit struct {
 		Page string        `msgpack:"page"`
 		Took time.Duration `msgpack:"took,omitempty"`
 		Tags []string      `msgpack:"tags,omitempty"`
 	}
-	visits := core.NewTyped(cache, msgpack.Codec[visit]())
+	visits, err := core.NewTyped(cache, msgpack.Codec[visit]())
+	if err != nil {
+		log.Fatal(err)
+	}
 	if err := visits.Set(ctx, "visit:1", visit{Page: "/home", Took: 3 * time.Millisecond}, time.Minute); err != nil {
 		log.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func (f forgetful) Get(ctx context.Context, key string) (core.Item, error) {
 // open answers a cache in memory, or over what wrap makes of that backend.
 func open(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
 	t.Helper()
-	b := core.Backend(memory.New(nil))
+	b := core.Backend(must(memory.New(nil)))
 	if wrap != nil {
 		b = wrap(b)
 	}
@@ -124,4 +124,12 @@ func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

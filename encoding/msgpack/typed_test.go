@@ -27,7 +27,7 @@ func TestOrdersOverMemoryComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			c := open(t, wrap)
-			orders := core.NewTyped(c, msgpack.Codec[order]())
+			orders := must(core.NewTyped(c, msgpack.Codec[order]()))
 			want := map[string]order{"small": small, "large": large, "zero": {}}
 			if err := orders.SetMulti(ctx, want, time.Minute); err != nil {
 				t.Fatal(err)
@@ -47,7 +47,7 @@ func TestOrdersOverMemoryComeBack(t *testing.T) {
 func TestWhatIsRefusedIsErrCodecAndNoMiss(t *testing.T) {
 	ctx := t.Context()
 	c := open(t, nil)
-	users := core.NewTyped(c, msgpack.Codec[user]())
+	users := must(core.NewTyped(c, msgpack.Codec[user]()))
 	if err := c.Set(ctx, "k", []byte("\xc0"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestWhatIsRefusedIsErrCodecAndNoMiss(t *testing.T) {
 	if want := `cachewire: Get "k" (memory): codec: msgpack: the value is nil`; err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
 	}
-	channels := core.NewTyped(c, msgpack.Codec[any]())
+	channels := must(core.NewTyped(c, msgpack.Codec[any]()))
 	if err := channels.Set(ctx, "k", make(chan int), 0); !errors.Is(err, core.ErrCodec) {
 		t.Errorf("Set: %v", err)
 	}
@@ -93,7 +93,7 @@ func TestAStoreThroughTypedAllocatesAtMostOnceMore(t *testing.T) {
 
 // setter answers what stores v through Typed.
 func setter[T any](t *testing.T, c *core.Cache, v T) func() error {
-	typed := core.NewTyped(c, msgpack.Codec[T]())
+	typed := must(core.NewTyped(c, msgpack.Codec[T]()))
 	return func() error { return typed.Set(t.Context(), "key", v, time.Minute) }
 }
 

@@ -10,18 +10,21 @@ import (
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/encoding/zstd"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func Example() {
-	cache, err := core.New(memory.New(nil), nil)
+	ctx := context.Background()
+	cache, err := core.Open(ctx, "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	ctx := context.Background()
 
-	texts := core.NewTyped(cache, encoding.Compress(encoding.Text(), &encoding.CompressOptions{With: zstd.New()}))
+	texts, err := core.NewTyped(cache, encoding.Compress(encoding.Text(), &encoding.CompressOptions{With: zstd.New()}))
+	if err != nil {
+		log.Fatal(err)
+	}
 	text := strings.Repeat("Caches are cheap. ", 1000)
 	if err := texts.Set(ctx, "text", text, time.Minute); err != nil {
 		log.Fatal(err)

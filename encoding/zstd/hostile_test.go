@@ -138,7 +138,7 @@ func TestABombIsTooLarge(t *testing.T) {
 	if err := c.Store(t.Context(), core.Set, core.Item{Key: "bomb", Value: bomb, Flags: zstd.Flag}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := core.NewTyped(c, codec).Get(t.Context(), "bomb")
+	_, err := must(core.NewTyped(c, codec)).Get(t.Context(), "bomb")
 	if !errors.Is(err, core.ErrCodec) || !errors.Is(err, core.ErrTooLarge) {
 		t.Errorf("Get: %v", err)
 	}

@@ -1,17 +1,18 @@
 package oncelog_test
 
 import (
+	"context"
 	"log"
 	"log/slog"
 	"os"
 
 	"github.com/cachewire/cachewire/core"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/patterns/oncelog"
 )
 
 func Example() {
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.Open(context.Background(), "memory://", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -22,8 +23,11 @@ func Example() {
 		}
 		return a
 	}
-	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime})
-	logger := slog.New(oncelog.New(handler, cache, nil))
+	handler, err := oncelog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}), cache, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	logger := slog.New(handler)
 	for range 1_000_000 {
 		logger.Error("database is down")
 	}

@@ -1,12 +1,16 @@
 // Package oncelog has a fleet log an outage once a minute, and not a million times.
 //
-//	logger := slog.New(oncelog.New(slog.Default().Handler(), cache, nil))
-//	logger.Error("database is down")
+//	handler, err := oncelog.New(slog.Default().Handler(), cache, nil)
+//	if err != nil {
+//		return err
+//	}
+//	slog.New(handler).Error("database is down")
 package oncelog
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -16,14 +20,14 @@ import (
 
 // Options are the settings of a Handler.
 type Options struct {
-	// Period is how long a record is not repeated; 0 or less is one minute.
+	// Period is how long a record is not repeated. If 0, it is one minute.
 	Period time.Duration
 
-	// Prefix is put before the key of a record; "" is "log:".
+	// Prefix is put before the key of a record. If "", it is "log:".
 	Prefix string
 
-	// Key answers by what a record is told from others; nil is by its message. Records
-	// for which it answers "" pass.
+	// Key returns the key of a record: records of the same key are repetitions. If nil,
+	// it is the message. Records for which Key returns "" pass.
 	Key func(ctx context.Context, r slog.Record) string
 }
 
@@ -60,13 +64,21 @@ type record struct {
 // quiet no longer are forgotten, with what was dropped.
 const maxSeen = 10_000
 
-// New answers a Handler before inner. A nil opts is the zero Options.
-func New(inner slog.Handler, cache *core.Cache, opts *Options) *Handler {
+// New returns a Handler before inner. A nil opts is the zero Options. The error is
+// core.ErrConfig: inner or cache is nil, or the Period is negative.
+func New(inner slog.Handler, cache *core.Cache, opts *Options) (*Handler, error) {
 	s := &shared{cache: cache, seen: map[string]*record{}}
 	if opts != nil {
 		s.opts = *opts
 	}
-	if s.opts.Period <= 0 {
+	switch {
+	case inner == nil:
+		return nil, fmt.Errorf("%w: oncelog: the inner handler is nil; want one like slog.Default().Handler()", core.ErrConfig)
+	case cache == nil:
+		return nil, fmt.Errorf("%w: oncelog: the cache is nil; core.Open returns one", core.ErrConfig)
+	case s.opts.Period < 0:
+		return nil, fmt.Errorf("%w: oncelog: Options.Period is %v, want 0 (a minute) or more", core.ErrConfig, s.opts.Period)
+	case s.opts.Period == 0:
 		s.opts.Period = time.Minute
 	}
 	if s.opts.Prefix == "" {
@@ -75,7 +87,7 @@ func New(inner slog.Handler, cache *core.Cache, opts *Options) *Handler {
 	if s.opts.Key == nil {
 		s.opts.Key = func(_ context.Context, r slog.Record) string { return r.Message }
 	}
-	return &Handler{inner, s}
+	return &Handler{inner, s}, nil
 }
 
 // Enabled answers what the inner handler does.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -71,7 +73,7 @@ func TestHandler(t *testing.T) {
 	var buf bytes.Buffer
 	slogtest.Run(t, func(t *testing.T) slog.Handler {
 		buf.Reset()
-		return oncelog.New(slog.NewJSONHandler(&buf, nil), cacheOf(t, memory.New(nil)), nil)
+		return must(oncelog.New(slog.NewJSONHandler(&buf, nil), cacheOf(t, must(memory.New(nil))), nil))
 	}, func(t *testing.T) map[string]any {
 		var got map[string]any
 		if err := json.Unmarshal(buf.Bytes(), &got); err != nil {
@@ -84,7 +86,7 @@ func TestHandler(t *testing.T) {
 func TestARecordPassesOnceInAPeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l logged
-		logger := slog.New(oncelog.New(l.handler(), cacheOf(t, memory.New(nil)), nil))
+		logger := slog.New(must(oncelog.New(l.handler(), cacheOf(t, must(memory.New(nil))), nil)))
 		for range 100 {
 			logger.Error("down", "db", 1)
 			logger.With("db", 2).WithGroup("g").Error("down")
@@ -111,12 +113,12 @@ func TestARecordPassesOnceInAFleet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]*core.Cache{"memory": cacheOf(t, memory.New(nil)), "memcached": cacheOf(t, b)} {
+	for name, c := range map[string]*core.Cache{"memory": cacheOf(t, must(memory.New(nil))), "memcached": cacheOf(t, b)} {
 		t.Run(name, func(t *testing.T) {
 			var l logged
 			var all sync.WaitGroup
 			for range 4 {
-				logger := slog.New(oncelog.New(l.handler(), c, &oncelog.Options{Period: time.Hour, Prefix: "once:"}))
+				logger := slog.New(must(oncelog.New(l.handler(), c, &oncelog.Options{Period: time.Hour, Prefix: "once:"})))
 				for range 50 {
 					all.Go(func() { logger.Error("down") })
 				}
@@ -136,10 +138,10 @@ func TestARecordPassesOnceInAFleet(t *testing.T) {
 // What another process has logged is dropped here, and counted.
 func TestWhatAnotherLoggedIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, memory.New(nil))
+		c := cacheOf(t, must(memory.New(nil)))
 		var here, there logged
-		slog.New(oncelog.New(there.handler(), c, nil)).Error("down")
-		logger := slog.New(oncelog.New(here.handler(), c, nil))
+		slog.New(must(oncelog.New(there.handler(), c, nil))).Error("down")
+		logger := slog.New(must(oncelog.New(here.handler(), c, nil)))
 		for range 70 {
 			logger.Error("down")
 			time.Sleep(time.Second)
@@ -156,7 +158,7 @@ func TestKeys(t *testing.T) {
 		r.Attrs(func(a slog.Attr) bool { key = a.Value.String(); return false })
 		return key
 	}
-	logger := slog.New(oncelog.New(l.handler(), cacheOf(t, memory.New(nil)), &oncelog.Options{Key: byAttr}))
+	logger := slog.New(must(oncelog.New(l.handler(), cacheOf(t, must(memory.New(nil))), &oncelog.Options{Key: byAttr})))
 	for range 2 {
 		logger.Error("a", "k", "x")
 		logger.Error("b", "k", "x")
@@ -169,7 +171,7 @@ func TestKeys(t *testing.T) {
 // A cache that is down, closed, or keeps nothing lets everything pass; so does a context
 // that is done.
 func TestWithoutACacheEverythingPasses(t *testing.T) {
-	closed := cacheOf(t, memory.New(nil))
+	closed := cacheOf(t, must(memory.New(nil)))
 	closed.Close()
 	server := memcachetest.Start(t, nil)
 	b, err := memcachepure.New([]memcache.Server{{Addr: server.Addr()}}, nil)
@@ -187,11 +189,11 @@ func TestWithoutACacheEverythingPasses(t *testing.T) {
 		"closed":       {t.Context(), closed},
 		"down":         {t.Context(), down},
 		"null":         {t.Context(), cacheOf(t, null.New())},
-		"done context": {done, cacheOf(t, memory.New(nil))},
+		"done context": {done, cacheOf(t, must(memory.New(nil)))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var l logged
-			logger := slog.New(oncelog.New(l.handler(), tt.cache, nil))
+			logger := slog.New(must(oncelog.New(l.handler(), tt.cache, nil)))
 			for range 3 {
 				logger.ErrorContext(tt.ctx, "down")
 			}
@@ -210,7 +212,7 @@ func (h *logs) After(ctx context.Context, op *core.Op) { h.logger.InfoContext(ct
 func TestAHookMayLog(t *testing.T) {
 	var l logged
 	var hook logs
-	hook.logger = slog.New(oncelog.New(l.handler(), cacheOf(t, memory.New(nil), &hook), nil))
+	hook.logger = slog.New(must(oncelog.New(l.handler(), cacheOf(t, must(memory.New(nil)), &hook), nil)))
 	hook.logger.Error("down")
 	l.want(t, `level=INFO msg="hook Add"`, "level=ERROR msg=down")
 }
@@ -219,7 +221,7 @@ func TestAHookMayLog(t *testing.T) {
 func TestManyKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l logged
-		logger := slog.New(oncelog.New(l.handler(), cacheOf(t, memory.New(nil)), nil))
+		logger := slog.New(must(oncelog.New(l.handler(), cacheOf(t, must(memory.New(nil))), nil)))
 		for i := range 25_000 {
 			logger.Error(fmt.Sprint("error ", i))
 			if i%5000 == 0 {
@@ -250,9 +252,9 @@ func TestTheCacheIsAskedRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l logged
 		var calls counter
-		b := memory.New(nil)
+		b := must(memory.New(nil))
 		c := cacheOf(t, b, &calls)
-		logger := slog.New(oncelog.New(l.handler(), c, nil))
+		logger := slog.New(must(oncelog.New(l.handler(), c, nil)))
 		if err := c.Set(t.Context(), "log:another's", nil, time.Minute); err != nil {
 			t.Fatal(err)
 		}
@@ -276,4 +278,29 @@ func TestTheCacheIsAskedRarely(t *testing.T) {
 			t.Errorf("the cache that fails was asked %d times", n)
 		}
 	})
+}
+
+func TestNewRefusesWrongArguments(t *testing.T) {
+	c := cacheOf(t, must(memory.New(nil)))
+	inner := slog.NewTextHandler(io.Discard, nil)
+	_, noInner := oncelog.New(nil, c, nil)
+	_, noCache := oncelog.New(inner, nil, nil)
+	_, period := oncelog.New(inner, c, &oncelog.Options{Period: -time.Second})
+	for err, want := range map[error]string{
+		noInner: "oncelog: the inner handler is nil",
+		noCache: "oncelog: the cache is nil",
+		period:  "oncelog: Options.Period is -1s, want 0 (a minute) or more",
+	} {
+		if !errors.Is(err, core.ErrConfig) || !strings.HasPrefix(err.Error(), "cachewire: invalid configuration: "+want) {
+			t.Errorf("error is %v, want %s", err, want)
+		}
+	}
+}
+
+// must returns v, and panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

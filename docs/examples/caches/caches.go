@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/core/config"
+	"github.com/cachewire/cachewire/core/hooks"
 
 	// Drivers that the file may name.
 	_ "github.com/cachewire/cachewire/memcache-pure"
@@ -16,31 +18,30 @@ import (
 	_ "github.com/cachewire/cachewire/null"
 )
 
-// What the hooks have seen.
+// The figures of all caches.
 var (
-	Ratio  = new(core.HitRatio)
-	Timing = new(core.Timing)
+	Ratio  = new(hooks.HitRatio)
+	Timing = new(hooks.Timing)
 )
 
 func init() {
-	core.RegisterHook("hit_ratio", Ratio)
-	core.RegisterHook("timing", Timing)
-	core.RegisterHook("log", &core.Log{})
 	expvar.Publish("cache_hits", Ratio) // at /debug/vars
 	expvar.Publish("cache_times", Timing)
 }
 
-// Open answers the caches that the file names.
-func Open(file string) (*core.Caches, error) {
+// Open returns the caches that the file names.
+func Open(file string) (*config.Caches, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	var config core.Config
-	if err := json.Unmarshal(text, &config); err != nil {
+	var c config.Config
+	if err := json.Unmarshal(text, &c); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	caches, err := core.NewCaches(config)
+	caches, err := config.New(c, &config.Options{
+		Hooks: map[string]core.Hook{"hit_ratio": Ratio, "timing": Timing, "log": &hooks.Log{}},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

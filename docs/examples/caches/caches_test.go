@@ -48,7 +48,7 @@ func TestAnApplicationWithTwoCaches(t *testing.T) {
 		t.Error("the default is not the cache on memory")
 	}
 	for _, c := range []*core.Cache{local, shared} {
-		if err := c.Set(t.Context(), "greeting", []byte("hello"), core.DefaultTTL); err != nil {
+		if err := c.Set(t.Context(), "greeting", []byte("hello"), 0); err != nil {
 			t.Error(err)
 		}
 		if v, err := c.Get(t.Context(), "greeting"); string(v) != "hello" || err != nil {
@@ -58,8 +58,8 @@ func TestAnApplicationWithTwoCaches(t *testing.T) {
 	if ttl, err := local.TTL(t.Context(), "greeting"); ttl <= 9*time.Minute || err != nil {
 		t.Errorf("TTL = %v, %v", ttl, err)
 	}
-	var hits map[string]struct{ Hits int }
-	if err := json.Unmarshal([]byte(expvar.Get("cache_hits").String()), &hits); err != nil || hits["local"].Hits == 0 || hits["shared"].Hits == 0 {
+	var hits map[string]struct{ Lookups struct{ Hits int } }
+	if err := json.Unmarshal([]byte(expvar.Get("cache_hits").String()), &hits); err != nil || hits["local"].Lookups.Hits == 0 || hits["shared"].Lookups.Hits == 0 {
 		t.Errorf("cache_hits: %s, %v", expvar.Get("cache_hits"), err)
 	}
 	if times := caches.Timing.Snapshot(); times["shared"]["Get"].Count != 1 || times["local"] != nil {
@@ -92,9 +92,10 @@ func TestSwitchedOff(t *testing.T) {
 func TestAWrongFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "caches.json")
 	for text, want := range map[string]string{
-		`{"caches": {"a": {"url": "memory://", "hook": []}}}`:     "caches.json: cachewire: invalid configuration: caches.a.hook: unknown field; known: default_ttl, hooks, prefix, timeout, url",
-		`{"caches": {"a": {"url": "redis://127.0.0.1"}}}`:         `caches.json: cachewire: invalid configuration: caches.a.url: no driver for "redis"; known: memcache, memory, null (forgotten import?)`,
-		`{"caches": {"a": {"url": "memory://", "hooks": ["x"]}}}`: `caches.json: cachewire: invalid configuration: caches.a.hooks[0]: unknown hook "x"; known: hit_ratio, log, timing (not registered yet?)`,
+		`{"caches": {"a": {"url": "memory://", "hook": []}}}`:                     "caches.json: cachewire: invalid configuration: caches.a.hook: unknown field; known: default_ttl, hooks, prefix, timeout, url",
+		`{"default": "a", "caches": {"a": {"url": "redis://127.0.0.1"}}}`:         `caches.json: cachewire: invalid configuration: caches.a.url: no driver for "redis"; known: memcache, memory, null (forgotten import?)`,
+		`{"default": "a", "caches": {"a": {"url": "memory://", "hooks": ["x"]}}}`: `caches.json: cachewire: invalid configuration: caches.a.hooks[0]: unknown hook "x"; Options.Hooks have: hit_ratio, log, timing`,
+		`{"caches": {"a": {"url": "memory://"}}}`:                                 `caches.json: cachewire: invalid configuration: default: missing, and no cache is named "default"; want one of a`,
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

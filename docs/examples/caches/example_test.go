@@ -9,22 +9,25 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/core/config"
+	"github.com/cachewire/cachewire/core/hooks"
 	"github.com/cachewire/cachewire/memory"
 )
 
-// Two names, of which one is always the same cache, and of the other a new one is made.
+// Get returns the same cache each time, and Create a new one.
 func Example_aliases() {
 	ctx := context.Background()
-	caches, err := core.NewCaches(core.Config{Caches: map[string]core.CacheConfig{
+	timing := new(hooks.Timing)
+	caches, err := config.New(config.Config{Caches: map[string]config.Cache{
 		"default": {URL: "memory://"},
-		"alt":     {URL: "memory://?max_items=1000", Timeout: core.Duration(time.Second), Hooks: []string{"hit_ratio", "timing"}},
-	}})
+		"alt":     {URL: "memory://?max_items=1000", Timeout: config.Duration(time.Second), Hooks: []string{"timing"}},
+	}}, &config.Options{Hooks: map[string]core.Hook{"timing": timing}})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer caches.Close()
 
-	cache, err := caches.Get(ctx, "default") // always the same
+	cache, err := caches.Get(ctx, "default")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -33,7 +36,7 @@ func Example_aliases() {
 	value, _ := again.Get(ctx, "key")
 	fmt.Printf("%s, %v\n", value, again == cache)
 
-	alt, err := caches.Create(ctx, "alt", func(c *core.CacheConfig) { c.Prefix = "test:" }) // a new one
+	alt, err := caches.Create(ctx, "alt", func(c *config.Cache) { c.Prefix = "test:" })
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -42,20 +45,20 @@ func Example_aliases() {
 	value, _ = alt.Get(ctx, "key")
 	fmt.Printf("%s\n", value)
 
-	var raw *memory.Backend // what stands behind it, outside of the contract
-	fmt.Println(alt.As(&raw))
+	var backend *memory.Backend // outside the contract
+	fmt.Println(alt.As(&backend))
 	// Output:
 	// value, true
 	// other
 	// true
 }
 
-// A hook of one's own beside two that are ready to use, and a thousand reads of six keys, of
-// which three are there.
+// A hook of the program's own beside two that are ready to use, and a thousand reads of six
+// keys, of which three are present.
 func Example_hooks() {
 	ctx := context.Background()
-	ratio, timing := new(core.HitRatio), new(core.Timing)
-	cache, err := core.New(memory.New(nil), &core.Options{
+	ratio, timing := new(hooks.HitRatio), new(hooks.Timing)
+	cache, err := core.Open(ctx, "memory://", &core.Options{
 		Name: "main", Prefix: "main:", Hooks: []core.Hook{ratio, timing, storeLogger{}},
 	})
 	if err != nil {
@@ -72,9 +75,9 @@ func Example_hooks() {
 		_, _ = cache.Get(ctx, keys[r.IntN(len(keys))])
 	}
 
-	main := ratio.Snapshot()["main"]
+	lookups := ratio.Snapshot()["main"].Lookups
 	times := timing.Snapshot()["main"]
-	fmt.Println(main.Ratio.Ratio > 0.5, main.Hits+main.Misses)
+	fmt.Println(lookups.Ratio.Ratio > 0.5, lookups.Hits+lookups.Misses)
 	fmt.Println(times["Get"].Min > 0, times["Set"].Min > 0, times["Get"].Max > 0, times["Set"].Max > 0)
 	fmt.Println(times["Get"].Count, times["Set"].Count)
 	// Output:
@@ -83,12 +86,12 @@ func Example_hooks() {
 	// 1000 3
 }
 
-// storeLogger logs what is about to be stored.
+// A storeLogger logs what is about to be stored.
 type storeLogger struct{}
 
 func (storeLogger) Before(ctx context.Context, op *core.Op) context.Context {
 	if op.Verb == "Set" {
-		slog.DebugContext(ctx, "about to store", "keys", op.Keys)
+		slog.DebugContext(ctx, "about to store", "key", op.Key)
 	}
 	return ctx
 }

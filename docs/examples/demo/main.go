@@ -114,8 +114,11 @@ func demo(ctx context.Context, cacheURL, dir string, stdout, stderr io.Writer) e
 		return err
 	}
 
+	work, err := newIndexer(cache, files)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(stdout, "%d Go files in %s\n\n", len(files), dir)
-	work := newIndexer(cache, files)
 	defer work.cached.Close()
 	var passes []pass
 	for _, name := range []string{"first", "second", "third"} {

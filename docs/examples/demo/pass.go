@@ -23,11 +23,21 @@ type indexer struct {
 	files  []string
 }
 
-func newIndexer(cache *core.Cache, files []string) *indexer {
-	wires := dependency.New(cache, nil)
-	// How long a value is kept, CACHE_URL says: that is its default_ttl.
-	cached := patterns.New(core.NewTyped(cache, exportsCodec{}), &patterns.Options{Dependency: wires, OnError: noteError})
-	return &indexer{cached, wires, files}
+func newIndexer(cache *core.Cache, files []string) (*indexer, error) {
+	wires, err := dependency.New(cache, nil)
+	if err != nil {
+		return nil, err
+	}
+	typed, err := core.NewTyped(cache, exportsCodec{})
+	if err != nil {
+		return nil, err
+	}
+	// Values live for the default_ttl of CACHE_URL.
+	cached, err := patterns.New(typed, &patterns.Options{Dependency: wires, OnError: noteError})
+	if err != nil {
+		return nil, err
+	}
+	return &indexer{cached, wires, files}, nil
 }
 
 // A pass is what came of going over all files once.

@@ -24,7 +24,10 @@ func indexerOf(t *testing.T, dir string) *indexer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := newIndexer(cache, files)
+	x, err := newIndexer(cache, files)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { x.cached.Close() })
 	return x
 }

@@ -21,7 +21,10 @@ func cacheFragment(ctx context.Context, cache *core.Cache, order int, name, html
 	if err := cache.Set(ctx, key, []byte(html), time.Hour); err != nil {
 		return err
 	}
-	wires := dependency.New(cache, &dependency.Options{TTL: time.Hour})
+	wires, err := dependency.New(cache, &dependency.Options{TTL: time.Hour})
+	if err != nil {
+		log.Fatal(err)
+	}
 	return wires.Add(ctx, masterKey(order), key)
 }
 
@@ -38,7 +41,10 @@ func Example_wires() {
 			log.Fatal(err)
 		}
 	}
-	wires := dependency.New(cache, nil)
+	wires, err := dependency.New(cache, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	fragments, err := wires.Keys(ctx, masterKey(100))
 	fmt.Println(fragments, err)
 
@@ -72,7 +78,10 @@ func Example_tags() {
 		log.Fatal(err)
 	}
 	defer cache.Close()
-	pages := dependency.NewTagged(cache, encoding.Text(), nil)
+	pages, err := dependency.NewTagged(cache, encoding.Text(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 
 	price := 10
 	total := func() string { return fmt.Sprintf("<div>%d €</div>", price) }

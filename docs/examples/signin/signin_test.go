@@ -13,7 +13,7 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/docs/examples/signin"
-	"github.com/cachewire/cachewire/memory"
+	_ "github.com/cachewire/cachewire/memory"
 )
 
 func check(_ context.Context, account, password string) (bool, error) {
@@ -21,7 +21,7 @@ func check(_ context.Context, account, password string) (bool, error) {
 }
 
 func newPage(t *testing.T) *signin.Page {
-	cache, err := core.New(memory.New(nil), nil)
+	cache, err := core.Open(context.Background(), "memory://", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package core_test
+package config_test
 
 import (
 	"context"
@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/core/config"
+	"github.com/cachewire/cachewire/core/internal/coretest"
 )
 
 func TestCreateAnswersANewCacheEachTime(t *testing.T) {
-	cs := newCaches(t, registry(&recorder{}), core.Config{})
+	cs := newCaches(t, &config.Options{Registry: registry()}, config.Config{})
 	c := getCache(t, cs, "")
-	one, err := cs.Create(t.Context(), "", func(c *core.CacheConfig) { c.Prefix = "one:" })
+	one, err := cs.Create(t.Context(), "", func(c *config.Cache) { c.Prefix = "one:" })
 	wantErr(t, err, nil)
 	defer one.Close()
 	two, err := cs.Create(t.Context(), "default")
@@ -33,9 +35,9 @@ func TestCreateAnswersANewCacheEachTime(t *testing.T) {
 	wantErr(t, err, core.ErrMiss)
 	_, err = cs.Create(t.Context(), "other")
 	wantErr(t, err, core.ErrNoNamespace)
-	for _, change := range []func(c *core.CacheConfig){
-		func(c *core.CacheConfig) { c.URL = "redis://" },
-		func(c *core.CacheConfig) { c.Hooks = append(c.Hooks, "hok") },
+	for _, change := range []func(c *config.Cache){
+		func(c *config.Cache) { c.URL = "redis://" },
+		func(c *config.Cache) { c.Hooks = append(c.Hooks, "hok") },
 	} {
 		_, err = cs.Create(t.Context(), "", change)
 		wantErr(t, err, core.ErrConfig)
@@ -51,7 +53,7 @@ func TestOneOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var opens atomic.Int64
 		var r core.Registry
-		r.Register("mem", driverFunc(func(ctx context.Context, _ *url.URL) (core.Backend, error) {
+		r.Register("mem", coretest.Driver(func(ctx context.Context, _ *url.URL) (core.Backend, error) {
 			n := opens.Add(1)
 			select {
 			case <-time.After(time.Second):
@@ -61,9 +63,9 @@ func TestOneOpens(t *testing.T) {
 			if n < 3 {
 				return nil, io.EOF
 			}
-			return newBackend(), nil
+			return new(coretest.Backend), nil
 		}))
-		cs := newCaches(t, &r, core.Config{Caches: map[string]core.CacheConfig{"default": {URL: "mem://"}, "other": {URL: "mem://"}}})
+		cs := newCaches(t, &config.Options{Registry: &r}, config.Config{Caches: map[string]config.Cache{"default": {URL: "mem://"}, "other": {URL: "mem://"}}})
 		_, err := cs.Get(t.Context(), "")
 		if wantErr(t, err, io.EOF); err == nil || !strings.HasPrefix(err.Error(), "caches.default: ") {
 			t.Errorf("error is %v", err)
@@ -101,9 +103,9 @@ func TestOneOpens(t *testing.T) {
 func TestCachesAreClosedInReverse(t *testing.T) {
 	var closed []string
 	var r core.Registry
-	r.Register("mem", driverFunc(func(_ context.Context, u *url.URL) (core.Backend, error) {
-		b := newBackend()
-		b.before = func(_ context.Context, verb, _ string) error {
+	r.Register("mem", coretest.Driver(func(_ context.Context, u *url.URL) (core.Backend, error) {
+		b := new(coretest.Backend)
+		b.Before = func(_ context.Context, verb, _ string) error {
 			if verb == "Close" {
 				closed = append(closed, u.Host)
 				if u.Host == "b" {
@@ -114,11 +116,11 @@ func TestCachesAreClosedInReverse(t *testing.T) {
 		}
 		return b, nil
 	}))
-	config := core.Config{Default: "a", Caches: map[string]core.CacheConfig{}}
+	described := config.Config{Default: "a", Caches: map[string]config.Cache{}}
 	for _, name := range []string{"a", "b", "c", "d"} {
-		config.Caches[name] = core.CacheConfig{URL: "mem://" + name}
+		described.Caches[name] = config.Cache{URL: "mem://" + name}
 	}
-	cs := newCaches(t, &r, config)
+	cs := newCaches(t, &config.Options{Registry: &r}, described)
 	for _, name := range []string{"b", "d", "a"} {
 		getCache(t, cs, name)
 	}
@@ -138,16 +140,16 @@ func TestCloseWhileOpening(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var closed atomic.Bool
 		var r core.Registry
-		r.Register("memory", driverFunc(func(context.Context, *url.URL) (core.Backend, error) {
+		r.Register("memory", coretest.Driver(func(context.Context, *url.URL) (core.Backend, error) {
 			time.Sleep(time.Second)
-			b := newBackend()
-			b.before = func(_ context.Context, verb, _ string) error {
+			b := new(coretest.Backend)
+			b.Before = func(_ context.Context, verb, _ string) error {
 				closed.Store(verb == "Close")
 				return nil
 			}
 			return b, nil
 		}))
-		cs := newCaches(t, &r, core.Config{})
+		cs := newCaches(t, &config.Options{Registry: &r}, config.Config{})
 		go func() {
 			time.Sleep(time.Millisecond)
 			wantErr(t, cs.Close(), nil)
@@ -160,7 +162,7 @@ func TestCloseWhileOpening(t *testing.T) {
 }
 
 func TestClientOfCaches(t *testing.T) {
-	cs := newCaches(t, registry(&recorder{}), core.Config{Default: "b", Caches: map[string]core.CacheConfig{"a": {URL: "mem://"}, "b": {URL: "memory://"}}})
+	cs := newCaches(t, &config.Options{Registry: registry()}, config.Config{Default: "b", Caches: map[string]config.Cache{"a": {URL: "mem://"}, "b": {URL: "memory://"}}})
 	client, err := cs.Client(t.Context())
 	wantErr(t, err, nil)
 	for name, same := range map[string]string{"": "b", "a": "a", "b": "b"} {
@@ -181,7 +183,7 @@ func TestWhoWaitsForAnOpenThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var opens atomic.Int64
 		var r core.Registry
-		r.Register("memory", driverFunc(func(ctx context.Context, _ *url.URL) (core.Backend, error) {
+		r.Register("memory", coretest.Driver(func(ctx context.Context, _ *url.URL) (core.Backend, error) {
 			opens.Add(1)
 			select {
 			case <-time.After(5 * time.Second):
@@ -190,7 +192,7 @@ func TestWhoWaitsForAnOpenThatFails(t *testing.T) {
 			}
 			return nil, io.EOF
 		}))
-		cs := newCaches(t, &r, core.Config{})
+		cs := newCaches(t, &config.Options{Registry: &r}, config.Config{})
 		began := time.Now()
 		var all sync.WaitGroup
 		all.Go(func() {
@@ -226,13 +228,13 @@ func TestWhoWaitsForAnOpenThatFails(t *testing.T) {
 func TestADriverThatPanicsHarmsNoLaterOpen(t *testing.T) {
 	panics := true
 	var r core.Registry
-	r.Register("memory", driverFunc(func(context.Context, *url.URL) (core.Backend, error) {
+	r.Register("memory", coretest.Driver(func(context.Context, *url.URL) (core.Backend, error) {
 		if panics {
 			panic("boom")
 		}
-		return newBackend(), nil
+		return new(coretest.Backend), nil
 	}))
-	cs := newCaches(t, &r, core.Config{})
+	cs := newCaches(t, &config.Options{Registry: &r}, config.Config{})
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -246,13 +248,13 @@ func TestADriverThatPanicsHarmsNoLaterOpen(t *testing.T) {
 }
 
 func TestCachesAreSwitchedOff(t *testing.T) {
-	config := core.Config{Caches: map[string]core.CacheConfig{"default": {URL: "mem://"}, "other": {URL: "memory://x"}}}
+	c := config.Config{Caches: map[string]config.Cache{"default": {URL: "mem://"}, "other": {URL: "memory://x"}}}
 	for _, tt := range [][]string{
 		{"", "mem://", "memory://x"}, {"0", "mem://", "memory://x"}, {"true", "null://", "null://"}, {"1", "null://", "null://"},
 	} {
 		value, want := tt[0], tt[1:]
 		t.Setenv("CACHEWIRE_DISABLE", value)
-		cs := newCaches(t, registry(&recorder{}), config)
+		cs := newCaches(t, &config.Options{Registry: registry()}, c)
 		var got []string
 		for _, name := range cs.Names() {
 			got = append(got, cs.Describe().Caches[name].URL)
@@ -265,29 +267,29 @@ func TestCachesAreSwitchedOff(t *testing.T) {
 	}
 	var opened *url.URL
 	var r core.Registry
-	r.Register("null", opens(newBackend(), &opened))
-	cs := newCaches(t, &r, config)
+	r.Register("null", opens(&opened))
+	cs := newCaches(t, &config.Options{Registry: &r}, c)
 	getCache(t, cs, "other")
 	if opened.Scheme != "null" {
 		t.Errorf("Get opens %v", opened)
 	}
 	opened = nil
-	c, err := cs.Create(t.Context(), "", func(c *core.CacheConfig) { c.URL = "mem://" })
+	created, err := cs.Create(t.Context(), "", func(c *config.Cache) { c.URL = "mem://" })
 	if wantErr(t, err, nil); opened == nil || opened.Scheme != "null" {
 		t.Errorf("Create opens %v", opened)
 	}
-	c.Close()
+	created.Close()
 	var none core.Registry
-	none.Register("mem", fails(io.EOF))
-	none.Register("memory", fails(io.EOF))
+	none.Register("mem", fails())
+	none.Register("memory", fails())
 	t.Setenv("CACHEWIRE_DISABLE", "0")
-	newCaches(t, &none, config)
+	newCaches(t, &config.Options{Registry: &none}, c)
 	t.Setenv("CACHEWIRE_DISABLE", "1")
-	_, err = none.NewCaches(config)
+	_, err = config.New(c, &config.Options{Registry: &none})
 	if wantErr(t, err, core.ErrConfig); err == nil || !strings.Contains(err.Error(), `no driver for "null"`) || !strings.Contains(err.Error(), "CACHEWIRE_DISABLE=1") {
 		t.Errorf("error is %v", err)
 	}
 	t.Setenv("CACHEWIRE_DISABLE", "yes please")
-	_, err = none.NewCaches(config)
+	_, err = config.New(c, &config.Options{Registry: &none})
 	wantErr(t, err, core.ErrConfig)
 }

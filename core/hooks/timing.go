@@ -1,4 +1,4 @@
-package core
+package hooks
 
 import (
 	"context"
@@ -6,39 +6,40 @@ import (
 	"math/bits"
 	"sync/atomic"
 	"time"
+
+	"github.com/cachewire/cachewire/core"
 )
 
-// A Timing is a Hook that measures how long verbs take, by cache and verb. It keeps
-// a histogram of constant size, from which quantiles are told to within 6.25 %. The
+// A Timing is a Hook that measures how long verbs take, by cache and verb. It keeps a
+// histogram of constant size for each; the quantiles are accurate to within 6.25 %. The
 // zero value is ready to use, by any number of caches. It must not be copied.
-//
-// It is an expvar.Var: expvar.Publish("cache_times", timing) shows its figures, in
-// nanoseconds, at /debug/vars.
 type Timing struct{ caches table[table[histogram]] }
 
-// Times are how long calls of a verb took.
+// Times tell how long the calls of a verb took.
 type Times struct {
 	Count uint64        `json:"count"`
-	Min   time.Duration `json:"min"`
+	Min   time.Duration `json:"min"` // nanoseconds in JSON, as are the others
 	Max   time.Duration `json:"max"`
 	Mean  time.Duration `json:"mean"`
-	P50   time.Duration `json:"p50"` // half of them took no longer
+	P50   time.Duration `json:"p50"` // half of the calls took no longer
 	P90   time.Duration `json:"p90"`
 	P99   time.Duration `json:"p99"`
 	P999  time.Duration `json:"p999"`
 }
 
-// Before does nothing.
-func (t *Timing) Before(ctx context.Context, _ *Op) context.Context { return ctx }
-
 // After measures.
-func (t *Timing) After(_ context.Context, op *Op) { t.add(op.Cache, op.Verb, op.Duration) }
+func (t *Timing) After(_ context.Context, op *core.Op) {
+	t.Count(op.Cache, op.Verb, op.Hits, op.Misses, op.Duration, op.Err)
+}
 
-func (t *Timing) add(cache, verb string, d time.Duration) { t.caches.of(cache).of(verb).add(d) }
+// Count does what After does; see core.CountHook.
+func (t *Timing) Count(cache, verb string, _, _ int, duration time.Duration, _ error) {
+	t.caches.get(cache).get(verb).add(duration)
+}
 
-// Snapshot answers the figures by the names of caches and of verbs. Those that
-// nobody has called are not in it. It holds up nobody, and may see a part of what is
-// added meanwhile.
+// Snapshot returns the figures by the names of caches and of verbs, without those that
+// were not called. Verbs do not wait for it, and it may have only a part of the figures
+// of a verb that ends meanwhile.
 func (t *Timing) Snapshot() map[string]map[string]Times {
 	all := map[string]map[string]Times{}
 	for _, c := range t.caches.all() {
@@ -53,11 +54,11 @@ func (t *Timing) Snapshot() map[string]map[string]Times {
 	return all
 }
 
-// String answers the Snapshot as JSON.
-func (t *Timing) String() string { return jsonOf(t.Snapshot()) }
+// String returns the Snapshot as JSON.
+func (t *Timing) String() string { return toJSON(t.Snapshot()) }
 
-// A histogram counts durations in buckets that grow exponentially: each power of two
-// is 1<<finer of them.
+// A histogram counts durations in buckets that grow exponentially: there are 1<<finer
+// buckets for each power of two.
 type histogram struct {
 	sum     atomic.Uint64
 	least   atomic.Uint64 // plus 1; 0 while there is none
@@ -67,7 +68,7 @@ type histogram struct {
 
 const finer = 3
 
-// bucketOf answers the bucket of n nanoseconds.
+// bucketOf returns the bucket of n nanoseconds.
 func bucketOf(n uint64) int {
 	if n < 1<<finer {
 		return int(n)
@@ -76,7 +77,7 @@ func bucketOf(n uint64) int {
 	return power<<finer + int(n>>power)
 }
 
-// middleOf answers what stands for all that are in a bucket.
+// middleOf returns the nanoseconds that stand for all durations in a bucket.
 func middleOf(bucket int) uint64 {
 	if bucket < 1<<finer {
 		return uint64(bucket)
@@ -99,7 +100,7 @@ func (h *histogram) add(d time.Duration) {
 			break
 		}
 	}
-	h.buckets[bucketOf(n)].Add(1) // last, so that what is counted is in the others
+	h.buckets[bucketOf(n)].Add(1) // last: what is counted is in the other figures already
 }
 
 func (h *histogram) times() Times {

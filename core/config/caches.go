@@ -1,0 +1,305 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// Options are what a Config cannot say.
+type Options struct {
+	// Registry opens the caches. If nil, it is core.DefaultRegistry.
+	Registry *core.Registry
+
+	// Hooks are the hooks that a Config may name.
+	Hooks map[string]core.Hook
+}
+
+// Caches are the caches of a Config. They may be used by many goroutines at once, and must
+// not be copied.
+type Caches struct {
+	config   Config // complete
+	registry *core.Registry
+	hooks    map[string]core.Hook
+	disabled bool
+
+	mu      sync.Mutex
+	caches  map[string]*core.Cache // opened by Get; written under mu, until closed
+	opening map[string]*opening    // by name; guarded by mu
+	order   []string               // the names of caches in the order of opening; guarded by mu
+	closed  bool                   // guarded by mu
+}
+
+// An opening is a Get that opens a cache, for which others wait.
+type opening struct {
+	done  chan struct{} // closed when the others are set
+	cache *core.Cache
+	err   error
+	gone  bool // the context of the Get is done, so that err says nothing to others
+}
+
+// disableVariable is the environment variable that replaces every URL by null://.
+const disableVariable = "CACHEWIRE_DISABLE"
+
+// New returns the caches of c, and opens none. A nil opts is the zero Options. The error
+// is core.ErrConfig and names everything that is wrong: a URL or its scheme, a hook that
+// opts do not have, a setting out of its range, a default that is not among the caches.
+//
+// With CACHEWIRE_DISABLE=1 in the environment the URL of every cache is null://, also for
+// Create, so that nothing is cached. The program must import package null for that. Beware:
+// a limit that is counted in the cache, as by package lockout, is switched off as well.
+func New(c Config, opts *Options) (*Caches, error) {
+	cs := &Caches{config: c.complete(), registry: core.DefaultRegistry, caches: map[string]*core.Cache{}, opening: map[string]*opening{}}
+	if opts != nil {
+		cs.hooks = maps.Clone(opts.Hooks)
+		if opts.Registry != nil {
+			cs.registry = opts.Registry
+		}
+	}
+	if err := cs.disable(); err != nil {
+		return nil, err
+	}
+	var wrong []string
+	for _, name := range slices.Sorted(maps.Keys(cs.hooks)) {
+		if cs.hooks[name] == nil {
+			wrong = append(wrong, fmt.Sprintf("Options.Hooks[%q] is nil", name))
+		}
+	}
+	for name, cache := range cs.config.Caches {
+		cache = cs.asUsed(cache)
+		cs.config.Caches[name] = cache
+		wrong = append(wrong, cs.check(name, cache)...)
+	}
+	if _, ok := cs.config.Caches[cs.config.Default]; !ok {
+		missing := fmt.Sprintf("default: no cache %q", c.Default)
+		if c.Default == "" {
+			missing = `default: missing, and no cache is named "default"`
+		}
+		wrong = append(wrong, missing+"; want one of "+strings.Join(cs.Names(), ", "))
+	}
+	if err := configError(wrong); err != nil {
+		return nil, err
+	}
+	return cs, nil
+}
+
+// disable sets disabled by the environment.
+func (cs *Caches) disable() error {
+	text := os.Getenv(disableVariable)
+	if text == "" {
+		return nil
+	}
+	var err error
+	if cs.disabled, err = strconv.ParseBool(text); err != nil {
+		return fmt.Errorf("%w: the environment variable %s is %q, want 1 or 0", core.ErrConfig, disableVariable, text)
+	}
+	if err := cs.registry.Check(disabledURL, nil); cs.disabled && err != nil {
+		return fmt.Errorf("%w; the environment variable %s=%s needs it", err, disableVariable, text)
+	}
+	return nil
+}
+
+const disabledURL = "null://"
+
+// asUsed returns c, switched off if all caches are.
+func (cs *Caches) asUsed(c Cache) Cache {
+	if cs.disabled {
+		c.URL = disabledURL
+	}
+	return c
+}
+
+// check returns what is wrong with c, called name, as far as can be known without opening
+// it.
+func (cs *Caches) check(name string, c Cache) []string {
+	var wrong []string
+	note := func(field string, err error) {
+		text := strings.ReplaceAll(err.Error(), core.ErrConfig.Error()+": ", "")
+		wrong = append(wrong, "caches."+name+field+": "+text)
+	}
+	if name == "" {
+		note("", errors.New("a cache has no name; the empty name stands for the default"))
+	}
+	if err := cs.registry.Check(c.URL, nil); err != nil {
+		note(".url", err)
+	} else if err := cs.registry.Check(c.URL, &core.Options{Prefix: c.Prefix}); err != nil {
+		note(".prefix", err)
+	}
+	if c.DefaultTTL < 0 {
+		note(".default_ttl", fmt.Errorf("%v, want 0 (the item never expires) or more", c.DefaultTTL))
+	}
+	if c.Timeout < 0 {
+		note(".timeout", fmt.Errorf("%v, want 0 (none) or more", c.Timeout))
+	}
+	for i, hook := range c.Hooks {
+		if cs.hooks[hook] == nil {
+			note(fmt.Sprintf(".hooks[%d]", i), fmt.Errorf("unknown hook %q; Options.Hooks have: %s",
+				hook, namesOrNone(slices.Sorted(maps.Keys(cs.hooks)))))
+		}
+	}
+	return wrong
+}
+
+func namesOrNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// Get returns the cache called name, or the default one if name is empty. It opens the
+// cache the first time, and returns the same one ever after. Callers that come while it is
+// being opened wait, and get the same error if that fails; later callers try again. The
+// error is core.ErrNoNamespace if the Config has no such cache, and core.ErrClosed after
+// Close.
+func (cs *Caches) Get(ctx context.Context, name string) (*core.Cache, error) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if name == "" {
+		name = cs.config.Default
+	}
+	for {
+		cs.mu.Lock()
+		c, o := cs.caches[name], cs.opening[name]
+		closed := cs.closed
+		mine := !closed && c == nil && o == nil && ctx.Err() == nil
+		if mine {
+			o = &opening{done: make(chan struct{})}
+			cs.opening[name] = o
+		}
+		cs.mu.Unlock()
+		switch {
+		case closed:
+			return nil, core.ErrClosed
+		case c != nil:
+			return c, nil
+		case mine:
+			cs.open(ctx, name, o)
+			return o.cache, o.err
+		case o == nil:
+			return nil, ctx.Err()
+		}
+		select {
+		case <-o.done:
+			if !o.gone {
+				return o.cache, o.err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// open opens the cache called name, and sets the fields of o.
+func (cs *Caches) open(ctx context.Context, name string, o *opening) {
+	o.err = fmt.Errorf("caches.%s: the driver panicked", name)
+	defer func() {
+		cs.mu.Lock()
+		delete(cs.opening, name)
+		cs.mu.Unlock()
+		close(o.done)
+	}()
+	o.cache, o.err = cs.Create(ctx, name)
+	o.gone = o.err != nil && ctx.Err() != nil
+	cs.mu.Lock()
+	closed := cs.closed
+	if o.err == nil && !closed {
+		cs.caches[name] = o.cache
+		cs.order = append(cs.order, name)
+	}
+	cs.mu.Unlock()
+	if o.err == nil && closed {
+		o.err = errors.Join(core.ErrClosed, o.cache.Close())
+		o.cache = nil
+	}
+}
+
+// Create opens a new cache as the Config describes name, after each of change has changed
+// the description. The caller closes it. The errors are those of Get and of New.
+func (cs *Caches) Create(ctx context.Context, name string, change ...func(c *Cache)) (*core.Cache, error) {
+	if name == "" {
+		name = cs.config.Default
+	}
+	c, ok := cs.config.Caches[name]
+	if !ok {
+		return nil, fmt.Errorf("%w %q; there are: %s", core.ErrNoNamespace, name, namesOrNone(cs.Names()))
+	}
+	cs.mu.Lock()
+	closed := cs.closed
+	cs.mu.Unlock()
+	if closed {
+		return nil, core.ErrClosed
+	}
+	c.Hooks = slices.Clone(c.Hooks)
+	for _, change := range change {
+		change(&c)
+	}
+	c = cs.asUsed(c)
+	if err := configError(cs.check(name, c)); err != nil {
+		return nil, err
+	}
+	opts := core.Options{Name: name, Prefix: c.Prefix, DefaultTTL: time.Duration(c.DefaultTTL), Timeout: time.Duration(c.Timeout)}
+	for _, hook := range c.Hooks {
+		opts.Hooks = append(opts.Hooks, cs.hooks[hook])
+	}
+	cache, err := cs.registry.Open(ctx, c.URL, &opts)
+	if err != nil {
+		return nil, fmt.Errorf("caches.%s: %w", name, err)
+	}
+	return cache, nil
+}
+
+// Names returns the names of the caches, sorted.
+func (cs *Caches) Names() []string { return slices.Sorted(maps.Keys(cs.config.Caches)) }
+
+// Describe returns the Config in use, with the default filled in, and without secrets;
+// see core.RedactURL.
+func (cs *Caches) Describe() Config {
+	c := cs.config.complete()
+	for name, cache := range c.Caches {
+		cache.URL = core.RedactURL(cache.URL)
+		c.Caches[name] = cache
+	}
+	return c
+}
+
+// Client opens all caches and returns a core.Client of them. Closing either closes the
+// caches.
+func (cs *Caches) Client(ctx context.Context) (*core.Client, error) {
+	all := map[string]*core.Cache{}
+	for _, name := range cs.Names() {
+		c, err := cs.Get(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = c
+	}
+	return core.NewClient(all, cs.config.Default)
+}
+
+// Close closes the caches that Get has opened, in reverse order. It tries all and joins the
+// errors. A second Close does nothing.
+func (cs *Caches) Close() error {
+	cs.mu.Lock()
+	cs.closed = true
+	order := cs.order
+	cs.order = nil
+	cs.mu.Unlock()
+	var errs []error
+	for _, name := range slices.Backward(order) {
+		if err := cs.caches[name].Close(); err != nil { // caches is not written after closed is set
+			errs = append(errs, fmt.Errorf("caches.%s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
