@@ -20,9 +20,10 @@ func (b *Backend) acquire(ctx context.Context) (*resource, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// TryAcquire is the quick one, but begins to make a client if none is idle; and
-	// Acquire would make one within the time-out.
-	if b.idle.Load() > 0 || b.create(ctx) {
+	// TryAcquire is quick, but begins to make a client if none is idle; and Acquire would
+	// make one within the time-out. Another verb may take a client that was idle, or that
+	// was made for this one; then this one makes another, as long as there is room.
+	for idle := b.idle.Load() > 0; idle || b.create(ctx); idle = false {
 		if res, err := b.pool.TryAcquire(ctx); err == nil {
 			b.idle.Add(-1)
 			return res, nil

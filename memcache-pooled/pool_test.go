@@ -277,6 +277,9 @@ func TestThereIsRoomForAVerbThatDoesNotWait(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	opts := *patient
 	opts.AcquireTimeout = 1
-	c := openCache(t, &opts, server.Addr())
-	together(20, func() { wantErr(t, c.Set(context.Background(), "k", nil, 0), nil) })
+	for range 200 {
+		c := openCache(t, &opts, server.Addr())
+		together(20, func() { wantErr(t, c.Set(context.Background(), "k", nil, 0), nil) })
+		wantErr(t, c.Close(), nil)
+	}
 }
