@@ -19,7 +19,7 @@ var abilityCases = []testCase{
 			e.errorf("Traits: %+v", t)
 		}
 	}},
-	{"ability-value", "GetValue of a core.ValueGetter answers just the value, or the error, that Get does.", func(e *env) {
+	{"ability-value", "Get of a core.ValueGetter returns the value, or the error, that GetItem returns.", func(e *env) {
 		g, ok := e.backend.(core.ValueGetter)
 		if !ok {
 			e.decline("core.ValueGetter")
@@ -31,10 +31,10 @@ var abilityCases = []testCase{
 		_, err := e.cache.Incr(e.ctx, "number", 1)
 		e.must("Incr", err)
 		answers := func(key, want string, wantErr error) {
-			value, err := g.GetValue(e.ctx, e.full(key))
-			e.want("GetValue of "+key, err, wantErr)
+			value, err := g.Get(e.ctx, e.full(key))
+			e.want("Get of "+key, err, wantErr)
 			if got := strings.TrimRight(string(value), " "); got != want {
-				e.errorf("GetValue of %s: %s, want %s", key, show(got), show(want))
+				e.errorf("Get of %s: %s, want %s", key, show(got), show(want))
 			}
 		}
 		answers("bytes", "v", nil)
@@ -46,7 +46,7 @@ var abilityCases = []testCase{
 			answers("shared", "", core.ErrCodec)
 		}
 	}},
-	{"ability-multiget", "GetMulti of a core.MultiGetter answers just the items that it was asked for and has, each once, under their keys, with tokens that work.", func(e *env) {
+	{"ability-multiget", "GetItems of a core.MultiGetter returns the items that are present among its keys, each once and no others, with tokens that work.", func(e *env) {
 		g, ok := e.backend.(core.MultiGetter)
 		if !ok {
 			e.decline("core.MultiGetter")
@@ -55,21 +55,21 @@ var abilityCases = []testCase{
 		e.set("a", "1")
 		e.set("b", "2")
 		e.set("unasked", "3")
-		items, err := g.GetMulti(e.ctx, []string{e.full("a"), e.full("absent"), e.full("b")})
-		e.must("GetMulti", err)
+		items, err := g.GetItems(e.ctx, []string{e.full("a"), e.full("absent"), e.full("b")})
+		e.must("GetItems", err)
 		var keys []string
 		for _, item := range items {
 			keys = append(keys, item.Key)
 		}
 		slices.Sort(keys)
 		if want := []string{e.full("a"), e.full("b")}; !slices.Equal(keys, want) {
-			e.fatalf("GetMulti: items of %q, want those of %q", keys, want)
+			e.fatalf("GetItems: items of %q, want those of %q", keys, want)
 		}
 		for _, item := range items {
 			item.Value = []byte("new")
-			e.must("Store of an item from GetMulti, by its token", e.backend.Store(e.ctx, core.CompareAndSwap, item))
+			e.must("Store of an item from GetItems, by its token", e.backend.Store(e.ctx, core.CompareAndSwap, item))
 			for _, mode := range []core.Mode{core.CompareAndSwap, core.CompareAndDelete} {
-				e.want("Store of an item from GetMulti, by a token that is old", e.backend.Store(e.ctx, mode, item), core.ErrConflict)
+				e.want("Store of an item from GetItems, by a token that is old", e.backend.Store(e.ctx, mode, item), core.ErrConflict)
 			}
 		}
 		e.holds("a", "new")
@@ -318,7 +318,7 @@ var abilityCases = []testCase{
 	{"ability-unsupported", "A method of core.Backend is never errors.ErrUnsupported: only the optional interfaces can be declined.", func(e *env) {
 		e.set("k", "1")
 		ctx, b, key := e.ctx, e.backend, e.full("k")
-		item, err := b.Get(ctx, key)
+		item, err := b.GetItem(ctx, key)
 		_, incr := b.Incr(ctx, key, 1)
 		_, decr := b.Decr(ctx, key, 1)
 		results := map[string]error{"Get": err, "Incr": incr, "Decr": decr,

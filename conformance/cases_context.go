@@ -24,13 +24,13 @@ var contextCases = []testCase{
 			verb func() error
 			done string // the value after success; empty for none
 		}{
-			{"Get", func() error { _, err := b.Get(ctx, key); return err }, "1"},
-			{"GetValue", func() error {
+			{"Get", func() error { _, err := b.GetItem(ctx, key); return err }, "1"},
+			{"Get", func() error {
 				g, ok := b.(core.ValueGetter)
 				if !ok {
 					return nil
 				}
-				_, err := g.GetValue(ctx, key)
+				_, err := g.Get(ctx, key)
 				return err
 			}, "1"},
 			{"Store with Set", store(core.Set), "2"},
@@ -40,12 +40,12 @@ var contextCases = []testCase{
 			{"Touch", func() error { return b.Touch(ctx, key, longTTL) }, "1"},
 			{"Incr", func() error { _, err := b.Incr(ctx, key, 2); return err }, "3"},
 			{"Decr", func() error { _, err := b.Decr(ctx, key, 1); return err }, "0"},
-			{"GetMulti", func() error {
+			{"GetItems", func() error {
 				g, ok := b.(core.MultiGetter)
 				if !ok {
 					return nil
 				}
-				items, err := g.GetMulti(ctx, []string{key})
+				items, err := g.GetItems(ctx, []string{key})
 				if err == nil && len(items) != 1 {
 					return errNoAnswer
 				}

@@ -166,7 +166,7 @@ func TestCheckEndsAtACaseThatHangs(t *testing.T) {
 	defer close(release)
 	err := check(t.Context(), func() (core.Backend, error) {
 		return newMutant(func(m *mutant) {
-			m.get = func(ctx ctxt, key string) (core.Item, error) { <-release; return m.reference.Get(ctx, key) }
+			m.get = func(ctx ctxt, key string) (core.Item, error) { <-release; return m.reference.GetItem(ctx, key) }
 		}), nil
 	}, 10*time.Millisecond)
 	if want := "plain/get-absent: Get of an absent key is ErrMiss"; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "hangs") {

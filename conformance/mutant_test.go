@@ -39,8 +39,8 @@ func newMutant(plant func(m *mutant)) *mutant {
 	r := newReference()
 	m := &mutant{
 		reference: r,
-		get:       r.Get, store: r.Store, del: r.Delete, incr: r.Incr, decr: r.Decr, touch: r.Touch,
-		flush: r.Flush, close: r.Close, getMulti: r.GetMulti, storeMulti: r.StoreMulti, deleteMulti: r.DeleteMulti,
+		get:       r.GetItem, store: r.Store, del: r.Delete, incr: r.Incr, decr: r.Decr, touch: r.Touch,
+		flush: r.Flush, close: r.Close, getMulti: r.GetItems, storeMulti: r.StoreMulti, deleteMulti: r.DeleteMulti,
 		ttl: r.TTL, keys: r.Keys, ping: r.Ping, stats: r.Stats, getShared: r.GetShared, storeShared: r.StoreShared,
 	}
 	m.getValue = func(ctx context.Context, key string) ([]byte, error) {
@@ -52,9 +52,9 @@ func newMutant(plant func(m *mutant)) *mutant {
 	return m
 }
 
-func (m *mutant) Get(ctx context.Context, key string) (core.Item, error) { return m.get(ctx, key) }
+func (m *mutant) GetItem(ctx context.Context, key string) (core.Item, error) { return m.get(ctx, key) }
 
-func (m *mutant) GetValue(ctx context.Context, key string) ([]byte, error) {
+func (m *mutant) Get(ctx context.Context, key string) ([]byte, error) {
 	return m.getValue(ctx, key)
 }
 
@@ -80,7 +80,7 @@ func (m *mutant) Flush(ctx context.Context) error { return m.flush(ctx) }
 
 func (m *mutant) Close() error { return m.close() }
 
-func (m *mutant) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
+func (m *mutant) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
 	return m.getMulti(ctx, keys)
 }
 
@@ -115,7 +115,7 @@ func (m *mutant) Traits() core.Traits { return m.traits }
 // rename makes every verb see keys through to.
 func (m *mutant) rename(to func(key string) string) {
 	r := m.reference
-	m.get = func(ctx context.Context, key string) (core.Item, error) { return r.Get(ctx, to(key)) }
+	m.get = func(ctx context.Context, key string) (core.Item, error) { return r.GetItem(ctx, to(key)) }
 	m.store = func(ctx context.Context, mode core.Mode, item core.Item) error {
 		item.Key = to(item.Key)
 		return r.Store(ctx, mode, item)

@@ -14,7 +14,7 @@ import (
 
 var abilityMutants = []planted{
 	{"Traits are nonsense", "traits", func(m *mutant) { m.traits.Resolution = -1 }},
-	{"GetValue answers a counter without its digits", "ability-value", func(m *mutant) {
+	{"Get answers a counter without its digits", "ability-value", func(m *mutant) {
 		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
 			item, err := m.get(ctx, key)
 			if _, err := core.ParseCount(item.Value); err == nil {
@@ -23,7 +23,7 @@ var abilityMutants = []planted{
 			return item.Value, err
 		}
 	}},
-	{"GetValue answers a shared value as empty", "ability-value", func(m *mutant) {
+	{"Get answers a shared value as empty", "ability-value", func(m *mutant) {
 		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
 			item, err := m.get(ctx, key)
 			if errors.Is(err, core.ErrCodec) {
@@ -34,11 +34,11 @@ var abilityMutants = []planted{
 	}},
 	{"GetItem cuts what Get answers whole", "value-bytes value-lengths", func(m *mutant) {
 		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			return item.Value, err
 		}
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			item.Value = item.Value[:len(item.Value)/2]
 			return item, err
 		}
@@ -53,18 +53,18 @@ var abilityMutants = []planted{
 			return item.Value, err
 		}
 	}},
-	{"GetMulti answers more than it was asked for", "ability-multiget", func(m *mutant) {
+	{"GetItems answers more than it was asked for", "ability-multiget", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, _ []string) ([]core.Item, error) {
 			var all []string
 			for key := range m.Keys(ctx, "") {
 				all = append(all, key)
 			}
-			return m.reference.GetMulti(ctx, all)
+			return m.reference.GetItems(ctx, all)
 		}
 	}},
-	{"GetMulti gives no tokens", "ability-multiget", func(m *mutant) {
+	{"GetItems gives no tokens", "ability-multiget", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			items, err := m.reference.GetMulti(ctx, keys)
+			items, err := m.reference.GetItems(ctx, keys)
 			for i := range items {
 				items[i].Token = nil
 			}
@@ -90,10 +90,10 @@ var abilityMutants = []planted{
 			return m.reference.Keys(ctx, strings.TrimSuffix(prefix, "*"))
 		}
 	}},
-	{"GetMulti's tokens never conflict", "ability-multiget", func(m *mutant) {
+	{"GetItems' tokens never conflict", "ability-multiget", func(m *mutant) {
 		type any0 struct{}
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			items, err := m.reference.GetMulti(ctx, keys)
+			items, err := m.reference.GetItems(ctx, keys)
 			for i := range items {
 				items[i].Token = any0{}
 			}
@@ -106,9 +106,9 @@ var abilityMutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"GetMulti hides the error of a key", "ability-multiget", func(m *mutant) {
+	{"GetItems hides the error of a key", "ability-multiget", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			items, _ := m.reference.GetMulti(ctx, keys)
+			items, _ := m.reference.GetItems(ctx, keys)
 			return items, nil
 		}
 	}},
@@ -160,7 +160,7 @@ var abilityMutants = []planted{
 	}},
 	{"Get of a shared value answers no bytes", "ability-shared", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			if err == core.ErrCodec {
 				return core.Item{Key: key}, nil
 			}

@@ -40,7 +40,7 @@ var aliasMutants = []planted{
 	}},
 	{"Set writes over the bytes that Get gave out", "alias-read", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if old, err := m.reference.Get(ctx, item.Key); err == nil && len(old.Value) == len(item.Value) {
+			if old, err := m.reference.GetItem(ctx, item.Key); err == nil && len(old.Value) == len(item.Value) {
 				copy(old.Value, item.Value)
 			}
 			return m.reference.Store(ctx, mode, item)
@@ -48,9 +48,9 @@ var aliasMutants = []planted{
 	}},
 	{"Incr writes over the bytes that Get gave out", "alias-read", func(m *mutant) {
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
-			old, _ := m.reference.Get(ctx, key)
+			old, _ := m.reference.GetItem(ctx, key)
 			n, err := m.reference.Incr(ctx, key, delta)
-			if now, _ := m.reference.Get(ctx, key); err == nil {
+			if now, _ := m.reference.GetItem(ctx, key); err == nil {
 				copy(old.Value, now.Value)
 			}
 			return n, err
@@ -58,7 +58,7 @@ var aliasMutants = []planted{
 	}},
 	{"a value is stored in two steps", "alias-race", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if old, err := m.reference.Get(ctx, item.Key); err == nil && mode == core.Set {
+			if old, err := m.reference.GetItem(ctx, item.Key); err == nil && mode == core.Set {
 				half := item
 				half.Value = append(bytes.Clone(item.Value[:len(item.Value)/2]), old.Value[len(old.Value)/2:]...)
 				m.reference.Store(ctx, mode, half)

@@ -20,12 +20,12 @@ var casMutants = []planted{
 	}},
 	{"the token is the value", "cas-same-bytes cas-again-there", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			item.Token = string(item.Value)
 			return item, err
 		}
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if now, err := m.reference.Get(ctx, item.Key); err == nil && item.Token == any(string(now.Value)) {
+			if now, err := m.reference.GetItem(ctx, item.Key); err == nil && item.Token == any(string(now.Value)) {
 				item.Token = now.Token
 			}
 			return m.reference.Store(ctx, mode, item)
@@ -33,7 +33,7 @@ var casMutants = []planted{
 	}},
 	{"Decr that stops at 0 does not change the token", "cas-counter", func(m *mutant) {
 		m.decr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
-			if item, err := m.reference.Get(ctx, key); err == nil && string(item.Value) == "0" {
+			if item, err := m.reference.GetItem(ctx, key); err == nil && string(item.Value) == "0" {
 				return 0, nil
 			}
 			return m.reference.Decr(ctx, key, delta)
@@ -74,7 +74,7 @@ var casMutants = []planted{
 	}},
 	{"reading changes the token", "cas-read", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			m.reference.Store(ctx, core.Replace, item)
 			if err == nil {
 				item.Value = bytes.Clone(item.Value)

@@ -16,7 +16,7 @@ var contextMutants = []planted{
 			if ctx.Err() != nil {
 				return core.Item{}, core.ErrMiss
 			}
-			return m.reference.Get(ctx, key)
+			return m.reference.GetItem(ctx, key)
 		}
 	}},
 	{"a write under a done context is dropped in silence", "context-backend", func(m *mutant) {
@@ -81,7 +81,7 @@ var contextMutants = []planted{
 			if stale {
 				return core.Item{}, core.ErrMiss
 			}
-			return m.reference.Get(ctx, key)
+			return m.reference.GetItem(ctx, key)
 		}
 	}},
 	{"Close is an error", "core-close", func(m *mutant) {

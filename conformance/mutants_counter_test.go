@@ -38,9 +38,9 @@ var counterMutants = []planted{
 	}},
 	{"Decr leaves the last digit of the longer number", "decr-shorter", func(m *mutant) {
 		m.decr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
-			old, _ := m.reference.Get(ctx, key)
+			old, _ := m.reference.GetItem(ctx, key)
 			n, err := m.reference.Decr(ctx, key, delta)
-			if now, _ := m.reference.Get(ctx, key); err == nil && len(now.Value) < len(old.Value) {
+			if now, _ := m.reference.GetItem(ctx, key); err == nil && len(now.Value) < len(old.Value) {
 				now.Value = append(bytes.Clone(now.Value), '0')
 				m.reference.Store(ctx, core.Set, now)
 			}
@@ -49,7 +49,7 @@ var counterMutants = []planted{
 	}},
 	{"a counter may not have spaces behind it", "counter-spaces", func(m *mutant) {
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
-			if item, _ := m.reference.Get(ctx, key); bytes.HasSuffix(item.Value, []byte(" ")) {
+			if item, _ := m.reference.GetItem(ctx, key); bytes.HasSuffix(item.Value, []byte(" ")) {
 				return 0, core.ErrNotNumber
 			}
 			return m.reference.Incr(ctx, key, delta)
@@ -57,7 +57,7 @@ var counterMutants = []planted{
 	}},
 	{"GetMulti answers a counter as it was stored", "counter-read", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			items, err := m.reference.GetMulti(ctx, keys)
+			items, err := m.reference.GetItems(ctx, keys)
 			for i := range items {
 				if items[i].Key == "n" {
 					items[i].Value = []byte("7")
@@ -99,7 +99,7 @@ var counterMutants = []planted{
 	}},
 	{"Incr wraps a number that does not fit", "incr-not-number", func(m *mutant) {
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
-			if item, _ := m.reference.Get(ctx, key); string(item.Value) == "18446744073709551616" {
+			if item, _ := m.reference.GetItem(ctx, key); string(item.Value) == "18446744073709551616" {
 				return delta, nil
 			}
 			return m.reference.Incr(ctx, key, delta)
@@ -108,7 +108,7 @@ var counterMutants = []planted{
 	{"Incr drops the flags", "incr-flags", func(m *mutant) {
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
 			n, err := m.reference.Incr(ctx, key, delta)
-			if item, _ := m.reference.Get(ctx, key); err == nil {
+			if item, _ := m.reference.GetItem(ctx, key); err == nil {
 				m.reference.Store(ctx, core.Set, core.Item{Key: key, Value: item.Value})
 			}
 			return n, err
@@ -132,7 +132,7 @@ var counterMutants = []planted{
 	{"Incr makes the flags those of an integer", "flags-verbs", func(m *mutant) {
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
 			n, err := m.reference.Incr(ctx, key, delta)
-			if item, _ := m.reference.Get(ctx, key); err == nil {
+			if item, _ := m.reference.GetItem(ctx, key); err == nil {
 				item.Flags = core.FlagInt
 				m.reference.Store(ctx, core.Set, item)
 			}
@@ -141,7 +141,7 @@ var counterMutants = []planted{
 	}},
 	{"zeros before the digits make it no number", "counter-zeros", func(m *mutant) {
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
-			if item, _ := m.reference.Get(ctx, key); len(item.Value) > 1 && item.Value[0] == '0' {
+			if item, _ := m.reference.GetItem(ctx, key); len(item.Value) > 1 && item.Value[0] == '0' {
 				return 0, core.ErrNotNumber
 			}
 			return m.reference.Incr(ctx, key, delta)

@@ -9,12 +9,12 @@ import (
 var multiMutants = []planted{
 	{"GetMulti forgets the last key", "getmulti-all", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			return m.reference.GetMulti(ctx, keys[:len(keys)-1])
+			return m.reference.GetItems(ctx, keys[:len(keys)-1])
 		}
 	}},
 	{"GetMulti tells a miss as an error", "getmulti-some", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			items, _ := m.reference.GetMulti(ctx, keys)
+			items, _ := m.reference.GetItems(ctx, keys)
 			if len(items) == len(keys) {
 				return items, nil
 			}
@@ -25,7 +25,7 @@ var multiMutants = []planted{
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			items := make([]core.Item, len(keys))
 			for i, key := range keys {
-				items[i], _ = m.reference.Get(ctx, key)
+				items[i], _ = m.reference.GetItem(ctx, key)
 				items[i].Key = key
 			}
 			return items, nil
@@ -33,7 +33,7 @@ var multiMutants = []planted{
 	}},
 	{"GetMulti answers items without tokens", "getmulti-tokens", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			items, err := m.reference.GetMulti(ctx, keys)
+			items, err := m.reference.GetItems(ctx, keys)
 			for i := range items {
 				items[i].Token = nil
 			}
@@ -54,7 +54,7 @@ var multiMutants = []planted{
 	}},
 	{"GetMulti drops the flags", "getmulti-flags", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			items, err := m.reference.GetMulti(ctx, keys)
+			items, err := m.reference.GetItems(ctx, keys)
 			for i := range items {
 				items[i].Flags = 0
 			}
@@ -110,7 +110,7 @@ var multiMutants = []planted{
 	}},
 	{"GetMulti answers no more than 4 MiB", "multi-large", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			items, err := m.reference.GetMulti(ctx, keys)
+			items, err := m.reference.GetItems(ctx, keys)
 			size := 0
 			for i, item := range items {
 				if size += len(item.Value); size > 4<<20 {
@@ -132,7 +132,7 @@ var multiMutants = []planted{
 		m.storeMulti = func(ctx ctxt, mode core.Mode, items []core.Item) error {
 			var failed core.MultiError
 			for _, item := range items {
-				switch now, err := m.reference.Get(ctx, item.Key); {
+				switch now, err := m.reference.GetItem(ctx, item.Key); {
 				case mode == core.Add && err == nil:
 					failed.Add(item.Key, core.ErrExists)
 				case mode == core.CompareAndSwap && (err != nil || now.Token != item.Token):
@@ -148,7 +148,7 @@ var multiMutants = []planted{
 	}},
 	{"GetMulti reads no more than 1,000 keys", "multi-many", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
-			return m.reference.GetMulti(ctx, keys[:min(len(keys), 1000)])
+			return m.reference.GetItems(ctx, keys[:min(len(keys), 1000)])
 		}
 	}},
 }

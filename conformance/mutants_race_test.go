@@ -12,7 +12,7 @@ var raceMutants = []planted{
 	{"Add looks first and stores then", "race-add race-incrfrom", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if mode == core.Add {
-				if _, err := m.reference.Get(ctx, item.Key); err == nil {
+				if _, err := m.reference.GetItem(ctx, item.Key); err == nil {
 					return core.ErrExists
 				}
 				yield()
@@ -38,7 +38,7 @@ var raceMutants = []planted{
 	{"CompareAndSwap compares first and swaps then", "race-cas", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if mode == core.CompareAndSwap {
-				if now, err := m.reference.Get(ctx, item.Key); err != nil || now.Token != item.Token {
+				if now, err := m.reference.GetItem(ctx, item.Key); err != nil || now.Token != item.Token {
 					return core.ErrConflict
 				}
 				yield()
@@ -49,7 +49,7 @@ var raceMutants = []planted{
 	}},
 	{"Delete looks first and deletes then", "race-delete", func(m *mutant) {
 		m.del = func(ctx ctxt, key string) error {
-			if _, err := m.reference.Get(ctx, key); err != nil {
+			if _, err := m.reference.GetItem(ctx, key); err != nil {
 				return err
 			}
 			yield()
@@ -62,7 +62,7 @@ var raceMutants = []planted{
 			if mode != core.CompareAndDelete {
 				return m.reference.Store(ctx, mode, item)
 			}
-			switch now, err := m.reference.Get(ctx, item.Key); {
+			switch now, err := m.reference.GetItem(ctx, item.Key); {
 			case err != nil:
 				return err
 			case now.Token != item.Token:
@@ -92,7 +92,7 @@ var raceMutants = []planted{
 	}},
 	{"Touch is Get and Set", "race-history", func(m *mutant) {
 		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			if err != nil {
 				return err
 			}

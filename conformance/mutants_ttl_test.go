@@ -107,7 +107,7 @@ var ttlMutants = []planted{
 					m.reference.Touch(ctx, key, 2*left)
 				}
 			}
-			return m.reference.GetMulti(ctx, keys)
+			return m.reference.GetItems(ctx, keys)
 		}
 	}},
 	{"for ever is a year", "ttl-ever", func(m *mutant) {

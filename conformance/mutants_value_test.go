@@ -9,7 +9,7 @@ import (
 var valueMutants = []planted{
 	{"an empty value is a miss", "value-empty", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			if len(item.Value) == 0 {
 				return core.Item{}, core.ErrMiss
 			}
@@ -29,7 +29,7 @@ var valueMutants = []planted{
 	}},
 	{"values that look compressed are inflated", "value-bytes", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			if bytes.HasPrefix(item.Value, []byte{0x1f, 0x8b}) {
 				return core.Item{}, core.ErrCodec
 			}

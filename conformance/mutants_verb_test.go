@@ -11,20 +11,20 @@ import (
 var verbMutants = []planted{
 	{"Get answers an absent key with an empty value", "get-absent count-absent", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
-			item, _ := m.reference.Get(ctx, key)
+			item, _ := m.reference.GetItem(ctx, key)
 			return item, nil
 		}
 	}},
 	{"Get is good for one read", "get-present", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			m.reference.Delete(ctx, key)
 			return item, err
 		}
 	}},
 	{"Get gives no token", "getitem-token", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			item.Token = nil
 			return item, err
 		}
@@ -43,7 +43,7 @@ var verbMutants = []planted{
 	}},
 	{"Set keeps the longer value", "set-present", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if old, err := m.reference.Get(ctx, item.Key); err == nil && mode == core.Set && len(old.Value) > len(item.Value) {
+			if old, err := m.reference.GetItem(ctx, item.Key); err == nil && mode == core.Set && len(old.Value) > len(item.Value) {
 				return nil
 			}
 			return m.reference.Store(ctx, mode, item)
@@ -100,7 +100,7 @@ var verbMutants = []planted{
 	{"Replace replaces nothing", "replace-present", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if mode == core.Replace {
-				_, err := m.reference.Get(ctx, item.Key)
+				_, err := m.reference.GetItem(ctx, item.Key)
 				return err
 			}
 			return m.reference.Store(ctx, mode, item)
@@ -110,7 +110,7 @@ var verbMutants = []planted{
 		m.del = func(ctx ctxt, key string) error { m.reference.Delete(ctx, key); return nil }
 	}},
 	{"Delete lies: it deletes nothing", "delete-present", func(m *mutant) {
-		m.del = func(ctx ctxt, key string) error { _, err := m.reference.Get(ctx, key); return err }
+		m.del = func(ctx ctxt, key string) error { _, err := m.reference.GetItem(ctx, key); return err }
 	}},
 	{"Touch creates", "touch-absent", func(m *mutant) {
 		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
@@ -120,7 +120,7 @@ var verbMutants = []planted{
 	}},
 	{"Touch drops the flags", "touch-present", func(m *mutant) {
 		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
-			item, err := m.reference.Get(ctx, key)
+			item, err := m.reference.GetItem(ctx, key)
 			if err == nil {
 				err = m.reference.Store(ctx, core.Set, core.Item{Key: key, Value: item.Value, TTL: ttl})
 			}
@@ -138,7 +138,7 @@ var verbMutants = []planted{
 	}},
 	{"Flush leaves counters", "flush-all", func(m *mutant) {
 		m.flush = func(ctx ctxt) error {
-			if n, err := m.reference.Get(ctx, "n"); err == nil {
+			if n, err := m.reference.GetItem(ctx, "n"); err == nil {
 				defer m.reference.Store(ctx, core.Set, n)
 			}
 			return m.reference.Flush(ctx)

@@ -60,7 +60,7 @@ func (r *reference) find(key string) *refItem {
 	return it
 }
 
-func (r *reference) Get(_ context.Context, key string) (core.Item, error) {
+func (r *reference) GetItem(_ context.Context, key string) (core.Item, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	it := r.find(key)
@@ -152,11 +152,11 @@ func (r *reference) Flush(context.Context) error {
 
 func (r *reference) Close() error { return nil }
 
-func (r *reference) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
+func (r *reference) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
 	var items []core.Item
 	var failed core.MultiError
 	for _, key := range keys {
-		switch item, err := r.self.Get(ctx, key); err {
+		switch item, err := r.self.GetItem(ctx, key); err {
 		case nil:
 			item.Key = key
 			items = append(items, item)

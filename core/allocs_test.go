@@ -183,7 +183,7 @@ type multiNoop struct {
 	keys  []string
 }
 
-func (m multiNoop) GetMulti(context.Context, []string) ([]core.Item, error) {
+func (m multiNoop) GetItems(context.Context, []string) ([]core.Item, error) {
 	for i, key := range m.keys {
 		m.items[i] = core.Item{Key: key, Value: costValue}
 	}

@@ -90,9 +90,9 @@ type Driver interface {
 // They are looked for once, by New: a backend implements those that it can
 // answer truthfully.
 type Backend interface {
-	// Get answers the item under key. The value is read-only for the caller and
+	// GetItem answers the item under key. The value is read-only for the caller and
 	// must never change afterwards; it may be shared. Key and TTL are ignored.
-	Get(ctx context.Context, key string) (Item, error)
+	GetItem(ctx context.Context, key string) (Item, error)
 
 	// Store stores item, or for CompareAndDelete deletes it, on mode's
 	// condition. The condition and the store are one atomic step. It keeps no
@@ -124,23 +124,23 @@ type Backend interface {
 	Close() error
 }
 
-// A ValueGetter can answer a value with less work than all of its item. Cache.Get calls
-// GetValue; GetItem, Exists, Count and Typed call Get. A type that embeds a ValueGetter and
-// overrides Get must override GetValue as well.
+// A ValueGetter can read a value with less work than its whole item. Cache.Get calls its
+// Get; Cache.GetItem, Exists, Count and Typed call GetItem. A type that embeds a
+// ValueGetter and overrides GetItem must override Get as well.
 type ValueGetter interface {
-	// GetValue answers the value of what Get answers, or its error.
-	GetValue(ctx context.Context, key string) ([]byte, error)
+	// Get returns the value of the item that GetItem returns, or its error.
+	Get(ctx context.Context, key string) ([]byte, error)
 }
 
 // A MultiGetter reads many keys in fewer round trips than one each. As in the two
 // interfaces below, the slice it is given is read-only, and an error that names
 // keys is a *MultiError itself, neither wrapped nor joined with others.
 type MultiGetter interface {
-	// GetMulti answers the items that are there, in any order, with their
+	// GetItems answers the items that are there, in any order, with their
 	// keys; keys are distinct. An error is a *MultiError for the keys that
 	// failed, or any other error, which then stands for every key that is not
 	// among the items.
-	GetMulti(ctx context.Context, keys []string) ([]Item, error)
+	GetItems(ctx context.Context, keys []string) ([]Item, error)
 }
 
 // A MultiStorer stores many items in fewer round trips than one each.
@@ -216,7 +216,7 @@ type KeyLister interface {
 type SharedStorer interface {
 	// GetShared answers the value under key and its token, which Store accepts
 	// for CompareAndDelete. A key that holds bytes is ErrCodec. For the other
-	// methods a key that holds a shared value is present: Get answers ErrCodec,
+	// methods a key that holds a shared value is present: GetItem returns ErrCodec,
 	// Incr and Decr ErrNotNumber.
 	GetShared(ctx context.Context, key string) (value, token any, err error)
 

@@ -71,8 +71,8 @@ type (
 	}
 )
 
-func (f *full) GetValue(ctx context.Context, key string) ([]byte, error) {
-	if err := f.enter(ctx, "GetValue", 0, key); err != nil {
+func (f *full) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := f.enter(ctx, "Get", 0, key); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
@@ -81,8 +81,8 @@ func (f *full) GetValue(ctx context.Context, key string) ([]byte, error) {
 	return item.Value, err
 }
 
-func (f *full) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
-	if err := f.enter(ctx, "GetMulti", 0, slices.Clone(keys)...); err != nil {
+func (f *full) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
+	if err := f.enter(ctx, "GetItems", 0, slices.Clone(keys)...); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()

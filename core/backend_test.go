@@ -97,8 +97,8 @@ func deadline(ttl time.Duration) time.Time {
 	return time.Now().Add(ttl)
 }
 
-func (b *backend) Get(ctx context.Context, key string) (core.Item, error) {
-	if err := b.enter(ctx, "Get", 0, key); err != nil {
+func (b *backend) GetItem(ctx context.Context, key string) (core.Item, error) {
+	if err := b.enter(ctx, "GetItem", 0, key); err != nil {
 		return core.Item{}, err
 	}
 	b.mu.Lock()

@@ -18,7 +18,7 @@ func BenchmarkGet(b *testing.B) {
 		b.ReportAllocs()
 		var backend core.Backend = n
 		for b.Loop() {
-			if _, err := backend.Get(ctx, costKey); err != nil {
+			if _, err := backend.GetItem(ctx, costKey); err != nil {
 				b.Fatal(err)
 			}
 		}

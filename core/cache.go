@@ -97,14 +97,14 @@ type shared struct {
 	sharedStorer SharedStorer
 	unwrapper    Unwrapper
 
-	valueGetter ValueGetter // the backend, or one that asks its Get
+	valueGetter ValueGetter // the backend, or one that calls its GetItem
 }
 
 // An itemGetter is the ValueGetter of a backend that is none.
 type itemGetter struct{ Backend }
 
-func (g itemGetter) GetValue(ctx context.Context, key string) ([]byte, error) {
-	item, err := g.Get(ctx, key)
+func (g itemGetter) Get(ctx context.Context, key string) ([]byte, error) {
+	item, err := g.GetItem(ctx, key)
 	return item.Value, err
 }
 

@@ -254,7 +254,7 @@ type careless struct {
 	err error
 }
 
-func (f careless) Get(context.Context, string) (core.Item, error) { return core.Item{}, f.err }
+func (f careless) GetItem(context.Context, string) (core.Item, error) { return core.Item{}, f.err }
 
 func (f careless) TTL(context.Context, string) (time.Duration, error) { return time.Hour, f.err }
 

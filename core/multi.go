@@ -226,7 +226,7 @@ func (c *Cache) getFull(ctx context.Context, keys []string, failed *MultiError) 
 		return nil
 	}
 	if g := c.shared.multiGetter; g != nil {
-		items, err := g.GetMulti(ctx, keys)
+		items, err := g.GetItems(ctx, keys)
 		if err != nil {
 			v, found := verdictOf(err, keys), make(map[string]bool, len(items))
 			for _, item := range items {
@@ -242,7 +242,7 @@ func (c *Cache) getFull(ctx context.Context, keys []string, failed *MultiError) 
 	}
 	items := make([]Item, len(keys))
 	errs := each(ctx, len(keys), func(i int) (err error) {
-		items[i], err = c.shared.Get(ctx, keys[i])
+		items[i], err = c.shared.GetItem(ctx, keys[i])
 		items[i].Key = keys[i]
 		return err
 	})

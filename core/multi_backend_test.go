@@ -18,7 +18,7 @@ type scripted struct {
 	err   error
 }
 
-func (s scripted) GetMulti(context.Context, []string) ([]core.Item, error)  { return s.items, s.err }
+func (s scripted) GetItems(context.Context, []string) ([]core.Item, error)  { return s.items, s.err }
 func (s scripted) StoreMulti(context.Context, core.Mode, []core.Item) error { return s.err }
 func (s scripted) DeleteMulti(context.Context, []string) error              { return s.err }
 

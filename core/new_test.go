@@ -118,11 +118,11 @@ func TestEachAbilityIsUsedWithoutTheOthers(t *testing.T) {
 		backend func(f *full) core.Backend
 		call    func(c *core.Cache) error
 	}{
-		{"GetValue", func(f *full) core.Backend { return withValueGetter{f.backend, f} }, func(c *core.Cache) error {
+		{"Get", func(f *full) core.Backend { return withValueGetter{f.backend, f} }, func(c *core.Cache) error {
 			_, err := c.Get(ctx, "k")
 			return err
 		}},
-		{"GetMulti", func(f *full) core.Backend { return withMultiGetter{f.backend, f} }, func(c *core.Cache) error {
+		{"GetItems", func(f *full) core.Backend { return withMultiGetter{f.backend, f} }, func(c *core.Cache) error {
 			_, err := c.GetMulti(ctx, []string{"k"})
 			return err
 		}},

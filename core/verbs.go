@@ -18,7 +18,7 @@ func (c *Cache) Get(ctx context.Context, key string) ([]byte, error) {
 	err := c.admitKey(cl.ctx, key)
 	if err == nil {
 		var value []byte
-		if value, err = c.shared.valueGetter.GetValue(cl.ctx, c.full(key)); err == nil {
+		if value, err = c.shared.valueGetter.Get(cl.ctx, c.full(key)); err == nil {
 			if cl.watched() {
 				cl.read(1, 0)
 				cl.leave(nil)
@@ -175,7 +175,7 @@ func (c *Cache) load(ctx context.Context, key string, item *Item) error {
 	if err := c.admitKey(ctx, key); err != nil {
 		return err
 	}
-	got, err := c.shared.Get(ctx, c.full(key))
+	got, err := c.shared.GetItem(ctx, c.full(key))
 	if err != nil {
 		return err
 	}

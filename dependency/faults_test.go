@@ -38,8 +38,8 @@ func (b *faultyBackend) call(do func() error) error {
 	return err
 }
 
-func (b *faultyBackend) Get(ctx context.Context, key string) (item core.Item, err error) {
-	err = b.call(func() (err error) { item, err = b.Backend.Get(ctx, key); return err })
+func (b *faultyBackend) GetItem(ctx context.Context, key string) (item core.Item, err error) {
+	err = b.call(func() (err error) { item, err = b.Backend.GetItem(ctx, key); return err })
 	return item, err
 }
 
@@ -157,7 +157,7 @@ func runWithFault(t *testing.T, failAt int64, lost bool, missing int) int64 {
 		return err == nil
 	}
 	direct := func(key string) bool {
-		_, err := b.Backend.Get(ctx, key)
+		_, err := b.Backend.GetItem(ctx, key)
 		return err == nil
 	}
 	drop := func() {
@@ -188,7 +188,7 @@ func runWithFault(t *testing.T, failAt int64, lost bool, missing int) int64 {
 			}
 		}
 		// Somebody else is at the number that comes next.
-		if count, err := b.Backend.Get(ctx, master); err == nil {
+		if count, err := b.Backend.GetItem(ctx, master); err == nil {
 			n, err := core.ParseCount(count.Value)
 			wantErr(t, err, nil)
 			wantErr(t, b.Backend.Store(ctx, core.Set, core.Item{Key: fmt.Sprint(master, n+2), Value: []byte("alien")}), nil)

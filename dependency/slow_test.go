@@ -21,9 +21,9 @@ type farBackend struct {
 	way func() time.Duration
 }
 
-func (b farBackend) Get(ctx context.Context, key string) (core.Item, error) {
+func (b farBackend) GetItem(ctx context.Context, key string) (core.Item, error) {
 	time.Sleep(b.way())
-	item, err := b.Backend.Get(ctx, key)
+	item, err := b.Backend.GetItem(ctx, key)
 	time.Sleep(b.way())
 	return item, err
 }
@@ -84,7 +84,7 @@ func survivors(t *testing.T, r *rand.Rand) {
 				case 0, 1:
 					wantErr(t, d.Delete(ctx, master), nil)
 					for _, key := range keys {
-						if _, err := far.Backend.Get(ctx, key); err == nil {
+						if _, err := far.Backend.GetItem(ctx, key); err == nil {
 							t.Errorf("%s was wired before a Delete began, and survived it", key)
 						}
 					}

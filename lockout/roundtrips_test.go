@@ -28,25 +28,25 @@ func (b *calls) enter(ctx context.Context, verb, key string) error {
 	return b.before(ctx, verb, key)
 }
 
-func (b *calls) Get(ctx context.Context, key string) (core.Item, error) {
+func (b *calls) GetItem(ctx context.Context, key string) (core.Item, error) {
 	if err := b.enter(ctx, "Get", key); err != nil {
 		return core.Item{}, err
+	}
+	return b.Backend.GetItem(ctx, key)
+}
+
+func (b *calls) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := b.enter(ctx, "Get", key); err != nil {
+		return nil, err
 	}
 	return b.Backend.Get(ctx, key)
 }
 
-func (b *calls) GetValue(ctx context.Context, key string) ([]byte, error) {
-	if err := b.enter(ctx, "Get", key); err != nil {
+func (b *calls) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
+	if err := b.enter(ctx, "GetItems", ""); err != nil {
 		return nil, err
 	}
-	return b.Backend.GetValue(ctx, key)
-}
-
-func (b *calls) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
-	if err := b.enter(ctx, "GetMulti", ""); err != nil {
-		return nil, err
-	}
-	return b.Backend.GetMulti(ctx, keys)
+	return b.Backend.GetItems(ctx, keys)
 }
 
 func (b *calls) Store(ctx context.Context, mode core.Mode, item core.Item) error {

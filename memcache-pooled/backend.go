@@ -105,6 +105,15 @@ type Backend struct {
 	shared *rainycape.Client // that As gives out
 }
 
+// These are the abilities of a Backend beyond core.Backend.
+var _ interface {
+	core.Backend
+	core.Pinger
+	core.StatsReader
+	core.Unwrapper
+	core.TraitsReporter
+} = (*Backend)(nil)
+
 // New answers a Backend over servers. With MinClients it connects, and the error is
 // core.ErrUnavailable if a server cannot be reached; else it is core.ErrConfig. A
 // nil opts is the zero Options.

@@ -41,7 +41,7 @@ func TestAPanicInTheLibraryIsAnErrorAndDestroysTheClient(t *testing.T) {
 		defer b.Close()
 		verb := func() (err error) {
 			if what == "Get" {
-				_, err = b.Get(context.Background(), "k")
+				_, err = b.GetItem(context.Background(), "k")
 			} else {
 				_, err = b.Incr(context.Background(), "k", 1)
 			}

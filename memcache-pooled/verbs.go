@@ -28,8 +28,8 @@ const longestValue = 1 << 30
 // lastOrigin is the last number that a server of some Backend was given.
 var lastOrigin atomic.Int32
 
-// Get answers the item under key.
-func (b *Backend) Get(ctx context.Context, key string) (core.Item, error) {
+// GetItem answers the item under key.
+func (b *Backend) GetItem(ctx context.Context, key string) (core.Item, error) {
 	r := &request{verb: verbGet}
 	if err := b.ask(ctx, key, r); err != nil {
 		return core.Item{}, err

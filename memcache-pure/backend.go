@@ -53,6 +53,16 @@ type Backend struct {
 	cancel  context.CancelFunc // ends closing
 }
 
+// These are the abilities of a Backend beyond core.Backend.
+var _ interface {
+	core.Backend
+	core.MultiGetter
+	core.Pinger
+	core.StatsReader
+	core.Unwrapper
+	core.TraitsReporter
+} = (*Backend)(nil)
+
 // New answers a Backend over servers. It connects to none of them: that is for the
 // first verb. A nil opts is the zero Options. The error is core.ErrConfig.
 func New(servers []memcache.Server, opts *Options) (*Backend, error) {

@@ -18,10 +18,10 @@ const (
 	parallelism = 32
 )
 
-// GetMulti asks all servers at once, each in chunks. The other multi verbs are
+// GetItems asks all servers at once, each in chunks. The other multi verbs are
 // core's: memcached takes one key a command for them, and gomemcache one command
 // at a time over a connection, so that they go out over several.
-func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
+func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
 	encoded, original, failed := encoding.EncodeKeys(keys, b.router.Encode)
 	chunks := b.split(encoded)
 	b.doAll(ctx, chunks)

@@ -26,8 +26,8 @@ func (b *Backend) tokenOf(server int, item *gomemcache.Item) *token {
 	return (*token)(item)
 }
 
-// Get answers the item under key.
-func (b *Backend) Get(ctx context.Context, key string) (core.Item, error) {
+// GetItem answers the item under key.
+func (b *Backend) GetItem(ctx context.Context, key string) (core.Item, error) {
 	r := request{verb: verbGet}
 	if err := b.ask(ctx, key, &r); err != nil {
 		return core.Item{}, err

@@ -24,7 +24,7 @@ func set(t testing.TB, b *Backend, key string, value []byte, ttl time.Duration) 
 }
 
 func has(b *Backend, key string) bool {
-	_, err := b.Get(context.Background(), key)
+	_, err := b.GetItem(context.Background(), key)
 	return err == nil
 }
 
@@ -117,7 +117,7 @@ func TestItemThatIsLargerThanAllMayBeIsRefusedAndWhatWasThereStays(t *testing.T)
 	if !errors.Is(err, core.ErrTooLarge) || !strings.Contains(err.Error(), "10000") {
 		t.Errorf("error is %v, want %v, with the bound", err, core.ErrTooLarge)
 	}
-	if item, err := b.Get(context.Background(), "k"); string(item.Value) != "old" {
+	if item, err := b.GetItem(context.Background(), "k"); string(item.Value) != "old" {
 		t.Errorf("after the refused Set: %q and error %v, want \"old\"", item.Value, err)
 	}
 	if !has(b, "other") {
@@ -167,7 +167,7 @@ func TestReplaceInATableThatGetsSmaller(t *testing.T) {
 			t.Fatal(err)
 		}
 		audit(t, b)
-		if item, err := b.Get(context.Background(), key(i)); len(item.Value) != 990<<10 || err != nil {
+		if item, err := b.GetItem(context.Background(), key(i)); len(item.Value) != 990<<10 || err != nil {
 			t.Fatalf("%d bytes, %v", len(item.Value), err)
 		}
 		break
@@ -293,7 +293,7 @@ func TestCountersNeedNoMoreRoomWhenTheyMove(t *testing.T) {
 		if _, err := b.Incr(ctx, key(i), 1<<63); err != nil && err != core.ErrMiss {
 			t.Fatal(err)
 		}
-		b.Get(ctx, key(i)) // which makes the digits
+		b.GetItem(ctx, key(i)) // which makes the digits
 	}
 	audit(t, b)
 }

@@ -237,7 +237,7 @@ func FuzzBackend(f *testing.F) {
 				err = b.Touch(ctx, key, item.TTL)
 			default:
 				var got core.Item
-				if got, err = b.Get(ctx, key); err == nil && (!there || string(got.Value) != old) {
+				if got, err = b.GetItem(ctx, key); err == nil && (!there || string(got.Value) != old) {
 					t.Fatalf("Get of %q: %q, want %q", key, got.Value, old)
 				}
 			}

@@ -76,6 +76,18 @@ type Backend struct {
 	reads readCounts
 }
 
+// These are the abilities of a Backend beyond core.Backend.
+var _ interface {
+	core.Backend
+	core.ValueGetter
+	core.MultiGetter
+	core.TTLReader
+	core.Pinger
+	core.StatsReader
+	core.KeyLister
+	core.SharedStorer
+} = (*Backend)(nil)
+
 // New returns an empty Backend, for core.New. A nil opts is the zero Options. The error is
 // core.ErrConfig: a field of opts is out of its range.
 func New(opts *Options) (*Backend, error) {

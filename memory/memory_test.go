@@ -144,7 +144,7 @@ func TestMultiVerbsDoNothingUnderAContextThatIsDone(t *testing.T) {
 		keys = append(keys, fmt.Sprint(i))
 		items = append(items, core.Item{Key: keys[i]})
 	}
-	_, getErr := b.GetMulti(ctx, keys)
+	_, getErr := b.GetItems(ctx, keys)
 	for what, err := range map[string]error{"GetMulti": getErr, "StoreMulti": b.StoreMulti(ctx, core.Set, items), "DeleteMulti": b.DeleteMulti(ctx, keys)} {
 		var multi *core.MultiError
 		if !errors.As(err, &multi) || len(multi.Errors) != len(keys) || !errors.Is(multi.Errors["999"], context.Canceled) {

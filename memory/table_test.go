@@ -37,7 +37,7 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 	for range 2 {
 		readers.Go(func() {
 			for i := 0; !stop.Load(); i = (i + 1) % kept {
-				item, err := b.Get(context.Background(), key(i))
+				item, err := b.GetItem(context.Background(), key(i))
 				if err != nil || len(item.Value) != 8+i%40 {
 					t.Errorf("%s: %d bytes, %v", key(i), len(item.Value), err)
 					return
@@ -355,7 +355,7 @@ func TestKindsOfEntries(t *testing.T) {
 	large[0], large[maxPlain] = 1, 2
 	set(t, b, "k", large, time.Hour)
 	large[0] = 9
-	item, err := b.Get(ctx, "k")
+	item, err := b.GetItem(ctx, "k")
 	if err != nil || len(item.Value) != maxPlain+1 || cap(item.Value) != len(item.Value) || item.Value[0] != 1 || item.Value[maxPlain] != 2 {
 		t.Errorf("a large value: %d bytes, %v", len(item.Value), err)
 	}
@@ -374,7 +374,7 @@ func TestKindsOfEntries(t *testing.T) {
 	}
 	audit(t, b)
 	for want := uint64(42); want < 45; want++ {
-		before, _ := b.Get(ctx, "k")
+		before, _ := b.GetItem(ctx, "k")
 		if n, err := b.Incr(ctx, "k", 1); n != want || err != nil {
 			t.Errorf("Incr = %d, %v", n, err)
 		}
@@ -383,8 +383,8 @@ func TestKindsOfEntries(t *testing.T) {
 		}
 		audit(t, b)
 	}
-	one, _ := b.Get(ctx, "k")
-	other, _ := b.Get(ctx, "k")
+	one, _ := b.GetItem(ctx, "k")
+	other, _ := b.GetItem(ctx, "k")
 	if string(one.Value) != "44" || one.Flags != 7 {
 		t.Errorf("a counter reads as %q, flags %d", one.Value, one.Flags)
 	}

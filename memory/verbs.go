@@ -9,8 +9,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Get answers the item under key, as core.Backend says.
-func (b *Backend) Get(_ context.Context, key string) (core.Item, error) {
+// GetItem answers the item under key, as core.Backend says.
+func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
 	e := sh.read(hash, key)
@@ -23,8 +23,8 @@ func (b *Backend) Get(_ context.Context, key string) (core.Item, error) {
 	return sh.getRare(hash, key)
 }
 
-// GetValue answers the value under key, as core.ValueGetter says.
-func (b *Backend) GetValue(_ context.Context, key string) ([]byte, error) {
+// Get answers the value under key, as core.ValueGetter says.
+func (b *Backend) Get(_ context.Context, key string) ([]byte, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
 	e := sh.read(hash, key)
@@ -53,8 +53,8 @@ func (sh *shard) getRare(hash uint64, key string) (core.Item, error) {
 	return core.Item{Key: key, Value: value, Flags: e.flags, Token: token}, nil
 }
 
-// GetMulti answers the items that are there, as core.MultiGetter says.
-func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, error) {
+// GetItems answers the items that are there, as core.MultiGetter says.
+func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
 	items := make([]core.Item, 0, len(keys))
 	var failed core.MultiError
 	patience := patience{ctx: ctx}
@@ -62,7 +62,7 @@ func (b *Backend) GetMulti(ctx context.Context, keys []string) ([]core.Item, err
 		var item core.Item
 		err := patience.at(i)
 		if err == nil {
-			item, err = b.Get(ctx, key)
+			item, err = b.GetItem(ctx, key)
 		}
 		switch err {
 		case nil:

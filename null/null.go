@@ -34,14 +34,28 @@ func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 // number of caches and goroutines.
 type Backend struct{}
 
+// These are the abilities of a Backend beyond core.Backend.
+var _ interface {
+	core.Backend
+	core.MultiGetter
+	core.MultiStorer
+	core.MultiDeleter
+	core.TTLReader
+	core.Pinger
+	core.StatsReader
+	core.KeyLister
+	core.SharedStorer
+	core.TraitsReporter
+} = Backend{}
+
 // New answers a Backend, for core.New.
 func New() Backend { return Backend{} }
 
-// Get answers core.ErrMiss.
-func (Backend) Get(context.Context, string) (core.Item, error) { return core.Item{}, core.ErrMiss }
+// GetItem answers core.ErrMiss.
+func (Backend) GetItem(context.Context, string) (core.Item, error) { return core.Item{}, core.ErrMiss }
 
-// GetMulti finds nothing.
-func (Backend) GetMulti(context.Context, []string) ([]core.Item, error) { return nil, nil }
+// GetItems finds nothing.
+func (Backend) GetItems(context.Context, []string) ([]core.Item, error) { return nil, nil }
 
 // Store succeeds, whatever the mode.
 func (Backend) Store(context.Context, core.Mode, core.Item) error { return nil }

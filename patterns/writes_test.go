@@ -24,13 +24,13 @@ type hookedBackend struct {
 	store func(ctx context.Context, mode core.Mode, item core.Item) error
 }
 
-func (b *hookedBackend) Get(ctx context.Context, key string) (core.Item, error) {
+func (b *hookedBackend) GetItem(ctx context.Context, key string) (core.Item, error) {
 	if b.get != nil {
 		if err := b.get(ctx, key); err != nil {
 			return core.Item{}, err
 		}
 	}
-	item, err := b.Backend.Get(ctx, key)
+	item, err := b.Backend.GetItem(ctx, key)
 	if b.after != nil {
 		b.after(ctx, key)
 	}

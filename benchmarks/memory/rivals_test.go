@@ -86,7 +86,7 @@ func openBare(b testing.TB, _ int) store {
 }
 
 func (c bare) get(key string) ([]byte, bool) {
-	value, err := c.GetValue(context.Background(), key)
+	value, err := c.Get(context.Background(), key)
 	return value, err == nil
 }
 

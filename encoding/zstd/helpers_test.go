@@ -46,8 +46,8 @@ type forgetful struct{ core.Backend }
 
 func (forgetful) Traits() core.Traits { return core.Traits{NoFlags: true} }
 
-func (f forgetful) Get(ctx context.Context, key string) (core.Item, error) {
-	item, err := f.Backend.Get(ctx, key)
+func (f forgetful) GetItem(ctx context.Context, key string) (core.Item, error) {
+	item, err := f.Backend.GetItem(ctx, key)
 	item.Flags = 0
 	return item, err
 }

@@ -29,8 +29,8 @@ func (b *Backend) before(ctx context.Context, verb, key string) error {
 	return nil
 }
 
-// Get returns the value under key.
-func (b *Backend) Get(ctx context.Context, key string) (core.Item, error) {
+// GetItem returns the value under key.
+func (b *Backend) GetItem(ctx context.Context, key string) (core.Item, error) {
 	if err := b.before(ctx, "Get", key); err != nil {
 		return core.Item{}, err
 	}

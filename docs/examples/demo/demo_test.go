@@ -69,11 +69,11 @@ func newServer() *server {
 
 func (s *server) Close() error { return nil }
 
-func (s *server) Get(ctx context.Context, key string) (core.Item, error) {
+func (s *server) GetItem(ctx context.Context, key string) (core.Item, error) {
 	if err := s.get(); err != nil {
 		return core.Item{}, err
 	}
-	return s.Backend.Get(ctx, key)
+	return s.Backend.GetItem(ctx, key)
 }
 
 func (s *server) Store(ctx context.Context, mode core.Mode, item core.Item) error {

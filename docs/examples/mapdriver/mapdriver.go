@@ -55,10 +55,10 @@ type entry struct {
 // New answers an empty Backend, for core.New.
 func New() *Backend { return &Backend{entries: map[string]*entry{}} }
 
-// Get looks at the key and nothing else. That the context is done, the key
+// GetItem looks at the key and nothing else. That the context is done, the key
 // illegal or the Cache closed, core has found out before it calls a Backend;
 // and a method that never waits, as all of these, may leave it at that.
-func (b *Backend) Get(_ context.Context, key string) (core.Item, error) {
+func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.live(key)
