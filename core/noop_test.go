@@ -15,7 +15,7 @@ type noop struct {
 	err  error     // what every verb answers
 }
 
-func (n *noop) GetItem(context.Context, string) (core.Item, error)       { return n.item, n.err }
+func (n *noop) GetItem(context.Context, string) (core.Item, error)   { return n.item, n.err }
 func (n *noop) Store(context.Context, core.Mode, core.Item) error    { return n.err }
 func (n *noop) Delete(context.Context, string) error                 { return n.err }
 func (n *noop) Incr(context.Context, string, uint64) (uint64, error) { return 1, n.err }
