@@ -6,8 +6,8 @@
 // wire their items to a master key, which says what they depend on, and one call
 // drops all of them.
 //
-//	orders := dependency.New(cache, nil)
-//	err := orders.Add(ctx, "mk:order:100:", "page:100") // in one module
+//	orders, err := dependency.New(cache, nil)
+//	err = orders.Add(ctx, "mk:order:100:", "page:100") // in one module
 //	err = orders.Add(ctx, "mk:order:100:", "total:100") // in another
 //	err = orders.Delete(ctx, "mk:order:100:")           // both items are gone
 //

@@ -1,7 +1,7 @@
 // Package encoding turns values into bytes for [core.Typed], and keys into those
 // that memcached takes.
 //
-//	users := core.NewTyped(cache, encoding.JSON[User]())
+//	users, err := core.NewTyped(cache, encoding.JSON[User]())
 //	err := users.Set(ctx, "user:1", User{Name: "Ann"}, time.Minute)
 //
 // # Values

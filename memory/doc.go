@@ -1,10 +1,9 @@
 // Package memory is a cache in the memory of this process.
 //
-//	cache, err := core.New(memory.New(&memory.Options{MaxBytes: 64 << 20}), nil)
-//
-// or, once the package is imported,
-//
 //	cache, err := core.Open(ctx, "memory://?max_bytes=64MiB", nil)
+//
+// Without max_items or max_bytes it is unbounded: items that never expire stay until they
+// are deleted. A program that has Options instead of a URL calls [New] and core.New.
 //
 // It is exact: an item leaves when its time to live is over, when it is deleted,
 // or when a bound that was set must be kept, and for no other reason. Each key

@@ -1,7 +1,7 @@
 // Package patterns loads what a cache does not have: once, however many ask.
 //
-//	users := core.NewTyped(cache, encoding.JSON[User]())
-//	cached := patterns.New(users, &patterns.Options{TTL: time.Minute})
+//	users, err := core.NewTyped(cache, encoding.JSON[User]())
+//	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute})
 //
 //	u, err := cached.GetOrCreate(ctx, "user:1", func(ctx context.Context) (User, error) {
 //		return db.LoadUser(ctx, 1)

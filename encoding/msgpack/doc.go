@@ -1,7 +1,7 @@
 // Package msgpack encodes values as MessagePack (https://msgpack.org), for
 // [core.Typed]:
 //
-//	users := core.NewTyped(cache, msgpack.Codec[User]())
+//	users, err := core.NewTyped(cache, msgpack.Codec[User]())
 //	err := users.Set(ctx, "user:1", User{Name: "Ann"}, time.Minute)
 //
 // Beside JSON it is faster and shorter, and bytes, times and the kinds of numbers
