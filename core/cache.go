@@ -31,17 +31,17 @@ type Options struct {
 	// in "memory/users:".
 	Name string
 
-	// Prefix is put before every key as it is, so that two caches can share a
-	// backend. End it with a byte that no other prefix goes on with: "user:"
-	// and "users:" are apart, "user" and "users" are not.
+	// Prefix is put before every key, so that two caches can share a backend. End it
+	// with a delimiter: "user:" and "users:" have no keys in common, "user" and "users"
+	// may have some.
 	Prefix string
 
 	// DefaultTTL is the time to live of items stored with a time to live of 0.
 	// If 0, it is Forever.
 	DefaultTTL time.Duration
 
-	// Timeout ends each verb of the Cache with context.DeadlineExceeded, as if
-	// its context had this deadline; 0 is no time-out.
+	// Timeout limits each verb of the Cache, as if its context had this deadline: the
+	// verb returns context.DeadlineExceeded. If 0, there is no limit.
 	Timeout time.Duration
 
 	// Hooks are called with every verb.
@@ -65,9 +65,9 @@ func (o *Options) check() error {
 	return nil
 }
 
-// A Cache is what an application holds. Its methods are the verbs of the
-// contract, which the package's documentation tells; they may be called by many
-// goroutines at once. The zero value is of no use: see [Open] and [New].
+// A Cache is what an application uses. Its methods are the verbs of the contract, which
+// the documentation of the package describes. They may be called by many goroutines at
+// once. Use [Open] or [New] to make one; the zero value is not usable.
 type Cache struct {
 	shared  *shared
 	prefix  string
@@ -75,18 +75,18 @@ type Cache struct {
 	timeout time.Duration
 	hooks   *hooks // nil if there are none
 	name    string
-	parent  *Cache // what WithPrefix made it of, or nil: then Close closes the backend
+	parent  *Cache // the Cache whose WithPrefix made this one; if nil, Close closes the backend
 	closed  atomic.Bool
 }
 
-// A shared is a backend with what is known of it. All the caches that WithPrefix
-// makes of one another hold the same.
+// A shared is a backend and what is known about it. A Cache and those that its WithPrefix
+// returns have the same one.
 type shared struct {
 	Backend
 	driver string // the name of the backend's package
 	traits Traits
 
-	// Abilities, nil where the backend lacks them.
+	// The optional interfaces of the backend, nil if it does not implement them.
 	multiGetter  MultiGetter
 	multiStorer  MultiStorer
 	multiDeleter MultiDeleter
@@ -100,7 +100,7 @@ type shared struct {
 	valueGetter ValueGetter // the backend, or one that calls its GetItem
 }
 
-// An itemGetter is the ValueGetter of a backend that is none.
+// An itemGetter is the ValueGetter of a backend that does not implement it.
 type itemGetter struct{ Backend }
 
 func (g itemGetter) Get(ctx context.Context, key string) ([]byte, error) {
@@ -108,9 +108,9 @@ func (g itemGetter) Get(ctx context.Context, key string) ([]byte, error) {
 	return item.Value, err
 }
 
-// New answers a Cache over b, which it owns from then on: Close closes it. A
-// nil opts is the zero Options. The error is ErrConfig: b is nil, or a field of
-// opts is out of its range.
+// New returns a Cache over b, which it owns from then on: Close closes b. A nil opts is
+// the zero Options. The error is ErrConfig: b is nil, or a field of opts is out of its
+// range.
 func New(b Backend, opts *Options) (*Cache, error) {
 	if b == nil {
 		return nil, fmt.Errorf("%w: backend is nil; null.New() is a cache that keeps nothing", ErrConfig)
@@ -156,10 +156,10 @@ func New(b Backend, opts *Options) (*Cache, error) {
 	return c, nil
 }
 
-// driverName answers the name of the package in which b's type is declared.
+// driverName returns the name of the package that declares the type of b.
 func driverName(b Backend) string {
 	name, _, _ := strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", b), "*"), ".")
-	if strings.Contains(name, " ") { // a type without a name
+	if strings.Contains(name, " ") { // the type has no name
 		return "backend"
 	}
 	return name
@@ -203,11 +203,11 @@ func (c *Cache) Name() string { return c.name }
 // It is Forever if such items never expire.
 func (c *Cache) DefaultTTL() time.Duration { return c.ttl }
 
-// Traits answers what a caller may have to know of the backend.
+// Traits returns the facts about the backend that a caller may have to know.
 func (c *Cache) Traits() Traits { return c.shared.traits }
 
-// Ping answers nil when the backend can be reached, an error that says why not,
-// or errors.ErrUnsupported where it cannot tell.
+// Ping returns nil if the backend can be reached, and an error that says why if it
+// cannot. It returns errors.ErrUnsupported if the backend is not a Pinger.
 func (c *Cache) Ping(ctx context.Context) error {
 	var cl call
 	cl.beginMulti(ctx, c, "Ping", nil)
@@ -222,8 +222,8 @@ func (c *Cache) Ping(ctx context.Context) error {
 	return cl.end("", err)
 }
 
-// Stats answers the backend's own figures, those of other prefixes included, or
-// errors.ErrUnsupported where it keeps none.
+// Stats returns the figures of the backend, which include those of other prefixes. It
+// returns errors.ErrUnsupported if the backend is not a StatsReader.
 func (c *Cache) Stats(ctx context.Context) (Stats, error) {
 	var cl call
 	cl.beginMulti(ctx, c, "Stats", nil)
@@ -242,15 +242,15 @@ func (c *Cache) Stats(ctx context.Context) (Stats, error) {
 	return stats, cl.end("", err)
 }
 
-// As finds what is under the Cache: if the backend, or something that it gives
-// out, can be assigned to what target points to, As assigns it and answers
-// true. Target is a pointer, to a type of the driver's package:
+// As gives access to what is under the Cache. If the backend, or something that it hands
+// out as an Unwrapper, can be assigned to what target points to, As assigns it and returns
+// true. Target is a pointer to a type that the driver documents:
 //
 //	var b *memory.Backend
 //	if cache.As(&b) { … }
 //
-// What is done to it is outside the contract: it knows neither prefix nor
-// hooks.
+// What a program does with it is outside the contract: neither the prefix nor the hooks
+// apply.
 func (c *Cache) As(target any) bool {
 	v := reflect.ValueOf(target)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
@@ -263,8 +263,8 @@ func (c *Cache) As(target any) bool {
 	return c.shared.unwrapper != nil && c.shared.unwrapper.As(target)
 }
 
-// Close closes the Cache and, unless WithPrefix made it, the backend. Every verb
-// after it is ErrClosed. A second Close does nothing.
+// Close closes the Cache and, unless WithPrefix made it, the backend. Verbs called after
+// it return ErrClosed. A second Close does nothing.
 func (c *Cache) Close() error {
 	if c.closed.Swap(true) || c.parent != nil {
 		return nil
@@ -275,7 +275,7 @@ func (c *Cache) Close() error {
 	return nil
 }
 
-// admit is the check that every verb begins with.
+// admit is the check with which every verb begins.
 func (c *Cache) admit(ctx context.Context) error {
 	for p := c; p != nil; p = p.parent {
 		if p.closed.Load() {
@@ -302,7 +302,8 @@ func checkKey(key string) error {
 	return errOfKey(key)
 }
 
-// errOfKey answers what is wrong with key. It is apart, so that checkKey is inlined.
+// errOfKey returns what is wrong with key. It is a function of its own so that checkKey
+// is inlined.
 func errOfKey(key string) error {
 	if key == "" {
 		return errEmptyKey
@@ -324,7 +325,7 @@ func (c *Cache) resolveTTL(ttl time.Duration) (time.Duration, error) {
 	return ttl, nil
 }
 
-// full answers key as the backend knows it.
+// full returns key with the prefix, as the backend knows it.
 func (c *Cache) full(key string) string {
 	if c.prefix == "" {
 		return key

@@ -27,9 +27,9 @@ type Client struct {
 	defaultName string
 }
 
-// NewClient answers a Client for caches, of which it keeps a copy. The default
-// name, which stands for the empty one, must be in the map. The error is
-// ErrConfig.
+// NewClient returns a Client for caches, a map that it copies. The empty name stands for
+// defaultName, which must be in the map. The error is ErrConfig: there is no such cache, or
+// a name is empty, or a Cache is nil.
 func NewClient(caches map[string]*Cache, defaultName string) (*Client, error) {
 	cl := &Client{caches: maps.Clone(caches), defaultName: defaultName}
 	for _, name := range cl.Names() {
@@ -46,9 +46,8 @@ func NewClient(caches map[string]*Cache, defaultName string) (*Client, error) {
 	return cl, nil
 }
 
-// Namespace answers the Cache under name, or under the default name if name is
-// empty. A name that nobody defined is ErrNoNamespace, and the error lists those
-// that there are.
+// Namespace returns the Cache with this name, or the default one if name is empty. If there
+// is no such Cache, it returns ErrNoNamespace, and the error lists the names.
 func (cl *Client) Namespace(name string) (*Cache, error) {
 	if name == "" {
 		name = cl.defaultName
@@ -60,7 +59,7 @@ func (cl *Client) Namespace(name string) (*Cache, error) {
 	return c, nil
 }
 
-// Names answers the names in order.
+// Names returns the names, sorted.
 func (cl *Client) Names() []string { return slices.Sorted(maps.Keys(cl.caches)) }
 
 // Flush flushes each distinct Cache once. It tries all and joins the errors.
@@ -68,9 +67,9 @@ func (cl *Client) Flush(ctx context.Context) error {
 	return cl.all(func(c *Cache) error { return c.Flush(ctx) })
 }
 
-// Close closes each distinct Cache once. It tries all and joins the errors. The
-// backend of a Cache that WithPrefix made stays open until the Cache which that
-// was made of is closed.
+// Close closes each distinct Cache once. It tries all and joins the errors. A Cache that
+// WithPrefix returned does not close its backend; the Cache that WithPrefix was called on
+// does.
 func (cl *Client) Close() error {
 	return cl.all((*Cache).Close)
 }

@@ -6,19 +6,18 @@ import (
 	"sync"
 )
 
-// A Codec turns values of T into bytes and back, for [Typed]. Many goroutines
-// use it at once. What it answers as an error becomes ErrCodec, with the error
-// as its cause.
+// A Codec encodes values of T as bytes and decodes them, for [Typed]. It is used by many
+// goroutines at once. A Typed returns its errors as ErrCodec, with the error as the cause.
 type Codec[T any] interface {
-	// Append appends the encoded v to dst, which may hold other values already,
-	// and answers the longer slice and the flags to store beside v. It keeps no
+	// Append appends the encoded v to dst, which may have other values in it, and
+	// returns the extended slice and the flags to store beside v. It keeps no
 	// reference to dst.
 	Append(dst []byte, v T) ([]byte, uint32, error)
 
-	// Decode answers the value that Append encoded as data and flags, or an
-	// error if they are not such a value: never a zero value in its place. The
-	// flags are 0 on a backend that keeps none. Data is read-only, and stays as
-	// it is for as long as the value may refer to it.
+	// Decode returns the value that Append encoded as data and flags. If they are no
+	// such value it returns an error, and never a zero value without one. The flags
+	// are 0 if the backend keeps none. Decode must not write to data. The value may
+	// refer to data, which does not change.
 	Decode(data []byte, flags uint32) (T, error)
 }
 
@@ -32,20 +31,19 @@ type CodecChecker interface {
 	Check(traits Traits) error
 }
 
-// Shared answers the Codec that encodes nothing: on a backend that keeps Go
-// values as they are (see SharedStorer) a hit decodes nothing, and all readers
-// get the same value, which must not be changed. NewTyped refuses any other
-// backend.
+// Shared returns the Codec that encodes nothing. Over a backend that keeps Go values as
+// they are (see SharedStorer), a hit decodes nothing, and all readers get the same value,
+// which must not be changed. NewTyped refuses any other backend.
 //
-// A key stored in this way cannot be read as bytes, nor bytes or a value of
-// another type through it: each is ErrCodec.
+// A value stored in this way cannot be read as bytes, and Shared cannot read bytes or a
+// value of another type: verbs return ErrCodec.
 func Shared[T any]() Codec[T] { return sharedCodec[T]{} }
 
 type sharedCodec[T any] struct{}
 
-// A Typed over Shared has no use for Append and Decode, but a codec around it does.
+// A Typed does not call the methods of sharedCodec, but a codec that wraps one does.
 
-var errSharedWrapped = fmt.Errorf("%w: core.Shared encodes nothing, so that no codec can be put around it", errors.ErrUnsupported)
+var errSharedWrapped = fmt.Errorf("%w: core.Shared encodes nothing, so that no codec can wrap it", errors.ErrUnsupported)
 
 func (sharedCodec[T]) Append(dst []byte, _ T) ([]byte, uint32, error) {
 	return dst, 0, errSharedWrapped
@@ -56,7 +54,7 @@ func (sharedCodec[T]) Decode([]byte, uint32) (T, error) {
 	return none, errSharedWrapped
 }
 
-// codecError answers what a Codec's error is for the caller of a verb.
+// codecError returns the error of a Codec as the caller of a verb gets it.
 func codecError(err error) error {
 	if err == errSharedWrapped || errors.Is(err, ErrCodec) {
 		return err
@@ -64,14 +62,14 @@ func codecError(err error) error {
 	return fmt.Errorf("%w: %w", ErrCodec, err)
 }
 
-// buffers are for encoded values, which a backend does not keep.
+// buffers hold encoded values, to which a backend keeps no reference.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// keptBuffer is the capacity up to which a buffer is kept for the next value.
+// keptBuffer is the largest capacity of a buffer that is kept for the next value.
 const keptBuffer = 64 << 10
 
-// putBuffer gives buf back, and has it larger the next time if used bytes did not
-// fit. What a Codec answered it does not take: that may be the Codec's own.
+// putBuffer returns buf to the pool, with a larger one in its place if used bytes did not
+// fit. It does not keep the slice that a Codec returned, which may be the Codec's own.
 func putBuffer(buf *[]byte, used int) {
 	if used > cap(*buf) && used <= keptBuffer {
 		*buf = make([]byte, 0, used)
@@ -79,4 +77,4 @@ func putBuffer(buf *[]byte, used int) {
 	buffers.Put(buf)
 }
 
-var errNotAppended = fmt.Errorf("%w: Append answered less than it was given; it must append to dst", ErrCodec)
+var errNotAppended = fmt.Errorf("%w: Append returned less than it was given; it must append to dst", ErrCodec)

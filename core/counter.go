@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Incr adds delta to the counter under key and answers the sum, which wraps
-// around at 2^64. An absent key is ErrMiss, a value that is not a counter
-// ErrNotNumber. Time to live and flags stay.
+// Incr adds delta to the counter under key and returns the sum, which wraps around at
+// 2^64. It returns ErrMiss if the key is absent, and ErrNotNumber if the value is not a
+// counter. The time to live and the flags stay.
 func (c *Cache) Incr(ctx context.Context, key string, delta uint64) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "Incr", key)
@@ -19,8 +19,8 @@ func (c *Cache) Incr(ctx context.Context, key string, delta uint64) (uint64, err
 	return n, cl.end(key, err)
 }
 
-// Decr subtracts delta from the counter under key and answers the difference,
-// or 0 where it would be less. In all else it is Incr.
+// Decr subtracts delta from the counter under key and returns the difference, which is at
+// least 0. Otherwise it is like Incr.
 func (c *Cache) Decr(ctx context.Context, key string, delta uint64) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "Decr", key)
@@ -28,14 +28,12 @@ func (c *Cache) Decr(ctx context.Context, key string, delta uint64) (uint64, err
 	return n, cl.end(key, err)
 }
 
-// IncrFrom is Incr for a counter that may be absent: then it is stored as
-// initial + delta, which wraps around as well, for ttl. However many begin a
-// counter at once, none of their deltas is lost. It takes one round trip where
-// the counter is present and two where it is not.
+// IncrFrom is Incr for a counter that may be absent. If it is, IncrFrom stores initial +
+// delta, which wraps around as well, for ttl. If many callers begin a counter at once, no
+// delta is lost. IncrFrom takes one round trip if the counter is present, and two if not.
 //
-// On a backend that keeps nothing it is ErrMiss, like Incr. If others delete the
-// counter again and again just between the two round trips, it gives up with
-// ErrConflict.
+// Like Incr, it returns ErrMiss if the backend keeps nothing. It returns ErrConflict if the
+// counter is deleted between its two round trips again and again.
 func (c *Cache) IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "IncrFrom", key)
@@ -43,8 +41,8 @@ func (c *Cache) IncrFrom(ctx context.Context, key string, delta, initial uint64,
 	return n, cl.end(key, err)
 }
 
-// DecrFrom is Decr for a counter that may be absent: then it is stored as
-// initial - delta, or 0 where that would be less. In all else it is IncrFrom.
+// DecrFrom is Decr for a counter that may be absent. If it is, DecrFrom stores initial -
+// delta, or 0 if delta is larger. Otherwise it is like IncrFrom.
 func (c *Cache) DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "DecrFrom", key)
@@ -52,8 +50,8 @@ func (c *Cache) DecrFrom(ctx context.Context, key string, delta, initial uint64,
 	return n, cl.end(key, err)
 }
 
-// Count answers the number that the counter under key stands at. An absent key
-// is ErrMiss, a value that is not a counter ErrNotNumber, a shared one ErrCodec.
+// Count returns the number in the counter under key. It returns ErrMiss if the key is
+// absent, ErrNotNumber if the value is not a counter, and ErrCodec if it is a shared value.
 func (c *Cache) Count(ctx context.Context, key string) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "Count", key)
@@ -66,10 +64,9 @@ func (c *Cache) Count(ctx context.Context, key string) (uint64, error) {
 	return n, cl.endRead(key, err)
 }
 
-// ParseCount answers the number that value, a counter's, stands for: one or
-// more decimal digits, at most 2^64 - 1. Spaces behind them do not count, for
-// memcached leaves them where a number gets shorter. Anything else is
-// ErrNotNumber.
+// ParseCount returns the number in value, the value of a counter: one or more decimal
+// digits, at most 2^64 - 1, which spaces may follow. (memcached leaves spaces when a number
+// gets shorter.) It returns ErrNotNumber for anything else.
 func ParseCount(value []byte) (uint64, error) {
 	digits := bytes.TrimRight(value, " ")
 	var n uint64
@@ -106,17 +103,17 @@ func (c *Cache) move(ctx context.Context, key string, delta uint64, down bool) (
 	return n, nil
 }
 
-// moveTries is how often a counter may be neither there to be moved nor absent
-// to be added before moveFrom gives up. It takes somebody who deletes the key,
-// or a time to live that ends, between the two steps each time.
+// moveTries is how often moveFrom finds the counter neither present, to move it, nor
+// absent, to add it, before it gives up. Each time the key must be deleted, or expire,
+// between the two steps.
 const moveTries = 10
 
 func (c *Cache) moveFrom(ctx context.Context, key string, delta uint64, down bool, first uint64, ttl time.Duration) (uint64, error) {
 	if err := c.admitKey(ctx, key); err != nil {
 		return 0, err
 	}
-	// Here and not only in store, so that a bad ttl is an error whether or not
-	// the counter is there.
+	// Here, and not only in store, so that a wrong ttl is an error whether or not the
+	// counter is present.
 	if _, err := c.resolveTTL(ttl); err != nil {
 		return 0, err
 	}

@@ -8,71 +8,70 @@ import (
 	"strings"
 )
 
-// What can go wrong, for [errors.Is]. Beside these there are
-// [errors.ErrUnsupported], for what a backend cannot do, and the errors of
-// contexts.
+// The errors of this package, for [errors.Is]. Verbs also return [errors.ErrUnsupported], if
+// the backend cannot do what is asked, and the errors of contexts.
 var (
-	// ErrMiss: the key is absent, or its time to live is over. Verbs return it
-	// bare, so that a miss costs no allocation.
+	// ErrMiss means that the key is absent or has expired. Verbs return it bare, so that a
+	// miss costs no allocation.
 	ErrMiss = errors.New("cachewire: miss")
 
-	// ErrExists: Add met a key that is present.
+	// ErrExists means that Add found the key present.
 	ErrExists = errors.New("cachewire: key exists")
 
-	// ErrConflict: the item changed since its token was read, or the token is
-	// nil or another backend's. Of IncrFrom: others kept deleting the counter.
+	// ErrConflict means that the item has changed since its token was read, or that the
+	// token is nil or of another backend. IncrFrom returns it if the counter is deleted
+	// again and again.
 	ErrConflict = errors.New("cachewire: changed since it was read")
 
-	// ErrNotNumber: the value is not a counter; see ParseCount.
+	// ErrNotNumber means that the value is not a counter; see ParseCount.
 	ErrNotNumber = errors.New("cachewire: not a number")
 
-	// ErrInvalidKey: the key is empty, longer than MaxKeyLen, or given twice to
+	// ErrInvalidKey means that the key is empty, longer than MaxKeyLen, or given twice to
 	// StoreMulti.
 	ErrInvalidKey = errors.New("cachewire: invalid key")
 
-	// ErrInvalidTTL: the time to live is negative.
+	// ErrInvalidTTL means that the time to live is negative.
 	ErrInvalidTTL = errors.New("cachewire: invalid time to live")
 
-	// ErrTooLarge: the value is larger than the backend can keep.
+	// ErrTooLarge means that the value is larger than the backend can keep.
 	ErrTooLarge = errors.New("cachewire: value too large")
 
-	// ErrUnavailable: the backend cannot be reached, or gave up. Nothing is
-	// said of the key.
+	// ErrUnavailable means that the backend cannot be reached, or gave up. It says nothing
+	// about the key.
 	ErrUnavailable = errors.New("cachewire: unavailable")
 
-	// ErrClosed: the Cache, or the one it was made from, is closed.
+	// ErrClosed means that the Cache is closed, or the one whose WithPrefix returned it.
 	ErrClosed = errors.New("cachewire: closed")
 
-	// ErrCodec: a value cannot be encoded, or what is stored is not a value of
-	// the type asked for.
+	// ErrCodec means that a value cannot be encoded, or that the stored bytes are not a
+	// value of the type asked for.
 	ErrCodec = errors.New("cachewire: codec")
 
-	// ErrConfig: a URL or an option is wrong.
+	// ErrConfig means that a URL, an option or an argument of a constructor is wrong.
 	ErrConfig = errors.New("cachewire: invalid configuration")
 
-	// ErrNoNamespace: a Client has no cache under this name.
+	// ErrNoNamespace means that a Client has no cache with this name.
 	ErrNoNamespace = errors.New("cachewire: unknown namespace")
 )
 
-// isMiss tells whether err says that the key is absent and nothing else. What
-// also says that the backend cannot be reached, or that a codec failed, is no
-// miss.
+// isMiss reports whether err says that the key is absent. An error that also says that the
+// backend cannot be reached, or that a codec failed, is not a miss.
 func isMiss(err error) bool {
 	return err == ErrMiss || errors.Is(err, ErrMiss) && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrCodec)
 }
 
 const textPrefix = "cachewire: "
 
-// An Error tells which verb failed, on what, and why.
+// An Error is the error of a verb.
 type Error struct {
 	Verb   string // the method of Cache: "Get", "IncrFrom", …
 	Key    string // as the caller gave it; empty for verbs without one
-	Driver string // the backend's package: "memory", "null", …
-	Err    error  // what the backend or the Cache found
+	Driver string // the package of the backend: "memory", "null", …
+	Err    error  // the cause
 }
 
 func (e *Error) Error() string {
-	if e == nil { // of a driver that answers a nil pointer for no error
+	if e == nil { // a driver may return a nil pointer for no error
 		return "<nil>"
 	}
 	var b strings.Builder
@@ -86,7 +85,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap answers e.Err.
+// Unwrap returns e.Err.
 func (e *Error) Unwrap() error {
 	if e == nil {
 		return nil
@@ -94,20 +93,20 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// A MultiError tells which keys of a multi verb failed; the others were done.
-// Each key's error is what a single verb would wrap in an *Error. A MultiError
-// has no Unwrap method on purpose.
+// A MultiError is the error of a multi verb of which some keys failed; the others
+// succeeded. The error of each key is the one that a single verb would wrap in an *Error. A
+// MultiError has no Unwrap method on purpose.
 //
-// A backend fills in Errors and nothing else, best by Add and Err; its keys are
-// those that it was given, and Cache puts the caller's in their place.
+// A backend sets only Errors, best by Add and Err, with the keys that it was given. Cache
+// replaces them by the keys of the caller.
 type MultiError struct {
 	Verb   string           // the method of Cache: "GetMulti", …
-	Driver string           // the backend's package
-	Errors map[string]error // why, by key as the caller gave it
-	Total  int              // how many keys were given, those given twice counted twice
+	Driver string           // the package of the backend
+	Errors map[string]error // by key, as the caller gave it
+	Total  int              // how many keys were given; one given twice counts twice
 }
 
-// Add notes that key failed with err. A nil err is not noted.
+// Add records that key failed with err. It does nothing if err is nil.
 func (e *MultiError) Add(key string, err error) {
 	if err == nil {
 		return
@@ -121,16 +120,16 @@ func (e *MultiError) Add(key string, err error) {
 	e.Errors[key] = err
 }
 
-// Err answers a MultiError like e if a key failed, else nil.
+// Err returns a copy of e as an error if a key failed, and nil otherwise.
 func (e MultiError) Err() error {
 	if len(e.Errors) == 0 {
 		return nil
 	}
-	failed := e // here and not by e's address, so that success allocates nothing
+	failed := e // a copy, and not the address of e, so that success does not allocate
 	return &failed
 }
 
-// shownErrors is how many keys the text of a MultiError tells of.
+// shownErrors is how many keys the text of a MultiError has.
 const shownErrors = 3
 
 func (e *MultiError) Error() string {
@@ -154,7 +153,7 @@ func (e *MultiError) Error() string {
 	return b.String()
 }
 
-// shownKey is how many bytes of a key an error's text shows.
+// shownKey is how many bytes of a key the text of an error has.
 const shownKey = 100
 
 func quoteKey(key string) string {

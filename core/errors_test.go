@@ -129,7 +129,7 @@ func TestErrorTexts(t *testing.T) {
 		{get(shutCache, "k"), `cachewire: Get "k" (core_test): closed`},
 		{c.Add(ctx, "word", nil, 0), `cachewire: Add "word" (core_test): key exists`},
 		{c.Set(ctx, "k", nil, -1), `cachewire: Set "k" (core_test): invalid time to live: -1ns; want more than 0, 0 (the default) or Forever`},
-		{c.CompareAndSwap(ctx, core.Item{Key: "word"}), `cachewire: CompareAndSwap "word" (core_test): changed since it was read: no token; GetItem gives one`},
+		{c.CompareAndSwap(ctx, core.Item{Key: "word"}), `cachewire: CompareAndSwap "word" (core_test): changed since it was read: the token is nil; GetItem returns one`},
 		{c.Store(ctx, 9, core.Item{Key: "k"}), `cachewire: Store "k" (core_test): invalid configuration: no such mode as Mode(9)`},
 		{incr(c, "word"), `cachewire: Count "word" (core_test): not a number`},
 		{c.Ping(ctx), `cachewire: Ping (core_test): unsupported operation: this backend has no Ping`},

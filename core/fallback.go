@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// parallelism is how many keys of a multi verb are under way at once where the
-// backend takes only one a call.
+// parallelism is how many keys of a multi verb run at once if the backend takes only one
+// key a call.
 const parallelism = 32
 
-// each calls do for every i below n, several at a time, and answers what each
-// call answered. Once ctx is done, the rest get its error instead of a call.
+// each calls do for every i below n, several at a time, and returns the error of each
+// call. Once ctx is done, the remaining ones have its error instead of a call.
 func each(ctx context.Context, n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var next atomic.Int64

@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// GetMulti answers the values of the keys that are present, read-only. A key
-// given twice is asked for once. The map is never nil, and what could be read is
-// in it also when the error, a *MultiError or ErrClosed, tells of keys that
-// could not.
+// GetMulti returns the values of the keys that are present, which must not be written to.
+// It reads a key that is given twice once. The map is never nil. If some keys could not be
+// read, the error is a *MultiError, and the map has the values of the others.
 func (c *Cache) GetMulti(ctx context.Context, keys []string) (map[string][]byte, error) {
 	var cl call
 	cl.beginMulti(ctx, c, "GetMulti", keys)
@@ -24,8 +23,8 @@ func (c *Cache) GetMulti(ctx context.Context, keys []string) (map[string][]byte,
 	return values, cl.endMulti(failed, len(keys), err)
 }
 
-// GetItems is GetMulti with each item's flags and its token for the compare verbs,
-// as GetItem answers them. TTL is 0 in all.
+// GetItems is GetMulti with the flags of each item and its token for the compare verbs, as
+// GetItem returns them. The TTL of every item is 0.
 func (c *Cache) GetItems(ctx context.Context, keys []string) (map[string]Item, error) {
 	var cl call
 	cl.beginMulti(ctx, c, "GetItems", keys)
@@ -37,32 +36,32 @@ func (c *Cache) GetItems(ctx context.Context, keys []string) (map[string]Item, e
 	return found, cl.endMulti(failed, len(keys), err)
 }
 
-// SetMulti stores every value of values, whatever was there. The error is a
-// *MultiError or ErrClosed, here and in all multi verbs.
+// SetMulti stores every value of values. It replaces the items that are there. The error of
+// this and of every multi verb is a *MultiError, or an *Error around ErrClosed.
 func (c *Cache) SetMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {
 	return c.storeMulti(ctx, "SetMulti", Set, itemsOf(values, ttl), nil)
 }
 
-// AddMulti stores those of values whose key is absent; the others are ErrExists
-// in the *MultiError.
+// AddMulti stores those of values whose key is absent. In the *MultiError the others have
+// ErrExists.
 func (c *Cache) AddMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {
 	return c.storeMulti(ctx, "AddMulti", Add, itemsOf(values, ttl), nil)
 }
 
-// ReplaceMulti stores those of values whose key is present; the others are
-// ErrMiss in the *MultiError.
+// ReplaceMulti stores those of values whose key is present. In the *MultiError the others
+// have ErrMiss.
 func (c *Cache) ReplaceMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {
 	return c.storeMulti(ctx, "ReplaceMulti", Replace, itemsOf(values, ttl), nil)
 }
 
-// StoreMulti is Store for many items, each with flags, a time to live and a
-// token of its own. A key given twice is ErrInvalidKey, and neither item is
-// stored: in which order they would be, no backend can promise.
+// StoreMulti is Store for many items, each with flags, a time to live and a token of its
+// own. If two items have the same key, both have ErrInvalidKey in the *MultiError and
+// neither is stored, because no backend can promise an order.
 func (c *Cache) StoreMulti(ctx context.Context, mode Mode, items []Item) error {
 	return c.storeMulti(ctx, "StoreMulti", mode, items, repeated(items))
 }
 
-// DeleteMulti deletes keys. That one of them is absent is no error.
+// DeleteMulti deletes the items under keys. An absent key is not an error.
 func (c *Cache) DeleteMulti(ctx context.Context, keys []string) error {
 	var cl call
 	cl.beginMulti(ctx, c, "DeleteMulti", keys)
@@ -75,10 +74,10 @@ func (c *Cache) DeleteMulti(ctx context.Context, keys []string) error {
 	return cl.endMulti(failed, len(keys), err)
 }
 
-// Flush deletes everything: of a Cache with a prefix, its own keys. An item
-// stored meanwhile may stay. A Cache with a prefix answers
-// errors.ErrUnsupported where the backend cannot list keys, and a *MultiError
-// where some of them could not be deleted.
+// Flush deletes all items. If the Cache has a prefix, it deletes those with the prefix. An
+// item that is stored meanwhile may stay. With a prefix, Flush returns
+// errors.ErrUnsupported if the backend is not a KeyLister, and a *MultiError if some of the
+// items could not be deleted.
 func (c *Cache) Flush(ctx context.Context) error {
 	var cl call
 	cl.beginMulti(ctx, c, "Flush", nil)
@@ -97,13 +96,13 @@ func (c *Cache) flushPrefix(ctx context.Context) (failed MultiError, total int, 
 		return failed, 0, fmt.Errorf("%w: this backend cannot list the keys with prefix %q: delete them by name, or flush the whole cache",
 			errors.ErrUnsupported, c.prefix)
 	}
-	const size = 1000 // keys a DeleteMulti
+	const size = 1000 // keys for each DeleteMulti
 	var keys []string
 	flush := func() {
 		keys = distinct(keys)
 		c.deleteFull(ctx, keys, &failed)
 		total += len(keys)
-		keys = nil // and not used again: a call that ctx cut off may still read it
+		keys = nil // not reused: a call that ctx abandoned may still read it
 	}
 	for key, listErr := range c.shared.keyLister.Keys(ctx, c.prefix) {
 		if listErr != nil {
@@ -122,15 +121,15 @@ func (c *Cache) flushPrefix(ctx context.Context) (failed MultiError, total int, 
 	return failed, total, err
 }
 
-// own answers the caller's key for one that comes from the backend.
+// own returns a key of the backend as the caller knows it, without the prefix.
 func (c *Cache) own(full string) string { return strings.TrimPrefix(full, c.prefix) }
 
-// admitMulti is admit for a multi verb, in which a context that is done is an
-// error of each key.
+// admitMulti is admit for a multi verb, in which a context that is done is the error of
+// each key.
 func (c *Cache) admitMulti() error { return c.admit(context.Background()) }
 
-// fullKeys answers the legal ones among keys, each once, as the backend knows
-// them, and adds the others to failed. If ctx is done, all have failed.
+// fullKeys returns the valid keys among keys, each once and with the prefix, and adds the
+// others to failed. If ctx is done, all of them have failed.
 func (c *Cache) fullKeys(ctx context.Context, keys []string, failed *MultiError) []string {
 	done := ctx.Err()
 	full := make([]string, 0, len(keys))
@@ -154,9 +153,9 @@ func (c *Cache) fullKeys(ctx context.Context, keys []string, failed *MultiError)
 	return full
 }
 
-// distinct removes from keys, in place, those that are there twice.
+// distinct removes duplicates from keys, in place.
 func distinct(keys []string) []string {
-	if len(keys) <= 16 { // too few for a map to pay
+	if len(keys) <= 16 { // a map would cost more
 		kept := keys[:0]
 		for _, key := range keys {
 			if !slices.Contains(kept, key) {
@@ -173,8 +172,7 @@ func distinct(keys []string) []string {
 	})
 }
 
-// repeated answers how often a key stands in items, for the keys that do so more
-// than once.
+// repeated returns how often each key occurs in items, or nil if none occurs twice.
 func repeated(items []Item) map[string]int {
 	times := make(map[string]int, len(items))
 	for _, item := range items {
@@ -202,7 +200,7 @@ func keysOf(items []Item) []string {
 	return keys
 }
 
-// loadMulti reads keys. The error is for the whole: the Cache is closed.
+// loadMulti reads keys. The error is that of the whole verb: the Cache is closed.
 func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, MultiError, error) {
 	if err := c.admitMulti(); err != nil {
 		return nil, MultiError{}, err
@@ -212,7 +210,7 @@ func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, MultiError, error) {
 	refused := len(failed.Errors)
 	items := c.getFull(cl.ctx, full, &failed)
 	for i := range items {
-		items[i].seenAs(c.own(items[i].Key))
+		items[i].toCaller(c.own(items[i].Key))
 	}
 	found := min(len(items), len(full)) // more would be a fault of the backend
 	cl.read(found, max(0, len(full)-found-(len(failed.Errors)-refused)))
@@ -273,7 +271,8 @@ func (c *Cache) storeMulti(ctx context.Context, verb string, mode Mode, items []
 	return cl.endMulti(failed, len(items), err)
 }
 
-// storeItems stores items on mode's condition; keys in twice are refused.
+// storeItems stores items on the condition of mode. It refuses keys that twice counts more
+// than once.
 func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *MultiError) {
 	full := c.fullItems(ctx, mode, items, twice, failed)
 	if len(full) == 0 {
@@ -296,7 +295,7 @@ func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice m
 	}
 }
 
-// fullItems is fullKeys for items, of which those in twice are refused.
+// fullItems is fullKeys for items. It refuses keys that twice counts more than once.
 func (c *Cache) fullItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *MultiError) []Item {
 	done := ctx.Err()
 	full := make([]Item, 0, len(items))
@@ -321,7 +320,7 @@ func (c *Cache) fullItems(ctx context.Context, mode Mode, items []Item, twice ma
 	return full
 }
 
-// deleteFull deletes keys, which are as the backend knows them.
+// deleteFull deletes keys, which have the prefix.
 func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *MultiError) {
 	if len(keys) == 0 {
 		return
@@ -347,21 +346,21 @@ func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *MultiErro
 	}
 }
 
-// A verdict is what the error of a backend's multi verb says of each key.
+// A verdict is what the error of a backend's multi verb says about each key.
 type verdict struct {
-	byKey map[string]error // of a *MultiError
-	all   error            // of any other error
+	byKey map[string]error // from a *MultiError
+	all   error            // any other error
 }
 
-// verdictOf answers the verdict on keys. One that is wrapped or joined, or names
-// none of the keys, is no *MultiError as a backend is to answer it: then it is
-// better to call all failed than to lose a failure.
+// verdictOf returns the verdict of err on keys. A *MultiError that is wrapped or joined, or
+// that has none of the keys, breaks the rules of MultiGetter: then all keys have failed,
+// so that no failure is lost.
 func verdictOf(err error, keys []string) verdict {
 	multi, ok := err.(*MultiError)
 	if !ok {
 		return verdict{all: err}
 	}
-	if multi == nil { // a nil pointer in an error: the driver meant no error
+	if multi == nil { // a nil pointer in an error, by which the driver means no error
 		return verdict{}
 	}
 	for _, key := range keys {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Params reads the query of a driver's URL and is strict about it: a parameter
-// that is malformed, given twice or never asked for is an error.
+// Params reads the query of a driver's URL. It is strict: a parameter that is malformed,
+// given twice or never asked for is an error.
 //
 //	p := core.NewParams(u)
 //	opts := Options{Size: p.Int("size", 10, 1, 1000), Timeout: p.Duration("timeout", time.Second, time.Millisecond)}
@@ -20,14 +20,14 @@ import (
 //		return nil, err
 //	}
 //
-// A Params is not for concurrent use.
+// Params must not be used concurrently.
 type Params struct {
 	values url.Values
-	asked  []string
-	wrong  []string
+	asked  []string // the names of parameters that were asked for
+	wrong  []string // what is wrong, in words
 }
 
-// NewParams answers the parameters of u.
+// NewParams returns the parameters of u.
 func NewParams(u *url.URL) *Params {
 	values, err := url.ParseQuery(u.RawQuery)
 	p := &Params{values: values}
@@ -37,7 +37,7 @@ func NewParams(u *url.URL) *Params {
 	return p
 }
 
-// String answers the parameter name, or def where it is absent.
+// String returns the parameter name, or def if it is absent.
 func (p *Params) String(name, def string) string {
 	text, ok := p.one(name)
 	if !ok {
@@ -46,14 +46,14 @@ func (p *Params) String(name, def string) string {
 	return text
 }
 
-// Strings answers the parameter name each time it is given, in order.
+// Strings returns all values of the parameter name, in order. It may be given many times.
 func (p *Params) Strings(name string) []string {
 	p.asked = append(p.asked, name)
 	return p.values[name]
 }
 
-// Int answers the parameter name, a whole number from lo to hi, or def where it
-// is absent. A hi of math.MaxInt is no upper bound.
+// Int returns the parameter name, a whole number from lo to hi, or def if it is absent. If
+// hi is math.MaxInt, there is no upper bound.
 func (p *Params) Int(name string, def, lo, hi int) int {
 	text, ok := p.one(name)
 	if !ok {
@@ -75,8 +75,8 @@ func (p *Params) Int(name string, def, lo, hi int) int {
 	return def
 }
 
-// Choice answers the place in choices of the parameter name, or 0 where it is
-// absent: the first one is the default.
+// Choice returns the index in choices of the parameter name, or 0 if it is absent: the
+// first one is the default.
 func (p *Params) Choice(name string, choices ...string) int {
 	text, ok := p.one(name)
 	if !ok {
@@ -89,7 +89,7 @@ func (p *Params) Choice(name string, choices ...string) int {
 	return 0
 }
 
-// Bool answers the parameter name, true or false, or def where it is absent.
+// Bool returns the parameter name, true or false, or def if it is absent.
 func (p *Params) Bool(name string, def bool) bool {
 	switch text, ok := p.one(name); {
 	case !ok:
@@ -103,8 +103,8 @@ func (p *Params) Bool(name string, def bool) bool {
 	return def
 }
 
-// Duration answers the parameter name, in the form of time.ParseDuration and at
-// least as long as least, or def where it is absent.
+// Duration returns the parameter name, in the form of time.ParseDuration and not shorter
+// than least, or def if it is absent.
 func (p *Params) Duration(name string, def, least time.Duration) time.Duration {
 	text, ok := p.one(name)
 	if !ok {
@@ -125,8 +125,8 @@ var sizeUnits = []struct {
 	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"", 1},
 }
 
-// Bytes answers the parameter name, a number of bytes with or without one of
-// the units KiB, MiB, GiB and TiB, or def where it is absent.
+// Bytes returns the parameter name, a number of bytes with or without one of the units
+// KiB, MiB, GiB and TiB, or def if it is absent.
 func (p *Params) Bytes(name string, def int64) int64 {
 	text, ok := p.one(name)
 	if !ok {
@@ -151,16 +151,16 @@ func (p *Params) Bytes(name string, def int64) int64 {
 	return def
 }
 
-// NoHost refuses a URL that has anything between its scheme and its query, for
-// drivers that have nowhere to connect to.
+// NoHost refuses a URL that has anything between its scheme and its query. It is for
+// drivers that connect to nothing.
 func (p *Params) NoHost(u *url.URL) {
 	if u.Host != "" || u.Path != "" || u.Opaque != "" || u.User != nil || u.Fragment != "" {
 		p.wrong = append(p.wrong, fmt.Sprintf("want %s://, then nothing or ?name=value", u.Scheme))
 	}
 }
 
-// Err answers what was wrong, as ErrConfig, or nil. It is called last: a
-// parameter that was not asked for by then is wrong, too.
+// Err returns an ErrConfig that says everything that is wrong, or nil. It must be called
+// last: parameters that were not asked for before are wrong, too.
 func (p *Params) Err() error {
 	wrong := slices.Clone(p.wrong)
 	for name := range p.values {
@@ -168,7 +168,7 @@ func (p *Params) Err() error {
 			continue
 		}
 		known := slices.Compact(slices.Sorted(slices.Values(p.asked)))
-		known = append(known, "prefix", "default_ttl") // which core took
+		known = append(known, "prefix", "default_ttl") // parameters of core
 		wrong = append(wrong, fmt.Sprintf("unknown parameter %q; known: %s", name, strings.Join(known, ", ")))
 	}
 	return configError(wrong)
@@ -182,7 +182,7 @@ func configError(wrong []string) error {
 	return fmt.Errorf("%w: %s", ErrConfig, strings.Join(slices.Compact(wrong), "; "))
 }
 
-// one answers the only value of the parameter name, and whether there is one.
+// one returns the value of the parameter name, and reports whether it is given once.
 func (p *Params) one(name string) (string, bool) {
 	p.asked = append(p.asked, name)
 	switch values := p.values[name]; len(values) {
@@ -195,8 +195,8 @@ func (p *Params) one(name string) (string, bool) {
 	return "", false
 }
 
-// refuse does not show the value, which may have been meant for another
-// parameter and be secret.
+// refuse records that the parameter name is wrong. It does not show the value, which may be
+// a secret that was meant for another parameter.
 func (p *Params) refuse(name, want string) {
 	p.wrong = append(p.wrong, fmt.Sprintf("parameter %s: want %s", name, want))
 }

@@ -22,9 +22,9 @@ type Registry struct {
 // DefaultRegistry is the Registry of the functions Register, Open and Drivers.
 var DefaultRegistry = new(Registry)
 
-// Register makes d known by scheme. It panics if d is nil, if scheme is not a
-// lower-case URL scheme (RFC 3986, section 3.1), or if the scheme is taken: each
-// is a mistake in the program.
+// Register registers d for scheme. It panics if d is nil, if scheme is not a lower-case URL
+// scheme (RFC 3986, section 3.1), or if another driver is registered for it: each is a
+// mistake in the program.
 func (r *Registry) Register(scheme string, d Driver) {
 	if d == nil {
 		panic("cachewire: Register: driver of " + scheme + " is nil")
@@ -65,7 +65,7 @@ func validScheme(scheme string) bool {
 	return scheme != ""
 }
 
-// Drivers answers the known schemes in order.
+// Drivers returns the schemes for which drivers are registered, sorted.
 func (r *Registry) Drivers() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -126,16 +126,16 @@ func (r *Registry) prepare(rawURL string, opts *Options) (*url.URL, Driver, *Opt
 	return u, d, settings, err
 }
 
-// Register makes a driver known to the default registry, as Registry.Register
-// does. Drivers call it when their package is initialized.
+// Register registers a driver in the DefaultRegistry. The package of a driver calls it when
+// it is initialized.
 func Register(scheme string, d Driver) { DefaultRegistry.Register(scheme, d) }
 
-// Open opens a Cache by the default registry, as Registry.Open does.
+// Open opens a Cache by the DefaultRegistry; see Registry.Open.
 func Open(ctx context.Context, rawURL string, opts *Options) (*Cache, error) {
 	return DefaultRegistry.Open(ctx, rawURL, opts)
 }
 
-// Drivers answers the schemes that the default registry knows, in order.
+// Drivers returns the schemes of the DefaultRegistry, sorted.
 func Drivers() []string { return DefaultRegistry.Drivers() }
 
 func orNone(names []string) string {

@@ -21,8 +21,8 @@ type Typed[T any] struct {
 	shared SharedStorer // nil unless codec is Shared
 }
 
-// A TypedItem is a value with what CompareAndSwap needs; the fields are those of
-// Item.
+// A TypedItem is a value with what CompareAndSwap needs. The fields mean what those of Item
+// mean.
 type TypedItem[T any] struct {
 	Key   string
 	Value T
@@ -59,13 +59,13 @@ func NewTyped[T any](c *Cache, codec Codec[T]) (*Typed[T], error) {
 	return t, nil
 }
 
-// Cache answers the Cache underneath.
+// Cache returns the Cache underneath.
 func (t *Typed[T]) Cache() *Cache { return t.cache }
 
-// Codec answers the codec of the values.
+// Codec returns the codec of the values.
 func (t *Typed[T]) Codec() Codec[T] { return t.codec }
 
-// Get answers the value under key, or ErrMiss.
+// Get returns the value under key. It returns ErrMiss if the key is absent.
 func (t *Typed[T]) Get(ctx context.Context, key string) (T, error) {
 	var cl call
 	cl.begin(ctx, t.cache, "Get", key)
@@ -81,8 +81,7 @@ func (t *Typed[T]) GetItem(ctx context.Context, key string) (TypedItem[T], error
 	return item, cl.endRead(key, err)
 }
 
-// GetMulti answers the values of the keys that are present, as Cache.GetMulti
-// does.
+// GetMulti returns the values of the keys that are present, as Cache.GetMulti does.
 func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, error) {
 	var cl call
 	cl.beginMulti(ctx, t.cache, "GetMulti", keys)
@@ -104,7 +103,7 @@ func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, e
 	return values, cl.endMulti(failed, len(keys), err)
 }
 
-// Set stores v under key, whatever was there.
+// Set stores v under key. It replaces any item that is there.
 func (t *Typed[T]) Set(ctx context.Context, key string, v T, ttl time.Duration) error {
 	return t.store(ctx, "Set", Set, TypedItem[T]{Key: key, Value: v, TTL: ttl})
 }
@@ -114,7 +113,7 @@ func (t *Typed[T]) SetMulti(ctx context.Context, values map[string]T, ttl time.D
 	return t.storeMulti(ctx, "SetMulti", Set, values, ttl)
 }
 
-// Add stores v under key if the key is absent, else it is ErrExists.
+// Add stores v under key if the key is absent. Otherwise it returns ErrExists.
 func (t *Typed[T]) Add(ctx context.Context, key string, v T, ttl time.Duration) error {
 	return t.store(ctx, "Add", Add, TypedItem[T]{Key: key, Value: v, TTL: ttl})
 }
@@ -124,7 +123,7 @@ func (t *Typed[T]) AddMulti(ctx context.Context, values map[string]T, ttl time.D
 	return t.storeMulti(ctx, "AddMulti", Add, values, ttl)
 }
 
-// Replace stores v under key if the key is present, else it is ErrMiss.
+// Replace stores v under key if the key is present. Otherwise it returns ErrMiss.
 func (t *Typed[T]) Replace(ctx context.Context, key string, v T, ttl time.Duration) error {
 	return t.store(ctx, "Replace", Replace, TypedItem[T]{Key: key, Value: v, TTL: ttl})
 }
@@ -135,23 +134,23 @@ func (t *Typed[T]) ReplaceMulti(ctx context.Context, values map[string]T, ttl ti
 	return t.storeMulti(ctx, "ReplaceMulti", Replace, values, ttl)
 }
 
-// CompareAndSwap stores item if nothing changed under its key since GetItem
-// answered item.Token, as Cache.CompareAndSwap does. The
-// item lives for item.TTL, which GetItem leaves 0, the default.
+// CompareAndSwap stores item if the item under its key has not changed since GetItem
+// returned item.Token, as Cache.CompareAndSwap does. The item lives for item.TTL, which
+// GetItem leaves 0, the default.
 func (t *Typed[T]) CompareAndSwap(ctx context.Context, item TypedItem[T]) error {
 	return t.store(ctx, "CompareAndSwap", CompareAndSwap, item)
 }
 
-// CompareAndDelete deletes the item if nothing changed under its key since
-// GetItem answered item.Token, as Cache.CompareAndDelete does.
+// CompareAndDelete deletes the item if it has not changed since GetItem returned
+// item.Token, as Cache.CompareAndDelete does.
 func (t *Typed[T]) CompareAndDelete(ctx context.Context, item TypedItem[T]) error {
 	return t.cache.CompareAndDelete(ctx, Item{Key: item.Key, Token: item.Token})
 }
 
-// Delete deletes the item under key, or is ErrMiss.
+// Delete deletes the item under key. It returns ErrMiss if the key is absent.
 func (t *Typed[T]) Delete(ctx context.Context, key string) error { return t.cache.Delete(ctx, key) }
 
-// DeleteMulti deletes keys. That one of them is absent is no error.
+// DeleteMulti deletes the items under keys. An absent key is not an error.
 func (t *Typed[T]) DeleteMulti(ctx context.Context, keys []string) error {
 	return t.cache.DeleteMulti(ctx, keys)
 }
@@ -177,18 +176,17 @@ func (t *Typed[T]) DecrFrom(ctx context.Context, key string, delta, initial uint
 	return t.cache.DecrFrom(ctx, key, delta, initial, ttl)
 }
 
-// Touch gives the item under key a new time to live, or is ErrMiss.
+// Touch gives the item under key a new time to live, as Cache.Touch does.
 func (t *Typed[T]) Touch(ctx context.Context, key string, ttl time.Duration) error {
 	return t.cache.Touch(ctx, key, ttl)
 }
 
-// Exists tells whether key is present. Whether its value can be decoded it does
-// not look at.
+// Exists reports whether key is present. It does not check whether the value can be decoded.
 func (t *Typed[T]) Exists(ctx context.Context, key string) (bool, error) {
 	return t.cache.Exists(ctx, key)
 }
 
-// TTL answers how long the item under key has to live, as Cache.TTL does.
+// TTL returns how long the item under key has left to live, as Cache.TTL does.
 func (t *Typed[T]) TTL(ctx context.Context, key string) (time.Duration, error) {
 	return t.cache.TTL(ctx, key)
 }
@@ -214,7 +212,7 @@ func (t *Typed[T]) store(ctx context.Context, verb string, mode Mode, item Typed
 	if t.shared != nil {
 		return cl.end(item.Key, t.storeShared(cl.ctx, mode, item))
 	}
-	if err := t.cache.admitKey(cl.ctx, item.Key); err != nil { // nothing to encode for
+	if err := t.cache.admitKey(cl.ctx, item.Key); err != nil { // before encoding
 		return cl.end(item.Key, err)
 	}
 	buf := buffers.Get().(*[]byte)
@@ -259,8 +257,8 @@ func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, value
 	return cl.endMulti(failed, len(values), err)
 }
 
-// encodeAll encodes values one behind the other in all, and answers how long they
-// are together. Those that will not be encoded it adds to failed.
+// encodeAll appends the encoded values to all, one after another, and returns their items
+// and how long they are together. It adds the values that cannot be encoded to failed.
 func (t *Typed[T]) encodeAll(all []byte, values map[string]T, ttl time.Duration, failed *MultiError) (_ []Item, used int) {
 	items := make([]Item, 0, len(values))
 	ends := make([]int, 0, len(values))
@@ -278,7 +276,7 @@ func (t *Typed[T]) encodeAll(all []byte, values map[string]T, ttl time.Duration,
 		ends = append(ends, len(all))
 	}
 	start := 0
-	for i, end := range ends { // only now does all stay where it is
+	for i, end := range ends { // only now, because appending may have moved all
 		items[i].Value = all[start:end:end]
 		start = end
 	}

@@ -6,7 +6,7 @@ import (
 	"reflect"
 )
 
-// What a Typed over Shared does on a backend that keeps Go values.
+// The verbs of a Typed with the codec Shared.
 
 func (t *Typed[T]) loadShared(ctx context.Context, key string) (TypedItem[T], error) {
 	c := t.cache
@@ -18,7 +18,7 @@ func (t *Typed[T]) loadShared(ctx context.Context, key string) (TypedItem[T], er
 		return TypedItem[T]{}, err
 	}
 	v, ok := value.(T)
-	// A nil of an interface type is kept as a nil any, which no assertion accepts.
+	// A nil of an interface type is stored as a nil any, which no assertion accepts.
 	if want := reflect.TypeFor[T](); !ok && (value != nil || want.Kind() != reflect.Interface) {
 		return TypedItem[T]{}, fmt.Errorf("%w: the value is a %T, want %v", ErrCodec, value, want)
 	}

@@ -232,7 +232,7 @@ func TestACodecAroundSharedIsUnsupported(t *testing.T) {
 	c := must(core.NewTyped(raw, around{core.Shared[string]()}))
 	err := c.Set(t.Context(), "k", "v", 0)
 	wantErr(t, err, errors.ErrUnsupported)
-	if errors.Is(err, core.ErrCodec) || !strings.Contains(err.Error(), "no codec can be put around it") {
+	if errors.Is(err, core.ErrCodec) || !strings.Contains(err.Error(), "no codec can wrap it") {
 		t.Errorf("error is %v", err)
 	}
 	put(t, raw, "k", "v")

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// Get answers the value under key, read-only, or ErrMiss. A counter's value is
-// its digits, perhaps with spaces behind them; see Count.
+// Get returns the value under key, which must not be written to. It returns ErrMiss if the
+// key is absent. The value of a counter is its digits, possibly followed by spaces; see
+// Count.
 func (c *Cache) Get(ctx context.Context, key string) ([]byte, error) {
 	var cl call
 	cl.init(ctx, c, "Get") // begin and end are written out, as Get is called most
@@ -29,8 +30,8 @@ func (c *Cache) Get(ctx context.Context, key string) ([]byte, error) {
 	return nil, cl.endRead(key, err)
 }
 
-// GetItem is Get with the item's flags and the token for CompareAndSwap and
-// CompareAndDelete. The item's TTL is 0; see TTL.
+// GetItem is Get with the flags of the item, and the token for CompareAndSwap and
+// CompareAndDelete. The TTL of the item is 0; see TTL.
 func (c *Cache) GetItem(ctx context.Context, key string) (Item, error) {
 	var cl call
 	cl.begin(ctx, c, "GetItem", key)
@@ -39,66 +40,65 @@ func (c *Cache) GetItem(ctx context.Context, key string) (Item, error) {
 	return item, cl.endRead(key, err)
 }
 
-// Set stores value under key, whatever was there.
+// Set stores value under key. It replaces any item that is there.
 func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	var cl call
 	cl.begin(ctx, c, "Set", key)
 	return cl.end(key, c.store(cl.ctx, Set, &Item{Key: key, Value: value, TTL: ttl}))
 }
 
-// Add stores value under key if the key is absent, else it is ErrExists and
-// what is there stays untouched.
+// Add stores value under key if the key is absent. Otherwise it returns ErrExists, and the
+// item stays as it is.
 func (c *Cache) Add(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	var cl call
 	cl.begin(ctx, c, "Add", key)
 	return cl.end(key, c.store(cl.ctx, Add, &Item{Key: key, Value: value, TTL: ttl}))
 }
 
-// Replace stores value under key if the key is present, else it is ErrMiss and
-// nothing is stored.
+// Replace stores value under key if the key is present. Otherwise it returns ErrMiss, and
+// stores nothing.
 func (c *Cache) Replace(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	var cl call
 	cl.begin(ctx, c, "Replace", key)
 	return cl.end(key, c.store(cl.ctx, Replace, &Item{Key: key, Value: value, TTL: ttl}))
 }
 
-// CompareAndSwap stores item if nothing changed under its key since GetItem
-// answered item.Token. Otherwise it is ErrConflict, or ErrMiss if the key is
-// gone. The item lives for item.TTL, which GetItem leaves 0, the default.
+// CompareAndSwap stores item if the item under its key has not changed since GetItem
+// returned item.Token. Otherwise it returns ErrConflict, or ErrMiss if the key is absent.
+// The item lives for item.TTL, which GetItem leaves 0, the default.
 //
-// A token of another backend is ErrConflict, and so is nil, without a look at
-// the backend.
+// A token of another backend is ErrConflict. So is nil, for which the backend is not
+// called.
 func (c *Cache) CompareAndSwap(ctx context.Context, item Item) error {
 	var cl call
 	cl.begin(ctx, c, "CompareAndSwap", item.Key)
-	key := item.Key // which store completes
+	key := item.Key // store adds the prefix to it
 	err := c.store(cl.ctx, CompareAndSwap, &item)
 	return cl.end(key, err)
 }
 
-// CompareAndDelete deletes the item if nothing changed under its key since
-// GetItem answered item.Token; an Add that follows succeeds. Otherwise it is
-// ErrConflict or ErrMiss, as CompareAndSwap.
+// CompareAndDelete deletes the item if it has not changed since GetItem returned
+// item.Token; an Add that follows succeeds. Otherwise it returns ErrConflict or ErrMiss, as
+// CompareAndSwap does.
 func (c *Cache) CompareAndDelete(ctx context.Context, item Item) error {
 	var cl call
 	cl.begin(ctx, c, "CompareAndDelete", item.Key)
-	key := item.Key // which store completes
+	key := item.Key // store adds the prefix to it
 	err := c.store(cl.ctx, CompareAndDelete, &item)
 	return cl.end(key, err)
 }
 
-// Store is the general form of the verbs above: it stores item, flags included,
-// on mode's condition.
+// Store is the general form of the verbs above: it stores item, including its flags, on
+// the condition of mode.
 func (c *Cache) Store(ctx context.Context, mode Mode, item Item) error {
 	var cl call
 	cl.begin(ctx, c, "Store", item.Key)
-	key := item.Key // which store completes
+	key := item.Key // store adds the prefix to it
 	err := c.store(cl.ctx, mode, &item)
 	return cl.end(key, err)
 }
 
-// Delete deletes the item under key, or is ErrMiss. There is no delay as
-// memcached once had.
+// Delete deletes the item under key. It returns ErrMiss if the key is absent.
 func (c *Cache) Delete(ctx context.Context, key string) error {
 	var cl call
 	cl.begin(ctx, c, "Delete", key)
@@ -109,8 +109,8 @@ func (c *Cache) Delete(ctx context.Context, key string) error {
 	return cl.end(key, err)
 }
 
-// Touch gives the item under key a new time to live, counted from now, or is
-// ErrMiss.
+// Touch gives the item under key a new time to live, which starts now. It returns ErrMiss
+// if the key is absent.
 func (c *Cache) Touch(ctx context.Context, key string, ttl time.Duration) error {
 	var cl call
 	cl.begin(ctx, c, "Touch", key)
@@ -128,14 +128,14 @@ func (c *Cache) touch(ctx context.Context, key string, ttl time.Duration) error 
 	return c.shared.Touch(ctx, c.full(key), ttl)
 }
 
-// Exists tells whether key is present. It reads the value to find out.
+// Exists reports whether key is present. It reads the value to find out.
 func (c *Cache) Exists(ctx context.Context, key string) (bool, error) {
 	var cl call
 	cl.begin(ctx, c, "Exists", key)
 	var item Item
 	err := c.load(cl.ctx, key, &item)
 	switch {
-	case err == nil, errors.Is(err, ErrCodec): // a shared value has no bytes
+	case err == nil, errors.Is(err, ErrCodec): // a shared value, which has no bytes
 		cl.read(1, 0)
 		return true, cl.end(key, nil)
 	case isMiss(err):
@@ -169,8 +169,8 @@ func (c *Cache) TTL(ctx context.Context, key string) (time.Duration, error) {
 	return ttl, cl.endRead(key, err)
 }
 
-// load reads the item under key into item, which stays as it is in case of an
-// error. Items are handed around by their address in here, for they are large.
+// load reads the item under key into item, which it leaves alone if there is an error.
+// Items are passed by their address because they are large.
 func (c *Cache) load(ctx context.Context, key string, item *Item) error {
 	if err := c.admitKey(ctx, key); err != nil {
 		return err
@@ -180,18 +180,19 @@ func (c *Cache) load(ctx context.Context, key string, item *Item) error {
 		return err
 	}
 	*item = got
-	item.seenAs(key)
+	item.toCaller(key)
 	return nil
 }
 
-// seenAs makes a backend's item what the caller, who knows it by key, sees.
-func (item *Item) seenAs(key string) {
+// toCaller turns an item of the backend into the item that the caller gets, who knows it
+// by key.
+func (item *Item) toCaller(key string) {
 	item.Key = key
 	item.TTL = 0
 	item.Value = item.Value[:len(item.Value):len(item.Value)]
 }
 
-// store stores item, which it changes, on mode's condition.
+// store stores item, which it changes, on the condition of mode.
 func (c *Cache) store(ctx context.Context, mode Mode, item *Item) error {
 	if err := c.admitKey(ctx, item.Key); err != nil {
 		return err
@@ -199,12 +200,12 @@ func (c *Cache) store(ctx context.Context, mode Mode, item *Item) error {
 	if err := c.admitItem(mode, item); err != nil {
 		return err
 	}
-	// *item would be read in wide pieces, of which the processor has just written the halves:
-	// it waits for those to arrive.
+	// Not *item: the processor would read it in pieces that are wider than the ones it has
+	// just written, and would have to wait for the writes.
 	return c.shared.Store(ctx, mode, Item{item.Key, item.Value, item.Flags, item.TTL, item.Token})
 }
 
-// admitItem makes item, whose key has been checked, what the backend gets.
+// admitItem turns item, whose key has been checked, into the item that the backend gets.
 func (c *Cache) admitItem(mode Mode, item *Item) error {
 	switch mode {
 	case Set, Add, Replace:
@@ -226,4 +227,4 @@ func (c *Cache) admitItem(mode Mode, item *Item) error {
 	return err
 }
 
-var errNilToken = fmt.Errorf("%w: no token; GetItem gives one", ErrConflict)
+var errNilToken = fmt.Errorf("%w: the token is nil; GetItem returns one", ErrConflict)
