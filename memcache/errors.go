@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"syscall"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -25,9 +24,13 @@ func Unavailable(server Server, err error) error {
 	return fmt.Errorf("%w: %s: %w", core.ErrUnavailable, server.Addr, err)
 }
 
-// IsLost tells whether err is that of a connection which the server has closed.
-// A read may then be sent again over another; a write may have arrived.
+// IsLost reports whether err says that the connection was closed. A read may then
+// be sent again over another one; a write may have arrived.
 func IsLost(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
+	for _, lost := range closedErrors {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }

@@ -1,12 +1,12 @@
 package memcachetest
 
 import (
-	"errors"
 	"io"
 	"net"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/cachewire/cachewire/memcache"
 )
 
 // Do sends request, one command of the text protocol or more, over a connection
@@ -54,7 +54,7 @@ func ask(addr, request string, deadline time.Time) (reply string, err error) {
 		return "", err
 	}
 	b, err := io.ReadAll(conn)
-	if errors.Is(err, syscall.ECONNRESET) {
+	if memcache.IsLost(err) {
 		err = nil // it was closed before our quit was read
 	}
 	return string(b), err

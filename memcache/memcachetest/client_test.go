@@ -8,10 +8,10 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/cachewire/cachewire/memcache"
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
@@ -75,7 +75,7 @@ func (c *client) isSilent(t *testing.T, d time.Duration) {
 // isClosed says that nothing must come any more.
 func (c *client) isClosed(t *testing.T) {
 	t.Helper()
-	if b, err := c.r.ReadByte(); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
+	if b, err := c.r.ReadByte(); !memcache.IsLost(err) || errors.Is(err, net.ErrClosed) {
 		t.Fatalf("got byte %q and error %v, want a closed connection", b, err)
 	}
 }
@@ -91,7 +91,7 @@ func refuses(t *testing.T, addr string) {
 	if err == nil {
 		conn.Close()
 	}
-	if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, os.ErrNotExist) {
+	if !errors.Is(err, errRefused) && !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("dial: error is %v, want a refusal", err)
 	}
 }

@@ -70,8 +70,7 @@ func (p *process) stop(limit time.Duration) error {
 func (p *process) kill() bool {
 	err := p.cmd.Process.Kill()
 	<-p.ended
-	status, ok := p.state().Sys().(syscall.WaitStatus)
-	return err == nil && ok && status.Signal() == syscall.SIGKILL
+	return err == nil && wasKilled(p.state())
 }
 
 // pause answers when all of the process stands still.

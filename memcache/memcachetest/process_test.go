@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"strconv"
-	"syscall"
 	"testing"
 )
 
@@ -25,5 +24,5 @@ func find(t *testing.T, pid string) *os.Process {
 // runs tells whether there is a process pid.
 func runs(t *testing.T, pid string) bool {
 	t.Helper()
-	return !errors.Is(find(t, pid).Signal(syscall.Signal(0)), os.ErrProcessDone)
+	return !errors.Is(find(t, pid).Signal(noSignal), os.ErrProcessDone)
 }

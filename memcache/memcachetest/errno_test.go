@@ -1,0 +1,10 @@
+//go:build !plan9
+
+package memcachetest_test
+
+import "syscall"
+
+const (
+	errRefused = syscall.ECONNREFUSED
+	noSignal   = syscall.Signal(0) // to ask whether a process runs
+)
