@@ -53,13 +53,17 @@ func (bo *bounds) release(items, bytes int64) {
 }
 
 const (
-	// slotCost is what an item takes of its shard's table, which is 60 % full on the
-	// average. See TestBytesTellTheHeapInUse.
-	slotCost = 22
+	// slotCost is what an item takes of its shard's table: 22 bytes on 64-bit systems, and 15 on
+	// 32-bit ones. That is about two slots, for a table is 60 % full on the average, and the
+	// allocator rounds its size up. See TestBytesTellTheHeapInUse.
+	slotCost = 2 * (bucketSize + slots*dueSize) / slots
+
+	// dueSize is the size of a number in table.due.
+	dueSize = 2
 
 	// queueCost is what eviction keeps for each item of a bounded Backend: its place in
-	// a queue, and ghosts.
-	queueCost = 27
+	// a queue, which has a quarter more of them on the average, and ghosts.
+	queueCost = pointerSize*5/4 + 17
 
 	// minNumberSize is what the value of an item counts as that is a number: it may
 	// become a counter, which needs so much.
@@ -74,9 +78,9 @@ func (bo *bounds) least(key string, valueSize int) int64 {
 // beside answers what any item takes beside its entry.
 func (bo *bounds) beside() int64 {
 	if bo.set() {
-		return slotCost + queueCost
+		return int64(slotCost + queueCost)
 	}
-	return slotCost
+	return int64(slotCost)
 }
 
 // cost answers what e counts as. What core.Shared stored is 0 in it.

@@ -71,6 +71,10 @@ const (
 	tallySize = int(unsafe.Sizeof(tally{}))
 	boxedSize = int(unsafe.Sizeof(boxed{}))
 
+	// bucketSize is 64, a line of the processor's cache, on 64-bit systems, and 40 on 32-bit ones.
+	bucketSize  = int(unsafe.Sizeof(bucket{}))
+	pointerSize = int(unsafe.Sizeof(uintptr(0)))
+
 	// maxPlain is the size of the largest value that lies in a block.
 	maxPlain = 1 << 20
 )

@@ -17,12 +17,9 @@ type table struct {
 	due     []uint16 // by slot: in which bucket of the sweeper its entry lies, plus 1; 0 is in none. Guarded by the shard's lock
 }
 
-// slots is how many entries a bucket has room for, so that it is as large as a line of
-// the processor's cache.
-const (
-	slots      = 7
-	bucketSize = 64 // on 64-bit systems
-)
+// slots is how many entries a bucket has room for, so that on 64-bit systems it is as large
+// as a line of the processor's cache.
+const slots = 7
 
 type bucket struct {
 	// tags has a byte for each slot: a part of the hash, and never 0, where there is an
@@ -43,8 +40,11 @@ var noTable = &table{buckets: make([]bucket, 1)}
 // newTable answers a table of so many buckets, or of some more where the allocator would
 // else waste the room.
 func newTable(buckets int) *table {
-	const header = 8 // of the allocator's, in such a block
-	if size := buckets * bucketSize; size > 512 {
+	const (
+		header     = 8                             // of the allocator's, in a block with pointers
+		headerless = pointerSize * 8 * pointerSize // the size of the largest such block that has none
+	)
+	if size := buckets * bucketSize; size > headerless {
 		buckets = (classSize(size+header) - header) / bucketSize
 	}
 	return &table{buckets: make([]bucket, buckets), due: make([]uint16, buckets*slots)}
