@@ -1,6 +1,8 @@
 package memory_test
 
 import (
+	"flag"
+	"os"
 	"testing"
 	"time"
 
@@ -8,6 +10,15 @@ import (
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/memory"
 )
+
+// Cases in real time mostly wait for a time to live to end, many at once.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 func TestConformance(t *testing.T) {
 	for name, opts := range map[string]*memory.Options{

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -112,9 +113,13 @@ func TestItemsThatLiveLongLieInTheFarRow(t *testing.T) {
 	}
 }
 
-// A week of stores for a second, an hour, a day or for ever: what has expired is gone within a
-// round of buckets, and in the end the heap is as it was.
+// A week, or two days of it, of stores for a second, an hour, a day or for ever: what has expired
+// is gone within a round of buckets, and in the end the heap is as it was.
 func TestAWeek(t *testing.T) {
+	days := 2
+	if longEnabled {
+		days = 7
+	}
 	floor := heap()
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(nil))
@@ -122,7 +127,7 @@ func TestAWeek(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		lives := []time.Duration{time.Second, time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour, 0}
 		most := uint64(0)
-		for minute := range 7 * 24 * 60 {
+		for minute := range days * 24 * 60 {
 			for range 100 {
 				i := r.IntN(len(lives) * 20_000)
 				set(t, b, key(i), make([]byte, 100), lives[i%len(lives)])
@@ -276,14 +281,18 @@ func TestBytesTellTheHeapInUse(t *testing.T) {
 		t.Skip("measures the heap of a build as users have it")
 	}
 	const most = 16 << 20
+	sizes, parts := []int{0, 100, 1000, 10000, 33000}, []int{5, 8}
+	if longEnabled {
+		sizes, parts = []int{0, 10, 100, 1000, 10000, 33000}, []int{5, 6, 7, 8, 9, 10}
+	}
 	// The clocks of other tests' caches hold on to them for a tick or two.
 	for b := must(New(nil)); b.coarse.Load() < int64(10*clockTick); {
 		set(t, b, "k", nil, time.Hour)
 	}
 	for _, bound := range []bool{false, true} {
-		for _, size := range []int{0, 10, 100, 1000, 10000, 33000} {
-			for part := 5; part <= 10; part++ {
-				if size > 100 && part < 10 {
+		for _, size := range sizes {
+			for i, part := range parts {
+				if size > 100 && i < len(parts)-1 {
 					continue // what lies beside so much is little
 				}
 				var opts Options
@@ -292,10 +301,16 @@ func TestBytesTellTheHeapInUse(t *testing.T) {
 					opts.MaxBytes = int64(part) * most / 10
 					n *= 3 // so that there are as many ghosts as there may be
 				}
+				value := make([]byte, size)
 				before := heap()
 				b := must(New(&opts))
+				name, ctx := make([]byte, 0, 36), t.Context()
 				for i := range n {
-					set(t, b, key(i)+key(i)+key(i), make([]byte, size), time.Hour)
+					name = fmt.Appendf(name[:0], "a key of some length, and no. %06d", i)
+					item := core.Item{Key: string(name), Value: value, TTL: time.Hour}
+					if err := b.Store(ctx, core.Set, item); err != nil {
+						t.Fatal(err)
+					}
 				}
 				used, told := float64(heap()-before), float64(stats(b).Bytes)
 				if used < told*0.95 || used > told*1.05 {

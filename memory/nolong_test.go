@@ -1,0 +1,5 @@
+//go:build !long
+
+package memory
+
+const longEnabled = false
