@@ -262,6 +262,10 @@ func TestNoItemSurvives(t *testing.T) {
 	for name, c := range caches(t) {
 		for _, n := range []int{1, 30} {
 			t.Run(fmt.Sprintf("%s, %d at a time", name, n), func(t *testing.T) {
+				rounds := 60 / min(n, 4)
+				if !longEnabled {
+					rounds /= 3
+				}
 				ctx := context.Background()
 				d := must(dependency.New(c, nil))
 				var lock sync.Mutex
@@ -269,7 +273,7 @@ func TestNoItemSurvives(t *testing.T) {
 				var adding sync.WaitGroup
 				for w := range workers {
 					adding.Go(func() {
-						for i := range 60 / min(n, 4) {
+						for i := range rounds {
 							keys := names(fmt.Sprintf("item-%d-%d-", w, i), n)
 							set(t, c, keys...)
 							if err := d.AddMulti(ctx, master, keys); err != nil {

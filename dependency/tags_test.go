@@ -142,7 +142,7 @@ func TestAVersionThatIsJunkMeansStale(t *testing.T) {
 
 // Whichever call fails, the verb tells.
 func TestAFaultOfTagsIsTold(t *testing.T) {
-	for failAt := range int64(8) {
+	for failAt := range 8 {
 		b := &faultyBackend{Backend: must(memory.New(nil)), failAt: failAt + 1}
 		texts := must(dependency.NewTagged(cacheOf(t, b), encoding.Text(), nil))
 		ctx := t.Context()

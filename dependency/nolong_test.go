@@ -1,0 +1,5 @@
+//go:build !long
+
+package dependency_test
+
+const longEnabled = false
