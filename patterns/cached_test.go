@@ -380,7 +380,7 @@ func TestACacheThatIsDownTakesNothingDown(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	c := memcached(t, server.Addr())
 	tags := must(dependency.NewTags(c, nil))
-	server.Stop()
+	server.Kill()
 	for _, opts := range []patterns.Options{{}, {Tags: tags}, {Dependency: must(dependency.New(c, nil))}, {TTL: time.Hour, SoftTTL: time.Minute}} {
 		var told errs
 		opts.OnError = told.add

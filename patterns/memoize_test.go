@@ -176,7 +176,7 @@ func TestABatchStoresWhatCanBeStored(t *testing.T) {
 	c := cacheOf(t, b)
 	cached := must(patterns.New(must(core.NewTyped(c, encoding.Int[int]())), &patterns.Options{OnError: told.add}))
 	defer cached.Close()
-	servers[0].Stop()
+	servers[0].Kill()
 	args := make([]int, 100)
 	for i := range args {
 		args[i] = i

@@ -118,10 +118,17 @@ func process(addr string) error {
 		return err
 	}
 	defer c.Close()
-	// Long enough for all processes to begin, and where one is killed no longer.
-	lock := time.Minute
-	if os.Getenv("PATTERNS_TEST_KILL") == "true" {
-		lock = 5 * time.Second
+	begin := func() error { _, err := c.IncrFrom(ctx, "processes", 1, 0, 0); return err }
+	allHere := func(ctx context.Context) error {
+		return until(ctx, "all processes", func() bool { return count(c, "processes") == processes })
+	}
+	lock := time.Minute // long enough for all processes to begin
+	kill := os.Getenv("PATTERNS_TEST_KILL") == "true"
+	if kill {
+		lock = time.Second // which ends soon after the holder, and so begins when all processes have
+		if err := errors.Join(begin(), allHere(ctx)); err != nil {
+			return err
+		}
 	}
 	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), &patterns.Options{LockTTL: lock, WaitTimeout: time.Minute}))
 	defer cached.Close()
@@ -131,10 +138,10 @@ func process(addr string) error {
 			return "", err
 		}
 		// Nobody comes when it is over.
-		if err := until(ctx, "all processes", func() bool { return count(c, "processes") == processes }); err != nil {
+		if err := allHere(ctx); err != nil {
 			return "", err
 		}
-		if n == 1 && os.Getenv("PATTERNS_TEST_KILL") == "true" {
+		if n == 1 && kill {
 			if err := c.Set(ctx, "holder", []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
 				return "", err
 			}
@@ -152,8 +159,10 @@ func process(addr string) error {
 			}
 		})
 	}
-	if _, err := c.IncrFrom(ctx, "processes", 1, 0, 0); err != nil {
-		return err
+	if !kill {
+		if err := begin(); err != nil {
+			return err
+		}
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {

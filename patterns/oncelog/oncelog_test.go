@@ -179,7 +179,7 @@ func TestWithoutACacheEverythingPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	down := cacheOf(t, b)
-	server.Stop()
+	server.Kill()
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, tt := range map[string]struct {
