@@ -1,0 +1,5 @@
+//go:build !long
+
+package lockout_test
+
+const longEnabled = false
