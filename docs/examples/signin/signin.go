@@ -14,7 +14,7 @@ import (
 	"github.com/cachewire/cachewire/lockout"
 )
 
-// An Attempt is one try to sign in.
+// An Attempt is an attempt to sign in.
 type Attempt struct{ Account, Address string }
 
 // A Page serves the sign-in form's POST.
@@ -25,21 +25,21 @@ type Page struct {
 	from   lockout.Address
 }
 
-// New answers a Page that keeps its counters in cache. What proxies say of addresses is
-// believed from those that are trusted.
+// New returns a Page that keeps its counters in cache. It takes the address of the client from
+// the headers of trusted proxies.
 func New(cache *core.Cache, trusted []netip.Prefix, check func(ctx context.Context, account, password string) (bool, error)) (*Page, error) {
 	alert := func(ctx context.Context, a Attempt, e lockout.Event) {
 		slog.WarnContext(ctx, "locked out", "account", a.Account, "address", a.Address, "by", e.Counter, "until", e.Until)
 	}
 	locker, err := lockout.New(cache, lockout.Terms[Attempt]{
-		// Somebody who guesses one account's password. The lock is on the pair, so that he
-		// cannot lock out the account's owner, who is elsewhere.
+		// Guesses of one account's password. The lock is on account and address together,
+		// so that an attacker cannot lock out the owner of the account.
 		"by_account_address": {
 			Key:   func(a Attempt) string { return "by_account_address:" + a.Account + ":" + a.Address },
 			Count: 5, Period: 10 * time.Minute, Duration: 15 * time.Minute, MaxDuration: 24 * time.Hour,
 		},
-		// Somebody who tries one password on many accounts. One success of his, on an
-		// account of his own, resets nothing.
+		// One password tried on many accounts. A success, which may be on an account of
+		// the attacker's own, resets nothing.
 		"by_address": {
 			Key:   func(a Attempt) string { return "by_address:" + a.Address },
 			Count: 30, Period: 10 * time.Minute, Duration: time.Hour, Success: lockout.Keeps,
@@ -65,14 +65,14 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Account: strings.ToLower(strings.TrimSpace(r.PostFormValue("account"))),
 		Address: p.from.Of(r),
 	}
-	// Take counts before it calls, so that a thousand guesses at once are no more than
-	// five. A password that is right is given back.
+	// Take counts the attempt before it calls the function, so that of a thousand guesses at
+	// once five are tried. If the password is right, the attempt does not count.
 	ok, err := p.signIn.Take(r.Context(), attempt, func(ctx context.Context) (bool, error) {
 		return p.Check(ctx, attempt.Account, r.PostFormValue("password"))
 	})
 	switch {
 	case errors.Is(err, lockout.ErrLocked):
-		// Not until when: that helps nobody but who guesses.
+		// The reply does not say until when: that would help attackers only.
 		http.Error(w, "Too many attempts. Try again later.", http.StatusTooManyRequests)
 	case err != nil:
 		slog.ErrorContext(r.Context(), "sign in", "err", err)
