@@ -16,13 +16,12 @@ import (
 //	method Reader.Read
 //	func NewReader
 //
-// A program would not go to such lengths: encoding.JSON[exports]() is a codec in
-// one line, and core.Shared[exports]() none at all where the cache keeps Go
-// values. This one is here to show how a codec of one's own is written: it
-// appends to what it is given, tells by FlagText what the bytes are, and answers
-// an error for everything that it could not have written itself. Others may
-// write under the same key, or a server may cut a value short, and a wrong
-// answer is worse than none.
+// Most programs need no codec of their own: encoding.JSON[exports]() is a codec in one
+// line, and core.Shared[exports]() needs no encoding at all if the cache keeps Go values.
+// This one shows how to write a codec. Append appends to the bytes that it gets, and
+// returns FlagText to say how the value is encoded. Decode returns an error for everything
+// that Append cannot have written: another program may have written under the same key, or
+// a server may have cut a value short, and a wrong value is worse than an error.
 type exportsCodec struct{}
 
 var kinds = []string{kindConst, kindVar, kindType, kindFunc, kindMethod}
@@ -40,16 +39,16 @@ func (exportsCodec) Append(dst []byte, e exports) ([]byte, uint32, error) {
 
 var errNotExports = errors.New("not a list of symbols")
 
-// Decode answers what Append made data of.
+// Decode returns the exports that Append encoded as data.
 func (exportsCodec) Decode(data []byte, flags uint32) (exports, error) {
 	if flags != core.FlagText && flags != 0 { // 0: the backend keeps no flags
 		return exports{}, fmt.Errorf("%w: flags %d", errNotExports, flags)
 	}
-	heading, body, whole := strings.Cut(string(data), "\n")
+	heading, body, complete := strings.Cut(string(data), "\n")
 	e := exports{broken: strings.HasSuffix(heading, brokenMark)}
 	for line := range strings.Lines(body) {
 		var symbol string
-		if symbol, whole = strings.CutSuffix(line, "\n"); !whole {
+		if symbol, complete = strings.CutSuffix(line, "\n"); !complete {
 			break
 		}
 		kind, name, _ := strings.Cut(symbol, " ")
@@ -58,7 +57,7 @@ func (exportsCodec) Decode(data []byte, flags uint32) (exports, error) {
 		}
 		e.symbols = append(e.symbols, symbol)
 	}
-	if !whole || heading != e.heading() { // the heading counts the lines
+	if !complete || heading != e.heading() { // the heading has the number of lines
 		return exports{}, fmt.Errorf("%w: incomplete", errNotExports)
 	}
 	return e, nil

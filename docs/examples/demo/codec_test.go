@@ -8,7 +8,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-var written = []struct {
+var encoded = []struct {
 	text  string
 	value exports
 }{
@@ -21,16 +21,19 @@ var written = []struct {
 	},
 }
 
-func TestCodecWritesAndReadsBack(t *testing.T) {
-	for _, tt := range written {
+func TestDecodeReturnsWhatAppendEncoded(t *testing.T) {
+	for _, tt := range encoded {
 		data, flags, err := exportsCodec{}.Append([]byte("before|"), tt.value)
 		if err != nil || flags != core.FlagText || string(data) != "before|"+tt.text {
-			t.Errorf("Append(%+v) = %q, %d, %v; want %q behind what was there", tt.value, data, flags, err, tt.text)
+			t.Errorf("Append(%+v) returned %q, %d, %v; want %q after the bytes of dst",
+				tt.value, data, flags, err, tt.text)
 		}
 		for _, flags := range []uint32{core.FlagText, 0} {
 			got, err := exportsCodec{}.Decode([]byte(tt.text), flags)
-			if err != nil || !slices.Equal(got.symbols, tt.value.symbols) || got.broken != tt.value.broken {
-				t.Errorf("Decode(%q, %d) = %+v, %v; want %+v", tt.text, flags, got, err, tt.value)
+			if err != nil || !slices.Equal(got.symbols, tt.value.symbols) ||
+				got.broken != tt.value.broken {
+				t.Errorf("Decode(%q, %d) returned %+v, %v; want %+v",
+					tt.text, flags, got, err, tt.value)
 			}
 		}
 	}
@@ -41,32 +44,32 @@ var junk = []string{
 	"\n",
 	"symbols\n",
 	"symbols: 2\nfunc A\n",          // a line is missing
-	"symbols: 1\nfunc A\nfunc B\n",  // a line too many
-	"symbols: 1\nfunc A",            // cut within the last line
-	"symbols: 1",                    // cut within the heading
+	"symbols: 1\nfunc A\nfunc B\n",  // there is a line too many
+	"symbols: 1\nfunc A",            // cut in the last line
+	"symbols: 1",                    // cut in the heading
 	"symbols: 1\nfunc \n",           // a name is missing
 	"symbols: 1\nA\n",               // a kind is missing
-	"symbols: 1\nimport fmt\n",      // no such kind
-	"symbols: 01\nfunc A\n",         // not as Append writes it
-	"symbols: 1, errors\nfunc A\n",  // not as Append writes it
-	"symbols: 1\r\nfunc A\r\n",      // not as Append writes it
-	`{"symbols":["func A"]}` + "\n", // somebody else's
+	"symbols: 1\nimport fmt\n",      // the kind is unknown
+	"symbols: 01\nfunc A\n",         // Append does not write it so
+	"symbols: 1, errors\nfunc A\n",  // Append does not write it so
+	"symbols: 1\r\nfunc A\r\n",      // Append does not write it so
+	`{"symbols":["func A"]}` + "\n", // from another program
 }
 
 func TestDecodeOfJunkIsAnError(t *testing.T) {
 	for _, text := range junk {
 		if got, err := (exportsCodec{}).Decode([]byte(text), core.FlagText); err == nil {
-			t.Errorf("Decode(%q) = %+v, want an error", text, got)
+			t.Errorf("Decode(%q) returned %+v, want an error", text, got)
 		}
 	}
 	if got, err := (exportsCodec{}).Decode([]byte("symbols: 0\n"), core.FlagInt); err == nil {
-		t.Errorf("Decode of an integer = %+v, want an error", got)
+		t.Errorf("Decode of an integer returned %+v, want an error", got)
 	}
 }
 
-// Whatever Decode accepts, Append writes in the same way.
+// FuzzDecode checks that Append encodes in the same way what Decode accepts.
 func FuzzDecode(f *testing.F) {
-	for _, tt := range written {
+	for _, tt := range encoded {
 		f.Add([]byte(tt.text))
 	}
 	for _, text := range junk {
@@ -79,7 +82,8 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, _, err := exportsCodec{}.Append(nil, e)
 		if err != nil || !bytes.Equal(again, data) {
-			t.Errorf("%q is read as %+v and written as %q, %v", data, e, again, err)
+			t.Errorf("Decode(%q) returned %+v, which Append encodes as %q, error %v",
+				data, e, again, err)
 		}
 	})
 }

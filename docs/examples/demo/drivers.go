@@ -1,8 +1,7 @@
 package main
 
-// The caches that this program can open: each driver registers its URL scheme
-// when it is imported. One more driver is one more line here, and nothing else
-// in the program changes.
+// These are the drivers that CACHE_URL may name. Each one registers its URL scheme when it
+// is imported. To add a driver, add a line here; the rest of the program stays as it is.
 import (
 	_ "github.com/cachewire/cachewire/memcache-pooled" // memcache+pooled://
 	_ "github.com/cachewire/cachewire/memcache-pure"   // memcache://

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// standardLibrary answers the directory of the standard library's source.
+// standardLibrary returns the directory with the source of the standard library.
 func standardLibrary(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if ctx.Err() != nil {
@@ -19,18 +19,21 @@ func standardLibrary(ctx context.Context) (string, error) {
 	}
 	root := string(bytes.TrimSpace(out))
 	if root == "" {
-		root = os.Getenv("GOROOT") // runtime.GOROOT would answer no more, and is deprecated
+		root = os.Getenv("GOROOT") // runtime.GOROOT is deprecated, and would return no more
 	}
 	if root == "" {
-		return "", fmt.Errorf("no standard library found: go env GOROOT answered nothing (%v) and GOROOT is not set; name a directory with -dir", err)
+		return "", fmt.Errorf("no standard library found: go env GOROOT printed nothing (%v), "+
+			"and GOROOT is not set; name a directory with -dir", err)
 	}
 	return filepath.Join(root, "src"), nil
 }
 
-// goFiles answers the Go files under dir in lexical order: tests too, which are
-// real work for a parser and export names of their own, and vendored packages,
-// but not testdata, which need not even be Go, nor cmd at the top, which is the
-// toolchain and no library, nor what the go command does not look at either.
+// goFiles returns the Go files under dir in lexical order, or an error if there are none.
+// It includes tests, which export names as well, and vendored packages. It skips
+//
+//   - testdata, which may contain files that are not Go,
+//   - cmd at the top, which is the toolchain and not the library,
+//   - files and directories that begin with a dot or an underscore, as the go command does.
 func goFiles(ctx context.Context, dir string) ([]string, error) {
 	dir, err := filepath.EvalSymlinks(dir) // some distributions link GOROOT/src elsewhere
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-func TestGoFilesAreThoseOfTheLibraryAndItsTests(t *testing.T) {
-	dir := tree(t, map[string]string{
+func TestGoFilesReturnsTheFilesOfTheLibraryAndItsTests(t *testing.T) {
+	dir := writeTree(t, map[string]string{
 		"io/io.go":                   "package io",
 		"io/io_test.go":              "package io",
 		"io/testdata/data.go":        "not even Go",
@@ -23,31 +23,33 @@ func TestGoFilesAreThoseOfTheLibraryAndItsTests(t *testing.T) {
 	})
 	link := filepath.Join(t.TempDir(), "src")
 	if err := os.Symlink(dir, link); err != nil {
-		t.Skip("no symbolic links here:", err)
+		t.Skip("this system cannot make symbolic links:", err)
 	}
 	files, err := goFiles(t.Context(), link)
 	if err != nil {
 		t.Fatal(err)
 	}
-	real, err := filepath.EvalSymlinks(dir)
+	realDir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
 	for _, path := range files {
-		name, err := filepath.Rel(real, path)
+		name, err := filepath.Rel(realDir, path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		names = append(names, filepath.ToSlash(name))
 	}
-	want := []string{"internal/cmd/cmd.go", "io/io.go", "io/io_test.go", "vendor/golang.org/x/sys.go"}
+	want := []string{
+		"internal/cmd/cmd.go", "io/io.go", "io/io_test.go", "vendor/golang.org/x/sys.go",
+	}
 	if !slices.Equal(names, want) {
-		t.Errorf("files %q\nwant  %q", names, want)
+		t.Errorf("got  %q\nwant %q", names, want)
 	}
 }
 
-func TestStandardLibraryIsWhereTheToolchainIs(t *testing.T) {
+func TestStandardLibraryReturnsADirectoryWithPackageIO(t *testing.T) {
 	dir, err := standardLibrary(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -1,20 +1,20 @@
-// Demo shows a cache at work on real files. It parses every Go file of the
-// installed toolchain's standard library and keeps what each exports in the
-// cache that CACHE_URL names, twice over; then it invalidates one package, and does
-// it once more. It prints what the cache saved:
+// Demo shows a cache at work on real files. It parses every Go file of the standard library
+// of the installed toolchain, and stores the exported names of each in the cache that
+// CACHE_URL names. It does that twice, invalidates one package, and does it once more. It
+// prints what the cache saved:
 //
 //	go run ./docs/examples/demo
 //	CACHE_URL=null:// go run ./docs/examples/demo
 //
-// Where to find what:
+// The files of the program:
 //
-//	drivers.go    which caches the program can open
-//	files.go      which files there are
-//	symbols.go    the work: what a file exports
-//	codec.go      how that becomes bytes, and bytes that
-//	pass.go       the cache in use
-//	progress.go   the bar on the terminal
-//	report.go     the table
+//	drivers.go    imports the drivers that CACHE_URL may name
+//	files.go      lists the Go files
+//	symbols.go    does the work: finds the exported names of a file
+//	codec.go      encodes the names for the cache, and decodes them
+//	pass.go       uses the cache
+//	progress.go   draws the bar on the terminal
+//	report.go     prints the table
 package main
 
 import (
@@ -31,26 +31,30 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// What the program exits with.
+// The exit codes of the program.
 const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitInterrupted = 130 // what a shell answers for SIGINT
+	exitInterrupted = 130 // the code that a shell returns after SIGINT
 )
 
-// defaultURL is where the demo caches if CACHE_URL does not say.
+// defaultURL is the URL of the cache if CACHE_URL is not set or empty.
 const defaultURL = "memory://"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program the hard way
+	context.AfterFunc(ctx, stop) // so that a second Ctrl-C kills the program
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// run is the program, in a form that tests can call. It answers what to exit
-// with.
-func run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
+// run is the whole program, in a form that tests can call. It returns the exit code.
+func run(
+	ctx context.Context,
+	args []string,
+	env func(name string) string,
+	stdout, stderr io.Writer,
+) int {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	dir := flags.String("dir", "", "")
@@ -63,7 +67,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		err = fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "demo: %v (demo -help tells more)\n", err)
+		fmt.Fprintf(stderr, "demo: %v (see demo -help)\n", err)
 		return exitUsage
 	}
 
@@ -83,21 +87,22 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 func usage(w io.Writer) {
 	fmt.Fprintf(w, `usage: demo [-dir directory]
 
-Demo parses every Go file of the installed toolchain's standard library, or of
-the directory, and keeps what each file exports in a cache. Then it does the
-same again, and once more after it has invalidated one package through a
-dependency. It prints how long each pass took.
+Demo parses every Go file in the directory, and stores the exported names of
+each file in a cache. The default directory is the standard library of the
+installed toolchain. Demo makes a second pass over the files, invalidates one
+package through a dependency, and makes a third pass. It prints how long each
+pass took.
 
-The environment variable CACHE_URL names the cache. It is %s if not set. The
-drivers in this program are: %s.
+The environment variable CACHE_URL is the URL of the cache. If it is not set,
+the URL is %s. The drivers in this program are: %s.
 
-  CACHE_URL=null:// demo                       what it costs without a cache
-  CACHE_URL='memory://?max_items=1000' demo    a cache that is too small
+  CACHE_URL=null:// demo                       shows the time without a cache
+  CACHE_URL='memory://?max_items=1000' demo    uses a cache that is too small
 `, defaultURL, strings.Join(core.Drivers(), ", "))
 }
 
-// demo makes three passes over the files in dir, or over the standard library if
-// dir is empty. What was found out before an error is printed all the same.
+// demo makes three passes over the files in dir, or over the standard library if dir is "".
+// If a pass returns an error, demo prints the results so far and returns the error.
 func demo(ctx context.Context, cacheURL, dir string, stdout, stderr io.Writer) error {
 	cache, err := core.Open(ctx, cacheURL, nil)
 	if err != nil {
@@ -114,20 +119,20 @@ func demo(ctx context.Context, cacheURL, dir string, stdout, stderr io.Writer) e
 		return err
 	}
 
-	work, err := newIndexer(cache, files)
+	index, err := newIndexer(cache, files)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%d Go files in %s\n\n", len(files), dir)
-	defer work.cached.Close()
+	defer index.cached.Close()
 	var passes []pass
 	for _, name := range []string{"first", "second", "third"} {
 		remark := ""
 		if name == "third" {
-			remark = work.invalidate(ctx, largestPackage(files))
+			remark = index.invalidate(ctx, largestPackage(files))
 		}
 		bar := startProgress(stderr, name+" pass", len(files))
-		p, err := work.pass(ctx, name, bar.step)
+		p, err := index.pass(ctx, name, bar.step)
 		bar.stop()
 		p.remark = remark
 		passes = append(passes, p)

@@ -16,10 +16,10 @@ import (
 	"github.com/cachewire/cachewire/patterns"
 )
 
-// An indexer finds what files export.
+// An indexer finds the exported names of files.
 type indexer struct {
 	cached *patterns.Cached[exports]
-	wires  *dependency.Dependency // of the files of each package
+	wires  *dependency.Dependency // wires the files of each package to its packageKey
 	files  []string
 }
 
@@ -32,34 +32,35 @@ func newIndexer(cache *core.Cache, files []string) (*indexer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Values live for the default_ttl of CACHE_URL.
-	cached, err := patterns.New(typed, &patterns.Options{Dependency: wires, OnError: noteError})
+	// Options.TTL is 0, so that values live for the default_ttl of CACHE_URL.
+	cached, err := patterns.New(typed, &patterns.Options{Dependency: wires, OnError: recordError})
 	if err != nil {
 		return nil, err
 	}
 	return &indexer{cached, wires, files}, nil
 }
 
-// A pass is what came of going over all files once.
+// A pass is the result of looking up all files once.
 type pass struct {
-	name    string
-	remark  string   // for the report
-	results []result // one a file, in the order of the files
-	took    time.Duration
+	name     string
+	remark   string   // a sentence for the report, or ""
+	results  []result // one for each file, in the order of the files
+	duration time.Duration
 }
 
-// A result is what came of one file.
+// A result is the result of looking up one file.
 type result struct {
-	done     bool // false if the pass was interrupted before
+	done     bool // false if the pass was interrupted before it came to the file
 	exports  exports
-	hit      bool  // the cache had it
-	miss     bool  // the cache did not have it; if neither, it could not tell
-	cacheErr error // reading or writing the cache failed
+	hit      bool  // the cache had the exports
+	miss     bool  // the cache did not have them; if neither, it could not be read
+	cacheErr error // the first error of the cache, of a read or a write
 	fileErr  error // the file could not be read
 }
 
-// pass looks up all files, as many at a time as there are processors, and calls
-// step after each. The error is ctx's; what was done by then is in the pass.
+// pass looks up all files, as many at a time as there are processors, and calls step after
+// each, from several goroutines at once. The error is that of ctx; then the pass has the
+// results so far.
 func (x *indexer) pass(ctx context.Context, name string, step func()) (pass, error) {
 	p := pass{name: name, results: make([]result, len(x.files))}
 	start := time.Now()
@@ -74,7 +75,7 @@ func (x *indexer) pass(ctx context.Context, name string, step func()) (pass, err
 				}
 				r := x.lookup(ctx, x.files[i])
 				if ctx.Err() != nil {
-					return // whatever r says, it may be for that reason
+					return // r may have failed because ctx is done
 				}
 				r.done = true
 				p.results[i] = r
@@ -83,28 +84,29 @@ func (x *indexer) pass(ctx context.Context, name string, step func()) (pass, err
 		})
 	}
 	workers.Wait()
-	p.took = time.Since(start)
+	p.duration = time.Since(start)
 	return p, ctx.Err()
 }
 
-// lookup asks the cache first, and the parser if it does not know. A cache that
-// fails costs time and nothing else: the answer is the parser's then.
+// lookup returns the exports of the file at path, from the cache or, if they are not there,
+// from the parser. If the cache fails, lookup takes longer, but returns the same exports.
 func (x *indexer) lookup(ctx context.Context, path string) (r result) {
 	key, err := keyOf(path)
 	if err != nil {
 		return result{fileErr: err}
 	}
-	var n notes
+	var events lookupEvents
 	parse := func(context.Context) (exports, error) {
-		n.parsed.Store(true)
+		events.parsed.Store(true)
 		return parseFile(path)
 	}
-	r.exports, err = x.cached.GetOrCreate(context.WithValue(ctx, notesKey{}, &n), key, parse, packageKey(filepath.Dir(path)))
-	if cacheErr := n.err.Load(); cacheErr != nil {
+	ctx = context.WithValue(ctx, lookupEventsKey{}, &events)
+	r.exports, err = x.cached.GetOrCreate(ctx, key, parse, packageKey(filepath.Dir(path)))
+	if cacheErr := events.cacheErr.Load(); cacheErr != nil {
 		r.cacheErr = *cacheErr
 	}
-	if !n.parsed.Load() {
-		r.hit, r.cacheErr = err == nil, first(r.cacheErr, err)
+	if !events.parsed.Load() {
+		r.hit, r.cacheErr = err == nil, firstError(r.cacheErr, err)
 		return r
 	}
 	r.fileErr = err
@@ -113,56 +115,57 @@ func (x *indexer) lookup(ctx context.Context, path string) (r result) {
 	return r
 }
 
-// notes are what happens while a file is looked up.
-type notes struct {
-	parsed atomic.Bool
-	err    atomic.Pointer[error] // the first that the cache made
+// lookupEvents record what happens while a file is looked up.
+type lookupEvents struct {
+	parsed   atomic.Bool
+	cacheErr atomic.Pointer[error] // the first error of the cache, or nil
 }
 
-type notesKey struct{}
+type lookupEventsKey struct{}
 
-// noteError notes what went wrong with the cache, which stops nothing.
-func noteError(ctx context.Context, err error) {
-	if n, ok := ctx.Value(notesKey{}).(*notes); ok {
-		n.err.CompareAndSwap(nil, &err)
+// recordError records an error of the cache. The lookup continues without the cache.
+func recordError(ctx context.Context, err error) {
+	if events, ok := ctx.Value(lookupEventsKey{}).(*lookupEvents); ok {
+		events.cacheErr.CompareAndSwap(nil, &err)
 	}
 }
 
-// invalidate drops what is cached of all files in dir, and answers what it did.
+// invalidate drops the cached exports of all files in dir, and returns a sentence that says
+// so, or why it failed.
 func (x *indexer) invalidate(ctx context.Context, dir string) string {
 	n := 0
 	for _, path := range x.files {
-		n += one(filepath.Dir(path) == dir)
+		n += toInt(filepath.Dir(path) == dir)
 	}
 	if err := x.wires.Delete(ctx, packageKey(dir)); err != nil {
 		return fmt.Sprintf("Before the third pass %s could not be invalidated: %v", dir, err)
 	}
-	return fmt.Sprintf("Before the third pass %s was invalidated, a package of %s.", dir, count(n))
+	return fmt.Sprintf("Before the third pass %s was invalidated, a package of %s.",
+		dir, fileCount(n))
 }
 
-// packageKey answers the master key to which the files in dir are wired.
+// packageKey returns the master key to which the files in dir are wired.
 func packageKey(dir string) string { return "demo:package:" + dir + ":" }
 
-// largestPackage answers the directory that has the most of files.
+// largestPackage returns the directory of files that has the most of them.
 func largestPackage(files []string) string {
-	most := map[string]int{}
+	counts := map[string]int{}
 	largest := ""
 	for _, path := range files {
 		dir := filepath.Dir(path)
-		if most[dir]++; most[dir] > most[largest] {
+		if counts[dir]++; counts[dir] > counts[largest] {
 			largest = dir
 		}
 	}
 	return largest
 }
 
-// keyOf answers the key for the file at path as it is now. A file that changes
-// gets another key and is parsed again, and what is kept under the old one is
-// never asked for any more. The file itself is not read, which would cost most
-// of what the cache is to save.
+// keyOf returns the key for the file at path in its present state. A file that changes has
+// another key and is parsed again; the item under the old key is not read any more. keyOf
+// does not read the file, because that would take most of the time that the cache saves.
 //
-// The number is that of the values' form. A version of the demo that keeps
-// something else takes another, and the two do not read each other's values.
+// The 2 in the key is the version of the encoding. A demo with another encoding must use
+// another number, so that the two do not read each other's values.
 func keyOf(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -18,11 +18,11 @@ func TestProgressOnATerminalLeavesAnEmptyLine(t *testing.T) {
 	p.stop()
 	shown := strings.Split(out.String(), "\r")
 	if len(shown) < 3 || !strings.HasPrefix(shown[1], "first pass [") {
-		t.Fatalf("no bar in %q", shown)
+		t.Fatalf("there is no bar in %q", shown)
 	}
 	blank, last := shown[len(shown)-2], shown[len(shown)-1]
 	if strings.TrimLeft(blank, " ") != "" || last != "" {
-		t.Errorf("it ends with %q and %q, want blanks and the cursor at the beginning", blank, last)
+		t.Errorf("the output ends with %q and %q, want blanks and a carriage return", blank, last)
 	}
 	for _, line := range shown {
 		if utf8.RuneCountInString(line) >= width {
@@ -34,21 +34,22 @@ func TestProgressOnATerminalLeavesAnEmptyLine(t *testing.T) {
 	}
 }
 
-func TestProgressElsewhereIsPlainLines(t *testing.T) {
-	o := runDemo(t.Context(), "", "-dir", tree(t, manyFiles(10)))
+func TestProgressWithoutATerminalPrintsPlainLines(t *testing.T) {
+	o := runDemo(t.Context(), "", "-dir", writeTree(t, manyFiles(10)))
 	want := "first pass: 10 files\nfirst pass: 10 of 10 files done\n" +
-		"second pass: 10 files\nsecond pass: 10 of 10 files done\nthird pass: 10 files\nthird pass: 10 of 10 files done\n"
+		"second pass: 10 files\nsecond pass: 10 of 10 files done\n" +
+		"third pass: 10 files\nthird pass: 10 of 10 files done\n"
 	if o.stderr != want {
 		t.Errorf("standard error %q\nwant %q", o.stderr, want)
 	}
 	for _, r := range o.stdout + o.stderr {
 		if r != '\n' && unicode.IsControl(r) {
-			t.Fatalf("control byte %q in %q", r, o.stdout+o.stderr)
+			t.Fatalf("there is a control character %q in %q", r, o.stdout+o.stderr)
 		}
 	}
 }
 
-func TestBar(t *testing.T) {
+func TestBarFitsTheWidth(t *testing.T) {
 	for _, tt := range []struct {
 		done, total, width int
 		want               string
@@ -63,7 +64,8 @@ func TestBar(t *testing.T) {
 		{1, 2, 1, ""},
 	} {
 		if got := bar("pass", tt.done, tt.total, tt.width); got != tt.want {
-			t.Errorf("bar(%d, %d, width %d)\n got %q\nwant %q", tt.done, tt.total, tt.width, got, tt.want)
+			t.Errorf("bar(%d, %d, width %d)\n got %q\nwant %q",
+				tt.done, tt.total, tt.width, got, tt.want)
 		}
 	}
 }

@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-func TestReportOfTwoPasses(t *testing.T) {
+func TestReportPrintsTheTableRemarksAndTheNumberOfSymbols(t *testing.T) {
 	files := []string{"a.go", "b.go"}
-	a, b := exports{symbols: []string{"func A"}}, exports{symbols: []string{"func B", "var C"}, broken: true}
+	a := exports{symbols: []string{"func A"}}
+	b := exports{symbols: []string{"func B", "var C"}, broken: true}
 	passes := []pass{
-		{name: "first", took: 1234567 * time.Microsecond, results: []result{
+		{name: "first", duration: 1234567 * time.Microsecond, results: []result{
 			{done: true, exports: a, miss: true},
 			{done: true, exports: b, miss: true, cacheErr: errors.New("full")},
 		}},
-		{name: "second", took: 25 * time.Millisecond, results: []result{
+		{name: "second", duration: 25 * time.Millisecond, results: []result{
 			{done: true, exports: a, hit: true},
 			{done: true, exports: b, miss: true},
 		}},
@@ -29,24 +30,26 @@ func TestReportOfTwoPasses(t *testing.T) {
    first        2   1.23s      0        2        1       1.0x
    second       2    25ms      1        1        0      49.4x
 
-In the first pass the cache failed for 1 file, which cost time but no symbols. The first error:
+In the first pass the cache failed for 1 file, which took time but lost no symbols. The first error:
   full
-In the first pass 1 file had syntax errors; what could be parsed of them counts.
-In the second pass 1 file had syntax errors; what could be parsed of them counts.
+In the first pass 1 file had syntax errors; the symbols that were found count.
+In the second pass 1 file had syntax errors; the symbols that were found count.
 All passes found the same 3 symbols`
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 
-func TestPassesThatDifferAreAnError(t *testing.T) {
+func TestReportReturnsAnErrorIfPassesDiffer(t *testing.T) {
 	files := []string{"a.go", "b.go"}
 	same := result{done: true, exports: exports{symbols: []string{"func A"}}}
 	for name, other := range map[string]result{
 		"other symbols": {done: true, exports: exports{symbols: []string{"func B"}}},
 		"fewer symbols": {done: true},
-		"syntax errors": {done: true, exports: exports{symbols: same.exports.symbols, broken: true}},
-		"not readable":  {done: true, exports: same.exports, fileErr: errors.New("gone")},
+		"syntax errors": {
+			done: true, exports: exports{symbols: same.exports.symbols, broken: true},
+		},
+		"not readable": {done: true, exports: same.exports, fileErr: errors.New("gone")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
@@ -54,17 +57,18 @@ func TestPassesThatDifferAreAnError(t *testing.T) {
 				{name: "first", results: []result{same, same}},
 				{name: "second", results: []result{same, other}},
 			})
-			if err == nil || !strings.Contains(err.Error(), "different symbols in 1 file") || !strings.HasSuffix(err.Error(), "b.go") {
-				t.Errorf("error %v, want one that names b.go", err)
+			if err == nil || !strings.Contains(err.Error(), "different symbols in 1 file") ||
+				!strings.HasSuffix(err.Error(), "b.go") {
+				t.Errorf("report returned error %v, want one that names b.go", err)
 			}
 			if strings.Contains(out.String(), "the same") {
-				t.Errorf("the report claims that they are the same:\n%s", out.String())
+				t.Errorf("the report says that the passes found the same:\n%s", out.String())
 			}
 		})
 	}
 }
 
-func TestShortHasThreeDigits(t *testing.T) {
+func TestThreeDigitsRoundsADuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0:                        "0s",
 		999:                      "999ns",
@@ -73,8 +77,8 @@ func TestShortHasThreeDigits(t *testing.T) {
 		98765 * time.Microsecond: "98.8ms",
 		61 * time.Second:         "1m1s",
 	} {
-		if got := short(d).String(); got != want {
-			t.Errorf("short(%d) = %s, want %s", d, got, want)
+		if got := threeDigits(d).String(); got != want {
+			t.Errorf("threeDigits(%d) returned %s, want %s", d, got, want)
 		}
 	}
 }

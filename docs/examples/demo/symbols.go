@@ -9,8 +9,13 @@ import (
 
 // exports are the exported names that a Go file declares at its top level.
 type exports struct {
-	symbols []string // a kind and a name, in the file's order: "func NewReader", "method Reader.Read"
-	broken  bool     // the file has syntax errors, and symbols are what could be read of it
+	// symbols are kinds and names, such as "func NewReader" and "method Reader.Read", in
+	// the order of the file.
+	symbols []string
+
+	// broken says that the file has syntax errors. Then symbols are those that the parser
+	// found all the same.
+	broken bool
 }
 
 // The kinds of symbols.
@@ -22,8 +27,8 @@ const (
 	kindMethod = "method"
 )
 
-// parseFile reads and parses the file at path: the work that is worth a cache.
-// Syntax errors are no error here, for the parser goes on behind them.
+// parseFile reads and parses the file at path. This is the work that the cache saves. A
+// file with syntax errors is not an error, because the parser continues after them.
 func parseFile(path string) (exports, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
@@ -57,7 +62,7 @@ func (e *exports) addFunc(decl *ast.FuncDecl) {
 		e.add(kindFunc, decl.Name.Name)
 		return
 	}
-	// A method of a type that is not exported is out of reach by name.
+	// The methods of a type that is not exported do not count.
 	if receiver := receiverName(decl.Recv); ast.IsExported(receiver) {
 		e.add(kindMethod, receiver+"."+decl.Name.Name)
 	}
@@ -78,8 +83,8 @@ func (e *exports) addSpec(tok token.Token, spec ast.Spec) {
 	}
 }
 
-// receiverName answers the name of a method's type without pointer and type
-// parameters, or "" if the file's author left it out.
+// receiverName returns the name of a method's receiver type, without pointer and type
+// parameters, or "" if it is missing.
 func receiverName(recv *ast.FieldList) string {
 	if len(recv.List) == 0 {
 		return ""

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestParseFile(t *testing.T) {
+func TestParseFileReturnsTheExportedNames(t *testing.T) {
 	for _, tt := range []struct {
 		name, src string
 		want      []string
@@ -25,7 +25,9 @@ type H struct{ Field int }
 type ( I = H; j int )
 func K() { const L = 1; type M int }
 func n() {}`,
-			want: []string{"const A", "const C", "const D", "const E", "var F", "type H", "type I", "func K"},
+			want: []string{
+				"const A", "const C", "const D", "const E", "var F", "type H", "type I", "func K",
+			},
 		},
 		{
 			name: "methods of exported types only",
@@ -38,7 +40,9 @@ func (s Set[K]) E() {}
 func (m *Map[K, V]) F() {}
 func (m *(Map[_, _])) G() {}
 func () J() {}`,
-			want: []string{"method H.A", "method H.B", "method Set.E", "method Map.F", "method Map.G"},
+			want: []string{
+				"method H.A", "method H.B", "method Set.E", "method Map.F", "method Map.G",
+			},
 		},
 		{
 			name: "nothing exported",
@@ -50,17 +54,17 @@ func () J() {}`,
 			want:   []string{"func A"},
 			broken: true,
 		},
-		{name: "no Go at all", src: "\x00\xff <html>", broken: true},
+		{name: "not Go", src: "\x00\xff <html>", broken: true},
 		{name: "empty", src: "", broken: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := tree(t, map[string]string{"file.go": tt.src})
+			dir := writeTree(t, map[string]string{"file.go": tt.src})
 			got, err := parseFile(filepath.Join(dir, "file.go"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if tt.broken {
-				// How much is found behind an error is the parser's to say.
+				// The parser may find more or fewer symbols after an error.
 				got.symbols = got.symbols[:min(len(got.symbols), len(tt.want))]
 			}
 			if !slices.Equal(got.symbols, tt.want) || got.broken != tt.broken {
@@ -70,8 +74,8 @@ func () J() {}`,
 	}
 }
 
-func TestParseFileOfAnAbsentFileIsAnError(t *testing.T) {
+func TestParseFileReturnsAnErrorIfTheFileIsAbsent(t *testing.T) {
 	if _, err := parseFile(filepath.Join(t.TempDir(), "absent.go")); err == nil {
-		t.Error("no error")
+		t.Error("parseFile returned no error")
 	}
 }
