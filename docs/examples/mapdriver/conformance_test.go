@@ -8,7 +8,7 @@ import (
 	"github.com/cachewire/cachewire/docs/examples/mapdriver"
 )
 
-// All that a driver's author writes to know that the driver is right.
+// TestConformance is all that the author of a driver writes to test it.
 func TestConformance(t *testing.T) {
 	conformance.Run(t, conformance.Config{
 		New:      func(testing.TB) core.Backend { return mapdriver.New() },

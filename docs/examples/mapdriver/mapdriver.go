@@ -1,12 +1,11 @@
-// Package mapdriver is a complete cachewire driver in one map and one mutex,
-// written to be read: the page docs/drivers.md walks through it.
+// Package mapdriver is a complete cachewire driver in one map and one mutex, written to be
+// read. The page docs/drivers.md walks through it.
 //
 //	cache, err := core.Open(ctx, "map://", nil)
 //
-// It keeps the whole contract. It is slow where many goroutines want the mutex
-// at once, and it never drops an item whose time is over before somebody asks
-// for its key: a program that needs a cache in its own memory takes package
-// memory.
+// It keeps the whole contract. It is slow if many goroutines want the mutex at once, and it
+// removes an expired item only when a verb is called with its key, or at Flush. A program
+// that needs a cache in its own memory uses package memory.
 package mapdriver
 
 import (
@@ -22,12 +21,12 @@ import (
 
 func init() { core.Register("map", Driver{}) }
 
-// A Driver opens map:// URLs. A program that imports this package has one under
-// the scheme map; for a core.Registry of its own it registers another.
+// A Driver opens map:// URLs. Importing this package registers one in the default registry.
+// A program with a core.Registry of its own registers another one there.
 type Driver struct{}
 
-// Open answers a new Backend each time: two caches opened from the same URL
-// share nothing. There are no parameters, so that each one is refused.
+// Open returns a new Backend each time: two caches opened from the same URL share nothing.
+// It refuses every parameter, because this driver has none.
 func (Driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	p := core.NewParams(u)
 	p.NoHost(u)
@@ -43,21 +42,21 @@ type Backend struct {
 	entries map[string]*entry // guarded by mu
 }
 
-// An entry never changes once it is in the map: whatever happens to a key puts
-// a new entry there. So Get may give out the value without a copy, and the
-// pointer tells one state of the item from the next, which makes it the token.
+// An entry never changes once it is in the map: a verb that changes an item puts a new
+// entry there. So GetItem may return the value without a copy, and the pointer, which
+// differs from one state of the item to the next, is the token.
 type entry struct {
 	value   []byte
 	flags   uint32
-	expires time.Time // zero: never
+	expires time.Time // zero if it never expires
 }
 
-// New answers an empty Backend, for core.New.
+// New returns an empty Backend, for core.New.
 func New() *Backend { return &Backend{entries: map[string]*entry{}} }
 
-// GetItem looks at the key and nothing else. That the context is done, the key
-// illegal or the Cache closed, core has found out before it calls a Backend;
-// and a method that never waits, as all of these, may leave it at that.
+// GetItem returns the item under key, or core.ErrMiss. Before core calls a Backend, it has
+// checked that the key is valid, the context is not done and the Cache is not closed. The
+// methods of this Backend ignore the context, as they never wait.
 func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,7 +67,8 @@ func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	return core.Item{Value: e.value, Flags: e.flags, Token: e}, nil
 }
 
-// Store looks and stores under one lock, so that nobody comes between.
+// Store stores item on the condition of mode. It checks the condition and stores under one
+// lock, so that the two are one atomic step.
 func (b *Backend) Store(_ context.Context, mode core.Mode, item core.Item) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +78,8 @@ func (b *Backend) Store(_ context.Context, mode core.Mode, item core.Item) error
 		return core.ErrExists
 	case mode > core.Add && old == nil: // Replace and the compare modes
 		return core.ErrMiss
-	case mode > core.Replace && item.Token != any(old): // another state of the item, or no token of ours
+	case mode > core.Replace && item.Token != any(old):
+		// The token is that of another state of the item, or of another backend.
 		return core.ErrConflict
 	case mode == core.CompareAndDelete:
 		delete(b.entries, item.Key)
@@ -89,7 +90,7 @@ func (b *Backend) Store(_ context.Context, mode core.Mode, item core.Item) error
 	return nil
 }
 
-// Delete of an absent key is a miss like any other.
+// Delete deletes the item under key. It returns core.ErrMiss if the key is absent.
 func (b *Backend) Delete(_ context.Context, key string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -100,18 +101,19 @@ func (b *Backend) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-// Incr wraps around at 2^64, as unsigned integers do.
+// Incr adds delta to a counter. It wraps around at 2^64, as unsigned integers do.
 func (b *Backend) Incr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return b.count(key, func(n uint64) uint64 { return n + delta })
+	return b.change(key, func(n uint64) uint64 { return n + delta })
 }
 
-// Decr stops at 0.
+// Decr subtracts delta from a counter. It stops at 0.
 func (b *Backend) Decr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return b.count(key, func(n uint64) uint64 { return n - min(n, delta) })
+	return b.change(key, func(n uint64) uint64 { return n - min(n, delta) })
 }
 
-// count moves a counter, which keeps its flags and its time to live.
-func (b *Backend) count(key string, move func(uint64) uint64) (uint64, error) {
+// change replaces the number n of a counter by next(n) and returns it. The counter keeps
+// its flags and its time to live.
+func (b *Backend) change(key string, next func(n uint64) uint64) (uint64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old := b.live(key)
@@ -122,12 +124,13 @@ func (b *Backend) count(key string, move func(uint64) uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n = move(n)
+	n = next(n)
 	b.entries[key] = &entry{strconv.AppendUint(nil, n, 10), old.flags, old.expires}
 	return n, nil
 }
 
-// Touch makes a new entry, and so a new token: the contract allows that.
+// Touch gives the item under key a new time to live. It makes a new entry, and so a new
+// token, which the contract allows.
 func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,7 +142,7 @@ func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error 
 	return nil
 }
 
-// Flush empties the map.
+// Flush deletes all items.
 func (b *Backend) Flush(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,14 +150,13 @@ func (b *Backend) Flush(context.Context) error {
 	return nil
 }
 
-// Close empties the map too, but leaves it there: a verb that was on its way
-// when the Cache was closed may still store something, and a nil map would
-// panic.
+// Close deletes all items. It does not set the map to nil, because a verb that is running
+// when the Cache is closed may still store something, and would panic.
 func (b *Backend) Close() error { return b.Flush(context.Background()) }
 
-// TTL is an ability beyond core.Backend, that of a core.TTLReader: core looks for
-// such methods when the Cache is made. It answers 0 for an item that lives for
-// ever.
+// TTL returns how long the item under key has left to live, or 0 if it never expires. It is
+// not a method of core.Backend but of the optional interface core.TTLReader: core looks for
+// such interfaces when the Cache is made.
 func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -164,12 +166,12 @@ func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	case e.expires.IsZero():
 		return 0, nil
 	default:
-		return max(time.Until(e.expires), 1), nil // 0 would be for ever
+		return max(time.Until(e.expires), 1), nil // 0 would mean that it never expires
 	}
 }
 
-// live answers the entry under key, or nil if there is none whose time is not
-// over. The caller holds mu.
+// live returns the entry under key, or nil if the key is absent or expired. It removes an
+// expired entry. The caller holds mu.
 func (b *Backend) live(key string) *entry {
 	e := b.entries[key]
 	if e == nil || e.expires.IsZero() || time.Now().Before(e.expires) {
@@ -179,6 +181,8 @@ func (b *Backend) live(key string) *entry {
 	return nil
 }
 
+// after returns when an item with this time to live expires, or the zero time if it never
+// does.
 func after(ttl time.Duration) time.Time {
 	if ttl == 0 {
 		return time.Time{}
