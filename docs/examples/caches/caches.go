@@ -1,5 +1,5 @@
-// Package caches configures an application with two caches from a JSON file, with hooks
-// that count, measure and log: docs/guide.md walks through it.
+// Package caches configures an application with two caches from a JSON file. Their hooks
+// count hits, measure times and log. The page docs/guide.md walks through it.
 package caches
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/cachewire/cachewire/core/config"
 	"github.com/cachewire/cachewire/core/hooks"
 
-	// Drivers that the file may name.
+	// The drivers that the file may name.
 	_ "github.com/cachewire/cachewire/memcache-pure"
 	_ "github.com/cachewire/cachewire/memory"
 	_ "github.com/cachewire/cachewire/null"
 )
 
-// The figures of all caches.
+// Ratio and Timing have the figures of all caches that Open has returned.
 var (
 	Ratio  = new(hooks.HitRatio)
 	Timing = new(hooks.Timing)
@@ -29,7 +29,7 @@ func init() {
 	expvar.Publish("cache_times", Timing)
 }
 
-// Open returns the caches that the file names.
+// Open returns the caches that file configures. The caller must close them.
 func Open(file string) (*config.Caches, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

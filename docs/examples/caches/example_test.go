@@ -14,13 +14,17 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// Get returns the same cache each time, and Create a new one.
+// Get returns the same cache each time. Create returns a new one.
 func Example_aliases() {
 	ctx := context.Background()
 	timing := new(hooks.Timing)
 	caches, err := config.New(config.Config{Caches: map[string]config.Cache{
 		"default": {URL: "memory://"},
-		"alt":     {URL: "memory://?max_items=1000", Timeout: config.Duration(time.Second), Hooks: []string{"timing"}},
+		"alt": {
+			URL:     "memory://?max_items=1000",
+			Timeout: config.Duration(time.Second),
+			Hooks:   []string{"timing"},
+		},
 	}}, &config.Options{Hooks: map[string]core.Hook{"timing": timing}})
 	if err != nil {
 		log.Fatal(err)
@@ -45,7 +49,7 @@ func Example_aliases() {
 	value, _ = alt.Get(ctx, "key")
 	fmt.Printf("%s\n", value)
 
-	var backend *memory.Backend // outside the contract
+	var backend *memory.Backend // its methods are outside the contract
 	fmt.Println(alt.As(&backend))
 	// Output:
 	// value, true
@@ -53,8 +57,8 @@ func Example_aliases() {
 	// true
 }
 
-// A hook of the program's own beside two that are ready to use, and a thousand reads of six
-// keys, of which three are present.
+// A cache has two hooks that are ready to use, and one of the program's own. The program
+// makes a thousand reads of six keys, of which three are present.
 func Example_hooks() {
 	ctx := context.Background()
 	ratio, timing := new(hooks.HitRatio), new(hooks.Timing)
@@ -78,8 +82,9 @@ func Example_hooks() {
 	lookups := ratio.Snapshot()["main"].Lookups
 	times := timing.Snapshot()["main"]
 	fmt.Println(lookups.Ratio.Ratio > 0.5, lookups.Hits+lookups.Misses)
-	fmt.Println(times["Get"].Min > 0, times["Set"].Min > 0, times["Get"].Max > 0, times["Set"].Max > 0)
-	fmt.Println(times["Get"].Count, times["Set"].Count)
+	get, set := times["Get"], times["Set"]
+	fmt.Println(get.Min > 0, set.Min > 0, get.Max > 0, set.Max > 0)
+	fmt.Println(get.Count, set.Count)
 	// Output:
 	// true 1000
 	// true true true true

@@ -1,4 +1,4 @@
-// Package orders caches the fragments of an order's page, so that all of them drop
-// when the order changes: once by wires, and once by tags. docs/dependencies.md walks
-// through it.
+// Package orders caches the fragments of an order's page and drops all of them when the
+// order changes. One example uses wires, the other one tags. The page docs/dependencies.md
+// walks through them.
 package orders

@@ -15,7 +15,8 @@ import (
 
 func masterKey(order int) string { return fmt.Sprintf("mk:order:%d:", order) }
 
-// cacheFragment is what each module does that renders a part of the page.
+// cacheFragment stores a fragment and wires its key to the master key of the order. Each
+// module that renders a fragment of the page calls it.
 func cacheFragment(ctx context.Context, cache *core.Cache, order int, name, html string) error {
 	key := fmt.Sprintf("order:%d:%s", order, name)
 	if err := cache.Set(ctx, key, []byte(html), time.Hour); err != nil {
@@ -48,7 +49,7 @@ func Example_wires() {
 	fragments, err := wires.Keys(ctx, masterKey(100))
 	fmt.Println(fragments, err)
 
-	// The order has changed.
+	// The order changes.
 	err = wires.Delete(ctx, masterKey(100))
 	left, _ := cache.GetMulti(ctx, fragments)
 	fmt.Println(len(left), "fragments are left,", err)
@@ -57,8 +58,12 @@ func Example_wires() {
 	// 0 fragments are left, <nil>
 }
 
-// fragment answers a part of the page, from the cache if it is there and fresh.
-func fragment(ctx context.Context, pages *dependency.Tagged[string], key string, tags []string, render func() string) (string, error) {
+// fragment returns the fragment under key, from the cache if it is present and fresh. If it
+// is not, render makes it, and fragment stores it with tags.
+func fragment(
+	ctx context.Context, pages *dependency.Tagged[string], key string, tags []string,
+	render func() string,
+) (string, error) {
 	html, err := pages.Get(ctx, key)
 	if !errors.Is(err, core.ErrMiss) {
 		return html, err
@@ -88,7 +93,7 @@ func Example_tags() {
 	tags := []string{"order:100", "customer:7"}
 	for _, change := range []func(){
 		func() {},
-		func() { price = 12 }, // and nobody says so
+		func() { price = 12 }, // without invalidating the tag
 		func() { err = pages.Invalidate(ctx, "order:100") },
 	} {
 		change()

@@ -12,13 +12,13 @@ func Example() {
 }
 
 func TestReadmeShowsTheProgram(t *testing.T) {
-	here, err := os.Getwd()
+	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Absolute and not cleaned, so that go test takes README.md for a file of this module and
-	// does not use a cached result after README.md has changed.
-	readme, err := os.ReadFile(here + "/../../../README.md")
+	// go test runs this test again after README.md has changed only if it takes README.md
+	// for a file of this module. It does so for a path that is absolute and not cleaned.
+	readme, err := os.ReadFile(dir + "/../../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +29,7 @@ func TestReadmeShowsTheProgram(t *testing.T) {
 	_, block, _ := strings.Cut(string(readme), "```go\n")
 	block, _, ok := strings.Cut(block, "```\n")
 	if !ok || block != string(program) {
-		t.Errorf("the first go block of README.md is not docs/examples/readme/main.go, word for word; it is:\n%s", block)
+		t.Errorf("the first go block of README.md differs from docs/examples/readme/main.go:\n%s",
+			block)
 	}
 }

@@ -1,4 +1,5 @@
-// Package signin is a sign-in page that locks abusers out: docs/guide.md walks through it.
+// Package signin is a sign-in page that locks abusers out. The page docs/guide.md walks
+// through it.
 package signin
 
 import (
@@ -17,19 +18,25 @@ import (
 // An Attempt is an attempt to sign in.
 type Attempt struct{ Account, Address string }
 
-// A Page serves the sign-in form's POST.
+// A Page is the http.Handler of the sign-in form's POST.
 type Page struct {
+	// Check reports whether the password is that of the account.
 	Check func(ctx context.Context, account, password string) (bool, error)
 
 	signIn *lockout.Lockout[Attempt]
 	from   lockout.Address
 }
 
-// New returns a Page that keeps its counters in cache. It takes the address of the client from
-// the headers of trusted proxies.
-func New(cache *core.Cache, trusted []netip.Prefix, check func(ctx context.Context, account, password string) (bool, error)) (*Page, error) {
+// New returns a Page whose Check is check, and which keeps its counters in cache. It takes
+// the address of the client from X-Forwarded-For if the request comes from a trusted proxy.
+func New(
+	cache *core.Cache,
+	trusted []netip.Prefix,
+	check func(ctx context.Context, account, password string) (bool, error),
+) (*Page, error) {
 	alert := func(ctx context.Context, a Attempt, e lockout.Event) {
-		slog.WarnContext(ctx, "locked out", "account", a.Account, "address", a.Address, "by", e.Counter, "until", e.Until)
+		slog.WarnContext(ctx, "locked out",
+			"account", a.Account, "address", a.Address, "by", e.Counter, "until", e.Until)
 	}
 	locker, err := lockout.New(cache, lockout.Terms[Attempt]{
 		// Guesses of one account's password. The lock is on account and address together,
@@ -38,8 +45,8 @@ func New(cache *core.Cache, trusted []netip.Prefix, check func(ctx context.Conte
 			Key:   func(a Attempt) string { return "by_account_address:" + a.Account + ":" + a.Address },
 			Count: 5, Period: 10 * time.Minute, Duration: 15 * time.Minute, MaxDuration: 24 * time.Hour,
 		},
-		// One password tried on many accounts. A success, which may be on an account of
-		// the attacker's own, resets nothing.
+		// One password tried on many accounts. A success, which may be on an account of the
+		// attacker's own, resets nothing.
 		"by_address": {
 			Key:   func(a Attempt) string { return "by_address:" + a.Address },
 			Count: 30, Period: 10 * time.Minute, Duration: time.Hour, Success: lockout.Keeps,
@@ -60,19 +67,21 @@ func New(cache *core.Cache, trusted []netip.Prefix, check func(ctx context.Conte
 	return &Page{Check: check, signIn: signIn, from: lockout.Address{Trusted: trusted}}, nil
 }
 
+// ServeHTTP signs in with the form values account and password. It replies 429 if the
+// attempt is locked out.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	attempt := Attempt{
 		Account: strings.ToLower(strings.TrimSpace(r.PostFormValue("account"))),
 		Address: p.from.Of(r),
 	}
-	// Take counts the attempt before it calls the function, so that of a thousand guesses at
-	// once five are tried. If the password is right, the attempt does not count.
+	// Take counts the attempt before it calls the function, so that of a thousand guesses
+	// at once five are tried. If the password is right, the attempt does not count.
 	ok, err := p.signIn.Take(r.Context(), attempt, func(ctx context.Context) (bool, error) {
 		return p.Check(ctx, attempt.Account, r.PostFormValue("password"))
 	})
 	switch {
 	case errors.Is(err, lockout.ErrLocked):
-		// The reply does not say until when: that would help attackers only.
+		// The reply does not say until when, because that would only help attackers.
 		http.Error(w, "Too many attempts. Try again later.", http.StatusTooManyRequests)
 	case err != nil:
 		slog.ErrorContext(r.Context(), "sign in", "err", err)

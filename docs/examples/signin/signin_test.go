@@ -33,7 +33,7 @@ func newPage(t *testing.T) *signin.Page {
 	return page
 }
 
-// post answers the status of one attempt.
+// post makes one attempt and returns the status of the reply.
 func post(page http.Handler, account, password, from string) int {
 	form := url.Values{"account": {account}, "password": {password}}
 	r := httptest.NewRequest("POST", "/sign-in", strings.NewReader(form.Encode()))
@@ -44,16 +44,16 @@ func post(page http.Handler, account, password, from string) int {
 	return w.Code
 }
 
-func TestWhoGuessesIsLockedOut(t *testing.T) {
+func TestGuessingLocksOutTheGuesserAndNotTheOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		page := newPage(t)
 		want := func(code int, account, password, from string) {
 			t.Helper()
 			if got := post(page, account, password, from); got != code {
-				t.Errorf("%s from %s: %d, want %d", account, from, got, code)
+				t.Errorf("%s from %s: status %d, want %d", account, from, got, code)
 			}
 		}
-		for range 20 { // who knows it may sign in as often as he likes
+		for range 20 { // a right password does not count
 			want(200, "ann", "secret of ann", "192.0.2.1")
 		}
 		for range 5 {
@@ -64,7 +64,7 @@ func TestWhoGuessesIsLockedOut(t *testing.T) {
 		time.Sleep(15 * time.Minute)
 		want(200, "ann", "secret of ann", "192.0.2.9")
 
-		// One address, many accounts.
+		// One address guesses the passwords of many accounts.
 		for i := range 30 {
 			want(401, fmt.Sprint("user", i), "12345678", "192.0.2.66")
 			if i == 15 {

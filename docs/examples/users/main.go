@@ -1,5 +1,5 @@
-// Command users loads users that the cache does not have, once for all callers: see the first
-// part of docs/guide.md.
+// Command users loads the users that the cache does not have, each once for all callers.
+// See "Load what is missing" in docs/guide.md.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 // A User is a row of a database.
 type User struct{ Name string }
 
-// loadUser stands for a query.
+// loadUser stands for a query. It returns patterns.ErrNotFound if there is no such user.
 func loadUser(_ context.Context, id int) (User, error) {
 	fmt.Println("loading user", id)
 	if id > 10 {
@@ -48,14 +48,18 @@ func run(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute, NegativeTTL: 10 * time.Second})
+	cached, err := patterns.New(users, &patterns.Options{
+		TTL:         time.Minute,
+		NegativeTTL: 10 * time.Second,
+	})
 	if err != nil {
 		return err
 	}
 	defer cached.Close()
 
 	for _, id := range []int{7, 7, 11, 11} {
-		u, err := cached.GetOrCreate(ctx, fmt.Sprint("user:", id), func(ctx context.Context) (User, error) {
+		key := fmt.Sprint("user:", id)
+		u, err := cached.GetOrCreate(ctx, key, func(ctx context.Context) (User, error) {
 			return loadUser(ctx, id)
 		})
 		switch {
