@@ -15,7 +15,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## see the cache do its job on the Go files of the standard library
+demo: ## show the cache at work on the Go files of the standard library
 	go run ./docs/examples/demo
 
 .PHONY: test
@@ -42,7 +42,7 @@ bench: memcached ## run the benchmarks, BENCH=. each for BENCHTIME=1s
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem work
 
 .PHONY: mod-check
-mod-check: memcached ## prove that the go.mod files are in step and that each module passes alone
+mod-check: memcached ## check that the go.mod files are consistent and that each module passes alone
 	scripts/modules.sh check
 	@for dir in $$(go list -m -f '{{.Dir}}'); do \
 		echo "GOWORK=off go test -C $${dir#$(CURDIR)/} ./..."; \
@@ -53,14 +53,14 @@ mod-check: memcached ## prove that the go.mod files are in step and that each mo
 memcached: ## install memcached and its Python clients for the tests, if they are missing
 	@scripts/memcached.sh
 
-# The quick ones first. Tests really run twice, in test and in race: what mod-check builds alone is
-# the same program, as long as the versions are the same, and its results come from Go's test cache.
-# A count instead of a time for fuzz, because before Go 1.27 the end of the time may be taken for a
-# failure (golang.org/issue/75804).
+# The quick targets come first. Only test and race run the tests: mod-check builds the same test
+# programs as test, as long as the versions are the same, so that its results come from Go's test
+# cache. FUZZTIME is a count and not a time, because before Go 1.27 the end of the time may be
+# reported as a failure (golang.org/issue/75804).
 .PHONY: check
 check: BENCHTIME := 1x
 check: FUZZTIME := 1000x
-check: lint test mod-check race bench fuzz demo ## all that CI runs: the above, each benchmark once, each fuzz 1000 times
+check: lint test mod-check race bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
 	@echo check: all passed
 
 $(staticcheck): tools/go.mod tools/go.sum

@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
-# Fuzzes every Fuzz function of every module, one after another: scripts/fuzz.sh 5s, or 1000x.
-# (go test -fuzz takes one function of one package at a time.)
+# Runs every Fuzz function of every module, one after another, each for a time or a number of
+# inputs:
+#
+#	scripts/fuzz.sh 5s
+#	scripts/fuzz.sh 1000x
+#
+# go test -fuzz takes only one function of one package.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fuzztime=${1:?usage: scripts/fuzz.sh 5s|1000x}
 
-# go test -list prints a package's functions, and below them "ok" and the package.
+# For each package, go test -list prints the functions, and then a line with "ok" and the
+# package.
 listed=$(go test -list='^Fuzz' work) || {
 	printf '%s\n' "$listed" >&2
 	exit 1
@@ -16,7 +22,7 @@ targets=$(awk '
 	$1 == "ok"   { for (i = 0; i < n; i++) print $2, name[i]; n = 0 }' <<<"$listed")
 
 if [[ -z $targets ]]; then
-	echo "fuzz: no Fuzz functions yet"
+	echo "fuzz: there are no Fuzz functions"
 	exit 0
 fi
 while read -r package name; do

@@ -1,20 +1,21 @@
 #!/bin/sh
-# Makes sure that the tests find what they run: memcached, and where apt-get installs software also the
-# clients of Python and the command line tools, whose items we read and which read ours. Where all is
-# there, it does and says nothing. (sh and not bash: it comes before every test, on any system.)
+# Installs the programs that the tests run, if they are missing: memcached, and on systems with
+# apt-get also the Python clients and command line tools of memcached, which read our items and
+# whose items we read. If nothing is missing, the script does and prints nothing. It is written
+# in sh and not bash, because it runs before all tests, on any system.
 #
-# Where something is missing in the end, the tests that need it are skipped, so that is no failure here,
-# unless CI is set: then they fail.
+# If a program cannot be installed, the tests that need it are skipped, and the script succeeds.
+# If CI is set, those tests fail, and so does the script.
 set -eu
 
-# memcachetest looks in these, too. PATH comes first.
+# Package memcachetest looks in these directories as well. PATH comes first.
 PATH=$PATH:/usr/sbin:/usr/local/bin:/usr/local/sbin:/opt/homebrew/bin
 export PATH
 
 have() { command -v "$1" >/dev/null; }
 
-# missing prints the names of the packages that are wanted. A memcached that MEMCACHED names is its
-# user's affair: if it is not there, the tests say so.
+# missing prints the names of the missing packages. If MEMCACHED is set, it does not check
+# memcached: the tests report if the file that MEMCACHED names does not exist.
 missing() {
 	[ -n "${MEMCACHED:-}" ] || have memcached || echo memcached
 	have apt-get || return 0
@@ -29,17 +30,17 @@ have_python() {
 	return 1
 }
 
-# as_root runs a command as root. It asks nobody for a password.
+# as_root runs a command as root. It fails if that needs a password.
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
 can_be_root() { as_root true 2>/dev/null; }
 
-# What a package manager complains about goes to the terminal, its progress does not.
+# quietly runs a command without its standard output. Its errors go to the terminal.
 quietly() { "$@" </dev/null >/dev/null; }
 
-# install installs packages, or fails if it knows no way to.
+# install installs packages. It fails if there is no package manager that it can use.
 install() {
 	if have apt-get && can_be_root; then
 		echo "memcached.sh: apt-get install $*"
@@ -50,7 +51,7 @@ install() {
 	elif have apk && can_be_root; then
 		echo "memcached.sh: apk add $*"
 		quietly as_root apk add "$@"
-	elif have brew && [ "$(id -u)" != 0 ]; then # which will not run as root
+	elif have brew && [ "$(id -u)" != 0 ]; then # brew refuses to run as root
 		echo "memcached.sh: brew install memcached"
 		quietly brew install memcached
 	else
@@ -60,8 +61,8 @@ install() {
 
 install_by_apt_get() {
 	had_service=$(service_exists && echo yes || echo no)
-	# One list of many that cannot be fetched is no reason to stop, and one package that this system does
-	# not have no reason to lack the others.
+	# It continues if a package list cannot be fetched, and if this system does not have one of
+	# the packages.
 	apt_get update || true
 	for package; do
 		apt_get install --no-install-recommends "$package" || true
@@ -71,7 +72,7 @@ install_by_apt_get() {
 	fi
 }
 
-# NEEDRESTART_SUSPEND: nobody's services are to be restarted on this occasion.
+# apt_get runs apt-get. NEEDRESTART_SUSPEND keeps it from restarting other services.
 apt_get() {
 	quietly as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
 		apt-get -qq -y -o DPkg::Lock::Timeout=120 "$@"
@@ -87,8 +88,8 @@ service_exists() {
 	fi
 }
 
-# stop_service ends the memcached for all of the system that Debian starts, now and at every boot, when
-# the package is installed. Tests start their own.
+# stop_service stops the system-wide memcached that Debian starts when the package is installed,
+# and disables its start at boot. The tests start servers of their own.
 stop_service() {
 	if runs_systemd; then
 		quietly as_root systemctl disable --now memcached.service
@@ -101,15 +102,15 @@ stop_service() {
 packages=$(missing)
 if [ -z "$packages" ]; then exit 0; fi
 
-install $packages || true # a word a package
+install $packages || true # not quoted: each word is a package
 
 still=$(missing)
-# Go remembers tests as passed that were skipped for what is there now.
+# Go's test cache counts as passed the tests that were skipped because these packages were missing.
 if [ "$still" != "$packages" ]; then go clean -testcache; fi
 if [ -z "$still" ]; then exit 0; fi
 {
-	echo "memcached.sh: the tests want, and it could not install:" $still
-	echo "  By hand: as root apt-get install, dnf install or apk add, or as yourself brew install memcached."
+	echo "memcached.sh: cannot install what the tests need:" $still
+	echo "  Install it by hand: apt-get install, dnf install or apk add as root, or brew install."
 } >&2
 if [ -n "${CI:-}" ]; then exit 1; fi
-echo "  Until then the tests that need it are skipped." >&2
+echo "  Until then, the tests that need it are skipped." >&2

@@ -1,25 +1,26 @@
 #!/usr/bin/env bash
-# Keeps the go.mod files of the workspace in step.
+# Keeps the go.mod files of the workspace consistent.
 #
-#	scripts/modules.sh write   brings every module in step, a new one after `go work use ./x` too
-#	scripts/modules.sh check   changes nothing, and fails where write would change something
+#	scripts/modules.sh write   repairs every go.mod, including that of a new module, which
+#	                           `go work use ./x` adds
+#	scripts/modules.sh check   changes nothing, and fails if write would change something
 #
-# go.work is the one list of modules, VERSION the one version they require of each other. Every
-# go.mod carries the same replace block, so that a module also builds alone (GOWORK=off) from this
-# tree. The block is all the replacing there is: nobody outside sees a replace, so one more line
-# would make our tests build what users never get.
+# go.work is the one list of modules, and VERSION is the version that they require of each
+# other. Every go.mod has the same replace block, so that a module also builds alone
+# (GOWORK=off) from this tree. No go.mod may have another replace line: modules that depend on
+# ours ignore it, so our tests would build something that users never get.
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
-unset GOWORK # the workspace is this one, whatever the caller's shell says
+unset GOWORK # always use the workspace of this tree
 
 readonly go_version=1.25.0
-readonly apart=./tools # the one module that is not in go.work; its go.mod says why
+readonly tools=./tools # the one module that is not in go.work; its go.mod says why
 version=$(<VERSION)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# fields SECTION: from the JSON of `go mod edit -json` on standard input, a line "path version" for
-# each entry of Require, or for the left side of each entry of Replace.
+# fields SECTION: reads the JSON of `go mod edit -json` from standard input, and prints a line
+# "path version" for each entry of Require, or for the left side of each entry of Replace.
 fields() {
 	awk -F'"' -v section="$1" '
 		/^\t"/                  { inside = $2 == section; left = 1 }
@@ -31,10 +32,11 @@ fields() {
 		END                     { for (i = 1; i <= n; i++) print path[i], version[i] }'
 }
 
-# in_step DIR: prints the go.mod that the module in DIR should have, dependencies from outside aside.
-in_step() {
+# wanted_mod DIR: prints the go.mod that the module in DIR should have. It leaves the
+# dependencies outside the workspace as they are.
+wanted_mod() {
 	local mod=$scratch/go.mod dir=$1 path at edits=()
-	local up=${dir//[^\/]/} # one slash for each folder it is nested in
+	local up=${dir//[^\/]/} # one slash for each folder that contains it
 	up=../${up//\//../}
 
 	cp "$dir/go.mod" "$mod"
@@ -46,7 +48,7 @@ in_step() {
 	done < <(go mod edit -json "$mod" | fields Replace)
 	go mod edit -go="$go_version" -toolchain=none "${edits[@]}" "$mod"
 
-	{ # go mod edit -replace would write a line each, not a block
+	{ # go mod edit -replace would write single lines, not a block
 		printf '\nreplace ( // written by scripts/modules.sh, the same in every module\n'
 		for path in "${paths[@]}"; do
 			printf '\t%s => %s%s\n' "$path" "$up" "${folder[$path]}"
@@ -60,12 +62,13 @@ in_step() {
 write_all() {
 	local dir
 	go work edit -go="$go_version" -toolchain=none
-	GOWORK=off go mod tidy -C "$apart"
-	# All blocks before the first tidy, which reads the siblings' go.mod files. Twice, because only
-	# the first tidy finds what a new module requires, and its users are tidied by what it says then.
+	GOWORK=off go mod tidy -C "$tools"
+	# Write all blocks before the first tidy, which reads the go.mod files of the siblings. Do
+	# it twice: the first tidy finds what a new module requires, and the second one uses that
+	# for the modules that depend on it.
 	for _ in 1 2; do
 		for dir in "${dirs[@]}"; do
-			in_step "$dir" >"$scratch/new"
+			wanted_mod "$dir" >"$scratch/new"
 			cmp -s "$scratch/new" "$dir/go.mod" || cp "$scratch/new" "$dir/go.mod"
 		done
 		for dir in "${dirs[@]}"; do
@@ -74,7 +77,7 @@ write_all() {
 	done
 }
 
-# complain WHERE WHAT: reports a fault, with standard input, a diff, below it.
+# complain WHERE WHAT: reports a fault, followed by standard input, which is a diff.
 complain() {
 	printf '%s: %s\n' "$1" "$2"
 	sed 's/^/\t/'
@@ -92,41 +95,43 @@ check_all() {
 	cp go.work "$scratch/go.work"
 	go work edit -go="$go_version" -toolchain=none "$scratch/go.work"
 	diff -u --label is --label "should be" go.work "$scratch/go.work" >"$scratch/diff" ||
-		complain go.work "is out of step (-is, +should be)" <"$scratch/diff"
+		complain go.work "is not as it should be (-is, +should be)" <"$scratch/diff"
 	for dir in "${dirs[@]}"; do
-		in_step "$dir" >"$scratch/new"
+		wanted_mod "$dir" >"$scratch/new"
 		if diff -u --label is --label "should be" "$dir/go.mod" "$scratch/new" >"$scratch/diff"; then
 			check_tidy "$dir"
-		else # without its replace lines tidy would ask the network for our own modules
-			complain "$dir" "go.mod is out of step (-is, +should be)" <"$scratch/diff"
+		else # no tidy: without its replace lines it would look for our modules on the network
+			complain "$dir" "go.mod is not as it should be (-is, +should be)" <"$scratch/diff"
 		fi
 	done
-	check_tidy "$apart"
-	grep -qx "go $go_version" "$apart/go.mod" ||
-		complain "$apart" "go.mod does not say go $go_version: take tools that build with it" </dev/null
+	check_tidy "$tools"
+	grep -qx "go $go_version" "$tools/go.mod" ||
+		complain "$tools" "go.mod does not say go $go_version: use tools that build with it" </dev/null
 	if ((faults > 0)); then
 		echo "$faults fault(s): run scripts/modules.sh write" >&2
 		return 1
 	fi
-	echo "${#dirs[@]} modules in step at $version, go $go_version: ${dirs[*]}"
+	echo "${#dirs[@]} modules agree on version $version and go $go_version: ${dirs[*]}"
 }
 
-# A module that go.work forgot would be neither tested nor released, and nothing else would say so.
+# strays prints the folders of modules that are missing in go.work. They would be neither tested
+# nor released, and nothing else would report that.
 strays() {
 	local mod dir
 	while read -r mod; do
 		dir=$(dirname "$mod")
-		[[ $dir == "$apart" || " ${dirs[*]} " == *" ${dir#./} "* ]] || echo "$dir"
+		[[ $dir == "$tools" || " ${dirs[*]} " == *" ${dir#./} "* ]] || echo "$dir"
 	done < <(find . \( -name '.?*' -o -name testdata \) -prune -o -name go.mod -print | sort)
 }
 
-# go list gives up on a module whose go line is above go.work's, and then advises to raise go.work.
+# go list fails if the go line of a module is above that of go.work, and then advises to raise
+# the latter.
 modules=$(go list -m -f '{{.Path}} {{.Dir}}') || {
 	echo "go cannot read the workspace, see above. If a go line is the reason: all modules say" \
-		"go $go_version, so take an earlier version of what asks for more (go mod edit -go=$go_version)"
+		"go $go_version, so use an earlier version of what requires more (go mod edit -go=$go_version)"
 	exit 1
 } >&2
-declare -A folder # module path to folder, as seen from the top
+declare -A folder # by module path: the folder, relative to the top
 paths=() dirs=() # both sorted by path
 while read -r path dir; do
 	dir=${dir#"$PWD"/}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Uses cachewire as a program outside this repository does: follows the commands of README.md, to
-# the letter, from an empty folder on. Once with the program of README.md, and once for each of the
-# other programs below, in its place.
+# Tests that a program outside this repository can use cachewire. It runs exactly the commands
+# of README.md, starting in an empty folder: once with the program of README.md, and once with
+# each of the other programs below instead.
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly root=$PWD
@@ -16,26 +16,28 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# The commands of README.md, from "git clone" to "go run .", and the program above them. Cloning is
-# left out: what is tested is this working tree.
+# commands is the block of README.md from "git clone" to "go run .". The program in readme.go is
+# the first Go block of README.md. The script does not clone, because it tests this working
+# tree.
 commands=$(awk '/^```sh$/ { block = ""; inside = 1; next }
 	/^```$/ { if (block ~ /go mod init/) { printf "%s", block; exit } inside = 0 }
 	inside  { block = block $0 "\n" }' README.md)
 for want in 'git clone ' 'mkdir hello && cd hello' '# save the program as main.go' 'go mod tidy' 'go run .'; do
 	[[ $commands == *"$want"* ]] || {
-		echo "outside.sh: README.md has no sh block with go mod init and with: $want" >&2
+		echo "outside.sh: README.md has no sh block with go mod init that also has: $want" >&2
 		exit 1
 	}
 done
 awk '/^```go$/ { inside = 1; next } /^```$/ && inside { exit } inside' README.md >"$scratch/readme.go"
 
-# follow NAME RUN FILE...: follows the commands with FILEs for the program, and RUN for "go run .".
+# follow NAME RUN FILE...: runs the commands, with FILEs as the program and with RUN instead of
+# "go run .". The output goes to NAME.log.
 follow() {
 	local name=$1 run=$2 steps=$commands log=$scratch/$1.log save
 	shift 2
 	save="cp $(printf '%q ' "$@") ."$'\n'"chmod u+w -- *.go"$'\n'$adapt
 	steps=${steps/git clone *cachewire$'\n'/}
-	steps=${steps/'# save the program as main.go'/"$save"} # quoted, or & is the pattern
+	steps=${steps/'# save the program as main.go'/"$save"} # quoted, because a bare & means the pattern
 	steps=${steps/'go run .'/"$run"}
 	mkdir "$scratch/$name"
 	ln -s "$root" "$scratch/$name/cachewire"
@@ -47,13 +49,13 @@ follow() {
 	}
 	tail -n 2 "$log" | sed 's/^/  /'
 }
-adapt=: # what else is done to the program
+adapt=: # a command that changes the program
 
 cp "$scratch/readme.go" "$scratch/main.go"
 follow readme 'go run .' "$scratch/main.go"
 follow patterns 'go run .' "$root"/docs/examples/users/main.go
 
-# memcached in the place of memory, as the table of drivers says: another import, another URL.
+# With another import and another URL, the program uses memcached instead of memory.
 if memcached=$(command -v memcached); then
 	user=()
 	[[ $(id -u) != 0 ]] || user=(-u root)
@@ -67,13 +69,14 @@ if memcached=$(command -v memcached); then
 	CACHE_URL=memcache://$scratch/memcached.sock follow memcache-pure 'go run .' "$root"/docs/examples/users/main.go
 	adapt=:
 elif [[ -n ${CI:-} ]]; then
-	echo "outside.sh: there is no memcached" >&2
+	echo "outside.sh: memcached is not installed" >&2
 	exit 1
 else
-	echo "outside: memcache-pure: skipped, as there is no memcached"
+	echo "outside: memcache-pure: skipped, because memcached is not installed"
 fi
 
-# Packages with tests: a page with a lockout, and a driver of somebody's own, which runs the suite.
+# These are packages with tests: a page with a lockout, and a driver that runs the conformance
+# suite.
 adapt='sed -i.old s,github.com/cachewire/cachewire/docs/examples/[a-z]*\",example.com/hello\", -- *.go && rm -- *.old'
 follow lockout 'go vet ./... && go test ./...' "$root"/docs/examples/signin/*.go
 follow driver 'go vet ./... && go test ./...' "$root"/docs/examples/mapdriver/*.go

@@ -3,16 +3,17 @@
 #
 #	cd yourmodule && ../cachewire/scripts/replace.sh
 #
-# It writes a replace line for each of them to go.mod. All are needed, whichever of them you import:
-# go mod tidy looks at the tests of what you import, too. Run it again after you moved the clone.
+# It writes a replace line for each of them to go.mod. Your module needs all of them, even if it
+# imports only one, because go mod tidy also reads the tests of the packages that you import.
+# Run it again after you move the clone.
 set -eu
 
 clone=$(cd -P "$(dirname "$0")/.." && pwd)
 if [ ! -f go.mod ]; then
-	echo "replace.sh: there is no go.mod here: run it in the folder of your module, after go mod init" >&2
+	echo "replace.sh: no go.mod in this folder: run it in the folder of your module, after go mod init" >&2
 	exit 1
 fi
 modules=$(GOWORK="$clone/go.work" go list -C "$clone" -m -f '-replace={{.Path}}={{.Dir}}')
 IFS='
-' # a path may have spaces
+' # split at newlines only, because a path may have spaces
 go mod edit $modules

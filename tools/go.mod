@@ -1,6 +1,6 @@
-// Programs that check this repository, pinned by the tool lines: `make lint` builds them to .bin.
-// This module stands outside go.work on purpose: inside, what the tools require would choose versions
-// for the modules that we release, and `work` in `go test work` would mean this module too.
+// Module tools pins the programs that check this repository, by its tool lines. `make lint` builds
+// them to .bin. The module is not in go.work: if it were, the requirements of the tools would choose
+// versions for the modules that we release, and `go test work` would include this module.
 
 module github.com/cachewire/cachewire/tools
 
