@@ -10,146 +10,177 @@ import (
 )
 
 var contextCases = []testCase{
-	{"context-backend", "A Backend that is given a context which is done answers its error or the truth: never a miss or a conflict that is none, nor success for a write that did not happen.", func(e *env) {
-		ctx, cancel := context.WithCancel(e.ctx)
-		cancel()
-		b, key := e.backend, e.full("k")
-		store := func(mode core.Mode) func() error {
-			return func() error {
-				return b.Store(ctx, mode, core.Item{Key: key, Value: []byte("2"), Token: e.item("k").Token})
-			}
-		}
-		for _, c := range []struct {
-			what string
-			verb func() error
-			done string // the value after success; empty for none
-		}{
-			{"Get", func() error { _, err := b.GetItem(ctx, key); return err }, "1"},
-			{"Get", func() error {
-				g, ok := b.(core.ValueGetter)
-				if !ok {
-					return nil
-				}
-				_, err := g.Get(ctx, key)
-				return err
-			}, "1"},
-			{"Store with Set", store(core.Set), "2"},
-			{"Store with Replace", store(core.Replace), "2"},
-			{"Store with CompareAndSwap", store(core.CompareAndSwap), "2"},
-			{"Store with CompareAndDelete", store(core.CompareAndDelete), ""},
-			{"Touch", func() error { return b.Touch(ctx, key, longTTL) }, "1"},
-			{"Incr", func() error { _, err := b.Incr(ctx, key, 2); return err }, "3"},
-			{"Decr", func() error { _, err := b.Decr(ctx, key, 1); return err }, "0"},
-			{"GetItems", func() error {
-				g, ok := b.(core.MultiGetter)
-				if !ok {
-					return nil
-				}
-				items, err := g.GetItems(ctx, []string{key})
-				if err == nil && len(items) != 1 {
-					return errNoAnswer
-				}
-				return keyError(err, key)
-			}, "1"},
-			{"TTL", func() error {
-				r, ok := b.(core.TTLReader)
-				if !ok {
-					return nil
-				}
-				_, err := r.TTL(ctx, key)
-				return err
-			}, "1"},
-			{"StoreMulti", func() error {
-				s, ok := b.(core.MultiStorer)
-				if !ok {
-					return b.Store(ctx, core.Set, core.Item{Key: key, Value: []byte("2")})
-				}
-				return keyError(s.StoreMulti(ctx, core.Set, []core.Item{{Key: key, Value: []byte("2")}}), key)
-			}, "2"},
-			{"DeleteMulti", func() error {
-				d, ok := b.(core.MultiDeleter)
-				if !ok {
-					return b.Delete(ctx, key)
-				}
-				return keyError(d.DeleteMulti(ctx, []string{key}), key)
-			}, ""},
-			{"Delete", func() error { return b.Delete(ctx, key) }, ""},
-			{"Flush", func() error { return b.Flush(ctx) }, ""},
-		} {
-			e.set("k", "1")
-			switch err := c.verb(); {
-			case err != nil && !errors.Is(err, context.Canceled):
-				e.errorf("%s under a context that is done: error is %v, want %v or none", c.what, err, context.Canceled)
-			case err == nil && c.done == "":
-				e.lacks("k")
-			case err == nil:
-				e.holds("k", c.done)
-			}
-		}
-	}},
-	{"context-deadline", "A deadline that passes during a verb ends it in time, with the context's error, and what comes next is answered rightly.", func(e *env) {
-		for round := range 10 * len(verbs) {
-			v, key := verbs[round%len(verbs)], numbered("k", round)
-			e.set(key, "1")
-			token := e.item(key).Token
-			ctx, cancel := context.WithTimeout(e.ctx, time.Duration(round%20)*10*time.Microsecond)
-			elapsed := e.clock.start()
-			err := keyError(v.call(ctx, e.cache, key, token), key)
-			took := elapsed()
+	{
+		id: "context-backend",
+		rule: "A method of a Backend whose context is done returns the error of the context or " +
+			"the true result: never a false miss or conflict, nor success for a write that " +
+			"did not take place.",
+		run: func(e *env) {
+			ctx, cancel := context.WithCancel(e.ctx)
 			cancel()
-			exists := v.name == "Add" || v.name == "AddMulti"
-			if err != nil && !errors.Is(err, context.DeadlineExceeded) && !(exists && errors.Is(err, core.ErrExists)) {
-				e.errorf("%s: error is %v, want %v or none", v.name, err, context.DeadlineExceeded)
-			}
-			e.inTime(v.name, took)
-			// The write that the deadline cut off may land at any time: look at
-			// another key, so that only a reply which is not its own can be wrong.
-			other, value := numbered("other", round), fmt.Sprint("value of ", round)
-			e.set(other, value)
-			e.holds(other, value)
-		}
-	}},
-	{"context-bytes", "A write that a deadline cut off keeps no reference to the caller's bytes.", func(e *env) {
-		const rounds = 100
-		for round := range rounds {
-			buf := []byte("mine")
-			ctx, cancel := context.WithTimeout(e.ctx, time.Duration(round%10)*20*time.Microsecond)
-			_ = e.cache.Set(ctx, numbered("k", round), buf, 0)
-			_ = e.cache.SetMulti(ctx, map[string][]byte{numbered("m", round): buf}, 0)
-			cancel()
-			copy(buf, "XXXX")
-		}
-		time.Sleep(50 * time.Millisecond) // for those that land late
-		for round := range rounds {
-			for _, key := range []string{numbered("k", round), numbered("m", round)} {
-				if got, err := e.cache.Get(e.ctx, key); err == nil && string(got) != "mine" {
-					e.errorf("Get %s: %s, want \"mine\" or a miss", show(key), show(string(got)))
+			b, key := e.backend, e.fullKey("k")
+			store := func(mode core.Mode) func() error {
+				return func() error {
+					return b.Store(ctx, mode,
+						core.Item{Key: key, Value: []byte("2"), Token: e.item("k").Token})
 				}
 			}
-		}
-	}},
-	{"context-cancel", "A verb that is cancelled ends in time, and no later one is answered with its reply.", func(e *env) {
-		const workers, rounds = 8, 50
-		e.goAll(workers, func(w int) {
-			for round := range rounds {
-				key, value := fmt.Sprintf("k%d-%d", w, round), fmt.Sprintf("v%d-%d", w, round)
-				ctx, cancel := context.WithCancel(e.ctx)
-				go cancel()
+			for _, c := range []struct {
+				what  string
+				verb  func() error
+				after string // the value after success; "" if the key is then absent
+			}{
+				{"GetItem", func() error { _, err := b.GetItem(ctx, key); return err }, "1"},
+				{"Get", func() error {
+					g, ok := b.(core.ValueGetter)
+					if !ok {
+						return nil
+					}
+					_, err := g.Get(ctx, key)
+					return err
+				}, "1"},
+				{"Store with Set", store(core.Set), "2"},
+				{"Store with Replace", store(core.Replace), "2"},
+				{"Store with CompareAndSwap", store(core.CompareAndSwap), "2"},
+				{"Store with CompareAndDelete", store(core.CompareAndDelete), ""},
+				{"Touch", func() error { return b.Touch(ctx, key, longTTL) }, "1"},
+				{"Incr", func() error { _, err := b.Incr(ctx, key, 2); return err }, "3"},
+				{"Decr", func() error { _, err := b.Decr(ctx, key, 1); return err }, "0"},
+				{"GetItems", func() error {
+					g, ok := b.(core.MultiGetter)
+					if !ok {
+						return nil
+					}
+					items, err := g.GetItems(ctx, []string{key})
+					if err == nil && len(items) != 1 {
+						return errKeyLeftOut
+					}
+					return keyError(err, key)
+				}, "1"},
+				{"TTL", func() error {
+					r, ok := b.(core.TTLReader)
+					if !ok {
+						return nil
+					}
+					_, err := r.TTL(ctx, key)
+					return err
+				}, "1"},
+				{"StoreMulti", func() error {
+					s, ok := b.(core.MultiStorer)
+					if !ok {
+						return b.Store(ctx, core.Set, core.Item{Key: key, Value: []byte("2")})
+					}
+					items := []core.Item{{Key: key, Value: []byte("2")}}
+					return keyError(s.StoreMulti(ctx, core.Set, items), key)
+				}, "2"},
+				{"DeleteMulti", func() error {
+					d, ok := b.(core.MultiDeleter)
+					if !ok {
+						return b.Delete(ctx, key)
+					}
+					return keyError(d.DeleteMulti(ctx, []string{key}), key)
+				}, ""},
+				{"Delete", func() error { return b.Delete(ctx, key) }, ""},
+				{"Flush", func() error { return b.Flush(ctx) }, ""},
+			} {
+				e.set("k", "1")
+				switch err := c.verb(); {
+				case err != nil && !errors.Is(err, context.Canceled):
+					e.errorf("%s under a context that is done: error is %v, want %v or no error",
+						c.what, err, context.Canceled)
+				case err == nil && c.after == "":
+					e.wantMiss("k")
+				case err == nil:
+					e.wantValue("k", c.after)
+				}
+			}
+		},
+	},
+	{
+		id: "context-deadline",
+		rule: "If a deadline passes during a verb, the verb returns the error of the context in " +
+			"time, and the verbs after it get their own replies.",
+		run: func(e *env) {
+			for round := range 10 * len(verbs) {
+				v, key := verbs[round%len(verbs)], numbered("k", round)
+				e.set(key, "1")
+				token := e.item(key).Token
+				timeout := time.Duration(round%20) * 10 * time.Microsecond
+				ctx, cancel := context.WithTimeout(e.ctx, timeout)
 				elapsed := e.clock.start()
-				_, err := e.cache.Get(ctx, key+" absent")
-				if err != core.ErrMiss && !errors.Is(err, context.Canceled) {
-					e.errorf("Get: error is %v, want %v or %v", err, core.ErrMiss, context.Canceled)
+				err := keyError(v.call(ctx, e.cache, key, token), key)
+				took := elapsed()
+				cancel()
+				adds := v.name == "Add" || v.name == "AddMulti"
+				if err != nil && !errors.Is(err, context.DeadlineExceeded) &&
+					!(adds && errors.Is(err, core.ErrExists)) {
+
+					e.errorf("%s: error is %v, want %v or no error",
+						v.name, err, context.DeadlineExceeded)
 				}
-				if err := e.cache.Set(ctx, key, []byte(value), 0); err != nil && !errors.Is(err, context.Canceled) {
-					e.errorf("Set: error is %v, want %v or none", err, context.Canceled)
-				}
-				e.inTime("Get and Set", elapsed()/2)
-				e.set(key+" again", value)
-				e.holds(key+" again", value)
-				if got, err := e.cache.Get(e.ctx, key); err == nil && string(got) != value {
-					e.errorf("Get %s: %s, want %s or a miss", show(key), show(string(got)), show(value))
+				e.wantInTime(v.name, took)
+				// The write that the deadline abandoned may take place at any time. So use
+				// another key: only the reply to another verb can make its value wrong.
+				other, value := numbered("other", round), fmt.Sprint("value of ", round)
+				e.set(other, value)
+				e.wantValue(other, value)
+			}
+		},
+	},
+	{
+		id:   "context-bytes",
+		rule: "A write that a deadline abandons keeps no reference to the caller's bytes.",
+		run: func(e *env) {
+			const rounds = 100
+			for round := range rounds {
+				buf := []byte("mine")
+				timeout := time.Duration(round%10) * 20 * time.Microsecond
+				ctx, cancel := context.WithTimeout(e.ctx, timeout)
+				_ = e.cache.Set(ctx, numbered("k", round), buf, 0)
+				_ = e.cache.SetMulti(ctx, map[string][]byte{numbered("m", round): buf}, 0)
+				cancel()
+				copy(buf, "XXXX")
+			}
+			time.Sleep(50 * time.Millisecond) // for writes that take place late
+			for round := range rounds {
+				for _, key := range []string{numbered("k", round), numbered("m", round)} {
+					if got, err := e.cache.Get(e.ctx, key); err == nil && string(got) != "mine" {
+						e.errorf("Get %s: %s, want \"mine\" or a miss",
+							quote(key), quote(string(got)))
+					}
 				}
 			}
-		})
-	}},
+		},
+	},
+	{
+		id:   "context-cancel",
+		rule: "A verb that is cancelled returns in time, and no later verb gets its reply.",
+		run: func(e *env) {
+			const workers, rounds = 8, 50
+			e.inParallel(workers, func(w int) {
+				for round := range rounds {
+					key, value := fmt.Sprintf("k%d-%d", w, round), fmt.Sprintf("v%d-%d", w, round)
+					ctx, cancel := context.WithCancel(e.ctx)
+					go cancel()
+					elapsed := e.clock.start()
+					_, err := e.cache.Get(ctx, key+" absent")
+					if err != core.ErrMiss && !errors.Is(err, context.Canceled) {
+						e.errorf("Get: error is %v, want %v or %v",
+							err, core.ErrMiss, context.Canceled)
+					}
+					err = e.cache.Set(ctx, key, []byte(value), 0)
+					if err != nil && !errors.Is(err, context.Canceled) {
+						e.errorf("Set: error is %v, want %v or no error", err, context.Canceled)
+					}
+					e.wantInTime("Get and Set", elapsed()/2)
+					e.set(key+" again", value)
+					e.wantValue(key+" again", value)
+					if got, err := e.cache.Get(e.ctx, key); err == nil && string(got) != value {
+						e.errorf("Get %s: %s, want %s or a miss",
+							quote(key), quote(string(got)), quote(value))
+					}
+				}
+			})
+		},
+	},
 }

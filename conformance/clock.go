@@ -5,47 +5,48 @@ import (
 	"time"
 )
 
-// A clock measures how long verbs take, less the time in which the process did not
-// run at all: machines that have much to do, and virtual ones, stand still for
-// seconds, which is no backend's fault. A nil clock counts everything.
+// A clock measures how long verbs take, without the time during which the whole process
+// was stopped. A busy machine or a virtual one can stop a process for seconds, which is not
+// the fault of the backend. A nil clock leaves nothing out.
 type clock struct {
 	mu   sync.Mutex
-	last time.Time     // guarded by mu; when the clock was last seen to go
-	lost time.Duration // guarded by mu; how much longer than beat it stood still, in all
+	last time.Time     // guarded by mu; when stalled was last called
+	lost time.Duration // guarded by mu; how much the calls were late, beyond 2 ticks each
 }
 
-// beat is how often a clock looks whether the process runs.
-const beat = 5 * time.Millisecond
+// tick is the interval at which run calls stalled.
+const tick = 5 * time.Millisecond
 
-// run keeps c going until done is closed.
+// run keeps c up to date until done is closed.
 func (c *clock) run(done <-chan struct{}) {
-	ticks := time.NewTicker(beat)
+	ticks := time.NewTicker(tick)
 	defer ticks.Stop()
 	for {
 		select {
 		case <-done:
 			return
 		case <-ticks.C:
-			c.standstill()
+			c.stalled()
 		}
 	}
 }
 
-// standstill answers for how long the process has not run since c was made.
-func (c *clock) standstill() time.Duration {
+// stalled returns how long the process has been stopped since c was made.
+func (c *clock) stalled() time.Duration {
 	if c == nil {
 		return 0
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	c.lost += max(0, now.Sub(c.last)-2*beat)
+	c.lost += max(0, now.Sub(c.last)-2*tick)
 	c.last = now
 	return c.lost
 }
 
-// start answers a function that answers how long the process has run since.
+// start returns a function that returns how long the process has run since start was
+// called.
 func (c *clock) start() (elapsed func() time.Duration) {
-	lost, start := c.standstill(), time.Now()
-	return func() time.Duration { return time.Since(start) - (c.standstill() - lost) }
+	lost, start := c.stalled(), time.Now()
+	return func() time.Duration { return time.Since(start) - (c.stalled() - lost) }
 }

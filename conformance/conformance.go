@@ -15,39 +15,37 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Config says what is to be tested, and how.
+// Config says which backend Run tests, and how.
 type Config struct {
-	// New answers a backend in which there is nothing. It is called for each
-	// case, with the case's own t; the suite closes the backend. A New that
-	// skips the test skips the case: where the server must not be missing, it
-	// is to fail.
+	// New returns an empty backend. It is called each time a case runs, with the t of
+	// that run. The suite closes the backend. If New skips the test, the case is
+	// skipped; if the server is required, New must fail the test instead.
 	New func(t testing.TB) core.Backend
 
-	// Profile says what the backend is to do; the zero value is a cache that
-	// keeps what it is given.
+	// Profile is the kind of cache that the backend is. The zero value is Cache.
 	Profile Profile
 
-	// Synctest runs each case in a bubble of testing/synctest, in which waiting
-	// takes no time. It is for backends that neither use the network nor keep
-	// goroutines blocked in system calls. Without it the cases about time wait
-	// as long as the backend's Traits.Resolution makes them.
+	// Synctest runs each case in a bubble of testing/synctest, in which waiting takes
+	// no time. It is for backends that neither use the network nor keep goroutines
+	// blocked in system calls. If false, the cases about time wait in real time; a
+	// larger Traits.Resolution of the backend makes them wait longer.
 	Synctest bool
 
-	// Parallel runs the cases side by side. New must then answer backends that
+	// Parallel runs the cases in parallel. The backends that New returns must then
 	// share nothing.
 	Parallel bool
 }
 
-// A Profile is what kind of cache a backend is.
+// A Profile is a kind of cache.
 type Profile uint8
 
 const (
-	Cache Profile = iota // keeps what it is given until its time is over
-	Null                 // keeps nothing: reads and counters miss, all else succeeds
+	Cache Profile = iota // keeps every item until it expires
+	Null                 // keeps nothing: reads and counters miss, all other verbs succeed
 )
 
-// hangs is how long a case may take before it counts as hanging.
-const hangs = 2 * time.Minute
+// hangLimit is how long a case may take. A case that takes longer hangs.
+const hangLimit = 2 * time.Minute
 
 // Run runs the suite as subtests of t.
 func Run(t *testing.T, cfg Config) {
@@ -72,17 +70,17 @@ func Run(t *testing.T, cfg Config) {
 
 func runCase(t *testing.T, cfg Config, hung *atomic.Bool, v view, c testCase) {
 	if hung.Load() {
-		t.Fatal("not run, for an earlier case hangs")
+		t.Fatal("not run, because an earlier case hangs")
 	}
 	var stacks string
 	if cfg.Synctest {
-		// The watchdog stays outside: in the bubble its clock would stand still.
-		stacks = watch(hangs, func() {
+		// The watchdog stays outside the bubble, in which its clock would stand still.
+		stacks = watch(hangLimit, func() {
 			defer func() {
-				// A goroutine that waits for ever, in a verb or left behind by
-				// Close, is a panic of the bubble.
+				// The bubble panics if a goroutine waits for something that cannot happen,
+				// in a verb or after Close.
 				if p := recover(); p != nil {
-					t.Errorf("%s: %s\na goroutine waits for ever: %v", c.id, c.rule, p)
+					t.Errorf("%s: %s\na goroutine never ends: %v", c.id, c.rule, p)
 				}
 			}()
 			synctest.Test(t, func(t *testing.T) {
@@ -92,13 +90,13 @@ func runCase(t *testing.T, cfg Config, hung *atomic.Bool, v view, c testCase) {
 	} else {
 		b := cfg.New(t)
 		var r outcome
-		stacks = watch(hangs, func() { r = c.execute(t.Context(), v, b, false) })
+		stacks = watch(hangLimit, func() { r = c.execute(t.Context(), v, b, false) })
 		if stacks == "" {
 			report(t, c, r)
 		}
 	}
 	if stacks != "" {
-		hung.Store(true) // with more of them the test binary would run out of time
+		hung.Store(true) // if more cases hung, the test binary would exceed its time limit
 		t.Fatalf("%s: %s\nhangs; all goroutines:\n%s", c.id, c.rule, stacks)
 	}
 }
@@ -112,14 +110,15 @@ func report(t *testing.T, c testCase, r outcome) {
 	}
 }
 
-// Check runs the suite for a cache that keeps what it is given, without a
-// testing.T and in real time, for programs that want to know whether a backend
-// of theirs is sound. Open is called for each case and answers a backend in
-// which there is nothing; Check closes it. The error tells every failure. When
-// ctx is done Check ends after the case that is running, and at a case that hangs
-// it ends at once, and leaves that case's backend behind.
+// Check runs the suite with the profile Cache, in real time and without a testing.T, so
+// that a program can check a backend. It returns all failures as one error, or nil.
+//
+// Open is called each time a case runs. It returns an empty backend, which Check closes. If
+// open returns an error, Check stops and returns that error, too. If ctx is done, Check
+// stops after the running case and returns the error of ctx, too. If a case hangs, Check
+// stops at once and does not close the backend of that case.
 func Check(ctx context.Context, open func() (core.Backend, error)) error {
-	return check(ctx, open, hangs)
+	return check(ctx, open, hangLimit)
 }
 
 func check(ctx context.Context, open func() (core.Backend, error), limit time.Duration) error {
@@ -131,11 +130,15 @@ func check(ctx context.Context, open func() (core.Backend, error), limit time.Du
 			}
 			b, err := open()
 			if err != nil {
-				return errors.Join(append(errs, fmt.Errorf("%s/%s: open: %w", v.name, c.id, err))...)
+				err = fmt.Errorf("%s/%s: open: %w", v.name, c.id, err)
+				return errors.Join(append(errs, err)...)
 			}
 			var r outcome
-			if stacks := watch(limit, func() { r = c.execute(ctx, v, b, false) }); stacks != "" {
-				return errors.Join(append(errs, fmt.Errorf("%s/%s: %s: hangs; all goroutines:\n%s", v.name, c.id, c.rule, stacks))...)
+			stacks := watch(limit, func() { r = c.execute(ctx, v, b, false) })
+			if stacks != "" {
+				err := fmt.Errorf("%s/%s: %s: hangs; all goroutines:\n%s",
+					v.name, c.id, c.rule, stacks)
+				return errors.Join(append(errs, err)...)
 			}
 			for _, f := range r.failures {
 				errs = append(errs, fmt.Errorf("%s/%s: %s: %s", v.name, c.id, c.rule, f))
@@ -145,8 +148,8 @@ func check(ctx context.Context, open func() (core.Backend, error), limit time.Du
 	return errors.Join(errs...)
 }
 
-// watch calls f and waits for it, but not longer than limit: then it answers the
-// stacks of all goroutines and leaves f behind.
+// watch calls f and waits until it returns, but no longer than limit. After limit, it
+// returns the stacks of all goroutines, and f keeps running.
 func watch(limit time.Duration, f func()) (stacks string) {
 	done := make(chan struct{})
 	go func() {
@@ -164,8 +167,8 @@ func watch(limit time.Duration, f func()) (stacks string) {
 	}
 }
 
-// A view is a way to a backend. It answers the Cache that a case is to use, the
-// prefix that it has, and what closes all of it.
+// A view is a way to use a backend. Its open returns the Cache that a case uses, the prefix
+// of that Cache, and a function that closes everything.
 type view struct {
 	name string
 	open func(b core.Backend) (c *core.Cache, prefix string, closeAll func() error, err error)
@@ -193,7 +196,8 @@ var views = []view{
 		if err != nil {
 			return nil, "", nil, err
 		}
-		client, err := core.NewClient(map[string]*core.Cache{"default": root, "other": root}, "default")
+		caches := map[string]*core.Cache{"default": root, "other": root}
+		client, err := core.NewClient(caches, "default")
 		if err != nil {
 			return nil, "", nil, err
 		}
@@ -202,14 +206,14 @@ var views = []view{
 	}},
 }
 
-// A testCase is one rule of the contract.
+// A testCase checks one rule of the contract.
 type testCase struct {
 	id   string
 	rule string
 	run  func(e *env)
 }
 
-// casesOf answers what a backend of this profile has to pass.
+// casesOf returns the cases that a backend of profile p must pass.
 func casesOf(p Profile) []testCase {
 	if p == Null {
 		return slices.Concat(nullCases, coreCases)
@@ -218,19 +222,26 @@ func casesOf(p Profile) []testCase {
 		keyCases, valueCases, aliasCases, contextCases, raceCases, abilityCases, coreCases)
 }
 
-// An outcome is what a case found.
+// An outcome is the result of a case.
 type outcome struct {
 	failures []string
 	declined []string
 }
 
-// execute runs the case on b, which it closes.
+// execute runs the case on b, and closes b.
 func (c testCase) execute(ctx context.Context, v view, b core.Backend, fakeTime bool) outcome {
 	cache, prefix, closeAll, err := v.open(b)
 	if err != nil {
 		return outcome{failures: []string{fmt.Sprintf("cannot make a Cache: %v", err)}}
 	}
-	e := &env{ctx: ctx, cache: cache, backend: b, prefix: prefix, closeAll: closeAll, fakeTime: fakeTime}
+	e := &env{
+		ctx:      ctx,
+		cache:    cache,
+		backend:  b,
+		prefix:   prefix,
+		closeAll: closeAll,
+		fakeTime: fakeTime,
+	}
 	if !fakeTime {
 		e.clock = &clock{last: time.Now()}
 		done := make(chan struct{})

@@ -1,5 +1,5 @@
-// Package conformance is the contract of package core as a suite of tests, for
-// any backend to run:
+// Package conformance is the contract of package core as a test suite, which any backend
+// can run:
 //
 //	func TestConformance(t *testing.T) {
 //		conformance.Run(t, conformance.Config{
@@ -7,18 +7,18 @@
 //		})
 //	}
 //
-// Each case has an ID, by which go test -run finds it, and the sentence of the
-// rule that it checks, which a failure prints. Every case runs three times: on
-// the backend as it is, through a Cache with a prefix, and through a namespace
-// of a Client.
+// Each case has an ID, for go test -run, and a rule, the sentence of the contract that it
+// checks. A failure prints both. Every case runs three times: on a Cache of the backend, on
+// a Cache with a prefix, and on a Cache that is a namespace of a Client.
 //
-// What a backend may decline, that is the optional interfaces of package core,
-// the suite looks for itself. What is there must work; what is not is told in
-// the log. The methods of core.Backend cannot be declined.
+// A backend may decline the optional interfaces of package core. The suite finds out which
+// ones the backend implements: these must work, and the log lists the others as declined.
+// The methods of core.Backend cannot be declined.
 //
-// In the histories of mixed verbs that are checked for linearizability, a verb
-// that ended in an unexpected error may or may not have been carried out, and
-// both are right; everywhere else such an error is a failure. Add -race to the
-// run: some cases give the race detector what it needs to see that a backend
-// keeps or shares memory that it must not.
+// Some cases record a history of mixed verbs and check that it is linearizable. In a
+// history, a verb that returns an unexpected error may or may not have taken effect, and
+// both are correct. In all other cases an unexpected error is a failure.
+//
+// Run the suite with -race, too. Some cases let the race detector find a backend that keeps
+// or shares memory which it must not keep or share.
 package conformance

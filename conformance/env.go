@@ -12,23 +12,23 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// An env is what a case works with: a fresh cache, and the means to say what is
-// wrong with it.
+// An env is what a case works with: an empty cache, and methods to check it and to report
+// failures. The methods that begin with want report a failure and let the case continue.
 type env struct {
 	ctx      context.Context
 	cache    *core.Cache
-	backend  core.Backend // under cache
-	prefix   string       // that cache has
+	backend  core.Backend // the backend of cache
+	prefix   string       // the prefix of cache
 	closeAll func() error
-	fakeTime bool   // in a bubble of testing/synctest
-	clock    *clock // nil in fake time, which never stands still
+	fakeTime bool   // the case runs in a bubble of testing/synctest
+	clock    *clock // nil in fake time, which does not pass while the process is stopped
 
 	mu      sync.Mutex
 	outcome // guarded by mu
 }
 
-// inNewGoroutine calls f in a goroutine of its own, which fatalf can end, and
-// waits for it. A panic is a failure.
+// inNewGoroutine calls f in a new goroutine, which fatalf can end, and waits for it. A
+// panic is a failure.
 func (e *env) inNewGoroutine(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -43,14 +43,14 @@ func (e *env) inNewGoroutine(f func()) {
 	<-done
 }
 
-// goAll calls f(0) to f(n-1), each in a goroutine, all from one moment on, and
-// waits for all.
-func (e *env) goAll(n int, f func(i int)) {
-	var ready, all sync.WaitGroup
+// inParallel calls f(0) to f(n-1), each in a goroutine of its own, and waits for all of
+// them. They start at the same moment.
+func (e *env) inParallel(n int, f func(i int)) {
+	var ready, ended sync.WaitGroup
 	start := make(chan struct{})
 	ready.Add(n)
 	for i := range n {
-		all.Go(func() {
+		ended.Go(func() {
 			e.inNewGoroutine(func() {
 				ready.Done()
 				<-start
@@ -60,33 +60,35 @@ func (e *env) goAll(n int, f func(i int)) {
 	}
 	ready.Wait()
 	close(start)
-	all.Wait()
+	ended.Wait()
 }
 
-// errStop is what fatalf panics with.
+// errStop is the value with which fatalf panics.
 var errStop = errors.New("the case ends here")
 
+// errorf reports a failure.
 func (e *env) errorf(format string, args ...any) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.failures) < 10 { // more would tell no more
+	if len(e.failures) < 10 { // more would not help
 		e.failures = append(e.failures, fmt.Sprintf(format, args...))
 	}
 }
 
+// fatalf reports a failure and ends the goroutine.
 func (e *env) fatalf(format string, args ...any) {
 	e.errorf(format, args...)
 	panic(errStop)
 }
 
-// decline notes that the backend lacks an optional interface.
+// decline records that the backend lacks what, such as an optional interface.
 func (e *env) decline(what string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.declined = append(e.declined, what)
 }
 
-// resolution is how long at most an item may outlive its time.
+// resolution returns the longest time by which an item may outlive its time to live.
 func (e *env) resolution() time.Duration {
 	if r := e.cache.Traits().Resolution; r > 0 {
 		return r
@@ -94,10 +96,9 @@ func (e *env) resolution() time.Duration {
 	return 10 * time.Millisecond
 }
 
-// inTime says that a verb took no longer than one may whose context is done: 50
-// milliseconds by the contract, and in real time some more for machines that
-// have much to do.
-func (e *env) inTime(what string, took time.Duration) {
+// wantInTime checks that a verb whose context was done returned in time. The contract allows
+// 50 milliseconds. In real time, half a second is added for a busy machine.
+func (e *env) wantInTime(what string, took time.Duration) {
 	limit := 50 * time.Millisecond
 	if !e.fakeTime {
 		limit += 500 * time.Millisecond
@@ -107,99 +108,105 @@ func (e *env) inTime(what string, took time.Duration) {
 	}
 }
 
-// full answers key as the backend knows it.
-func (e *env) full(key string) string { return e.prefix + key }
+// fullKey returns key with the prefix, as the backend knows it.
+func (e *env) fullKey(key string) string { return e.prefix + key }
 
-// size answers n, or the length of the largest value if that is less.
-func (e *env) size(n int) int {
+// limitSize returns n, or Traits.MaxValue if the backend has this limit and it is less.
+func (e *env) limitSize(n int) int {
 	if limit := e.cache.Traits().MaxValue; limit > 0 {
 		return min(n, limit)
 	}
 	return n
 }
 
-// want says that err must be target, by errors.Is; nil is no error.
+// want checks that err is target, by errors.Is. A nil target means no error.
 func (e *env) want(what string, err, target error) {
 	if !errors.Is(err, target) {
 		e.errorf("%s: error is %v, want %v", what, err, target)
 	}
 }
 
-// must is want for what the case cannot go on without.
+// must ends the goroutine with a failure if err is not nil. It is for the verbs that the
+// rest of the case depends on.
 func (e *env) must(what string, err error) {
 	if err != nil {
-		e.fatalf("%s: error is %v, want none", what, err)
+		e.fatalf("%s: error is %v, want no error", what, err)
 	}
 }
 
-// set stores value for ever, which must succeed.
+// set stores value under key, without an expiry. It must succeed.
 func (e *env) set(key, value string) {
-	e.must("Set "+show(key), e.cache.Set(e.ctx, key, []byte(value), 0))
+	e.must("Set "+quote(key), e.cache.Set(e.ctx, key, []byte(value), 0))
 }
 
-// item answers what is under key, which must be there.
+// item returns the item under key, which must be present.
 func (e *env) item(key string) core.Item {
 	item, err := e.cache.GetItem(e.ctx, key)
-	e.must("GetItem "+show(key), err)
+	e.must("GetItem "+quote(key), err)
 	return item
 }
 
-// A reader is a verb that reads one key.
+// A reader is a verb that reads the value of one key.
 type reader struct {
 	verb string
 	read func(key string) ([]byte, error)
 }
 
-// readers are Get, and where that does not call the backend's Get, also GetItem, which does.
+// readers returns Get and, if the backend is a core.ValueGetter, also GetItem: Get then does
+// not call the GetItem of the backend.
 func (e *env) readers() []reader {
-	all := []reader{{"Get", func(key string) ([]byte, error) { return e.cache.Get(e.ctx, key) }}}
+	readers := []reader{{"Get", func(key string) ([]byte, error) {
+		return e.cache.Get(e.ctx, key)
+	}}}
 	if _, ok := e.backend.(core.ValueGetter); ok {
-		all = append(all, reader{"GetItem", func(key string) ([]byte, error) {
+		readers = append(readers, reader{"GetItem", func(key string) ([]byte, error) {
 			item, err := e.cache.GetItem(e.ctx, key)
 			return item.Value, err
 		}})
 	}
-	return all
+	return readers
 }
 
-// holds says that key must be there with value.
-func (e *env) holds(key, value string) {
+// wantValue checks that key is present with value.
+func (e *env) wantValue(key, value string) {
 	for _, r := range e.readers() {
 		switch got, err := r.read(key); {
 		case err != nil:
-			e.errorf("%s %s: error is %v, want the value %s", r.verb, show(key), err, show(value))
+			e.errorf("%s %s: error is %v, want the value %s", r.verb, quote(key), err, quote(value))
 		case string(got) != value:
-			e.errorf("%s %s: %s, want %s", r.verb, show(key), show(string(got)), show(value))
+			e.errorf("%s %s: value is %s, want %s",
+				r.verb, quote(key), quote(string(got)), quote(value))
 		}
 	}
 }
 
-// lacks says that key must be absent.
-func (e *env) lacks(key string) {
+// wantMiss checks that key is absent.
+func (e *env) wantMiss(key string) {
 	for _, r := range e.readers() {
 		if got, err := r.read(key); err != core.ErrMiss {
-			e.errorf("%s %s: %s and error %v, want none and %v", r.verb, show(key), show(string(got)), err, core.ErrMiss)
+			e.errorf("%s %s: value %s and error %v, want no value and %v",
+				r.verb, quote(key), quote(string(got)), err, core.ErrMiss)
 		}
 	}
 }
 
-// counts says that key must be a counter that stands at n.
-func (e *env) counts(key string, n uint64) {
+// wantCount checks that key holds a counter whose number is n.
+func (e *env) wantCount(key string, n uint64) {
 	if got, err := e.cache.Count(e.ctx, key); err != nil || got != n {
-		e.errorf("Count %s: %d and error %v, want %d and none", show(key), got, err, n)
+		e.errorf("Count %s: %d and error %v, want %d and no error", quote(key), got, err, n)
 	}
 }
 
-// moved says that a counter's verb must have answered n.
-func (e *env) moved(what string, got uint64, err error, n uint64) {
+// wantNumber checks that a verb on a counter has returned n.
+func (e *env) wantNumber(what string, got uint64, err error, n uint64) {
 	if err != nil || got != n {
-		e.errorf("%s: %d and error %v, want %d and none", what, got, err, n)
+		e.errorf("%s: %d and error %v, want %d and no error", what, got, err, n)
 	}
 }
 
-// failsFor says that the error of a multi verb must be a *core.MultiError with
-// just these keys, each with this error. With no keys there must be no error.
-func (e *env) failsFor(what string, err error, want map[string]error) {
+// wantFailures checks that the error of a multi verb is a *core.MultiError with exactly the
+// keys and errors of want. If want is empty, err must be nil.
+func (e *env) wantFailures(what string, err error, want map[string]error) {
 	if len(want) == 0 {
 		e.want(what, err, nil)
 		return
@@ -211,33 +218,34 @@ func (e *env) failsFor(what string, err error, want map[string]error) {
 	}
 	for key, target := range want {
 		if !errors.Is(multi.Errors[key], target) {
-			e.errorf("%s: error of %s is %v, want %v", what, show(key), multi.Errors[key], target)
+			e.errorf("%s: error of %s is %v, want %v", what, quote(key), multi.Errors[key], target)
 		}
 	}
 	for key, err := range multi.Errors {
 		if _, ok := want[key]; !ok {
-			e.errorf("%s: %s failed, and should not: %v", what, show(key), err)
+			e.errorf("%s: error of %s is %v, want no error", what, quote(key), err)
 		}
 	}
 }
 
-// sameValues says that GetMulti's answer must be want.
-func (e *env) sameValues(what string, got map[string][]byte, want map[string]string) {
+// wantValues checks that GetMulti has returned exactly the values of want.
+func (e *env) wantValues(what string, got map[string][]byte, want map[string]string) {
 	for key, value := range want {
 		if v, ok := got[key]; !ok {
-			e.errorf("%s: %s is missing", what, show(key))
+			e.errorf("%s: %s is not in the map", what, quote(key))
 		} else if string(v) != value {
-			e.errorf("%s: %s is %s, want %s", what, show(key), show(string(v)), show(value))
+			e.errorf("%s: value of %s is %s, want %s",
+				what, quote(key), quote(string(v)), quote(value))
 		}
 	}
 	for key := range got {
 		if _, ok := want[key]; !ok {
-			e.errorf("%s: %s is there, and should not be", what, show(key))
+			e.errorf("%s: %s is in the map, want it left out", what, quote(key))
 		}
 	}
 }
 
-// bytesOf answers values as SetMulti takes them.
+// bytesOf returns values in the form that SetMulti takes.
 func bytesOf(values map[string]string) map[string][]byte {
 	b := make(map[string][]byte, len(values))
 	for key, value := range values {
@@ -246,8 +254,8 @@ func bytesOf(values map[string]string) map[string][]byte {
 	return b
 }
 
-// show answers s, quoted and not too long.
-func show(s string) string {
+// quote returns s in quotes, shortened if it is long.
+func quote(s string) string {
 	const most = 60
 	if len(s) <= most {
 		return fmt.Sprintf("%q", s)
@@ -255,7 +263,7 @@ func show(s string) string {
 	return fmt.Sprintf("%q… (%d bytes)", s[:most], len(s))
 }
 
-// isAll tells whether b is n times the byte c.
-func isAll(b []byte, c byte, n int) bool {
+// consistsOf reports whether b is the byte c, n times.
+func consistsOf(b []byte, c byte, n int) bool {
 	return len(b) == n && bytes.Count(b, []byte{c}) == n
 }

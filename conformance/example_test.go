@@ -10,8 +10,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A program can ask whether a backend is sound, too. In a test it is
-// conformance.Run.
+// A program checks whether a backend keeps the contract. A test uses conformance.Run
+// instead.
 func ExampleCheck() {
 	err := conformance.Check(context.Background(), func() (core.Backend, error) {
 		return nil, errors.New("no server is running")

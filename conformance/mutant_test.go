@@ -8,8 +8,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A mutant is a backend with a planted fault: each method is the reference's
-// unless the fault's function stands in its place.
+// A mutant is a backend with a planted fault. Each method calls a function, which is the
+// method of the reference unless the fault replaces it.
 type mutant struct {
 	*reference
 
@@ -34,14 +34,28 @@ type mutant struct {
 	traits      core.Traits
 }
 
-// newMutant answers the reference with a fault.
+// newMutant returns the reference with the fault that plant sets.
 func newMutant(plant func(m *mutant)) *mutant {
 	r := newReference()
 	m := &mutant{
-		reference: r,
-		get:       r.GetItem, store: r.Store, del: r.Delete, incr: r.Incr, decr: r.Decr, touch: r.Touch,
-		flush: r.Flush, close: r.Close, getMulti: r.GetItems, storeMulti: r.StoreMulti, deleteMulti: r.DeleteMulti,
-		ttl: r.TTL, keys: r.Keys, ping: r.Ping, stats: r.Stats, getShared: r.GetShared, storeShared: r.StoreShared,
+		reference:   r,
+		get:         r.GetItem,
+		store:       r.Store,
+		del:         r.Delete,
+		incr:        r.Incr,
+		decr:        r.Decr,
+		touch:       r.Touch,
+		flush:       r.Flush,
+		close:       r.Close,
+		getMulti:    r.GetItems,
+		storeMulti:  r.StoreMulti,
+		deleteMulti: r.DeleteMulti,
+		ttl:         r.TTL,
+		keys:        r.Keys,
+		ping:        r.Ping,
+		stats:       r.Stats,
+		getShared:   r.GetShared,
+		storeShared: r.StoreShared,
 	}
 	m.getValue = func(ctx context.Context, key string) ([]byte, error) {
 		item, err := m.get(ctx, key)
@@ -52,7 +66,9 @@ func newMutant(plant func(m *mutant)) *mutant {
 	return m
 }
 
-func (m *mutant) GetItem(ctx context.Context, key string) (core.Item, error) { return m.get(ctx, key) }
+func (m *mutant) GetItem(ctx context.Context, key string) (core.Item, error) {
+	return m.get(ctx, key)
+}
 
 func (m *mutant) Get(ctx context.Context, key string) ([]byte, error) {
 	return m.getValue(ctx, key)
@@ -92,7 +108,9 @@ func (m *mutant) DeleteMulti(ctx context.Context, keys []string) error {
 	return m.deleteMulti(ctx, keys)
 }
 
-func (m *mutant) TTL(ctx context.Context, key string) (time.Duration, error) { return m.ttl(ctx, key) }
+func (m *mutant) TTL(ctx context.Context, key string) (time.Duration, error) {
+	return m.ttl(ctx, key)
+}
 
 func (m *mutant) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return m.keys(ctx, prefix)
@@ -112,30 +130,32 @@ func (m *mutant) StoreShared(ctx context.Context, mode core.Mode, item core.Item
 
 func (m *mutant) Traits() core.Traits { return m.traits }
 
-// rename makes every verb see keys through to.
-func (m *mutant) rename(to func(key string) string) {
+// mapKeys makes GetItem, Store and Delete use change(key) instead of key.
+func (m *mutant) mapKeys(change func(key string) string) {
 	r := m.reference
-	m.get = func(ctx context.Context, key string) (core.Item, error) { return r.GetItem(ctx, to(key)) }
+	m.get = func(ctx context.Context, key string) (core.Item, error) {
+		return r.GetItem(ctx, change(key))
+	}
 	m.store = func(ctx context.Context, mode core.Mode, item core.Item) error {
-		item.Key = to(item.Key)
+		item.Key = change(item.Key)
 		return r.Store(ctx, mode, item)
 	}
-	m.del = func(ctx context.Context, key string) error { return r.Delete(ctx, to(key)) }
+	m.del = func(ctx context.Context, key string) error { return r.Delete(ctx, change(key)) }
 }
 
-// onStore makes Store see items as to changes them.
-func (m *mutant) onStore(to func(mode core.Mode, item *core.Item)) {
+// changeItems makes Store call change with each item before it stores the item.
+func (m *mutant) changeItems(change func(mode core.Mode, item *core.Item)) {
 	m.store = func(ctx context.Context, mode core.Mode, item core.Item) error {
-		to(mode, &item)
+		change(mode, &item)
 		return m.reference.Store(ctx, mode, item)
 	}
 }
 
-// takeFor makes Store take one mode for another.
-func (m *mutant) takeFor(given, taken core.Mode) {
+// replaceMode makes Store use the mode to instead of from.
+func (m *mutant) replaceMode(from, to core.Mode) {
 	m.store = func(ctx context.Context, mode core.Mode, item core.Item) error {
-		if mode == given {
-			mode = taken
+		if mode == from {
+			mode = to
 		}
 		return m.reference.Store(ctx, mode, item)
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-var abilityMutants = []planted{
-	{"Traits are nonsense", "traits", func(m *mutant) { m.traits.Resolution = -1 }},
-	{"Get answers a counter without its digits", "ability-value", func(m *mutant) {
+var abilityMutants = []mutation{
+	{"Traits have a negative resolution", "traits", func(m *mutant) { m.traits.Resolution = -1 }},
+	{"Get returns a counter without its digits", "ability-value", func(m *mutant) {
 		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
 			item, err := m.get(ctx, key)
 			if _, err := core.ParseCount(item.Value); err == nil {
@@ -23,7 +23,7 @@ var abilityMutants = []planted{
 			return item.Value, err
 		}
 	}},
-	{"Get answers a shared value as empty", "ability-value", func(m *mutant) {
+	{"Get returns a shared value as empty bytes", "ability-value", func(m *mutant) {
 		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
 			item, err := m.get(ctx, key)
 			if errors.Is(err, core.ErrCodec) {
@@ -32,7 +32,7 @@ var abilityMutants = []planted{
 			return item.Value, err
 		}
 	}},
-	{"GetItem cuts what Get answers whole", "value-bytes value-lengths", func(m *mutant) {
+	{"GetItem cuts values that Get returns whole", "value-bytes value-lengths", func(m *mutant) {
 		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
 			item, err := m.reference.GetItem(ctx, key)
 			return item.Value, err
@@ -43,7 +43,7 @@ var abilityMutants = []planted{
 			return item, err
 		}
 	}},
-	{"Get answers what it has answered before", "race-history", func(m *mutant) {
+	{"Get returns the value that the previous Get read", "race-history", func(m *mutant) {
 		var last sync.Map
 		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
 			item, err := m.get(ctx, key)
@@ -53,7 +53,7 @@ var abilityMutants = []planted{
 			return item.Value, err
 		}
 	}},
-	{"GetItems answers more than it was asked for", "ability-multiget", func(m *mutant) {
+	{"GetItems returns all items", "ability-multiget", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, _ []string) ([]core.Item, error) {
 			var all []string
 			for key := range m.Keys(ctx, "") {
@@ -62,7 +62,7 @@ var abilityMutants = []planted{
 			return m.reference.GetItems(ctx, all)
 		}
 	}},
-	{"GetItems gives no tokens", "ability-multiget", func(m *mutant) {
+	{"GetItems returns no tokens", "ability-multiget", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			items, err := m.reference.GetItems(ctx, keys)
 			for i := range items {
@@ -71,7 +71,7 @@ var abilityMutants = []planted{
 			return items, err
 		}
 	}},
-	{"Keys yields keys whose time is over", "ability-keys", func(m *mutant) {
+	{"Keys yields expired keys", "ability-keys", func(m *mutant) {
 		m.keys = func(_ ctxt, prefix string) iter.Seq2[string, error] {
 			return func(yield func(string, error) bool) {
 				m.mu.Lock()
@@ -85,34 +85,34 @@ var abilityMutants = []planted{
 			}
 		}
 	}},
-	{"Keys takes the prefix for a pattern", "ability-keys", func(m *mutant) {
+	{"Keys treats the prefix as a pattern", "ability-keys", func(m *mutant) {
 		m.keys = func(ctx ctxt, prefix string) iter.Seq2[string, error] {
 			return m.reference.Keys(ctx, strings.TrimSuffix(prefix, "*"))
 		}
 	}},
-	{"GetItems' tokens never conflict", "ability-multiget", func(m *mutant) {
-		type any0 struct{}
+	{"tokens of GetItems never conflict", "ability-multiget", func(m *mutant) {
+		type goodToken struct{}
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			items, err := m.reference.GetItems(ctx, keys)
 			for i := range items {
-				items[i].Token = any0{}
+				items[i].Token = goodToken{}
 			}
 			return items, err
 		}
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if item.Token == any(any0{}) {
+			if item.Token == any(goodToken{}) {
 				mode = core.Set
 			}
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"GetItems hides the error of a key", "ability-multiget", func(m *mutant) {
+	{"GetItems drops the error of a key", "ability-multiget", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			items, _ := m.reference.GetItems(ctx, keys)
 			return items, nil
 		}
 	}},
-	{"TTL is not told anew after Touch", "ability-ttl", func(m *mutant) {
+	{"Touch with a time to live of 0 does nothing", "ability-ttl", func(m *mutant) {
 		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
 			if ttl == 0 {
 				return nil
@@ -140,7 +140,7 @@ var abilityMutants = []planted{
 			return s, err
 		}
 	}},
-	{"a shared value ignores its time to live", "ability-shared", func(m *mutant) {
+	{"Replace of a shared value ignores the time to live", "ability-shared", func(m *mutant) {
 		m.storeShared = func(ctx ctxt, mode core.Mode, item core.Item, value any) error {
 			if mode == core.Replace {
 				item.TTL = 0
@@ -158,7 +158,7 @@ var abilityMutants = []planted{
 			return s, err
 		}
 	}},
-	{"Get of a shared value answers no bytes", "ability-shared", func(m *mutant) {
+	{"GetItem of a shared value returns no bytes and no error", "ability-shared", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
 			item, err := m.reference.GetItem(ctx, key)
 			if err == core.ErrCodec {
@@ -167,7 +167,7 @@ var abilityMutants = []planted{
 			return item, err
 		}
 	}},
-	{"StoreShared stores whatever the mode", "ability-shared", func(m *mutant) {
+	{"StoreShared ignores the condition of the mode", "ability-shared", func(m *mutant) {
 		m.storeShared = func(ctx ctxt, mode core.Mode, item core.Item, value any) error {
 			if mode != core.CompareAndDelete {
 				mode = core.Set
@@ -175,7 +175,7 @@ var abilityMutants = []planted{
 			return m.reference.StoreShared(ctx, mode, item, value)
 		}
 	}},
-	{"Touch is declined", "ability-unsupported", func(m *mutant) {
+	{"Touch returns errors.ErrUnsupported", "ability-unsupported", func(m *mutant) {
 		m.touch = func(ctxt, string, time.Duration) error { return errors.ErrUnsupported }
 	}},
 }

@@ -6,15 +6,19 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-var aliasMutants = []planted{
+var aliasMutants = []mutation{
 	{"Store keeps the caller's bytes", "alias-stored", func(m *mutant) {
 		m.store = func(_ ctxt, mode core.Mode, item core.Item) error {
-			return m.put(mode, item, &refItem{value: item.Value, flags: item.Flags, ends: endOf(item.TTL)})
+			return m.put(mode, item, &refItem{
+				value:   item.Value,
+				flags:   item.Flags,
+				expires: expiryOf(item.TTL),
+			})
 		}
 	}},
 	{"large values are not copied", "alias-stored", func(m *mutant) {
 		m.store = func(_ ctxt, mode core.Mode, item core.Item) error {
-			it := &refItem{value: item.Value, flags: item.Flags, ends: endOf(item.TTL)}
+			it := &refItem{value: item.Value, flags: item.Flags, expires: expiryOf(item.TTL)}
 			if len(item.Value) < 4096 {
 				it.value = bytes.Clone(item.Value)
 			}
@@ -22,13 +26,13 @@ var aliasMutants = []planted{
 		}
 	}},
 	{"Store appends to the caller's bytes", "alias-stored", func(m *mutant) {
-		m.onStore(func(_ core.Mode, item *core.Item) {
+		m.changeItems(func(_ core.Mode, item *core.Item) {
 			if cap(item.Value) > len(item.Value) {
 				_ = append(item.Value, '\n')
 			}
 		})
 	}},
-	{"Flush wipes the bytes that Get gave out", "alias-read", func(m *mutant) {
+	{"Flush clears the bytes that Get returned", "alias-read", func(m *mutant) {
 		m.flush = func(ctx ctxt) error {
 			m.mu.Lock()
 			for _, it := range m.items {
@@ -38,20 +42,21 @@ var aliasMutants = []planted{
 			return m.reference.Flush(ctx)
 		}
 	}},
-	{"Set writes over the bytes that Get gave out", "alias-read", func(m *mutant) {
+	{"Set overwrites the bytes that Get returned", "alias-read", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if old, err := m.reference.GetItem(ctx, item.Key); err == nil && len(old.Value) == len(item.Value) {
+			old, err := m.reference.GetItem(ctx, item.Key)
+			if err == nil && len(old.Value) == len(item.Value) {
 				copy(old.Value, item.Value)
 			}
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"Incr writes over the bytes that Get gave out", "alias-read", func(m *mutant) {
+	{"Incr overwrites the bytes that Get returned", "alias-read", func(m *mutant) {
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
 			old, _ := m.reference.GetItem(ctx, key)
 			n, err := m.reference.Incr(ctx, key, delta)
-			if now, _ := m.reference.GetItem(ctx, key); err == nil {
-				copy(old.Value, now.Value)
+			if current, _ := m.reference.GetItem(ctx, key); err == nil {
+				copy(old.Value, current.Value)
 			}
 			return n, err
 		}
@@ -60,9 +65,10 @@ var aliasMutants = []planted{
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if old, err := m.reference.GetItem(ctx, item.Key); err == nil && mode == core.Set {
 				half := item
-				half.Value = append(bytes.Clone(item.Value[:len(item.Value)/2]), old.Value[len(old.Value)/2:]...)
+				half.Value = append(bytes.Clone(item.Value[:len(item.Value)/2]),
+					old.Value[len(old.Value)/2:]...)
 				m.reference.Store(ctx, mode, half)
-				yield()
+				letOthersRun()
 			}
 			return m.reference.Store(ctx, mode, item)
 		}

@@ -6,7 +6,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-var casMutants = []planted{
+var casMutants = []mutation{
 	{"CompareAndSwap always conflicts", "cas-same", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if mode == core.CompareAndSwap {
@@ -16,17 +16,18 @@ var casMutants = []planted{
 		}
 	}},
 	{"CompareAndSwap never conflicts", "cas-changed cas-foreign", func(m *mutant) {
-		m.takeFor(core.CompareAndSwap, core.Replace)
+		m.replaceMode(core.CompareAndSwap, core.Replace)
 	}},
-	{"the token is the value", "cas-same-bytes cas-again-there", func(m *mutant) {
+	{"the token is the value", "cas-same-bytes cas-stored-again", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
 			item, err := m.reference.GetItem(ctx, key)
 			item.Token = string(item.Value)
 			return item, err
 		}
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if now, err := m.reference.GetItem(ctx, item.Key); err == nil && item.Token == any(string(now.Value)) {
-				item.Token = now.Token
+			current, err := m.reference.GetItem(ctx, item.Key)
+			if err == nil && item.Token == any(string(current.Value)) {
+				item.Token = current.Token
 			}
 			return m.reference.Store(ctx, mode, item)
 		}
@@ -39,7 +40,7 @@ var casMutants = []planted{
 			return m.reference.Decr(ctx, key, delta)
 		}
 	}},
-	{"CompareAndSwap of an absent key stores", "cas-gone", func(m *mutant) {
+	{"CompareAndSwap of an absent key stores", "cas-absent", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			err := m.reference.Store(ctx, mode, item)
 			if mode == core.CompareAndSwap && err == core.ErrMiss {
@@ -48,7 +49,7 @@ var casMutants = []planted{
 			return err
 		}
 	}},
-	{"CompareAndSwap of an absent key is a conflict", "cas-gone", func(m *mutant) {
+	{"CompareAndSwap of an absent key returns a conflict", "cas-absent", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			err := m.reference.Store(ctx, mode, item)
 			if mode == core.CompareAndSwap && err == core.ErrMiss {
@@ -72,7 +73,7 @@ var casMutants = []planted{
 			return nil
 		}
 	}},
-	{"reading changes the token", "cas-read", func(m *mutant) {
+	{"GetItem changes the token", "cas-read", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
 			item, err := m.reference.GetItem(ctx, key)
 			m.reference.Store(ctx, core.Replace, item)
@@ -86,12 +87,12 @@ var casMutants = []planted{
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			err := m.reference.Store(ctx, mode, item)
 			if err == core.ErrExists {
-				m.reference.Touch(ctx, item.Key, 0) // which makes a new item
+				m.reference.Touch(ctx, item.Key, 0) // makes a new item, with another token
 			}
 			return err
 		}
 	}},
-	{"counters move without a new token", "cas-counter", func(m *mutant) {
+	{"Incr does not change the token", "cas-counter", func(m *mutant) {
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
 			m.mu.Lock()
 			old := m.items[key]
@@ -106,20 +107,20 @@ var casMutants = []planted{
 			return n, err
 		}
 	}},
-	{"a foreign token panics", "cas-foreign", func(m *mutant) {
-		m.onStore(func(_ core.Mode, item *core.Item) {
+	{"a foreign token causes a panic", "cas-foreign", func(m *mutant) {
+		m.changeItems(func(_ core.Mode, item *core.Item) {
 			if item.Token != nil {
 				_ = item.Token.(*refItem)
 			}
 		})
 	}},
-	{"CompareAndDelete lingers: an Add right behind it finds the key", "cad-same", func(m *mutant) {
-		lingers := map[string]bool{}
+	{"an Add right after CompareAndDelete finds the key", "cad-same", func(m *mutant) {
+		deleted := map[string]bool{}
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if mode == core.Add && lingers[item.Key] {
+			if mode == core.Add && deleted[item.Key] {
 				return core.ErrExists
 			}
-			lingers[item.Key] = mode == core.CompareAndDelete
+			deleted[item.Key] = mode == core.CompareAndDelete
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
@@ -131,7 +132,7 @@ var casMutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"CompareAndDelete of an absent key succeeds", "cad-gone", func(m *mutant) {
+	{"CompareAndDelete of an absent key succeeds", "cad-absent", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			err := m.reference.Store(ctx, mode, item)
 			if mode == core.CompareAndDelete && err == core.ErrMiss {

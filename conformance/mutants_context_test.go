@@ -10,8 +10,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-var contextMutants = []planted{
-	{"a done context is told as a miss", "context-backend", func(m *mutant) {
+var contextMutants = []mutation{
+	{"GetItem under a done context returns a miss", "context-backend", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
 			if ctx.Err() != nil {
 				return core.Item{}, core.ErrMiss
@@ -19,7 +19,7 @@ var contextMutants = []planted{
 			return m.reference.GetItem(ctx, key)
 		}
 	}},
-	{"a write under a done context is dropped in silence", "context-backend", func(m *mutant) {
+	{"a write under a done context does nothing", "context-backend", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if ctx.Err() != nil {
 				return nil
@@ -27,18 +27,20 @@ var contextMutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"a write that is cut off reads the caller's bytes later", "context-bytes", func(m *mutant) {
+	{"an abandoned write reads the caller's bytes later", "context-bytes", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if _, ok := ctx.Deadline(); ok {
-				// What it would find there, without the race that it would be.
+				// These are the bytes that it would read, without the data race.
 				item.Value = []byte("XXXX")
-				time.AfterFunc(time.Millisecond, func() { m.reference.Store(context.Background(), mode, item) })
+				time.AfterFunc(time.Millisecond, func() {
+					m.reference.Store(context.Background(), mode, item)
+				})
 				return context.DeadlineExceeded
 			}
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"StoreMulti and DeleteMulti under a done context do nothing, in silence", "context-backend", func(m *mutant) {
+	{"DeleteMulti under a done context does nothing", "context-backend", func(m *mutant) {
 		m.deleteMulti = func(ctx ctxt, keys []string) error {
 			if ctx.Err() != nil {
 				return nil
@@ -46,7 +48,7 @@ var contextMutants = []planted{
 			return m.reference.DeleteMulti(ctx, keys)
 		}
 	}},
-	{"a compare-and-swap under a done context is told as a conflict", "context-backend", func(m *mutant) {
+	{"CompareAndSwap under a done context conflicts", "context-backend", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if ctx.Err() != nil && mode == core.CompareAndSwap {
 				return core.ErrConflict
@@ -54,7 +56,7 @@ var contextMutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"a deadline is told as some other error", "context-deadline", func(m *mutant) {
+	{"a write returns another error at its deadline", "context-deadline", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if _, ok := ctx.Deadline(); ok {
 				return errors.New("i/o timeout")
@@ -62,7 +64,7 @@ var contextMutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"a write goes on though its deadline has passed", "context-deadline", func(m *mutant) {
+	{"a write does not end at its deadline", "context-deadline", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if _, ok := ctx.Deadline(); ok {
 				time.Sleep(time.Second)
@@ -70,7 +72,7 @@ var contextMutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"the reply to one Get answers the next", "context-cancel", func(m *mutant) {
+	{"the reply to one Get is returned for the next", "context-cancel", func(m *mutant) {
 		var mu sync.Mutex
 		var late bool
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
@@ -84,10 +86,10 @@ var contextMutants = []planted{
 			return m.reference.GetItem(ctx, key)
 		}
 	}},
-	{"Close is an error", "core-close", func(m *mutant) {
+	{"Close returns an error", "core-close", func(m *mutant) {
 		m.close = func() error { return errors.New("cannot close") }
 	}},
-	{"verbs that Close overtakes panic", "close-busy", func(m *mutant) {
+	{"verbs that run during Close panic", "close-busy", func(m *mutant) {
 		closed := make(chan struct{})
 		m.close = func() error { close(closed); return nil }
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {

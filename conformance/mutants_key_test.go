@@ -8,9 +8,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-var keyMutants = []planted{
+var keyMutants = []mutation{
 	{"keys lose their eighth bit", "key-bytes", func(m *mutant) {
-		m.rename(func(key string) string {
+		m.mapKeys(func(key string) string {
 			b := []byte(key)
 			for i := range b {
 				b[i] &= 0x7f
@@ -19,24 +19,26 @@ var keyMutants = []planted{
 		})
 	}},
 	{"keys end at a line end", "key-protocol", func(m *mutant) {
-		m.rename(func(key string) string { key, _, _ = strings.Cut(key, "\r\n"); return key })
+		m.mapKeys(func(key string) string { key, _, _ = strings.Cut(key, "\r\n"); return key })
 	}},
-	{"keys are trimmed", "key-protocol key-lengths", func(m *mutant) { m.rename(strings.TrimSpace) }},
+	{"keys are trimmed", "key-protocol key-lengths", func(m *mutant) {
+		m.mapKeys(strings.TrimSpace)
+	}},
 	{"keys are made valid UTF-8", "key-utf8", func(m *mutant) {
-		m.rename(func(key string) string { return strings.ToValidUTF8(key, "\ufffd") })
+		m.mapKeys(func(key string) string { return strings.ToValidUTF8(key, "\ufffd") })
 	}},
 	{"keys are cut to 250 bytes", "key-lengths key-collide", func(m *mutant) {
-		m.rename(func(key string) string { return key[:min(len(key), 250)] })
+		m.mapKeys(func(key string) string { return key[:min(len(key), 250)] })
 	}},
-	{"keys are cut to 65,536 bytes, prefix and all", "key-lengths", func(m *mutant) {
-		m.rename(func(key string) string { return key[:min(len(key), core.MaxKeyLen)] })
+	{"keys are cut to 65,536 bytes, including the prefix", "key-lengths", func(m *mutant) {
+		m.mapKeys(func(key string) string { return key[:min(len(key), core.MaxKeyLen)] })
 	}},
-	{"keys are lower-cased", "key-collide", func(m *mutant) { m.rename(strings.ToLower) }},
+	{"keys are lower-cased", "key-collide", func(m *mutant) { m.mapKeys(strings.ToLower) }},
 	{"spaces in keys become underscores", "key-collide", func(m *mutant) {
-		m.rename(func(key string) string { return strings.ReplaceAll(key, " ", "_") })
+		m.mapKeys(func(key string) string { return strings.ReplaceAll(key, " ", "_") })
 	}},
-	{"long keys are hashed, without a mark", "key-collide", func(m *mutant) {
-		m.rename(func(key string) string {
+	{"long keys become a hash that is also a valid key", "key-collide", func(m *mutant) {
+		m.mapKeys(func(key string) string {
 			if len(key) <= 250 {
 				return key
 			}

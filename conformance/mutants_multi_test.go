@@ -6,13 +6,13 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-var multiMutants = []planted{
+var multiMutants = []mutation{
 	{"GetMulti forgets the last key", "getmulti-all", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			return m.reference.GetItems(ctx, keys[:len(keys)-1])
 		}
 	}},
-	{"GetMulti tells a miss as an error", "getmulti-some", func(m *mutant) {
+	{"GetMulti returns an error for a miss", "getmulti-some", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			items, _ := m.reference.GetItems(ctx, keys)
 			if len(items) == len(keys) {
@@ -21,7 +21,7 @@ var multiMutants = []planted{
 			return items, errors.New("some keys are missing")
 		}
 	}},
-	{"GetMulti answers absent keys with empty values", "getmulti-some", func(m *mutant) {
+	{"GetMulti returns empty values for absent keys", "getmulti-some", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			items := make([]core.Item, len(keys))
 			for i, key := range keys {
@@ -31,7 +31,7 @@ var multiMutants = []planted{
 			return items, nil
 		}
 	}},
-	{"GetMulti answers items without tokens", "getmulti-tokens", func(m *mutant) {
+	{"GetMulti returns items without tokens", "getmulti-tokens", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			items, err := m.reference.GetItems(ctx, keys)
 			for i := range items {
@@ -40,7 +40,7 @@ var multiMutants = []planted{
 			return items, err
 		}
 	}},
-	{"StoreMulti with CompareAndDelete looks at no token", "getmulti-tokens", func(m *mutant) {
+	{"StoreMulti with CompareAndDelete ignores the tokens", "getmulti-tokens", func(m *mutant) {
 		m.storeMulti = func(ctx ctxt, mode core.Mode, items []core.Item) error {
 			if mode != core.CompareAndDelete {
 				return m.reference.StoreMulti(ctx, mode, items)
@@ -69,7 +69,7 @@ var multiMutants = []planted{
 			return m.reference.StoreMulti(ctx, mode, items)
 		}
 	}},
-	{"StoreMulti ends at the first failure", "addmulti replacemulti storemulti-cas", func(m *mutant) {
+	{"StoreMulti stops at a failure", "addmulti replacemulti storemulti-cas", func(m *mutant) {
 		m.storeMulti = func(ctx ctxt, mode core.Mode, items []core.Item) error {
 			for _, item := range items {
 				if err := m.reference.Store(ctx, mode, item); err != nil {
@@ -85,7 +85,7 @@ var multiMutants = []planted{
 			return nil
 		}
 	}},
-	{"StoreMulti blames every key for the failure of one", "addmulti replacemulti storemulti-cas", func(m *mutant) {
+	{"StoreMulti fails for all keys", "addmulti replacemulti storemulti-cas", func(m *mutant) {
 		m.storeMulti = func(ctx ctxt, mode core.Mode, items []core.Item) error {
 			if m.reference.StoreMulti(ctx, mode, items) != nil {
 				return core.ErrExists
@@ -93,7 +93,7 @@ var multiMutants = []planted{
 			return nil
 		}
 	}},
-	{"DeleteMulti ends at an absent key", "deletemulti", func(m *mutant) {
+	{"DeleteMulti stops at an absent key", "deletemulti", func(m *mutant) {
 		m.deleteMulti = func(ctx ctxt, keys []string) error {
 			for _, key := range keys {
 				if m.reference.Delete(ctx, key) != nil {
@@ -108,7 +108,7 @@ var multiMutants = []planted{
 			return m.reference.DeleteMulti(ctx, keys[:len(keys)-(len(keys)+1)%2])
 		}
 	}},
-	{"GetMulti answers no more than 4 MiB", "multi-large", func(m *mutant) {
+	{"GetMulti returns at most 4 MiB", "multi-large", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			items, err := m.reference.GetItems(ctx, keys)
 			size := 0
@@ -128,25 +128,25 @@ var multiMutants = []planted{
 			return m.reference.StoreMulti(ctx, mode, items)
 		}
 	}},
-	{"StoreMulti looks at all conditions first and stores then", "race-add race-cas", func(m *mutant) {
+	{"StoreMulti checks and stores in two steps", "race-add race-cas", func(m *mutant) {
 		m.storeMulti = func(ctx ctxt, mode core.Mode, items []core.Item) error {
 			var failed core.MultiError
 			for _, item := range items {
-				switch now, err := m.reference.GetItem(ctx, item.Key); {
+				switch current, err := m.reference.GetItem(ctx, item.Key); {
 				case mode == core.Add && err == nil:
 					failed.Add(item.Key, core.ErrExists)
-				case mode == core.CompareAndSwap && (err != nil || now.Token != item.Token):
+				case mode == core.CompareAndSwap && (err != nil || current.Token != item.Token):
 					failed.Add(item.Key, core.ErrConflict)
 				}
 			}
-			yield()
+			letOthersRun()
 			if failed.Err() == nil {
 				m.reference.StoreMulti(ctx, core.Set, items)
 			}
 			return failed.Err()
 		}
 	}},
-	{"GetMulti reads no more than 1,000 keys", "multi-many", func(m *mutant) {
+	{"GetMulti reads at most 1,000 keys", "multi-many", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
 			return m.reference.GetItems(ctx, keys[:min(len(keys), 1000)])
 		}

@@ -8,20 +8,21 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A planted is a fault and the cases that are meant to catch it.
-type planted struct {
-	fault  string
-	caught string // case IDs
-	plant  func(m *mutant)
+// A mutation is a fault and the cases that must fail because of it.
+type mutation struct {
+	fault string
+	cases string // the IDs, with spaces between them
+	plant func(m *mutant)
 }
 
+// ctxt is short for context.Context, because each mutant names it.
 type ctxt = context.Context
 
-var mutants = slices.Concat(verbMutants, multiMutants, casMutants, counterMutants, ttlMutants, keyMutants,
-	valueMutants, aliasMutants, contextMutants, raceMutants, abilityMutants)
+var mutants = slices.Concat(verbMutants, multiMutants, casMutants, counterMutants, ttlMutants,
+	keyMutants, valueMutants, aliasMutants, contextMutants, raceMutants, abilityMutants)
 
-var nullMutants = []planted{
-	{"it remembers", "null-read", func(m *mutant) { m.store = m.reference.Store }},
+var nullMutants = []mutation{
+	{"it keeps items", "null-read", func(m *mutant) { m.store = m.reference.Store }},
 	{"Replace misses", "null-store", func(m *mutant) {
 		m.store = func(_ ctxt, mode core.Mode, _ core.Item) error {
 			if mode == core.Replace {
@@ -31,11 +32,13 @@ var nullMutants = []planted{
 		}
 	}},
 	{"Delete misses", "null-delete", func(m *mutant) { m.del = m.reference.Delete }},
-	{"it does not say that it keeps nothing", "null-count", func(m *mutant) { m.traits = core.Traits{} }},
+	{"it does not say that it keeps nothing", "null-count", func(m *mutant) {
+		m.traits = core.Traits{}
+	}},
 }
 
-// yield lets other goroutines come in between.
-func yield() {
+// letOthersRun lets other goroutines run between two steps of a fault.
+func letOthersRun() {
 	for range 20 {
 		runtime.Gosched()
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-var valueMutants = []planted{
+var valueMutants = []mutation{
 	{"an empty value is a miss", "value-empty", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
 			item, err := m.reference.GetItem(ctx, key)
@@ -17,9 +17,11 @@ var valueMutants = []planted{
 		}
 	}},
 	{"values end at a NUL", "value-bytes", func(m *mutant) {
-		m.onStore(func(_ core.Mode, item *core.Item) { item.Value, _, _ = bytes.Cut(item.Value, []byte{0}) })
+		m.changeItems(func(_ core.Mode, item *core.Item) {
+			item.Value, _, _ = bytes.Cut(item.Value, []byte{0})
+		})
 	}},
-	{"values over 1 MiB are dropped in silence", "value-too-large", func(m *mutant) {
+	{"values over 1 MiB are dropped without an error", "value-too-large", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if len(item.Value) > 1<<20 {
 				return nil
@@ -37,9 +39,11 @@ var valueMutants = []planted{
 		}
 	}},
 	{"values are cut to 65,535 bytes", "value-lengths", func(m *mutant) {
-		m.onStore(func(_ core.Mode, item *core.Item) { item.Value = item.Value[:min(len(item.Value), 65535)] })
+		m.changeItems(func(_ core.Mode, item *core.Item) {
+			item.Value = item.Value[:min(len(item.Value), 65535)]
+		})
 	}},
-	{"a value that is too large is dropped in silence", "value-too-large", func(m *mutant) {
+	{"values over MaxValue are dropped without an error", "value-too-large", func(m *mutant) {
 		m.traits.MaxValue = 1000
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if len(item.Value) > m.traits.MaxValue {

@@ -8,21 +8,21 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-var verbMutants = []planted{
-	{"Get answers an absent key with an empty value", "get-absent count-absent", func(m *mutant) {
+var verbMutants = []mutation{
+	{"Get returns an empty value for an absent key", "get-absent count-absent", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
 			item, _ := m.reference.GetItem(ctx, key)
 			return item, nil
 		}
 	}},
-	{"Get is good for one read", "get-present", func(m *mutant) {
+	{"Get deletes the item", "get-present", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
 			item, err := m.reference.GetItem(ctx, key)
 			m.reference.Delete(ctx, key)
 			return item, err
 		}
 	}},
-	{"Get gives no token", "getitem-token", func(m *mutant) {
+	{"GetItem returns no token", "getitem-token", func(m *mutant) {
 		m.get = func(ctx ctxt, key string) (core.Item, error) {
 			item, err := m.reference.GetItem(ctx, key)
 			item.Token = nil
@@ -30,9 +30,9 @@ var verbMutants = []planted{
 		}
 	}},
 	{"flags are cut to 16 bits", "flags getmulti-flags", func(m *mutant) {
-		m.onStore(func(_ core.Mode, item *core.Item) { item.Flags &= 0xffff })
+		m.changeItems(func(_ core.Mode, item *core.Item) { item.Flags &= 0xffff })
 	}},
-	{"Set of an absent key is forgotten", "set-absent", func(m *mutant) {
+	{"Set of an absent key stores nothing", "set-absent", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if mode == core.Set {
 				m.reference.Store(ctx, core.Replace, item)
@@ -43,19 +43,20 @@ var verbMutants = []planted{
 	}},
 	{"Set keeps the longer value", "set-present", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if old, err := m.reference.GetItem(ctx, item.Key); err == nil && mode == core.Set && len(old.Value) > len(item.Value) {
+			old, err := m.reference.GetItem(ctx, item.Key)
+			if err == nil && mode == core.Set && len(old.Value) > len(item.Value) {
 				return nil
 			}
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"Delete deletes everything", "set-apart", func(m *mutant) {
+	{"Delete deletes all items", "set-other-keys", func(m *mutant) {
 		m.del = func(ctx ctxt, key string) error {
 			defer m.reference.Flush(ctx)
 			return m.reference.Delete(ctx, key)
 		}
 	}},
-	{"Add finds every key present", "add-absent", func(m *mutant) {
+	{"Add returns ErrExists for every key", "add-absent", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if mode == core.Add {
 				return core.ErrExists
@@ -63,10 +64,10 @@ var verbMutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"Add overwrites", "add-present", func(m *mutant) {
-		m.takeFor(core.Add, core.Set)
+	{"Add replaces", "add-present", func(m *mutant) {
+		m.replaceMode(core.Add, core.Set)
 	}},
-	{"Add overwrites and says that it did not", "add-present", func(m *mutant) {
+	{"Add replaces but returns ErrExists", "add-present", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			err := m.reference.Store(ctx, mode, item)
 			if mode == core.Add {
@@ -75,9 +76,12 @@ var verbMutants = []planted{
 			return err
 		}
 	}},
-	{"Add remembers deleted keys", "add-deleted", func(m *mutant) {
+	{"Add of a deleted key returns ErrExists", "add-deleted", func(m *mutant) {
 		deleted := map[string]bool{}
-		m.del = func(ctx ctxt, key string) error { deleted[key] = true; return m.reference.Delete(ctx, key) }
+		m.del = func(ctx ctxt, key string) error {
+			deleted[key] = true
+			return m.reference.Delete(ctx, key)
+		}
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if mode == core.Add && deleted[item.Key] {
 				return core.ErrExists
@@ -85,10 +89,10 @@ var verbMutants = []planted{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"Replace creates", "replace-absent", func(m *mutant) {
-		m.takeFor(core.Replace, core.Set)
+	{"Replace stores an absent key", "replace-absent", func(m *mutant) {
+		m.replaceMode(core.Replace, core.Set)
 	}},
-	{"Replace says ErrMiss and creates", "replace-absent", func(m *mutant) {
+	{"Replace returns ErrMiss but stores", "replace-absent", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			err := m.reference.Store(ctx, mode, item)
 			if mode == core.Replace {
@@ -97,7 +101,7 @@ var verbMutants = []planted{
 			return err
 		}
 	}},
-	{"Replace replaces nothing", "replace-present", func(m *mutant) {
+	{"Replace of a present key stores nothing", "replace-present", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if mode == core.Replace {
 				_, err := m.reference.GetItem(ctx, item.Key)
@@ -109,10 +113,13 @@ var verbMutants = []planted{
 	{"Delete of an absent key succeeds", "delete-absent", func(m *mutant) {
 		m.del = func(ctx ctxt, key string) error { m.reference.Delete(ctx, key); return nil }
 	}},
-	{"Delete lies: it deletes nothing", "delete-present", func(m *mutant) {
-		m.del = func(ctx ctxt, key string) error { _, err := m.reference.GetItem(ctx, key); return err }
+	{"Delete returns nil but deletes nothing", "delete-present", func(m *mutant) {
+		m.del = func(ctx ctxt, key string) error {
+			_, err := m.reference.GetItem(ctx, key)
+			return err
+		}
 	}},
-	{"Touch creates", "touch-absent", func(m *mutant) {
+	{"Touch creates an item", "touch-absent", func(m *mutant) {
 		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
 			m.reference.Store(ctx, core.Add, core.Item{Key: key})
 			return m.reference.Touch(ctx, key, ttl)
@@ -122,12 +129,13 @@ var verbMutants = []planted{
 		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
 			item, err := m.reference.GetItem(ctx, key)
 			if err == nil {
-				err = m.reference.Store(ctx, core.Set, core.Item{Key: key, Value: item.Value, TTL: ttl})
+				item = core.Item{Key: key, Value: item.Value, TTL: ttl}
+				err = m.reference.Store(ctx, core.Set, item)
 			}
 			return err
 		}
 	}},
-	{"Flush forgets one", "flush-all", func(m *mutant) {
+	{"Flush keeps one key", "flush-all", func(m *mutant) {
 		m.flush = func(ctx ctxt) error {
 			for key := range m.Keys(ctx, "") {
 				defer m.reference.Store(ctx, core.Set, core.Item{Key: key})
@@ -136,7 +144,7 @@ var verbMutants = []planted{
 			return m.reference.Flush(ctx)
 		}
 	}},
-	{"Flush leaves counters", "flush-all", func(m *mutant) {
+	{"Flush keeps counters", "flush-all", func(m *mutant) {
 		m.flush = func(ctx ctxt) error {
 			if n, err := m.reference.GetItem(ctx, "n"); err == nil {
 				defer m.reference.Store(ctx, core.Set, n)
@@ -144,7 +152,7 @@ var verbMutants = []planted{
 			return m.reference.Flush(ctx)
 		}
 	}},
-	{"Flush of an empty cache is an error", "flush-again", func(m *mutant) {
+	{"Flush of an empty cache returns an error", "flush-again", func(m *mutant) {
 		m.flush = func(ctx ctxt) error {
 			for range m.Keys(ctx, "") {
 				return m.reference.Flush(ctx)
@@ -152,7 +160,10 @@ var verbMutants = []planted{
 			return errors.New("nothing to flush")
 		}
 	}},
-	{"the prefix leaks: all keys are one cache", "prefix-apart", func(m *mutant) {
-		m.rename(func(key string) string { _, own, _ := strings.Cut(key, ":"); return key[:0] + own })
+	{"all prefixes share their keys", "prefix-isolation", func(m *mutant) {
+		m.mapKeys(func(key string) string {
+			_, key, _ = strings.Cut(key, ":")
+			return key
+		})
 	}},
 }

@@ -13,25 +13,25 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A reference is a correct backend that has every ability: a map and a mutex.
-// The mutants are made of it.
+// A reference is a correct backend with all optional interfaces: a map and a mutex. The
+// mutants embed it.
 type reference struct {
-	mu    sync.Mutex
-	items map[string]*refItem // guarded by mu
-	hits  uint64              // guarded by mu
-	miss  uint64              // guarded by mu
+	mu     sync.Mutex
+	items  map[string]*refItem // guarded by mu
+	hits   uint64              // guarded by mu
+	misses uint64              // guarded by mu
 
-	// self is the mutant around it, if any, so that the multi verbs have the
-	// faults of the single ones.
+	// self is the mutant that embeds it, if any, so that the multi verbs have the faults of
+	// the single verbs.
 	self core.Backend
 }
 
-// A refItem is never changed once it is in the map, so that it is its own token.
+// A refItem does not change after it is put into the map, so that its address is its token.
 type refItem struct {
-	value  []byte
-	shared *any
-	flags  uint32
-	ends   time.Time // zero for never
+	value   []byte
+	shared  *any
+	flags   uint32
+	expires time.Time // zero if never
 }
 
 func newReference() *reference {
@@ -40,7 +40,7 @@ func newReference() *reference {
 	return r
 }
 
-func endOf(ttl time.Duration) time.Time {
+func expiryOf(ttl time.Duration) time.Time {
 	if ttl == 0 {
 		return time.Time{}
 	}
@@ -53,7 +53,7 @@ func endOf(ttl time.Duration) time.Time {
 
 func (r *reference) find(key string) *refItem {
 	it := r.items[key]
-	if it != nil && !it.ends.IsZero() && !time.Now().Before(it.ends) {
+	if it != nil && !it.expires.IsZero() && !time.Now().Before(it.expires) {
 		delete(r.items, key)
 		return nil
 	}
@@ -65,7 +65,7 @@ func (r *reference) GetItem(_ context.Context, key string) (core.Item, error) {
 	defer r.mu.Unlock()
 	it := r.find(key)
 	if it == nil {
-		r.miss++
+		r.misses++
 		return core.Item{}, core.ErrMiss
 	}
 	r.hits++
@@ -76,7 +76,11 @@ func (r *reference) GetItem(_ context.Context, key string) (core.Item, error) {
 }
 
 func (r *reference) Store(_ context.Context, mode core.Mode, item core.Item) error {
-	return r.put(mode, item, &refItem{value: bytes.Clone(item.Value), flags: item.Flags, ends: endOf(item.TTL)})
+	return r.put(mode, item, &refItem{
+		value:   bytes.Clone(item.Value),
+		flags:   item.Flags,
+		expires: expiryOf(item.TTL),
+	})
 }
 
 func (r *reference) put(mode core.Mode, item core.Item, it *refItem) error {
@@ -109,14 +113,14 @@ func (r *reference) Delete(_ context.Context, key string) error {
 }
 
 func (r *reference) Incr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return r.move(key, func(n uint64) uint64 { return n + delta })
+	return r.updateCounter(key, func(n uint64) uint64 { return n + delta })
 }
 
 func (r *reference) Decr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return r.move(key, func(n uint64) uint64 { return n - min(n, delta) })
+	return r.updateCounter(key, func(n uint64) uint64 { return n - min(n, delta) })
 }
 
-func (r *reference) move(key string, to func(uint64) uint64) (uint64, error) {
+func (r *reference) updateCounter(key string, change func(uint64) uint64) (uint64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	it := r.find(key)
@@ -127,8 +131,12 @@ func (r *reference) move(key string, to func(uint64) uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n = to(n)
-	r.items[key] = &refItem{value: strconv.AppendUint(nil, n, 10), flags: it.flags, ends: it.ends}
+	n = change(n)
+	r.items[key] = &refItem{
+		value:   strconv.AppendUint(nil, n, 10),
+		flags:   it.flags,
+		expires: it.expires,
+	}
 	return n, nil
 }
 
@@ -139,7 +147,12 @@ func (r *reference) Touch(_ context.Context, key string, ttl time.Duration) erro
 	if it == nil {
 		return core.ErrMiss
 	}
-	r.items[key] = &refItem{value: it.value, shared: it.shared, flags: it.flags, ends: endOf(ttl)}
+	r.items[key] = &refItem{
+		value:   it.value,
+		shared:  it.shared,
+		flags:   it.flags,
+		expires: expiryOf(ttl),
+	}
 	return nil
 }
 
@@ -179,7 +192,7 @@ func (r *reference) StoreMulti(ctx context.Context, mode core.Mode, items []core
 func (r *reference) DeleteMulti(ctx context.Context, keys []string) error {
 	var failed core.MultiError
 	for _, key := range keys {
-		failed.Add(key, r.self.Delete(ctx, key)) // ErrMiss too, which core knows to be none
+		failed.Add(key, r.self.Delete(ctx, key)) // ErrMiss, too, which core ignores
 	}
 	return failed.Err()
 }
@@ -191,10 +204,10 @@ func (r *reference) TTL(_ context.Context, key string) (time.Duration, error) {
 	switch {
 	case it == nil:
 		return 0, core.ErrMiss
-	case it.ends.IsZero():
+	case it.expires.IsZero():
 		return 0, nil
 	}
-	return max(time.Until(it.ends), 1), nil
+	return max(time.Until(it.expires), 1), nil
 }
 
 func (r *reference) Ping(context.Context) error { return nil }
@@ -202,7 +215,7 @@ func (r *reference) Ping(context.Context) error { return nil }
 func (r *reference) Stats(context.Context) (core.Stats, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := core.Stats{Items: uint64(len(r.items)), Hits: r.hits, Misses: r.miss}
+	s := core.Stats{Items: uint64(len(r.items)), Hits: r.hits, Misses: r.misses}
 	for key, it := range r.items {
 		s.Bytes += uint64(len(key) + len(it.value))
 	}
@@ -244,6 +257,8 @@ func (r *reference) GetShared(_ context.Context, key string) (value, token any, 
 	}
 }
 
-func (r *reference) StoreShared(_ context.Context, mode core.Mode, item core.Item, value any) error {
-	return r.put(mode, item, &refItem{shared: &value, ends: endOf(item.TTL)})
+func (r *reference) StoreShared(
+	_ context.Context, mode core.Mode, item core.Item, value any,
+) error {
+	return r.put(mode, item, &refItem{shared: &value, expires: expiryOf(item.TTL)})
 }

@@ -7,19 +7,21 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A verb is one of Cache on a key, with the token of an item that was there.
+// A verb is a method of Cache that takes a key. The compare verbs also take token, the token
+// of an item.
 type verb struct {
 	name string
 	call func(ctx context.Context, c *core.Cache, key string, token any) error
 }
 
-func two(key string) map[string][]byte { return map[string][]byte{key: []byte("2")} }
+// valuesFor returns the argument of a multi verb that stores under key.
+func valuesFor(key string) map[string][]byte { return map[string][]byte{key: []byte("2")} }
 
-// errNoAnswer is what a GetMulti that is cut off must not tell: that there is
-// neither the key nor an error.
-var errNoAnswer = errors.New("GetMulti left the key out without an error")
+// errKeyLeftOut means that a read of many keys returned neither the key, which is present,
+// nor an error for it.
+var errKeyLeftOut = errors.New("the key is left out without an error")
 
-// verbs are all that have a key.
+// verbs are all verbs that take a key.
 var verbs = []verb{
 	{"Get", func(ctx context.Context, c *core.Cache, key string, _ any) error {
 		_, err := c.Get(ctx, key)
@@ -32,7 +34,7 @@ var verbs = []verb{
 	{"GetMulti", func(ctx context.Context, c *core.Cache, key string, _ any) error {
 		got, err := c.GetMulti(ctx, []string{key})
 		if _, ok := got[key]; !ok && err == nil {
-			return errNoAnswer
+			return errKeyLeftOut
 		}
 		return err
 	}},
@@ -47,17 +49,21 @@ var verbs = []verb{
 	{"Set", func(ctx context.Context, c *core.Cache, key string, _ any) error {
 		return c.Set(ctx, key, []byte("2"), 0)
 	}},
-	{"SetMulti", func(ctx context.Context, c *core.Cache, key string, _ any) error { return c.SetMulti(ctx, two(key), 0) }},
+	{"SetMulti", func(ctx context.Context, c *core.Cache, key string, _ any) error {
+		return c.SetMulti(ctx, valuesFor(key), 0)
+	}},
 	{"Replace", func(ctx context.Context, c *core.Cache, key string, _ any) error {
 		return c.Replace(ctx, key, []byte("2"), 0)
 	}},
 	{"ReplaceMulti", func(ctx context.Context, c *core.Cache, key string, _ any) error {
-		return c.ReplaceMulti(ctx, two(key), 0)
+		return c.ReplaceMulti(ctx, valuesFor(key), 0)
 	}},
 	{"Add", func(ctx context.Context, c *core.Cache, key string, _ any) error {
 		return c.Add(ctx, key, []byte("2"), 0)
 	}},
-	{"AddMulti", func(ctx context.Context, c *core.Cache, key string, _ any) error { return c.AddMulti(ctx, two(key), 0) }},
+	{"AddMulti", func(ctx context.Context, c *core.Cache, key string, _ any) error {
+		return c.AddMulti(ctx, valuesFor(key), 0)
+	}},
 	{"Store", func(ctx context.Context, c *core.Cache, key string, _ any) error {
 		return c.Store(ctx, core.Set, core.Item{Key: key, Value: []byte("2")})
 	}},
@@ -83,14 +89,18 @@ var verbs = []verb{
 		_, err := c.DecrFrom(ctx, key, 1, 1, 0)
 		return err
 	}},
-	{"Touch", func(ctx context.Context, c *core.Cache, key string, _ any) error { return c.Touch(ctx, key, longTTL) }},
-	{"Delete", func(ctx context.Context, c *core.Cache, key string, _ any) error { return c.Delete(ctx, key) }},
+	{"Touch", func(ctx context.Context, c *core.Cache, key string, _ any) error {
+		return c.Touch(ctx, key, longTTL)
+	}},
+	{"Delete", func(ctx context.Context, c *core.Cache, key string, _ any) error {
+		return c.Delete(ctx, key)
+	}},
 	{"DeleteMulti", func(ctx context.Context, c *core.Cache, key string, _ any) error {
 		return c.DeleteMulti(ctx, []string{key})
 	}},
 }
 
-// keyError answers what a verb's error says of key.
+// keyError returns the error that err, the error of a verb, has for key.
 func keyError(err error, key string) error {
 	var multi *core.MultiError
 	if errors.As(err, &multi) {
