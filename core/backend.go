@@ -131,6 +131,19 @@ type ValueGetter interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 }
 
+// A CounterStarter starts an absent counter in the same round trip in which it would change
+// a present one. Cache.IncrFrom and Cache.DecrFrom call it; without it they call Incr or
+// Decr, and Store with Add after a miss.
+type CounterStarter interface {
+	// IncrFrom is Incr for a counter that may be absent. If it is, IncrFrom stores initial
+	// + delta, modulo 2^64, with FlagInt, for ttl. It is one atomic step.
+	IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error)
+
+	// DecrFrom is Decr for a counter that may be absent. If it is, DecrFrom stores initial
+	// - delta, or 0 if delta is larger. Otherwise it is like IncrFrom.
+	DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error)
+}
+
 // A MultiGetter reads many keys in fewer round trips than one each. As in the next two
 // interfaces, its argument is read-only, and an error about some of the keys is a
 // *MultiError itself, neither wrapped nor joined with others.

@@ -90,6 +90,7 @@ type shared struct {
 	multiGetter  MultiGetter
 	multiStorer  MultiStorer
 	multiDeleter MultiDeleter
+	starter      CounterStarter
 	ttlReader    TTLReader
 	pinger       Pinger
 	statsReader  StatsReader
@@ -128,6 +129,7 @@ func New(b Backend, opts *Options) (*Cache, error) {
 	s.multiGetter, _ = b.(MultiGetter)
 	s.multiStorer, _ = b.(MultiStorer)
 	s.multiDeleter, _ = b.(MultiDeleter)
+	s.starter, _ = b.(CounterStarter)
 	s.ttlReader, _ = b.(TTLReader)
 	s.pinger, _ = b.(Pinger)
 	s.statsReader, _ = b.(StatsReader)

@@ -30,14 +30,15 @@ func (c *Cache) Decr(ctx context.Context, key string, delta uint64) (uint64, err
 
 // IncrFrom is Incr for a counter that may be absent. If it is, IncrFrom stores initial +
 // delta, which wraps around as well, for ttl. If many callers begin a counter at once, no
-// delta is lost. IncrFrom takes one round trip if the counter is present, and two if not.
+// delta is lost. IncrFrom takes one round trip if the counter is present, and two if not,
+// or one if the backend is a CounterStarter.
 //
 // Like Incr, it returns ErrMiss if the backend keeps nothing. It returns ErrConflict if the
 // counter is deleted between its two round trips again and again.
 func (c *Cache) IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "IncrFrom", key)
-	n, err := c.moveFrom(cl.ctx, key, delta, false, initial+delta, ttl)
+	n, err := c.moveFrom(cl.ctx, key, delta, initial, false, ttl)
 	return n, cl.end(key, err)
 }
 
@@ -46,7 +47,7 @@ func (c *Cache) IncrFrom(ctx context.Context, key string, delta, initial uint64,
 func (c *Cache) DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "DecrFrom", key)
-	n, err := c.moveFrom(cl.ctx, key, delta, true, initial-min(initial, delta), ttl)
+	n, err := c.moveFrom(cl.ctx, key, delta, initial, true, ttl)
 	return n, cl.end(key, err)
 }
 
@@ -108,14 +109,31 @@ func (c *Cache) move(ctx context.Context, key string, delta uint64, down bool) (
 // between the two steps.
 const moveTries = 10
 
-func (c *Cache) moveFrom(ctx context.Context, key string, delta uint64, down bool, first uint64, ttl time.Duration) (uint64, error) {
+func (c *Cache) moveFrom(ctx context.Context, key string, delta, initial uint64, down bool, ttl time.Duration) (uint64, error) {
 	if err := c.admitKey(ctx, key); err != nil {
 		return 0, err
 	}
 	// Here, and not only in store, so that a wrong ttl is an error whether or not the
 	// counter is present.
-	if _, err := c.resolveTTL(ttl); err != nil {
+	backendTTL, err := c.resolveTTL(ttl)
+	if err != nil {
 		return 0, err
+	}
+	if s := c.shared.starter; s != nil {
+		var n uint64
+		if down {
+			n, err = s.DecrFrom(ctx, c.full(key), delta, initial, backendTTL)
+		} else {
+			n, err = s.IncrFrom(ctx, c.full(key), delta, initial, backendTTL)
+		}
+		if err != nil {
+			return 0, err
+		}
+		return n, nil
+	}
+	first := initial + delta
+	if down {
+		first = initial - min(initial, delta)
 	}
 	for range moveTries {
 		n, err := c.move(ctx, key, delta, down)
