@@ -14,8 +14,8 @@ import (
 
 const benchKeys = 100000
 
-// A plain map under one lock, without a time to live, is the rival: what an
-// application writes that has no cache.
+// A plainMap is what an application without a cache would use: a map under one lock, without
+// times to live.
 type plainMap struct {
 	mu sync.Mutex
 	m  map[string][]byte // guarded by mu
@@ -33,6 +33,7 @@ func (p *plainMap) set(key string, value []byte) {
 	p.m[key] = append([]byte(nil), value...)
 }
 
+// benchmarkMix runs Gets and Sets. Of a hundred calls, writes are Sets.
 func benchmarkMix(b *testing.B, writes int) {
 	keys := make([]string, benchKeys)
 	value := make([]byte, 100)
@@ -61,7 +62,10 @@ func benchmarkMix(b *testing.B, writes int) {
 		})
 	}
 	ctx := context.Background()
-	for name, opts := range map[string]*memory.Options{"memory": nil, "bounded": {MaxItems: benchKeys / 2}} {
+	for name, opts := range map[string]*memory.Options{
+		"memory":  nil,
+		"bounded": {MaxItems: benchKeys / 2},
+	} {
 		cache, err := core.New(must(memory.New(opts)), nil)
 		if err != nil {
 			b.Fatal(err)

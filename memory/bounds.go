@@ -8,37 +8,38 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// bounds are what a Backend may hold, and what it does hold. Without a bound
-// nothing is counted here.
+// bounds limit what a Backend holds, and count what it holds. Without a bound they count
+// nothing.
 type bounds struct {
-	maxItems, maxBytes int64 // 0 is no bound
+	maxItems, maxBytes int64 // 0 if there is no bound
 	items, bytes       atomic.Int64
-	next               atomic.Uint32 // where evictBeside begins
-	large              sync.Mutex    // held by the one write that makes room in many shards
+	nextShard          atomic.Uint32 // the shard with which evictElsewhere begins
+	largeWrite         sync.Mutex    // held by the one write that evicts from many shards
 }
 
-func (bo *bounds) set() bool { return bo.maxItems > 0 || bo.maxBytes > 0 }
+func (bo *bounds) isSet() bool { return bo.maxItems > 0 || bo.maxBytes > 0 }
 
-// take claims room and answers true, or claims nothing and answers false. What
-// needs no more room than there was always gets it.
-func (bo *bounds) take(items, bytes int64) bool {
-	if !claim(&bo.items, items, bo.maxItems) {
+// reserve adds items and bytes to those that are held, and reports whether the bounds allow
+// it. If not, it changes nothing. A number that is not positive is always allowed.
+func (bo *bounds) reserve(items, bytes int64) bool {
+	if !tryAdd(&bo.items, items, bo.maxItems) {
 		return false
 	}
-	if !claim(&bo.bytes, bytes, bo.maxBytes) {
+	if !tryAdd(&bo.bytes, bytes, bo.maxBytes) {
 		bo.items.Add(-items)
 		return false
 	}
 	return true
 }
 
-func claim(held *atomic.Int64, more, bound int64) bool {
+// tryAdd adds delta to held, unless delta is positive and the sum is above bound.
+func tryAdd(held *atomic.Int64, delta, bound int64) bool {
 	for {
 		n := held.Load()
-		if bound > 0 && more > 0 && n+more > bound {
+		if bound > 0 && delta > 0 && n+delta > bound {
 			return false
 		}
-		if held.CompareAndSwap(n, n+more) {
+		if held.CompareAndSwap(n, n+delta) {
 			return true
 		}
 	}
@@ -46,63 +47,66 @@ func claim(held *atomic.Int64, more, bound int64) bool {
 
 // release gives room back.
 func (bo *bounds) release(items, bytes int64) {
-	if bo.set() {
+	if bo.isSet() {
 		bo.items.Add(-items)
 		bo.bytes.Add(-bytes)
 	}
 }
 
 const (
-	// slotCost is what an item takes of its shard's table: 22 bytes on 64-bit systems, and 15 on
-	// 32-bit ones. That is about two slots, for a table is 60 % full on the average, and the
-	// allocator rounds its size up. See TestBytesTellTheHeapInUse.
+	// slotCost is how much of its shard's table an item takes: 22 bytes on 64-bit systems,
+	// and 15 on 32-bit systems. That is two slots, because a table is 60 % full on average
+	// and the allocator rounds its size up. See TestBytesIsTheHeapInUse.
 	slotCost = 2 * (bucketSize + slots*dueSize) / slots
 
 	// dueSize is the size of a number in table.due.
 	dueSize = 2
 
-	// queueCost is what eviction keeps for each item of a bounded Backend: its place in
-	// a queue, which has a quarter more of them on the average, and ghosts.
+	// queueCost is what eviction keeps for each item of a bounded Backend: its place in a
+	// queue, which on average has a quarter more places than items, and its share of the
+	// ghosts.
 	queueCost = pointerSize*5/4 + 17
 
-	// minNumberSize is what the value of an item counts as that is a number: it may
-	// become a counter, which needs so much.
+	// minNumberSize is the smallest size that a value counts as if it is a number. The item
+	// may become a counter, which needs this many bytes.
 	minNumberSize = tallySize + 7
 )
 
-// least answers what a plain item costs at least whose value takes valueSize bytes.
-func (bo *bounds) least(key string, valueSize int) int64 {
-	return bo.beside() + int64(classSize(entrySize+len(key)+valueSize))
+// minCost returns the least that a plain item with a value of valueSize bytes costs.
+func (bo *bounds) minCost(key string, valueSize int) int64 {
+	return bo.overhead() + int64(classSize(entrySize+len(key)+valueSize))
 }
 
-// beside answers what any item takes beside its entry.
-func (bo *bounds) beside() int64 {
-	if bo.set() {
+// overhead returns what every item takes besides its entry.
+func (bo *bounds) overhead() int64 {
+	if bo.isSet() {
 		return int64(slotCost + queueCost)
 	}
 	return int64(slotCost)
 }
 
-// cost answers what e counts as. What core.Shared stored is 0 in it.
+// cost returns how many bytes e counts as. A value that core.Shared stored adds nothing.
 func (bo *bounds) cost(e *entry) int64 {
 	size := entrySize + e.keyLen() + int(e.valueSize)
 	switch e.kind() {
 	case plain:
 		if int(e.valueSize) < minNumberSize {
-			if _, err := e.count(); err == nil {
+			if _, err := e.number(); err == nil {
 				size = entrySize + e.keyLen() + minNumberSize
 			}
 		}
 	case counter:
 		size += minNumberSize
 	default:
-		return bo.beside() + int64(classSize(boxedSize)+classSize(e.keyLen())+classSize(len(e.box().value)))
+		return bo.overhead() + int64(classSize(boxedEntrySize)+
+			classSize(e.keyLen())+classSize(len(e.boxed().value)))
 	}
-	return bo.beside() + int64(classSize(size))
+	return bo.overhead() + int64(classSize(size))
 }
 
 func (bo *bounds) tooLarge(cost int64) bool { return bo.maxBytes > 0 && cost > bo.maxBytes }
 
 func errTooLarge(cost, bound int64) error {
-	return fmt.Errorf("%w: the item takes %d bytes, all of them together may take %d", core.ErrTooLarge, cost, bound)
+	return fmt.Errorf("%w: memory: the item takes %d bytes; want at most MaxBytes, %d bytes",
+		core.ErrTooLarge, cost, bound)
 }

@@ -18,8 +18,9 @@ func key(i int) string { return fmt.Sprintf("key-%08d", i) }
 
 func set(t testing.TB, b *Backend, key string, value []byte, ttl time.Duration) {
 	t.Helper()
-	if err := b.Store(context.Background(), core.Set, core.Item{Key: key, Value: value, TTL: ttl}); err != nil {
-		t.Errorf("Set of %q: %v", key, err) // not Fatal, for goroutines call this too
+	item := core.Item{Key: key, Value: value, TTL: ttl}
+	if err := b.Store(context.Background(), core.Set, item); err != nil {
+		t.Errorf("Set of %q: %v", key, err) // not Fatal, because goroutines call this too
 	}
 }
 
@@ -33,7 +34,7 @@ func stats(b *Backend) core.Stats {
 	return s
 }
 
-func TestNothingGoesBeforeTheBoundIsReached(t *testing.T) {
+func TestNothingIsEvictedBeforeTheBoundIsReached(t *testing.T) {
 	for _, n := range []int{1, 10, 100, 1000, 20000} {
 		b := must(New(&Options{MaxItems: n}))
 		var writers sync.WaitGroup
@@ -48,21 +49,22 @@ func TestNothingGoesBeforeTheBoundIsReached(t *testing.T) {
 		writers.Wait()
 		for i := range n {
 			if !has(b, key(i)) {
-				t.Fatalf("of %d items, as many as may be, %s is gone", n, key(i))
+				t.Fatalf("with %d items, the largest number allowed, %s is missing", n, key(i))
 			}
 		}
 		if s := stats(b); s.Items != uint64(n) || s.Evictions != 0 {
-			t.Errorf("of %d items: %+v, want all and no eviction", n, s)
+			t.Errorf("after storing %d items: %+v, want all of them and no eviction", n, s)
 		}
 		set(t, b, "one more", nil, 0)
 		if s := stats(b); s.Items != uint64(n) || s.Evictions != 1 {
-			t.Errorf("after one more than %d: %+v, want as many and one eviction", n, s)
+			t.Errorf("after one more item than %d: %+v, want the same number and one eviction",
+				n, s)
 		}
 		audit(t, b)
 	}
 }
 
-func TestBoundsHoldAtEveryMoment(t *testing.T) {
+func TestBoundsAreNeverExceeded(t *testing.T) {
 	for name, opts := range map[string]Options{
 		"items": {MaxItems: 300},
 		"bytes": {MaxBytes: 300 << 10},
@@ -81,15 +83,19 @@ func TestBoundsHoldAtEveryMoment(t *testing.T) {
 						case 0:
 							b.Delete(context.Background(), k)
 						case 1:
-							b.Store(context.Background(), core.Replace, core.Item{Key: k, Value: make([]byte, r.IntN(5000))})
+							item := core.Item{Key: k, Value: make([]byte, r.IntN(5000))}
+							b.Store(context.Background(), core.Replace, item)
 						case 2:
 							b.Incr(context.Background(), k, 1)
 						default:
-							set(t, b, k, make([]byte, r.IntN(1000)), time.Duration(r.IntN(3))*time.Hour)
+							ttl := time.Duration(r.IntN(3)) * time.Hour
+							set(t, b, k, make([]byte, r.IntN(1000)), ttl)
 						}
 						items, bytes := b.bounds.items.Load(), b.bounds.bytes.Load()
-						if opts.MaxItems > 0 && items > int64(opts.MaxItems) || opts.MaxBytes > 0 && bytes > opts.MaxBytes {
-							t.Errorf("%d items and %d bytes, the bounds are %d and %d", items, bytes, opts.MaxItems, opts.MaxBytes)
+						if opts.MaxItems > 0 && items > int64(opts.MaxItems) ||
+							opts.MaxBytes > 0 && bytes > opts.MaxBytes {
+							t.Errorf("%d items and %d bytes; the bounds are %d and %d",
+								items, bytes, opts.MaxItems, opts.MaxBytes)
 							return
 						}
 					}
@@ -98,88 +104,96 @@ func TestBoundsHoldAtEveryMoment(t *testing.T) {
 			writers.Wait()
 			audit(t, b)
 			if stats(b).Evictions == 0 {
-				t.Error("nothing was evicted: this proves nothing")
+				t.Error("nothing was evicted, so the test proves nothing")
 			}
 			b.Flush(context.Background())
 			audit(t, b)
 			if n := b.bounds.bytes.Load(); n != 0 {
-				t.Errorf("%d bytes after Flush", n)
+				t.Errorf("%d bytes are held after Flush, want 0", n)
 			}
 		})
 	}
 }
 
-func TestItemThatIsLargerThanAllMayBeIsRefusedAndWhatWasThereStays(t *testing.T) {
+func TestItemLargerThanMaxBytesIsRefusedAndTheOldOneStays(t *testing.T) {
 	b := must(New(&Options{MaxBytes: 10000}))
 	set(t, b, "k", []byte("old"), 0)
 	set(t, b, "other", []byte("kept"), 0)
-	err := b.Store(context.Background(), core.Set, core.Item{Key: "k", Value: make([]byte, 10000)})
+	large := core.Item{Key: "k", Value: make([]byte, 10000)}
+	err := b.Store(context.Background(), core.Set, large)
 	if !errors.Is(err, core.ErrTooLarge) || !strings.Contains(err.Error(), "10000") {
-		t.Errorf("error is %v, want %v, with the bound", err, core.ErrTooLarge)
+		t.Errorf("Set of a value of 10000 bytes: error is %v, want %v with the bound",
+			err, core.ErrTooLarge)
 	}
-	if item, err := b.GetItem(context.Background(), "k"); string(item.Value) != "old" {
+	item, err := b.GetItem(context.Background(), "k")
+	if string(item.Value) != "old" {
 		t.Errorf("after the refused Set: %q and error %v, want \"old\"", item.Value, err)
 	}
 	if !has(b, "other") {
-		t.Error("another item had to go for one that was refused")
+		t.Error("another item was evicted for the one that was refused")
 	}
 }
 
-func TestLargestItemDrivesOutAllOthers(t *testing.T) {
+func TestLargestItemEvictsAllOthers(t *testing.T) {
 	const bound = 1 << 20
 	b := must(New(&Options{MaxBytes: bound}))
 	for i := range 500 {
 		set(t, b, key(i), make([]byte, 1000), 0)
 	}
-	large := make([]byte, bound-64<<10) // the allocator gives what is missing, or less
+	large := make([]byte, bound-64<<10) // the item takes the rest, or less
 	set(t, b, "large", large, 0)
 	if s := stats(b); !has(b, "large") || s.Bytes > bound {
-		t.Errorf("%+v, want the large item, and at most %d bytes", s, bound)
+		t.Errorf("%+v, want the large item and at most %d bytes", s, bound)
 	}
 	audit(t, b)
 }
 
-func TestReplaceNeverEvictsWhatItReplaces(t *testing.T) {
+func TestReplaceNeverEvictsTheItemThatItReplaces(t *testing.T) {
 	b := must(New(&Options{MaxBytes: 100 << 10}))
 	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), make([]byte, 1000), 0)
 	}
 	set(t, b, "mine", []byte("small"), 0)
-	if err := b.Store(context.Background(), core.Replace, core.Item{Key: "mine", Value: make([]byte, 90<<10)}); err != nil {
+	large := core.Item{Key: "mine", Value: make([]byte, 90<<10)}
+	if err := b.Store(context.Background(), core.Replace, large); err != nil {
 		t.Errorf("Replace of a present item by a large one: %v", err)
 	}
 	audit(t, b)
 }
 
-// What makes room for a large value may make the table of its shard smaller, too.
-func TestReplaceInATableThatGetsSmaller(t *testing.T) {
+// Making room for a large value may also shrink the table of its shard.
+func TestReplaceSucceedsIfItsEvictionsShrinkTheTable(t *testing.T) {
 	b := must(New(&Options{MaxItems: 4000, MaxBytes: 1 << 20}))
 	b.shards = b.shards[:1]
 	for i := range 3500 {
 		set(t, b, key(i), nil, time.Hour)
 	}
 	buckets := len(b.shards[0].table.Load().buckets)
-	for i := range 3500 { // those that come first in the table, and last
+	for i := range 3500 {
 		if !has(b, key(i)) {
 			continue
 		}
-		if err := b.Store(context.Background(), core.Replace, core.Item{Key: key(i), Value: make([]byte, 990<<10), TTL: time.Minute}); err != nil {
+		large := core.Item{Key: key(i), Value: make([]byte, 990<<10), TTL: time.Minute}
+		if err := b.Store(context.Background(), core.Replace, large); err != nil {
 			t.Fatal(err)
 		}
 		audit(t, b)
-		if item, err := b.GetItem(context.Background(), key(i)); len(item.Value) != 990<<10 || err != nil {
-			t.Fatalf("%d bytes, %v", len(item.Value), err)
+		item, err := b.GetItem(context.Background(), key(i))
+		if len(item.Value) != 990<<10 || err != nil {
+			t.Fatalf("the replaced item has %d bytes and error %v, want %d bytes",
+				len(item.Value), err, 990<<10)
 		}
 		break
 	}
 	if now := len(b.shards[0].table.Load().buckets); now >= buckets {
-		t.Errorf("the table had %d buckets, and has %d: this proves nothing", buckets, now)
+		t.Errorf("the table had %d buckets and now has %d, so the test proves nothing",
+			buckets, now)
 	}
 }
 
-// Items that are read again stay while ten times as many pass by once. With LRU
-// none would.
-func TestScanDoesNotDriveOutWhatIsInUse(t *testing.T) {
+// Items that are read again stay while ten times as many items are stored and not read. With
+// LRU none would stay.
+func TestScanDoesNotEvictItemsInUse(t *testing.T) {
 	const bound, inUse = 1000, 800
 	b := must(New(&Options{MaxItems: bound}))
 	for range 2 {
@@ -199,12 +213,12 @@ func TestScanDoesNotDriveOutWhatIsInUse(t *testing.T) {
 		}
 	}
 	if left < inUse*9/10 {
-		t.Errorf("of %d items in use %d are left after a scan", inUse, left)
+		t.Errorf("of %d items in use, %d are left after a scan", inUse, left)
 	}
 }
 
-// A counter that is only moved, and an item that is only touched, are in use.
-func TestScanDoesNotDriveOutWhatIsMovedOrTouched(t *testing.T) {
+// Incr and Touch count as a use of the item, as Get does.
+func TestScanDoesNotEvictIncrementedOrTouchedItems(t *testing.T) {
 	b := must(New(&Options{MaxItems: 100}))
 	ctx := context.Background()
 	set(t, b, "counter", []byte("1"), 0)
@@ -212,19 +226,18 @@ func TestScanDoesNotDriveOutWhatIsMovedOrTouched(t *testing.T) {
 	for i := range 1000 {
 		for range 2 {
 			if _, err := b.Incr(ctx, "counter", 1); err != nil {
-				t.Fatalf("after %d other items the counter is gone: %v", i, err)
+				t.Fatalf("after %d other items, Incr of the counter: %v", i, err)
 			}
 			if err := b.Touch(ctx, "touched", 0); err != nil {
-				t.Fatalf("after %d other items the touched one is gone: %v", i, err)
+				t.Fatalf("after %d other items, Touch of the touched item: %v", i, err)
 			}
 		}
 		set(t, b, "scan "+key(i), nil, 0)
 	}
 }
 
-// Each small store would take the room that the large one has just made, were it
-// not kept for it.
-func TestLargeItemIsStoredBesideManySmallOnes(t *testing.T) {
+// The room that a large store makes is kept for it. Otherwise the small stores would take it.
+func TestLargeItemIsStoredWhileSmallOnesAreStored(t *testing.T) {
 	b := must(New(&Options{MaxBytes: 16 << 20}))
 	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
 		set(t, b, key(i), make([]byte, 100), 0)
@@ -238,7 +251,7 @@ func TestLargeItemIsStoredBesideManySmallOnes(t *testing.T) {
 			}
 		})
 	}
-	for i := range 2 { // which need more than all there is, together
+	for i := range 2 { // both together are larger than MaxBytes
 		writers.Go(func() {
 			set(t, b, fmt.Sprint("large", i), make([]byte, 9<<20), 0)
 			stored.Add(1)
@@ -248,8 +261,8 @@ func TestLargeItemIsStoredBesideManySmallOnes(t *testing.T) {
 	audit(t, b)
 }
 
-// The reason why the test above ends for sure.
-func TestRoomThatAWriteMadeIsNobodyElses(t *testing.T) {
+// This is why the test above is sure to end.
+func TestRoomMadeForOneWriteIsNotTakenByAnother(t *testing.T) {
 	b := must(New(&Options{MaxItems: 10})) // one shard
 	for i := range 10 {
 		set(t, b, key(i), nil, 0)
@@ -257,16 +270,17 @@ func TestRoomThatAWriteMadeIsNobodyElses(t *testing.T) {
 	var w write
 	for i := range 3 {
 		if !b.shards[0].evict(&w) {
-			t.Fatalf("eviction %d found nothing", i)
+			t.Fatalf("eviction %d found no entry", i)
 		}
 	}
-	if w.items != 3 || w.bytes != 3*b.bounds.least(key(0), 0) || stats(b).Items != 7 {
-		t.Errorf("the write has room for %d items and %d bytes, and %d items are left", w.items, w.bytes, stats(b).Items)
+	if w.freedItems != 3 || w.freedBytes != 3*b.bounds.minCost(key(0), 0) || stats(b).Items != 7 {
+		t.Errorf("the write has room for %d items and %d bytes, and %d items are left",
+			w.freedItems, w.freedBytes, stats(b).Items)
 	}
-	if b.bounds.take(1, 0) {
+	if b.bounds.reserve(1, 0) {
 		t.Error("another write took room that was made for this one")
 	}
-	b.bounds.release(w.items, w.bytes)
+	b.bounds.release(w.freedItems, w.freedBytes)
 	audit(t, b)
 }
 
@@ -278,62 +292,64 @@ func TestOneLargeItemDoesNotEmptyItsShard(t *testing.T) {
 	set(t, b, "large", make([]byte, 1<<20), 0)
 	share := int(stats(b).Items) / len(b.shards)
 	if left := b.shardOf(b.hash("large")).count; left < share/2 {
-		t.Errorf("the shard is left with %d items, its share is %d", left, share)
+		t.Errorf("the shard is left with %d items; its share is %d", left, share)
 	}
 	audit(t, b)
 }
 
-func TestCountersNeedNoMoreRoomWhenTheyMove(t *testing.T) {
+func TestIncrNeedsNoMoreRoom(t *testing.T) {
 	b := must(New(&Options{MaxBytes: 100 << 10}))
 	ctx := context.Background()
 	for i := 0; i%1000 != 0 || stats(b).Evictions == 0; i++ {
-		set(t, b, key(i), []byte("1"+strings.Repeat(" ", i%60)), 0) // some longer than any number
+		value := "1" + strings.Repeat(" ", i%60) // sometimes longer than any number
+		set(t, b, key(i), []byte(value), 0)
 	}
 	for i := range 1000 {
 		if _, err := b.Incr(ctx, key(i), 1<<63); err != nil && err != core.ErrMiss {
 			t.Fatal(err)
 		}
-		b.GetItem(ctx, key(i)) // which makes the digits
+		b.GetItem(ctx, key(i)) // makes the digits of the counter
 	}
 	audit(t, b)
 }
 
-// The point of the ghosts: a key that comes back soon after it went is one that
-// is in use, though never twice while it is in the small queue.
-func TestKeyThatComesBackGetsIntoTheMainQueue(t *testing.T) {
+// The purpose of ghosts: a key that is stored again soon after it was evicted is in use,
+// even if it is never read while it is in the small queue.
+func TestKeyStoredAgainAfterItsEvictionEntersTheMainQueue(t *testing.T) {
 	b := must(New(&Options{MaxItems: 10}))
 	for i := range 11 {
 		set(t, b, key(i), nil, 0)
 	}
 	if has(b, key(0)) {
-		t.Fatal("the oldest is still there")
+		t.Fatal("the oldest item was not evicted")
 	}
 	set(t, b, key(0), nil, 0)
 	if q := entryOf(b, key(0)).queue(); q != mainQueue {
-		t.Errorf("it came back into queue %d, want %d", q, mainQueue)
+		t.Errorf("it is in queue %d, want %d", q, mainQueue)
 	}
 	audit(t, b)
 }
 
-func TestGhostThatWasRenewedIsNotForgottenWithItsOldRecord(t *testing.T) {
+func TestGhostAddedAgainIsForgottenAsLateAsANewOne(t *testing.T) {
 	var g ghosts
 	const limit = 4
 	hash := func(i uint64) uint64 { return i << 56 }
 	g.add(hash(1), limit)
-	if !g.take(hash(1), limit) || g.take(hash(1), limit) {
-		t.Error("a ghost is there once")
+	if !g.remove(hash(1), limit) || g.remove(hash(1), limit) {
+		t.Error("remove does not report a ghost exactly once")
 	}
 	for _, i := range []uint64{2, 3, 1, 4, 5, 1, 6} {
 		g.add(hash(i), limit)
 	}
 	for i, want := range []bool{1: true, 2: false, 3: false, 4: true, 5: true, 6: true, 7: false} {
-		if got := g.take(hash(uint64(i)), limit); got != want {
-			t.Errorf("ghost %d is there: %v, want %v", i, got, want)
+		if got := g.remove(hash(uint64(i)), limit); got != want {
+			t.Errorf("ghost %d is remembered: %v, want %v", i, got, want)
 		}
 	}
 }
 
-// A Zipf trace as the literature takes it. LRU, run beside it, is the bar.
+// The trace has a Zipf distribution, as is usual in the literature. LRU runs on the same
+// trace.
 func TestHitRatioIsAboveThatOfLRU(t *testing.T) {
 	const keys, bound, reads = 50000, 500, 200000
 	trace := make([]int, reads)
@@ -354,17 +370,18 @@ func TestHitRatioIsAboveThatOfLRU(t *testing.T) {
 			lruHits++
 		}
 	}
-	t.Logf("hit ratio %.1f %%, LRU %.1f %%", 100*float64(hits)/reads, 100*float64(lruHits)/reads)
+	t.Logf("hit ratio %.1f %%, LRU %.1f %%",
+		100*float64(hits)/reads, 100*float64(lruHits)/reads)
 	if hits < lruHits+reads/50 {
-		t.Errorf("%d hits, LRU has %d; want two points more", hits, lruHits)
+		t.Errorf("%d hits, and LRU has %d; want two points more than LRU", hits, lruHits)
 	}
 }
 
-// An lru is the slowest that works.
+// An lru is a simple LRU cache of keys.
 type lru struct {
 	bound int
-	last  map[int]int // by key, when it was touched last
-	order []int       // keys, in the order in which they were touched, also of old
+	last  map[int]int // by key, the clock when it was touched last
+	order []int       // a key for each time that one was touched, oldest first
 	clock int
 }
 
@@ -384,9 +401,9 @@ func (l *lru) touch(key int) bool {
 	return hit
 }
 
-func TestExpiredItemsAreNoEvictions(t *testing.T) {
+func TestExpiredItemsDoNotCountAsEvictions(t *testing.T) {
 	b := must(New(&Options{MaxItems: 1}))
-	set(t, b, "a", nil, 1) // over at once
+	set(t, b, "a", nil, 1) // expires at once
 	for b.now() < 2 {
 	}
 	set(t, b, "b", nil, 0)

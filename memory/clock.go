@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// A clock tells the time since it began. Reading the processor's takes longer than all
-// else in a Get, so most reads look at a coarse one, which a timer moves on for as long
-// as somebody looks at it.
+// A clock measures the time since it was started. Reading the processor's clock takes
+// longer than the rest of a Get. Most reads therefore use a coarse time, which a timer
+// updates while it is in use.
 type clock struct {
 	epoch time.Time
 
-	coarse  atomic.Int64 // the time of the last tick; 0 while there are none
-	watched atomic.Bool  // since the last tick
-	state   atomic.Uint32
-	timer   *time.Timer // of the next tick
+	coarse atomic.Int64 // the time of the last tick; 0 if the clock does not tick
+	inUse  atomic.Bool  // whether the coarse time was read since the last tick
+	state  atomic.Uint32
+	timer  *time.Timer // of the next tick
 }
 
 func (c *clock) init() {
@@ -25,7 +25,7 @@ func (c *clock) init() {
 
 // States of a clock.
 const (
-	resting uint32 = iota
+	stopped uint32 = iota
 	ticking
 	closed
 )
@@ -33,53 +33,55 @@ const (
 const (
 	clockTick = 10 * time.Millisecond
 
-	// clockTrust is by how much the coarse time may be behind. What happens that close
-	// to a deadline is decided by the exact time.
+	// clockTrust is how far behind the coarse time may be. Closer than this to a deadline,
+	// the exact time decides.
 	clockTrust = int64(time.Second)
 )
 
-// now answers the exact time, in nanoseconds.
+// now returns the exact time, in nanoseconds.
 func (c *clock) now() int64 { return int64(time.Since(c.epoch)) }
 
-// about answers the time of the last tick, or where there are none the exact one.
-func (c *clock) about() int64 {
+// approxNow returns the time of the last tick. If the clock does not tick, it starts the
+// ticks and returns the exact time.
+func (c *clock) approxNow() int64 {
 	coarse := c.coarse.Load()
 	if coarse == 0 {
 		return c.start()
 	}
-	if !c.watched.Load() {
-		c.watched.Store(true)
+	if !c.inUse.Load() {
+		c.inUse.Store(true)
 	}
 	return coarse
 }
 
-// passed tells whether it is deadline, or later.
+// passed reports whether the time is deadline or later.
 func (c *clock) passed(deadline int64) bool {
-	return deadline-c.about() <= clockTrust && c.now() >= deadline
+	return deadline-c.approxNow() <= clockTrust && c.now() >= deadline
 }
 
-// start starts the ticks and answers the exact time.
+// start starts the ticks and returns the exact time.
 func (c *clock) start() int64 {
 	now := c.now()
-	if c.state.CompareAndSwap(resting, ticking) {
-		c.watched.Store(true)
-		c.timer.Reset(clockTick) // only ticks tell a time, so that without any it is exact
+	if c.state.CompareAndSwap(stopped, ticking) {
+		c.inUse.Store(true)
+		c.timer.Reset(clockTick) // coarse stays 0 until then, so that approxNow is exact
 	}
 	return now
 }
 
-// tick moves the coarse time on, or ends it where nobody has looked.
+// tick updates the coarse time. If it was not read since the last tick, tick stops the
+// ticks instead.
 func (c *clock) tick() {
-	if c.watched.Swap(false) && c.state.Load() == ticking {
+	if c.inUse.Swap(false) && c.state.Load() == ticking {
 		c.coarse.Store(c.now())
 		c.timer.Reset(clockTick)
 		return
 	}
 	c.coarse.Store(0)
-	c.state.CompareAndSwap(ticking, resting)
+	c.state.CompareAndSwap(ticking, stopped)
 }
 
-// close ends the ticks.
+// close ends the ticks for good.
 func (c *clock) close() {
 	c.state.Store(closed)
 	c.timer.Stop()

@@ -6,30 +6,35 @@ import (
 	"time"
 )
 
-// The coarse time is never ahead, and behind by no more than a tick, while somebody looks;
-// an item ends when it should. It rests when nobody looks, and ends with Close.
-func TestTheClockTicksRestsAndEnds(t *testing.T) {
+// While the coarse time is in use, it is never ahead, and at most a tick behind, and an item
+// expires when it should. The ticks stop when it is not in use, and with Close.
+func TestClockTicksOnlyWhileInUseAndUntilClose(t *testing.T) {
 	if clockTrust < 10*int64(clockTick) {
-		t.Error("the clock is trusted with less than a few ticks")
+		t.Errorf("clockTrust is %v, want at least 10 ticks", time.Duration(clockTrust))
 	}
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(nil))
 		for round := range 2 {
 			if b.coarse.Load() != 0 {
-				t.Error("it ticks before somebody looks")
+				t.Error("the clock ticks before it is used")
 			}
-			set(t, b, "k", nil, 2*time.Second+time.Millisecond)
-			for end := time.Now().Add(2*time.Second + time.Millisecond); time.Now().Before(end); time.Sleep(3 * time.Millisecond) {
+			const ttl = 2*time.Second + time.Millisecond
+			set(t, b, "k", nil, ttl)
+			end := time.Now().Add(ttl)
+			for ; time.Now().Before(end); time.Sleep(3 * time.Millisecond) {
 				if !has(b, "k") {
-					t.Fatalf("round %d: gone %v before its time", round, time.Until(end))
+					t.Fatalf("round %d: the item is gone %v before it expires",
+						round, time.Until(end))
 				}
 				coarse := b.coarse.Load()
-				if behind := b.now() - coarse; coarse != 0 && (behind < 0 || behind > int64(clockTick)) || coarse == 0 && time.Until(end) < 1900*time.Millisecond {
+				behind := b.now() - coarse
+				if coarse != 0 && (behind < 0 || behind > int64(clockTick)) ||
+					coarse == 0 && time.Until(end) < 1900*time.Millisecond {
 					t.Fatalf("round %d: the coarse time is %v behind", round, time.Duration(behind))
 				}
 			}
 			if has(b, "k") {
-				t.Errorf("round %d: there after its time", round)
+				t.Errorf("round %d: the item is present after it expired", round)
 			}
 			time.Sleep(time.Second)
 		}
@@ -38,14 +43,14 @@ func TestTheClockTicksRestsAndEnds(t *testing.T) {
 		has(b, "k")
 		time.Sleep(clockTick)
 		if b.coarse.Load() == 0 {
-			t.Error("it does not tick")
+			t.Error("the clock does not tick while it is in use")
 		}
 		b.Close()
 		set(t, b, "k", nil, time.Hour)
 		has(b, "k")
 		time.Sleep(clockTick)
 		if has(b, "k"); b.coarse.Load() != 0 {
-			t.Error("it ticks after Close")
+			t.Error("the clock ticks after Close")
 		}
 	})
 }

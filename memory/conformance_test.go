@@ -11,7 +11,8 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// Cases in real time mostly wait for a time to live to end, many at once.
+// TestMain allows 32 tests to run at once, because the cases in real time mostly wait for an
+// item to expire.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", "32"); err != nil {
@@ -22,9 +23,14 @@ func TestMain(m *testing.M) {
 
 func TestConformance(t *testing.T) {
 	for name, opts := range map[string]*memory.Options{
-		"as it comes": nil,
-		"bounded":     {MaxItems: 1 << 20, MaxBytes: 1 << 30},
-		"one shard":   {MaxBytes: 16 << 20, MaxItems: 1e6, Buckets: 1, BucketInterval: 10 * time.Millisecond},
+		"defaults": nil,
+		"bounded":  {MaxItems: 1 << 20, MaxBytes: 1 << 30},
+		"one shard": {
+			MaxBytes:       16 << 20,
+			MaxItems:       1e6,
+			Buckets:        1,
+			BucketInterval: 10 * time.Millisecond,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conformance.Run(t, conformance.Config{

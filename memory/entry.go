@@ -11,28 +11,31 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// An entry is an item as a shard holds it: the first part of one block of memory, in
-// which the key and the value follow, or of a boxed. All that readers look at without
-// the shard's lock never changes, or is atomic.
+// An entry is an item as a shard holds it. It is the first part of one block of memory, in
+// which the key and the value follow, or the first field of a boxedEntry. The fields that
+// readers use without the shard's lock are atomic or never change.
 //
-// This file is the one that uses package unsafe. What it relies on:
+// Only this file uses package unsafe. It relies on these rules:
 //
-//   - A block is made by newBlock only. It has no pointers in it, so that the collector
-//     need not look inside, and is aligned to 8 bytes, for so is all that the allocator
-//     gives of more than 16.
-//   - In a block the key begins where the entry ends, and the value where the key ends,
-//     or for a counter at the next multiple of 8. The sizes are those that the block was
+//   - Only newBlock makes blocks. A block contains no pointers, so that the garbage
+//     collector need not look inside. It is aligned to 8 bytes, as the allocator aligns
+//     all blocks of more than 16 bytes.
+//   - In a block the key begins where the entry ends. The value begins where the key ends,
+//     or for a counter at the next multiple of 8. Their sizes are those that the block was
 //     made for, and never change.
-//   - An entry of a kind that is boxed is the first field of a boxed.
-//   - A pointer to the entry keeps all of its block, or its boxed, alive.
+//   - An entry of kind large or shared is the first field of a boxedEntry.
+//   - A pointer to an entry keeps all of its block, or of its boxedEntry, in memory.
 type entry struct {
-	deadline  atomic.Int64  // when it expires, as Backend.now; 0 is never
-	hash      uint32        // the part that a table needs
-	place     uint32        // in its queue, with a bound; guarded by the shard's lock
-	keySize   uint32        // and in the upper 8 bits its kind
-	valueSize uint32        // of a block
-	flags     uint32        // the item's
-	reads     atomic.Uint32 // how often it was read since it came into its queue, at most maxReads; and in queueBit its queue
+	deadline  atomic.Int64 // when the item expires, as a time of Backend.now; 0 if never
+	hash      uint32       // the part of the key's hash that homeOf returns
+	place     uint32       // in its queue, with a bound; guarded by the shard's lock
+	keySize   uint32       // the length of the key; the upper 8 bits are the kind
+	valueSize uint32       // the length of the value, if it is in the block
+	flags     uint32       // of the item
+
+	// reads is how often the entry was read since it came into its queue, at most maxReads.
+	// Its queueBit says which queue that is.
+	reads atomic.Uint32
 }
 
 // A kind is how an entry holds its value.
@@ -41,61 +44,63 @@ type kind uint8
 const (
 	plain   kind = iota // as bytes in the block
 	counter             // as a tally in the block
-	large               // as bytes, boxed
-	shared              // as core.Shared stored it, boxed
+	large               // as bytes in a boxedEntry
+	shared              // as the Go value that core.Shared stored, in a boxedEntry
 )
 
-// A tally is what a counter stands at. The shard's lock guards it.
+// A tally is the state of a counter. The shard's lock guards it.
 type tally struct {
 	number  uint64
-	version uint64 // of the number: how often it has moved
+	version uint64 // how often number was changed
 }
 
-// A reading is a tally as somebody has read it, and the token of it.
-type reading struct {
-	of      *entry
+// A counterToken is the token of a counter, with room for the digits that were read with it.
+type counterToken struct {
+	entry   *entry
 	version uint64
 	digits  [20]byte
 }
 
-// A boxed is an entry that holds its value elsewhere.
-type boxed struct {
+// A boxedEntry is an entry with a value outside the entry's own memory.
+type boxedEntry struct {
 	entry
 	key    string
-	value  []byte // of a large one; its capacity is its length
-	shared any
+	value  []byte // if the kind is large; its capacity is its length
+	shared any    // if the kind is shared
 }
 
 const (
-	entrySize = int(unsafe.Sizeof(entry{}))
-	tallySize = int(unsafe.Sizeof(tally{}))
-	boxedSize = int(unsafe.Sizeof(boxed{}))
+	entrySize      = int(unsafe.Sizeof(entry{}))
+	tallySize      = int(unsafe.Sizeof(tally{}))
+	boxedEntrySize = int(unsafe.Sizeof(boxedEntry{}))
 
-	// bucketSize is 64, a line of the processor's cache, on 64-bit systems, and 40 on 32-bit ones.
+	// bucketSize is 64 on 64-bit systems, a line of the processor's cache, and 40 on 32-bit
+	// systems.
 	bucketSize  = int(unsafe.Sizeof(bucket{}))
 	pointerSize = int(unsafe.Sizeof(uintptr(0)))
 
-	// maxPlain is the size of the largest value that lies in a block.
+	// maxPlain is the size of the largest value that is kept in a block.
 	maxPlain = 1 << 20
 )
 
-// newBlock answers an entry with room for key and value.
+// newBlock returns an entry with a copy of key, and room for a value.
 func newBlock(hash uint32, key string, k kind, valueSize int, flags uint32) *entry {
 	size := entrySize + len(key) + valueSize
 	if k == counter {
-		size = tallyAt(len(key)) + tallySize
+		size = tallyOffset(len(key)) + tallySize
 	}
 	block := make([]byte, size)
 	copy(block[entrySize:], key)
 	e := (*entry)(unsafe.Pointer(unsafe.SliceData(block)))
-	e.hash, e.keySize, e.valueSize, e.flags = hash, uint32(len(key))|uint32(k)<<24, uint32(valueSize), flags
+	e.hash, e.keySize, e.valueSize, e.flags =
+		hash, uint32(len(key))|uint32(k)<<24, uint32(valueSize), flags
 	return e
 }
 
-// newEntry answers an entry that holds a copy of value.
+// newEntry returns an entry with copies of key and value.
 func newEntry(hash uint32, key string, value []byte, flags uint32) *entry {
 	if len(value) > maxPlain {
-		b := newBoxed(hash, key, large, flags)
+		b := newBoxedEntry(hash, key, large, flags)
 		b.value = append([]byte(nil), value...)
 		b.value = b.value[:len(value):len(value)]
 		return &b.entry
@@ -105,14 +110,15 @@ func newEntry(hash uint32, key string, value []byte, flags uint32) *entry {
 	return e
 }
 
-func newBoxed(hash uint32, key string, k kind, flags uint32) *boxed {
-	b := &boxed{key: strings.Clone(key)}
+func newBoxedEntry(hash uint32, key string, k kind, flags uint32) *boxedEntry {
+	b := &boxedEntry{key: strings.Clone(key)}
 	b.hash, b.keySize, b.flags = hash, uint32(len(key))|uint32(k)<<24, flags
 	return b
 }
 
-// asCounter answers an entry in the place of e that counts from n on.
-func (e *entry) asCounter(n uint64) *entry {
+// toCounter returns a counter with the number n to replace e. It has the key, the flags and
+// the deadline of e.
+func (e *entry) toCounter(n uint64) *entry {
 	c := newBlock(e.hash, e.key(), counter, 0, e.flags)
 	c.deadline.Store(e.deadline.Load())
 	c.tally().number = n
@@ -123,56 +129,57 @@ func (e *entry) kind() kind { return kind(e.keySize >> 24) }
 
 func (e *entry) keyLen() int { return int(e.keySize & 0xffffff) }
 
-// box answers the boxed of an entry of such a kind.
-func (e *entry) box() *boxed { return (*boxed)(unsafe.Pointer(e)) }
+// boxed returns the boxedEntry of an entry of kind large or shared.
+func (e *entry) boxed() *boxedEntry { return (*boxedEntry)(unsafe.Pointer(e)) }
 
 func (e *entry) key() string {
 	if e.kind() >= large {
-		return e.box().key
+		return e.boxed().key
 	}
 	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(e), entrySize)), e.keyLen())
 }
 
-// plainValue answers the value of a plain one. Its capacity is its length.
+// plainValue returns the value of an entry of kind plain. Its capacity is its length.
 func (e *entry) plainValue() []byte {
-	if e.valueSize == 0 { // there may be nothing behind the key to point to
+	if e.valueSize == 0 { // the block may end with the key
 		return []byte{}
 	}
-	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), entrySize+e.keyLen())), int(e.valueSize))
+	value := unsafe.Add(unsafe.Pointer(e), entrySize+e.keyLen())
+	return unsafe.Slice((*byte)(value), int(e.valueSize))
 }
 
-// tallyAt answers where the tally of a counter begins.
-func tallyAt(keyLen int) int { return entrySize + (keyLen+7)&^7 }
+// tallyOffset returns the offset in a block at which the tally of a counter begins.
+func tallyOffset(keyLen int) int { return entrySize + (keyLen+7)&^7 }
 
-// tally answers that of a counter.
+// tally returns the tally of an entry of kind counter.
 func (e *entry) tally() *tally {
-	return (*tally)(unsafe.Add(unsafe.Pointer(e), tallyAt(e.keyLen())))
+	return (*tally)(unsafe.Add(unsafe.Pointer(e), tallyOffset(e.keyLen())))
 }
 
-// item answers the value and the token of an entry that holds bytes; of a counter
-// under the lock.
+// item returns the value and the token of an entry that is not of kind shared. For a
+// counter, the caller must hold the shard's lock.
 func (e *entry) item() (value []byte, token any) {
 	switch e.kind() {
 	case plain:
 		return e.plainValue(), e
 	case counter:
 		t := e.tally()
-		r := &reading{of: e, version: t.version}
+		r := &counterToken{entry: e, version: t.version}
 		return slices.Clip(strconv.AppendUint(r.digits[:0], t.number, 10)), r
 	}
-	return e.box().value, e
+	return e.boxed().value, e
 }
 
-// matches tells whether token was answered for the state that e is in.
+// matches reports whether token was made for the present state of e.
 func (e *entry) matches(token any) bool {
-	if r, ok := token.(*reading); ok {
-		return r.of == e && r.version == e.tally().version
+	if r, ok := token.(*counterToken); ok {
+		return r.entry == e && r.version == e.tally().version
 	}
 	return token == any(e)
 }
 
-// count answers the number that the entry stands for, under the lock.
-func (e *entry) count() (uint64, error) {
+// number returns the value of e as a number. The caller must hold the shard's lock.
+func (e *entry) number() (uint64, error) {
 	switch e.kind() {
 	case counter:
 		return e.tally().number, nil
@@ -184,8 +191,10 @@ func (e *entry) count() (uint64, error) {
 }
 
 var (
-	errHoldsShared = fmt.Errorf("%w: the key holds a Go value, stored through core.Shared", core.ErrCodec)
-	errHoldsBytes  = fmt.Errorf("%w: the key holds bytes, not a value of core.Shared", core.ErrCodec)
+	errHoldsShared = fmt.Errorf(
+		"%w: the key holds a Go value, stored through core.Shared", core.ErrCodec)
+	errHoldsBytes = fmt.Errorf(
+		"%w: the key holds bytes, not a value of core.Shared", core.ErrCodec)
 )
 
 func (e *entry) expired(now int64) bool {
@@ -193,8 +202,8 @@ func (e *entry) expired(now int64) bool {
 	return deadline != 0 && now >= deadline
 }
 
-// The readCounts count reads. There are several, of which each takes mostly the same
-// one, so that processors need not take it from one another.
+// readCounts count reads. There are several counters, and a goroutine mostly uses the same
+// one, so that processors seldom compete for the same line of their caches.
 type readCounts [64]readCount
 
 type readCount struct {
@@ -202,16 +211,17 @@ type readCount struct {
 	_            [48]byte
 }
 
-// mine answers the one of the goroutine that calls: by where its stack lies.
-func (r *readCounts) mine() *readCount {
-	var here byte
-	return &r[uintptr(unsafe.Pointer(&here))>>11%uintptr(len(r))]
+// ofGoroutine returns the counter of the calling goroutine, chosen by the address of its
+// stack.
+func (r *readCounts) ofGoroutine() *readCount {
+	var onStack byte
+	return &r[uintptr(unsafe.Pointer(&onStack))>>11%uintptr(len(r))]
 }
 
-// classSize answers how much memory the allocator gives for n bytes.
+// classSize returns how many bytes the allocator uses for an object of n bytes.
 func classSize(n int) int {
-	if n <= maxEighths {
-		return int(eighths[(n+7)/8])
+	if n <= maxSmall {
+		return int(smallClasses[(n+7)/8])
 	}
 	return largeClassSize(n)
 }
@@ -226,20 +236,20 @@ func largeClassSize(n int) int {
 }
 
 const (
-	maxClass   = 32 << 10
-	maxEighths = 1 << 10
+	maxClass = 32 << 10
+	maxSmall = 1 << 10
 )
 
-// classes are the sizes that the allocator has up to maxClass, and eighths those of small
-// n, by n/8.
-var classes, eighths = func() (classes []int, eighths [maxEighths/8 + 1]uint16) {
+// classes are the sizes up to maxClass that the allocator uses. smallClasses[i] is the one
+// for 8*i bytes, up to maxSmall.
+var classes, smallClasses = func() (classes []int, smallClasses [maxSmall/8 + 1]uint16) {
 	for n := 1; n <= maxClass; n++ {
 		n = cap(slices.Grow([]byte(nil), n))
 		classes = append(classes, n)
 	}
-	for i := 1; i < len(eighths); i++ {
+	for i := 1; i < len(smallClasses); i++ {
 		at, _ := slices.BinarySearch(classes, 8*i)
-		eighths[i] = uint16(classes[at])
+		smallClasses[i] = uint16(classes[at])
 	}
-	return classes, eighths
+	return classes, smallClasses
 }()

@@ -2,39 +2,39 @@ package memory
 
 import "math"
 
-// The queues of S3-FIFO, and its ghosts: what is known of items that are gone. Ghosts are as
-// many as there are items.
+// This file has the queues of S3-FIFO, and its ghosts, which remember the keys of evicted
+// items. There are as many ghosts as items.
 
 const (
 	smallQueue = iota
 	mainQueue
 )
 
-// maxReads is how many reads of an entry are remembered, and so how often the
-// main queue lets it pass. One is enough to get from the small queue into the
-// main one.
+// maxReads is how many reads of an entry are remembered, and so how often the main queue
+// lets it pass. One read is enough to move from the small queue into the main one.
 const maxReads = 3
 
 // queueBit of entry.reads is set in the main queue.
 const queueBit = 1 << 31
 
-// smallShare is which part of the entries the small queue holds: a twentieth, as the
-// ghosts give what comes back late its second chance. See BenchmarkHitRatio.
+// smallShare sets the size of the small queue: it holds one of smallShare entries. That is
+// enough, because a key that is used again only after its eviction still has a ghost. See
+// BenchmarkHitRatio.
 const smallShare = 20
 
-// queue answers in which queue e lies.
+// queue returns the queue that e is in.
 func (e *entry) queue() int { return int(e.reads.Load() / queueBit) }
 
-// A fifo is a queue that entries may also leave from the middle.
+// A fifo is a queue from which entries may also be removed in the middle.
 type fifo struct {
-	places      []*entry // a circle; nil where one has left
-	first, last uint32   // numbers of the first place and of the one behind the last
-	count       int      // how many there are
+	places      []*entry // a circle; a place is nil if its entry was removed
+	first, last uint32   // the numbers of the first place, and of the one after the last
+	count       int      // of the entries
 }
 
 func (q *fifo) at(place uint32) **entry { return &q.places[place%uint32(len(q.places))] }
 
-// push puts e behind the others.
+// push adds e at the end.
 func (q *fifo) push(e *entry) {
 	if int(q.last-q.first) == len(q.places) || q.last == math.MaxUint32 {
 		q.resize()
@@ -45,7 +45,7 @@ func (q *fifo) push(e *entry) {
 	q.count++
 }
 
-// resize closes the gaps, makes room for half as many more, and numbers places anew.
+// resize closes the gaps, makes room for half as many more, and numbers the places from 0.
 func (q *fifo) resize() {
 	places := make([]*entry, q.count+q.count/2+8)
 	n := uint32(0)
@@ -58,7 +58,7 @@ func (q *fifo) resize() {
 	q.places, q.first, q.last = places, 0, n
 }
 
-// front answers the first entry; there is one.
+// front returns the first entry. The queue must not be empty.
 func (q *fifo) front() *entry {
 	for *q.at(q.first) == nil {
 		q.first++
@@ -77,17 +77,17 @@ type queues struct {
 	ghosts ghosts
 }
 
-// enqueue puts a new entry into its queue: the main one if the key was dropped
+// enqueue puts a new entry into its queue. That is the main queue if the key was evicted
 // from the small one not long ago.
 func (q *queues) enqueue(e *entry, hash uint64) {
 	queue := smallQueue
-	if q.ghosts.take(hash, q.fifos[smallQueue].count+q.fifos[mainQueue].count+1) {
+	if q.ghosts.remove(hash, q.fifos[smallQueue].count+q.fifos[mainQueue].count+1) {
 		queue = mainQueue
 	}
 	q.push(e, queue, 0)
 }
 
-// shrink gives back what few entries do not need.
+// shrink frees the memory that the remaining entries do not need, and all ghosts.
 func (q *queues) shrink() {
 	q.ghosts = ghosts{}
 	for i := range q.fifos {
@@ -102,18 +102,18 @@ func (q *queues) push(e *entry, queue int, reads uint32) {
 
 func (q *queues) remove(e *entry) { q.fifos[e.queue()].remove(e) }
 
-// replace gives e the place of old, and its reads.
+// replace gives e the place and the reads of old.
 func (q *queues) replace(old, e *entry) {
 	e.place = old.place
 	e.reads.Store(old.reads.Load())
 	*q.fifos[old.queue()].at(old.place) = e
 }
 
-// maxMoves is how many entries that were read a search for a victim lets pass.
+// maxMoves is how many entries that were read one search for a victim lets pass.
 const maxMoves = 64
 
-// victim answers the entry that is to go, or nil if there is none. On the way it
-// moves those that were read since it last came past.
+// victim returns the entry to evict, or nil if there is none. It moves the entries before
+// it that were read since they last came to the front.
 func (q *queues) victim() *entry {
 	for moved := 0; ; moved++ {
 		small, main := q.fifos[smallQueue].count, q.fifos[mainQueue].count
@@ -139,76 +139,76 @@ func (q *queues) victim() *entry {
 	}
 }
 
-// ghosts remember, by hash, which keys were dropped from the small queue. They lie in sets, in
-// each of which the oldest makes room for one that comes.
+// ghosts remember, by hash, which keys were evicted from the small queue. They are in sets.
+// A new ghost takes the place of the oldest one in its set.
 type ghosts struct {
 	sets [][8]ghost
-	last uint32 // the number of the latest
+	last uint32 // the number of the newest ghost
 }
 
 type ghost struct {
-	print  uint32 // of the hash; 0 is no ghost
-	number uint32 // one more than that of the one before
+	fingerprint uint32 // of the hash; 0 if there is no ghost
+	number      uint32 // ghosts are numbered in the order in which they were added
 }
 
-// crowd is how many ghosts there are to a set of eight.
-const crowd = 5
+// ghostsPerSet is how many ghosts there are, on average, in a set of eight.
+const ghostsPerSet = 5
 
-// add remembers hash, among as many as limit.
+// add remembers hash as the newest of limit ghosts.
 func (g *ghosts) add(hash uint64, limit int) {
-	if len(g.sets)*crowd < limit {
+	if len(g.sets)*ghostsPerSet < limit {
 		old := g.sets
-		g.sets = make([][8]ghost, limit/crowd*5/4+1)
+		g.sets = make([][8]ghost, limit/ghostsPerSet*5/4+1)
 		for _, set := range old {
 			for _, known := range set {
-				if known.print != 0 {
+				if known.fingerprint != 0 {
 					g.put(known)
 				}
 			}
 		}
 	}
 	g.last++
-	g.put(ghost{fingerprint(hash), g.last})
+	g.put(ghost{fingerprintOf(hash), g.last})
 }
 
-func (g *ghosts) put(new ghost) {
-	set := g.set(new.print)
+func (g *ghosts) put(added ghost) {
+	set := g.set(added.fingerprint)
 	at, oldest := 0, uint32(0)
 	for i, known := range set {
-		if known.print == new.print {
+		if known.fingerprint == added.fingerprint {
 			at = i
 			break
 		}
 		age := g.last - known.number
-		if known.print == 0 {
+		if known.fingerprint == 0 {
 			age = math.MaxUint32
 		}
 		if age >= oldest {
 			at, oldest = i, age
 		}
 	}
-	set[at] = new
+	set[at] = added
 }
 
-// take tells whether hash is one of as many as limit that are remembered, and forgets it.
-func (g *ghosts) take(hash uint64, limit int) bool {
+// remove forgets hash, and reports whether it was among the limit newest ghosts.
+func (g *ghosts) remove(hash uint64, limit int) bool {
 	if len(g.sets) == 0 {
 		return false
 	}
-	print := fingerprint(hash)
-	set := g.set(print)
+	fingerprint := fingerprintOf(hash)
+	set := g.set(fingerprint)
 	for i, known := range set {
-		if known.print == print {
-			set[i].print = 0
+		if known.fingerprint == fingerprint {
+			set[i].fingerprint = 0
 			return uint64(g.last-known.number) < uint64(limit)
 		}
 	}
 	return false
 }
 
-func (g *ghosts) set(print uint32) *[8]ghost {
-	return &g.sets[uint64(print)*uint64(len(g.sets))>>32]
+func (g *ghosts) set(fingerprint uint32) *[8]ghost {
+	return &g.sets[uint64(fingerprint)*uint64(len(g.sets))>>32]
 }
 
-// fingerprint takes the half of hash that does not choose the shard; it is not 0.
-func fingerprint(hash uint64) uint32 { return max(uint32(hash>>32), 1) }
+// fingerprintOf returns the half of hash that does not choose the shard, but never 0.
+func fingerprintOf(hash uint64) uint32 { return max(uint32(hash>>32), 1) }

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// There are as many ghosts as items, and no more.
-func TestGhostsAreAsManyAsItems(t *testing.T) {
+func TestThereAreAsManyGhostsAsItems(t *testing.T) {
 	const n = 1000
 	b := must(New(&Options{MaxItems: n}))
 	b.shards = b.shards[:1]
@@ -17,17 +16,18 @@ func TestGhostsAreAsManyAsItems(t *testing.T) {
 	}
 	ghosts := 0
 	for i := range 9 * n {
-		if b.shards[0].ghosts.take(b.hash(key(i)), n) {
+		if b.shards[0].ghosts.remove(b.hash(key(i)), n) {
 			ghosts++
 		}
 	}
 	if ghosts < n*9/10 || ghosts > n {
-		t.Errorf("%d ghosts of %d items", ghosts, n)
+		t.Errorf("%d ghosts for %d items", ghosts, n)
 	}
 }
 
-// A queue from whose middle many leave does not grow, and begins anew where numbers end.
-func TestAFifoKeepsItsOrder(t *testing.T) {
+// Entries are also removed from the middle. That does not make the queue grow. The numbers
+// of its places reach their maximum and start from 0.
+func TestFifoKeepsItsOrder(t *testing.T) {
 	q := fifo{places: make([]*entry, 100), first: 1<<32 - 20, last: 1<<32 - 20}
 	r := rand.New(rand.NewPCG(5, 6))
 	var want []*entry
@@ -42,7 +42,7 @@ func TestAFifoKeepsItsOrder(t *testing.T) {
 			want = append(want[:at:at], want[at+1:]...)
 		}
 		if q.front() != want[0] || q.count != len(want) {
-			t.Fatal("the first is another one")
+			t.Fatal("the front or the count of the queue is wrong")
 		}
 	}
 	if len(q.places) > 512 {
@@ -50,8 +50,8 @@ func TestAFifoKeepsItsOrder(t *testing.T) {
 	}
 }
 
-// Where all have been read, a store does not go round all of them to find one that may go.
-func TestAStoreLetsOnlySomePass(t *testing.T) {
+// If all entries were read often, a store still moves only a few of them to find a victim.
+func TestStoreMovesABoundedNumberOfEntries(t *testing.T) {
 	const n = 10_000
 	b := must(New(&Options{MaxItems: n}))
 	b.shards = b.shards[:1]
@@ -65,13 +65,12 @@ func TestAStoreLetsOnlySomePass(t *testing.T) {
 	}
 	set(t, b, key(n), nil, 0)
 	if moved := b.shards[0].fifos[mainQueue].count; moved != maxMoves || stats(b).Evictions != 1 {
-		t.Errorf("for one eviction %d moved", moved)
+		t.Errorf("%d entries moved for one eviction, want %d", moved, maxMoves)
 	}
 	audit(t, b)
 }
 
-// Reads beside evictions change no queue.
-func TestReadsBesideEvictions(t *testing.T) {
+func TestReadsDuringEvictionsKeepTheQueuesIntact(t *testing.T) {
 	b := must(New(&Options{MaxItems: 30}))
 	var stop atomic.Bool
 	var readers sync.WaitGroup

@@ -10,8 +10,8 @@ import (
 	_ "github.com/cachewire/cachewire/memory"
 )
 
-// Values that never leave the process need no encoding: core.Shared keeps them
-// as they are, for all readers to share.
+// Values that never leave the process need no encoding. core.Shared keeps them as they are,
+// and all readers share them.
 func ExampleBackend_shared() {
 	type page struct{ title string }
 	ctx := context.Background()

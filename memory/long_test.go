@@ -2,5 +2,5 @@
 
 package memory
 
-// longEnabled is true under make long: then the proofs that take long run whole.
+// longEnabled is true with the build tag long. Then the tests that take long run whole.
 const longEnabled = true

@@ -33,25 +33,25 @@ func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	return New(&opts)
 }
 
-// Options are the settings of a Backend.
+// Options are the settings of a Backend. The zero value of a field is its default.
 type Options struct {
-	// Buckets is how many buckets there are for the items that expire, at most 3,600. If
-	// 0, it is 60.
+	// Buckets is the number of buckets for the items that expire, at most 3,600. If 0, it
+	// is 60.
 	Buckets int
 
-	// BucketInterval is how far apart in time the buckets are, at least 10 milliseconds.
+	// BucketInterval is the time between one bucket and the next, at least 10 milliseconds.
 	// If 0, it is 15 seconds. If there are enough stores, an expired item that is not read
-	// is swept about an interval after its end.
+	// is removed about one interval after it expires.
 	BucketInterval time.Duration
 
-	// MaxItems is how many items are kept. If 0, there is no bound. Items that have expired
-	// count until they are read or swept.
+	// MaxItems is the largest number of items. If 0, there is no bound. An expired item
+	// counts until it is read or swept.
 	MaxItems int
 
-	// MaxBytes is how much memory the items may take, including what each needs beside its
-	// key and value. If 0, there is no bound. To store an item that alone takes more
-	// returns core.ErrTooLarge. The size of a value that core.Shared stored is not known:
-	// it counts as a small one.
+	// MaxBytes is the most memory that all items together may take, including what each
+	// needs besides its key and value. If 0, there is no bound. Storing an item that alone
+	// takes more returns core.ErrTooLarge. A value that was stored through core.Shared
+	// counts as a small one, because its size is not known.
 	MaxBytes int64
 }
 
@@ -61,22 +61,22 @@ const (
 	defaultInterval = 15 * time.Second
 	minInterval     = 10 * time.Millisecond
 	minShards       = 256
-	shardBits       = 10 // of a hash, which choose its shard
+	shardBits       = 10 // the bits of a hash that choose its shard
 	maxShards       = 1 << shardBits
 )
 
-// A Backend keeps items in the memory of this process. It may be used by many
-// goroutines at once.
+// A Backend keeps items in the memory of this process. It may be used by many goroutines at
+// once.
 type Backend struct {
 	clock
 	seed   maphash.Seed
-	shards []shard // as many as a power of two
+	shards []shard // their number is a power of two
 	bounds bounds
 	sweeper
 	reads readCounts
 }
 
-// These are the abilities of a Backend beyond core.Backend.
+// A Backend implements these interfaces besides core.Backend.
 var _ interface {
 	core.Backend
 	core.ValueGetter
@@ -88,8 +88,8 @@ var _ interface {
 	core.SharedStorer
 } = (*Backend)(nil)
 
-// New returns an empty Backend, for core.New. A nil opts is the zero Options. The error is
-// core.ErrConfig: a field of opts is out of its range.
+// New returns an empty Backend, for core.New. A nil opts is the zero Options. It returns
+// core.ErrConfig if a field of opts is out of its range.
 func New(opts *Options) (*Backend, error) {
 	var o Options
 	if opts != nil {
@@ -107,38 +107,43 @@ func New(opts *Options) (*Backend, error) {
 	b.sweeper.buckets = int64(cmp.Or(o.Buckets, defaultBuckets))
 	b.sweeper.interval = int64(cmp.Or(o.BucketInterval, defaultInterval))
 	for i := range b.shards {
-		b.shards[i].owner, b.shards[i].number = b, i
+		b.shards[i].backend, b.shards[i].number = b, i
 		b.shards[i].reset()
 	}
 	return b, nil
 }
 
 func (o *Options) check() error {
-	wrong := func(field string, value any, want string) error {
-		return fmt.Errorf("%w: memory: Options.%s is %v, want %s", core.ErrConfig, field, value, want)
+	outOfRange := func(field string, value any, want string) error {
+		return fmt.Errorf("%w: memory: Options.%s is %v; want %s",
+			core.ErrConfig, field, value, want)
 	}
 	switch {
 	case o.Buckets < 0 || o.Buckets > maxBuckets:
-		return wrong("Buckets", o.Buckets, fmt.Sprintf("1 to %d, or 0 for %d", maxBuckets, defaultBuckets))
+		return outOfRange("Buckets", o.Buckets,
+			fmt.Sprintf("1 to %d, or 0 for %d", maxBuckets, defaultBuckets))
 	case o.BucketInterval != 0 && o.BucketInterval < minInterval:
-		return wrong("BucketInterval", o.BucketInterval, fmt.Sprintf("%v or more, or 0 for %v", minInterval, defaultInterval))
+		return outOfRange("BucketInterval", o.BucketInterval,
+			fmt.Sprintf("%v or more, or 0 for %v", minInterval, defaultInterval))
 	case o.MaxItems < 0:
-		return wrong("MaxItems", o.MaxItems, "1 or more, or 0 for no bound")
+		return outOfRange("MaxItems", o.MaxItems, "1 or more, or 0 for no bound")
 	case o.MaxBytes < 0:
-		return wrong("MaxBytes", o.MaxBytes, "1 or more, or 0 for no bound")
+		return outOfRange("MaxBytes", o.MaxBytes, "1 or more, or 0 for no bound")
 	}
 	return nil
 }
 
-// shardCount answers how many shards serve o: so many that writers seldom meet, and
-// with a bound, few enough that each holds what eviction needs to choose well.
+// shardCount returns the number of shards of a Backend with options o. It is large enough
+// that writers seldom meet. If there is a bound, it is small enough that each shard holds
+// the number of entries that eviction needs to choose well.
 func shardCount(o Options) int {
-	const itemsEach, bytesEach = 64, 256 << 10
+	const itemsPerShard, bytesPerShard = 64, 256 << 10
 	n := minShards
 	for n < maxShards && n < 32*runtime.GOMAXPROCS(0) {
 		n *= 2
 	}
-	for n > 1 && (o.MaxItems > 0 && o.MaxItems/n < itemsEach || o.MaxBytes > 0 && o.MaxBytes/int64(n) < bytesEach) {
+	for n > 1 && (o.MaxItems > 0 && o.MaxItems/n < itemsPerShard ||
+		o.MaxBytes > 0 && o.MaxBytes/int64(n) < bytesPerShard) {
 		n /= 2
 	}
 	return n
@@ -146,12 +151,12 @@ func shardCount(o Options) int {
 
 func (b *Backend) hash(key string) uint64 { return maphash.String(b.seed, key) }
 
-// shardOf answers the shard in which the key of that hash lies.
+// shardOf returns the shard of the key with this hash.
 func (b *Backend) shardOf(hash uint64) *shard {
 	return &b.shards[hash&uint64(len(b.shards)-1)]
 }
 
-// Stats answers what the Backend holds and has seen.
+// Stats returns the figures of the Backend. The error is always nil.
 func (b *Backend) Stats(context.Context) (core.Stats, error) {
 	var sum core.Stats
 	for i := range b.shards {
@@ -170,10 +175,10 @@ func (b *Backend) Stats(context.Context) (core.Stats, error) {
 	return sum, nil
 }
 
-// Ping answers nil.
+// Ping returns nil.
 func (b *Backend) Ping(context.Context) error { return nil }
 
-// Flush deletes everything, one shard after the other.
+// Flush deletes all items, one shard after the other.
 func (b *Backend) Flush(context.Context) error {
 	for i := range b.shards {
 		sh := &b.shards[i]
@@ -185,7 +190,7 @@ func (b *Backend) Flush(context.Context) error {
 	return nil
 }
 
-// Close lets go of everything.
+// Close deletes all items and stops the clock.
 func (b *Backend) Close() error {
 	b.clock.close()
 	return b.Flush(context.Background())

@@ -5,27 +5,27 @@ import (
 	"sync/atomic"
 )
 
-// A shard is a part of the keys, with all that belongs to them. Reads that find what
-// they look for take no lock.
+// A shard holds a part of the keys, with everything that belongs to them. Reads that find
+// their key take no lock.
 type shard struct {
-	owner  *Backend
-	number int                   // which of the owner's shards it is
-	table  atomic.Pointer[table] // written under mu
+	backend *Backend
+	number  int                   // the index of the shard in the backend's shards
+	table   atomic.Pointer[table] // written under mu
 
-	_ [40]byte // keeps what readers look at apart from what writers change
+	_ [40]byte // keeps what readers read apart from what writers change
 
-	mu     sync.Mutex // guards all below, and writes of the table
-	count  int        // how many entries there are
-	queues            // only with a bound
-	bytes  int64      // what the entries cost
-	swept  int        // in which slot of the table a sweep goes on
+	mu        sync.Mutex // guards the fields below, and writes of the table
+	count     int        // of the entries
+	queues               // empty without a bound
+	bytes     int64      // what the entries cost
+	sweepSlot int        // the slot of the table at which a sweep continues
 
 	evictions, expirations uint64
 
-	_ [32]byte // makes each shard begin where a line of the processor's cache does
+	_ [32]byte // makes each shard begin on a line of the processor's cache
 }
 
-// reset forgets all entries. What has been counted stays.
+// reset removes all entries. The numbers of evictions and expirations stay.
 func (sh *shard) reset() {
 	sh.setTable(noTable)
 	sh.count = 0
@@ -33,22 +33,22 @@ func (sh *shard) reset() {
 	sh.bytes = 0
 }
 
-// setTable makes t the table.
 func (sh *shard) setTable(t *table) {
 	sh.table.Store(t)
-	sh.swept = 0
+	sh.sweepSlot = 0
 }
 
-// get answers the entry under key, or nil, without the lock. An expired one it drops.
+// get returns the entry under key, or nil. It takes the lock only to remove an expired
+// entry.
 func (sh *shard) get(hash uint64, key string) *entry {
 	e, _ := sh.table.Load().find(hash, key)
 	if e == nil {
 		return nil
 	}
-	if deadline := e.deadline.Load(); deadline != 0 && sh.owner.passed(deadline) {
+	if deadline := e.deadline.Load(); deadline != 0 && sh.backend.passed(deadline) {
 		sh.mu.Lock()
 		defer sh.mu.Unlock()
-		e, _ = sh.live(hash, key, sh.owner.now())
+		e, _ = sh.findLive(hash, key, sh.backend.now())
 	}
 	return e
 }
@@ -56,18 +56,19 @@ func (sh *shard) get(hash uint64, key string) *entry {
 // read is get for a verb that counts as a hit or a miss.
 func (sh *shard) read(hash uint64, key string) *entry {
 	e := sh.get(hash, key)
-	reads := sh.owner.reads.mine()
+	reads := sh.backend.reads.ofGoroutine()
 	if e == nil {
 		reads.misses.Add(1)
 		return nil
 	}
 	reads.hits.Add(1)
-	sh.use(e)
+	sh.markRead(e)
 	return e
 }
 
-// live is get under the lock, and tells where the entry lies, until something changes.
-func (sh *shard) live(hash uint64, key string, now int64) (*entry, slot) {
+// findLive is get for a caller that holds the lock. It also returns the slot of the entry,
+// which is right until the table changes.
+func (sh *shard) findLive(hash uint64, key string, now int64) (*entry, slot) {
 	e, s := sh.table.Load().find(hash, key)
 	if e == nil || sh.dropExpired(e, now) {
 		return nil, 0
@@ -75,113 +76,114 @@ func (sh *shard) live(hash uint64, key string, now int64) (*entry, slot) {
 	return e, s
 }
 
-// use notes that e was of use, for eviction to know.
-func (sh *shard) use(e *entry) {
-	if !sh.owner.bounds.set() {
+// markRead records for eviction that e was used.
+func (sh *shard) markRead(e *entry) {
+	if !sh.backend.bounds.isSet() {
 		return
 	}
-	// That two who read at once count as one does no harm.
+	// If two goroutines read at once, both may count as one read. That does no harm.
 	if reads := e.reads.Load(); reads&^queueBit < maxReads {
 		e.reads.CompareAndSwap(reads, reads+1)
 	}
 }
 
-// insert puts e, for the cost of which room has been taken, into the shard.
+// insert adds e to the shard. Room for its cost has been reserved.
 func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 	t := sh.table.Load()
 	if t == noTable {
 		t = newTable(1)
 		sh.setTable(t)
 	} else if !fits(sh.count+1, len(t.buckets)) {
-		t = t.resized(sh.grown(len(t.buckets)))
+		t = t.resized(sh.grownSize(len(t.buckets)))
 		sh.setTable(t)
 	}
 	sh.count++
 	sh.bytes += cost
-	if sh.owner.bounds.set() {
+	if sh.backend.bounds.isSet() {
 		sh.queues.enqueue(e, hash)
 	}
 	return t.insert(e, e.hash, tagOf(hash))
 }
 
-// grown answers how many buckets a table has after one of n. The sizes of shards differ, so that
-// they do not all grow at once, and the memory they take rises evenly.
-func (sh *shard) grown(n int) int {
-	if n == lastCommon {
-		n += n * sh.number / len(sh.owner.shards)
+// grownSize returns the number of buckets of the table that replaces a full one of n
+// buckets. The sizes of shards differ, so that not all of them grow at once, and the memory
+// that they take rises evenly.
+func (sh *shard) grownSize(n int) int {
+	if n == lastCommonSize {
+		n += n * sh.number / len(sh.backend.shards)
 	}
 	return 2 * n
 }
 
-// lastCommon is the last size of a table that all shards have in common.
-const lastCommon = 8
+// lastCommonSize is the last size of a table that all shards have in common.
+const lastCommonSize = 8
 
-// replace puts e, which costs so much more, in the place of old, which has the same key
-// and lies at s.
-func (sh *shard) replace(old, e *entry, s slot, more int64) {
-	sh.bytes += more
-	if sh.owner.bounds.set() {
+// replace puts e in the place of old, which has the same key and is at s. The cost of e is
+// that of old and extraCost.
+func (sh *shard) replace(old, e *entry, s slot, extraCost int64) {
+	sh.bytes += extraCost
+	if sh.backend.bounds.isSet() {
 		sh.queues.replace(old, e)
 	}
 	sh.table.Load().replace(s, e)
 }
 
-// remove takes e out of the shard, leaves its room taken, and answers what it costs.
+// remove removes e from the shard and returns its cost. It does not release the room.
 func (sh *shard) remove(e *entry) (cost int64) {
 	t := sh.table.Load()
 	t.remove(t.slotOf(e), e.hash)
-	if sh.owner.bounds.set() {
+	if sh.backend.bounds.isSet() {
 		sh.queues.remove(e)
 	}
 	sh.count--
-	cost = sh.owner.bounds.cost(e)
+	cost = sh.backend.bounds.cost(e)
 	sh.bytes -= cost
-	// For each entry that a smaller table is made of, at least two have gone.
+	// For each entry that moves into a smaller table, at least two have been removed.
 	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
 		sh.setTable(t.resized(n / 4))
-		if sh.owner.bounds.set() {
+		if sh.backend.bounds.isSet() {
 			sh.queues.shrink()
 		}
 	}
 	return cost
 }
 
-// drop takes e out of the shard and gives its room back.
+// drop removes e from the shard and releases its room.
 func (sh *shard) drop(e *entry) {
-	sh.owner.bounds.release(1, sh.remove(e))
+	sh.backend.bounds.release(1, sh.remove(e))
 }
 
-// evict drops the entry that eviction chooses, leaves its room to w, and answers
-// false if there is none. One that has expired is no eviction.
+// evict removes the entry that eviction chooses, and gives its room to w. It reports
+// whether there was one. An expired entry counts as an expiration, not as an eviction.
 func (sh *shard) evict(w *write) bool {
 	e := sh.queues.victim()
 	if e == nil {
 		return false
 	}
-	if e.expired(sh.owner.now()) {
+	if e.expired(sh.backend.now()) {
 		sh.expirations++
 	} else {
 		sh.evictions++
 		if e.queue() == smallQueue {
-			sh.queues.ghosts.add(sh.owner.hash(e.key()), sh.count)
+			sh.queues.ghosts.add(sh.backend.hash(e.key()), sh.count)
 		}
 	}
-	w.items, w.bytes = w.items+1, w.bytes+sh.remove(e)
+	w.freedItems, w.freedBytes = w.freedItems+1, w.freedBytes+sh.remove(e)
 	return true
 }
 
-// setDeadline says when e, which lies at s, expires, and puts it into the bucket for
-// that.
+// setDeadline sets when e, which is at s, expires, and puts it into the right bucket of the
+// sweeper.
 func (sh *shard) setDeadline(s slot, e *entry, deadline, now int64) {
 	e.deadline.Store(deadline)
 	t := sh.table.Load()
 	t.due[s] = 0
 	if deadline != 0 {
-		t.due[s] = 1 + uint16(sh.owner.bucketOf(deadline, now))
+		t.due[s] = 1 + uint16(sh.backend.bucketOf(deadline, now))
 	}
 }
 
-// dropExpired drops e if its time is over.
+// dropExpired drops e if it has expired, and reports whether it did.
 func (sh *shard) dropExpired(e *entry, now int64) bool {
 	if !e.expired(now) {
 		return false

@@ -7,30 +7,31 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A write is a store that is under way.
+// A write is a running store.
 type write struct {
 	mode  core.Mode
 	hash  uint64
 	key   string
 	token any
 	ttl   time.Duration
-	entry *entry // what is to be stored; nil for CompareAndDelete
-	cost  int64
+	entry *entry // what is stored; nil for CompareAndDelete
+	cost  int64  // of entry
 
-	// What was evicted for this write: it is still counted as held, so that
-	// nobody else takes the room.
-	items, bytes int64
+	// What was evicted for this write. The bounds still count it as held, so that no other
+	// write takes the room.
+	freedItems, freedBytes int64
 }
 
-// store stores item, or for isShared value.
+// store stores item on the condition of mode. If isShared, it stores value in the place of
+// item.Value.
 func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared bool) error {
-	b.sweep(b.about())
+	b.sweep(b.approxNow())
 	hash := b.hash(item.Key)
 	sh := b.shardOf(hash)
 	w := &write{mode: mode, hash: hash, key: item.Key, token: item.Token, ttl: item.TTL}
 	if mode != core.CompareAndDelete {
 		if isShared {
-			box := newBoxed(homeOf(hash), item.Key, shared, item.Flags)
+			box := newBoxedEntry(homeOf(hash), item.Key, shared, item.Flags)
 			box.shared = value
 			w.entry = &box.entry
 		} else if err := sh.prepare(w, item); err != nil {
@@ -40,26 +41,26 @@ func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared boo
 			return errTooLarge(w.cost, b.bounds.maxBytes)
 		}
 	}
-	done, err := sh.try(w)
+	done, err := sh.tryWrite(w)
 	if !done {
-		err = b.storeLarge(sh, w)
+		err = b.writeLarge(sh, w)
 	}
 	return err
 }
 
-// prepare makes the entry that w is to store.
+// prepare makes the entry of w, or returns the error of a write that cannot succeed.
 func (sh *shard) prepare(w *write, item *core.Item) error {
-	if bounds := &sh.owner.bounds; bounds.maxBytes > 0 {
-		if c := bounds.least(item.Key, len(item.Value)); bounds.tooLarge(c) {
+	if bounds := &sh.backend.bounds; bounds.maxBytes > 0 {
+		if c := bounds.minCost(item.Key, len(item.Value)); bounds.tooLarge(c) {
 			return errTooLarge(c, bounds.maxBytes)
 		}
 	}
-	// A lock that is taken makes many an Add fail: then the copy would be for
-	// nothing. Whether the condition still holds, try finds out.
+	// If an application uses a key as a lock, most of its Adds fail. Checking the condition
+	// first saves them the copy of the value. tryWrite checks it again, as it may change.
 	if w.mode != core.Set {
 		sh.mu.Lock()
-		e, _ := sh.live(w.hash, w.key, sh.owner.now())
-		err := admit(w.mode, e, w.token)
+		e, _ := sh.findLive(w.hash, w.key, sh.backend.now())
+		err := checkMode(w.mode, e, w.token)
 		sh.mu.Unlock()
 		if err != nil {
 			return err
@@ -69,47 +70,48 @@ func (sh *shard) prepare(w *write, item *core.Item) error {
 	return nil
 }
 
-// try does w, unless it needs more room than the shard can make: then it answers
-// false and has stored nothing.
-func (sh *shard) try(w *write) (done bool, err error) {
+// tryWrite does w, unless it needs more room than the shard can make. Then done is false,
+// and nothing was stored.
+func (sh *shard) tryWrite(w *write) (done bool, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	now := sh.owner.now()
-	old, s := sh.live(w.hash, w.key, now)
-	if err := admit(w.mode, old, w.token); err != nil {
+	now := sh.backend.now()
+	old, s := sh.findLive(w.hash, w.key, now)
+	if err := checkMode(w.mode, old, w.token); err != nil {
 		return true, err
 	}
 	if w.mode == core.CompareAndDelete {
 		sh.drop(old)
 		return true, nil
 	}
-	items, more := int64(1), w.cost // than there are
+	extraItems, extraCost := int64(1), w.cost
 	if old != nil {
-		items, more = 0, w.cost-sh.owner.bounds.cost(old)
+		extraItems, extraCost = 0, w.cost-sh.backend.bounds.cost(old)
 	}
-	if sh.owner.bounds.set() {
+	if sh.backend.bounds.isSet() {
 		t := sh.table.Load()
-		if !sh.makeRoom(old, w, items, more) {
+		if !sh.makeRoom(old, w, extraItems, extraCost) {
 			return false, nil
 		}
-		if other := sh.table.Load(); other != t && old != nil { // it got smaller
-			s = other.slotOf(old)
+		if shrunk := sh.table.Load(); shrunk != t && old != nil {
+			s = shrunk.slotOf(old)
 		}
 	}
-	e, end := w.entry, deadline(now, w.ttl)
+	e, end := w.entry, deadlineAfter(now, w.ttl)
 	e.deadline.Store(end)
 	if old == nil {
 		s = sh.insert(e, w.hash, w.cost)
 	} else {
-		sh.replace(old, e, s, more)
-		sh.use(e)
+		sh.replace(old, e, s, extraCost)
+		sh.markRead(e)
 	}
 	sh.setDeadline(s, e, end, now)
 	return true, nil
 }
 
-// admit tells what mode makes of e, which is nil for an absent key.
-func admit(mode core.Mode, e *entry, token any) error {
+// checkMode returns nil if a write with mode may take place, or else its error. If the key
+// is absent, e is nil.
+func checkMode(mode core.Mode, e *entry, token any) error {
 	switch {
 	case mode == core.Set:
 		return nil
@@ -125,12 +127,12 @@ func admit(mode core.Mode, e *entry, token any) error {
 	return core.ErrConflict
 }
 
-// makeRoom takes room for so many items and bytes more for w, which replaces e, or nil
-// where it is a new item. For it, it evicts what it must, though never e, as long as the shard holds its
-// share of the whole; it answers false if that was not enough.
+// makeRoom reserves room for w, which adds items and bytes, and reports whether it could. If
+// w replaces an entry, e is that entry; otherwise e is nil. makeRoom evicts entries of the
+// shard, but never e, until there is room or the shard holds less than its share.
 func (sh *shard) makeRoom(e *entry, w *write, items, bytes int64) bool {
-	bounds := &sh.owner.bounds
-	if bounds.take(items-w.items, bytes-w.bytes) {
+	bounds := &sh.backend.bounds
+	if bounds.reserve(items-w.freedItems, bytes-w.freedBytes) {
 		return true
 	}
 	if e != nil {
@@ -138,53 +140,54 @@ func (sh *shard) makeRoom(e *entry, w *write, items, bytes int64) bool {
 		sh.queues.remove(e)
 		defer sh.queues.push(e, queue, reads)
 	}
-	for sh.hasItsShare(w) && sh.evict(w) {
-		if bounds.take(items-w.items, bytes-w.bytes) {
+	for sh.holdsItsShare(w) && sh.evict(w) {
+		if bounds.reserve(items-w.freedItems, bytes-w.freedBytes) {
 			return true
 		}
 	}
 	return false
 }
 
-// hasItsShare tells whether the shard holds about as much as the others do, what
-// was evicted for w aside: one large item is not to drive out all that its shard
-// holds.
-func (sh *shard) hasItsShare(w *write) bool {
-	bounds, n := &sh.owner.bounds, int64(len(sh.owner.shards))
-	own, all := int64(sh.count), bounds.items.Load()-w.items
+// holdsItsShare reports whether the shard holds about as much as the other shards do. What
+// was evicted for w does not count. A shard with less evicts nothing, so that one large item
+// does not evict everything in its shard.
+func (sh *shard) holdsItsShare(w *write) bool {
+	bounds, n := &sh.backend.bounds, int64(len(sh.backend.shards))
+	own, all := int64(sh.count), bounds.items.Load()-w.freedItems
 	if bounds.maxBytes > 0 {
-		own, all = sh.bytes, bounds.bytes.Load()-w.bytes
+		own, all = sh.bytes, bounds.bytes.Load()-w.freedBytes
 	}
 	return own*n >= all-all/8
 }
 
-// storeLarge does w, for which sh could not make room, by evicting from other
-// shards too. Only one write at a time does so: two that each hold a part of the
-// room could wait for each other's.
-func (b *Backend) storeLarge(sh *shard, w *write) error {
-	// What try evicted anybody may have meanwhile, for the same reason.
-	b.bounds.release(w.items, w.bytes)
-	w.items, w.bytes = 0, 0
-	b.bounds.large.Lock()
-	defer b.bounds.large.Unlock()
+// writeLarge does w, for which sh could not make room. It also evicts from other shards.
+// Only one write at a time does so: two writes that each hold a part of the room could wait
+// for each other.
+func (b *Backend) writeLarge(sh *shard, w *write) error {
+	// For the same reason, w does not keep the room that tryWrite made while it waits.
+	b.bounds.release(w.freedItems, w.freedBytes)
+	w.freedItems, w.freedBytes = 0, 0
+	b.bounds.largeWrite.Lock()
+	defer b.bounds.largeWrite.Unlock()
 	for {
-		done, err := sh.try(w)
+		done, err := sh.tryWrite(w)
 		if done {
 			if err != nil {
-				b.bounds.release(w.items, w.bytes)
+				b.bounds.release(w.freedItems, w.freedBytes)
 			}
 			return err
 		}
-		if !b.evictBeside(sh, w) {
-			runtime.Gosched() // all room is taken by stores that are under way
+		if !b.evictElsewhere(sh, w) {
+			runtime.Gosched() // running stores hold all of the room
 		}
 	}
 }
 
-// evictBeside evicts one entry of another shard than sh, if there is any.
-func (b *Backend) evictBeside(sh *shard, w *write) bool {
+// evictElsewhere evicts one entry of another shard than sh, and reports whether there was
+// one.
+func (b *Backend) evictElsewhere(sh *shard, w *write) bool {
 	n := len(b.shards)
-	start := int(b.bounds.next.Add(1) % uint32(n))
+	start := int(b.bounds.nextShard.Add(1) % uint32(n))
 	for i := range n {
 		other := &b.shards[(start+i)%n]
 		if other == sh {

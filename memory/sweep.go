@@ -7,41 +7,44 @@ import (
 	"time"
 )
 
-// A sweeper finds the expired items that nobody reads. Time is cut into ticks of
-// one interval each, and as many ticks as there are buckets are a round.
+// A sweeper finds the expired items that are not read. It divides time into ticks of one
+// interval each. A round is as many ticks as the first row has buckets.
 //
-// There are two rows of buckets. What expires within the next round lies in the bucket
-// of its tick, which is looked through when the tick is over. What expires later lies in
-// the bucket of its round, of which there are farRounds; when its round has begun it
-// moves to the bucket of its tick. An item is thus looked at a few times in its life,
-// however long that is. A bucket is a number beside the item's slot in its table, so
-// that to look through one is to look along these numbers.
+// There are two rows of buckets. An item that expires within the next round is in the
+// bucket of its tick, which is swept when the tick is over. An item that expires later is
+// in the bucket of its round; there are farRounds of these. When its round has begun, it
+// moves to the bucket of its tick. A sweep therefore looks at an item only a few times,
+// however long it lives.
+//
+// A bucket is not a list: each table has a number for each of its slots, the bucket of the
+// item in that slot. To go through a bucket is to go through these numbers.
 type sweeper struct {
-	buckets  int64 // how many, in the first row
+	buckets  int64 // the number of buckets in the first row
 	interval int64 // in nanoseconds
 
-	next atomic.Int64 // the tick that is to be swept; written under mu
+	nextTick atomic.Int64 // the first tick that is not swept yet; written under mu
 
-	mu    sync.Mutex // held by the one who sweeps
-	until int64      // the tick behind the last that is being swept, or next where none is; guarded by mu
-	shard int        // in which shard to go on; guarded by mu
+	// mu is held by the store that sweeps. It guards the fields below.
+	mu        sync.Mutex
+	endTick   int64 // the tick after the last that is being swept; nextTick if none is
+	nextShard int   // the shard with which to continue
 }
 
-// farRounds is how many buckets the second row has. An item that expires more
-// than so many rounds from now is looked at each time they have gone by.
+// farRounds is the number of buckets in the second row. An item that expires in more rounds
+// than that is looked at once in every farRounds rounds.
 const farRounds = 64
 
-// sweepBudget is how much one store does for the sweeper before it leaves the rest to
-// those that follow. To begin with a shard counts as one, to look along sweptSlots as
-// another, and to move or drop an item as sweptItem.
+// sweepBudget is how much work one store does for the sweeper before it leaves the rest to
+// the stores that follow. Beginning with a shard counts as 1, going through sweptSlots slots
+// as 1, and moving or dropping an item as sweptItem.
 const (
 	sweepBudget = 2000
 	sweptItem   = 8
 	sweptSlots  = 64
 )
 
-// deadline answers when an item stored now for ttl expires.
-func deadline(now int64, ttl time.Duration) int64 {
+// deadlineAfter returns when an item expires that is stored now for ttl.
+func deadlineAfter(now int64, ttl time.Duration) int64 {
 	switch {
 	case ttl == 0:
 		return 0
@@ -51,91 +54,93 @@ func deadline(now int64, ttl time.Duration) int64 {
 	return now + int64(ttl)
 }
 
-// bucketOf answers the bucket of what expires at deadline.
+// bucketOf returns the bucket of an item that expires at deadline. Those of the second row
+// follow those of the first.
 func (s *sweeper) bucketOf(deadline, now int64) int32 {
 	tick := deadline / s.interval
 	if tick-now/s.interval < s.buckets {
-		return int32(turn(tick, s.buckets))
+		return int32(mod(tick, s.buckets))
 	}
-	return int32(s.buckets + turn(tick/s.buckets, farRounds))
+	return int32(s.buckets + mod(tick/s.buckets, farRounds))
 }
 
-// sweep goes on with the ticks that are over, if there are any and nobody else
-// is at it.
+// sweep continues with the ticks that are over, unless there are none or another store is
+// sweeping.
 func (b *Backend) sweep(now int64) {
 	current := now / b.interval
-	if b.next.Load() >= current || !b.sweeper.mu.TryLock() {
+	if b.nextTick.Load() >= current || !b.sweeper.mu.TryLock() {
 		return
 	}
 	defer b.sweeper.mu.Unlock()
-	if current < b.until {
-		return // another's time is newer, and what it looks for is not over by this one
+	if current < b.endTick {
+		return // another store has a newer time; some ticks that it sweeps are not over at now
 	}
 	for budget := sweepBudget; budget > 0; {
-		next := b.next.Load()
-		if b.until <= next {
-			if b.until = current; b.until <= next {
+		next := b.nextTick.Load()
+		if b.endTick <= next {
+			if b.endTick = current; b.endTick <= next {
 				return
 			}
 		}
-		done, all := b.shards[b.shard].sweep(next, b.until, now, budget)
-		if !all {
+		work, finished := b.shards[b.nextShard].sweep(next, b.endTick, now, budget)
+		if !finished {
 			return
 		}
-		budget -= done
-		if b.shard++; b.shard == len(b.shards) {
-			b.shard = 0
-			b.next.Store(b.until)
+		budget -= work
+		if b.nextShard++; b.nextShard == len(b.shards) {
+			b.nextShard = 0
+			b.nextTick.Store(b.endTick)
 		}
 	}
 }
 
-// sweep drops what expired in the ticks from first to before last, and spreads the items
-// of the rounds that began in them. It answers what that counts as, at least 1, and
-// whether it came to the end; where the budget ended it, the next one goes on.
-func (sh *shard) sweep(first, last, now int64, budget int) (done int, all bool) {
+// sweep drops the items that expired in the ticks from first up to, but not including, end.
+// It moves the items of the rounds that began in these ticks to the buckets of their ticks.
+// It returns how much work that was, at least 1, and whether it finished the shard; if the
+// budget ended first, the next sweep continues.
+func (sh *shard) sweep(first, end, now int64, budget int) (work int, finished bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	b := sh.owner
+	b := sh.backend
 	t := sh.table.Load()
-	done = 1
-	// Of ticks and rounds what comes a whole turn later lies in the same bucket.
+	work = 1
+	// A bucket also has the items of ticks or rounds that are a whole turn later.
 	firstRound := (first + b.buckets - 1) / b.buckets
-	rounds := (last-1)/b.buckets - firstRound + 1
-	start := sh.swept
+	rounds := (end-1)/b.buckets - firstRound + 1
+	start := sh.sweepSlot
 	for at := start; at < len(t.due); at++ {
 		s, due := slot(at), t.due[at]
 		if at%sweptSlots == sweptSlots-1 {
-			done++
+			work++
 		}
-		if done >= budget && at != start {
-			sh.swept = at
-			return done, false
+		if work >= budget && at != start {
+			sh.sweepSlot = at
+			return work, false
 		}
 		if due == 0 {
 			continue
 		}
 		bucket := int64(due) - 1
 		if bucket < b.buckets {
-			if turn(bucket-first, b.buckets) >= last-first || !t.at(s).expired(now) {
+			if mod(bucket-first, b.buckets) >= end-first || !t.at(s).expired(now) {
 				continue
 			}
-		} else if turn(bucket-b.buckets-firstRound, farRounds) >= rounds {
+		} else if mod(bucket-b.buckets-firstRound, farRounds) >= rounds {
 			continue
 		}
 		if e := t.at(s); sh.dropExpired(e, now) {
-			done += sweptItem
+			work += sweptItem
 		} else if bucket := b.bucketOf(e.deadline.Load(), now); int64(bucket) < b.buckets {
 			t.due[s] = 1 + uint16(bucket)
-			done += sweptItem
+			work += sweptItem
 		}
-		if other := sh.table.Load(); other != t { // it got smaller: begin again in that one
-			t, at = other, -1
+		if shrunk := sh.table.Load(); shrunk != t { // start again with the smaller table
+			t, at = shrunk, -1
 		}
 	}
-	sh.swept = 0
-	return done, true
+	sh.sweepSlot = 0
+	return work, true
 }
 
-// turn answers n as a place on a circle of that many.
-func turn(n, many int64) int64 { return (n%many + many) % many }
+// mod returns n modulo m, which is never negative.
+func mod(n, m int64) int64 { return (n%m + m) % m }

@@ -13,7 +13,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-func TestStoresSweepManyItemsABoundedPartEach(t *testing.T) {
+func TestEachStoreSweepsABoundedPartOfManyItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 20000
 		b := must(New(nil))
@@ -25,8 +25,8 @@ func TestStoresSweepManyItemsABoundedPartEach(t *testing.T) {
 		for stats(b).Items > 1 {
 			set(t, b, "k", nil, 0)
 			after := stats(b).Items
-			if gone := before - min(before, after); gone > sweepBudget/sweptItem+1 {
-				t.Fatalf("one store swept %d items", gone)
+			if dropped := before - min(before, after); dropped > sweepBudget/sweptItem+1 {
+				t.Fatalf("one store swept %d items", dropped)
 			}
 			before = after
 			if stores++; stores > n {
@@ -43,18 +43,20 @@ func TestStoresSweepManyItemsABoundedPartEach(t *testing.T) {
 	})
 }
 
-// Few stores, long lives: what is held stays close to what is alive, in whichever
-// shard and bucket it lies.
+// With few stores and long times to live, the number of items in memory stays close to that
+// of the live items, whatever shard and bucket they are in.
 func TestSweepKeepsUpWithFewStores(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts       Options
-		ttl, every time.Duration
+		ttl, every time.Duration // of each item, and between two stores
 	}{
-		"defaults, a month":      {Options{}, 30 * 24 * time.Hour, 20 * time.Minute},
-		"defaults, a day":        {Options{}, 24 * time.Hour, 30 * time.Second},
-		"short rounds":           {Options{BucketInterval: time.Second}, 24 * time.Hour, time.Minute},
-		"few buckets, long ones": {Options{Buckets: 2, BucketInterval: time.Hour}, 24 * time.Hour, time.Minute},
-		"within a round":         {Options{}, 10 * time.Minute, time.Second},
+		"defaults, a month": {Options{}, 30 * 24 * time.Hour, 20 * time.Minute},
+		"defaults, a day":   {Options{}, 24 * time.Hour, 30 * time.Second},
+		"short rounds":      {Options{BucketInterval: time.Second}, 24 * time.Hour, time.Minute},
+		"few long buckets": {
+			Options{Buckets: 2, BucketInterval: time.Hour}, 24 * time.Hour, time.Minute,
+		},
+		"within a round": {Options{}, 10 * time.Minute, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -65,7 +67,7 @@ func TestSweepKeepsUpWithFewStores(t *testing.T) {
 					time.Sleep(c.every)
 				}
 				if held := int(stats(b).Items); held > live+live/4+sweepBudget/sweptItem {
-					t.Errorf("%d items are held, of which %d are alive", held, live)
+					t.Errorf("%d items are held, but only %d are live", held, live)
 				}
 				audit(t, b)
 			})
@@ -73,13 +75,13 @@ func TestSweepKeepsUpWithFewStores(t *testing.T) {
 	}
 }
 
-func TestSweepClearsABurstWithFewStores(t *testing.T) {
+func TestFewStoresSweepABurstOfItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(&Options{BucketInterval: minInterval}))
 		for i := range 50000 {
 			set(t, b, key(i), nil, time.Hour)
 		}
-		// Five rounds lie between two stores, so that each finds the sweeper at
+		// There are five rounds between two stores, so that each store finds the sweeper at
 		// the same bucket, which is not the first.
 		time.Sleep(300 * time.Millisecond)
 		for range 1200 {
@@ -97,25 +99,33 @@ func TestSweepClearsABurstWithFewStores(t *testing.T) {
 	})
 }
 
-// What makes a long life cheap: a round's end does not look at those who live on.
-func TestItemsThatLiveLongLieInTheFarRow(t *testing.T) {
+// Items of the second row cost little, because the sweeps of the first row do not look at
+// them.
+func TestLongLivedItemsAreInTheSecondRow(t *testing.T) {
 	b := must(New(nil))
 	round := time.Duration(b.buckets * b.interval)
-	for ttl, far := range map[time.Duration]bool{time.Second: false, round - time.Minute: false, round + time.Minute: true, 1000 * round: true} {
+	for ttl, far := range map[time.Duration]bool{
+		time.Second:         false,
+		round - time.Minute: false,
+		round + time.Minute: true,
+		1000 * round:        true,
+	} {
 		set(t, b, "k", nil, ttl)
 		hash := b.hash("k")
 		table := b.shardOf(hash).table.Load()
 		_, s := table.find(hash, "k")
 		if bucket := table.due[s] - 1; (int64(bucket) >= b.buckets) != far {
-			t.Errorf("an item for %v lies in bucket %d of %d; far: want %v", ttl, bucket, b.buckets, far)
+			t.Errorf("an item for %v is in bucket %d; want it at %d or above: %v",
+				ttl, bucket, b.buckets, far)
 		}
 		audit(t, b)
 	}
 }
 
-// A week, or two days of it, of stores for a second, an hour, a day or for ever: what has expired
-// is gone within a round of buckets, and in the end the heap is as it was.
-func TestAWeek(t *testing.T) {
+// For a week, or two days of it, items are stored for a second, an hour, a day or without
+// expiry. Expired items are gone within a round of buckets. At the end the heap is as small
+// as before.
+func TestAWeekOfStoresLeavesNoExpiredItems(t *testing.T) {
 	days := 2
 	if longEnabled {
 		days = 7
@@ -125,39 +135,42 @@ func TestAWeek(t *testing.T) {
 		b := must(New(nil))
 		round := b.buckets * b.interval
 		r := rand.New(rand.NewPCG(1, 2))
-		lives := []time.Duration{time.Second, time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour, 0}
-		most := uint64(0)
+		ttls := []time.Duration{
+			time.Second, time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour, 0,
+		}
+		largest := uint64(0)
 		for minute := range days * 24 * 60 {
 			for range 100 {
-				i := r.IntN(len(lives) * 20_000)
-				set(t, b, key(i), make([]byte, 100), lives[i%len(lives)])
+				i := r.IntN(len(ttls) * 20_000)
+				set(t, b, key(i), make([]byte, 100), ttls[i%len(ttls)])
 			}
 			time.Sleep(time.Minute)
 			if minute%(6*60) != 0 {
 				continue
 			}
-			most = max(most, stats(b).Items)
+			largest = max(largest, stats(b).Items)
 			for i := range b.shards {
 				for _, e := range b.shards[i].table.Load().all {
 					if e.expired(b.now() - round) {
-						t.Fatalf("after %d minutes %q is there, which expired more than a round ago", minute, e.key())
+						t.Fatalf("after %d minutes %q is held, which expired more than a round ago",
+							minute, e.key())
 					}
 				}
 			}
 			audit(t, b)
 		}
-		for i := range 20_000 { // those for ever
-			b.Delete(context.Background(), key(i*len(lives)+len(lives)-1))
+		for i := range 20_000 { // the items that never expire
+			b.Delete(context.Background(), key(i*len(ttls)+len(ttls)-1))
 		}
 		for range 2 * 24 * 60 {
 			time.Sleep(time.Minute)
 			set(t, b, "k", nil, 0)
 		}
-		if items := stats(b).Items; items != 1 || most < 30_000 {
-			t.Errorf("%d items are left, of up to %d", items, most)
+		if items := stats(b).Items; items != 1 || largest < 30_000 {
+			t.Errorf("%d items are left of up to %d; want 1 of 30000 or more", items, largest)
 		}
 		if left := int64(heap()) - int64(floor); left > 1<<20 {
-			t.Errorf("%d bytes of the heap are left", left)
+			t.Errorf("%d more bytes of heap are in use than before, want at most 1 MiB", left)
 		}
 		runtime.KeepAlive(b)
 	})
@@ -174,12 +187,13 @@ func TestURLSetsTheInterval(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		cache.Set(t.Context(), "k", nil, 0)
 		if s, err := cache.Stats(t.Context()); err != nil || s.Items != 1 || s.Expirations != 1 {
-			t.Errorf("Stats after two intervals: %+v and error %v, want the expired item swept", s, err)
+			t.Errorf("Stats after two intervals: %+v and error %v, want one item, one expiration",
+				s, err)
 		}
 	})
 }
 
-func TestMapGetsSmallerOnceItsItemsAreGone(t *testing.T) {
+func TestTablesShrinkAfterTheirItemsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(&Options{MaxItems: 1e6}))
 		b.shards = b.shards[:16]
@@ -192,15 +206,16 @@ func TestMapGetsSmallerOnceItsItemsAreGone(t *testing.T) {
 			set(t, b, "k", nil, 0)
 		}
 		for i := range b.shards {
-			if sh := &b.shards[i]; len(sh.table.Load().buckets) > 64 {
-				t.Fatalf("shard %d holds %d items in a table of %d buckets", i, sh.count, len(sh.table.Load().buckets))
+			sh := &b.shards[i]
+			if n := len(sh.table.Load().buckets); n > 64 {
+				t.Fatalf("shard %d has %d items in a table of %d buckets", i, sh.count, n)
 			}
 		}
 		audit(t, b)
 	})
 }
 
-func TestSweepLeavesItemsOfLaterRounds(t *testing.T) {
+func TestSweepKeepsItemsOfLaterRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(&Options{Buckets: 4, BucketInterval: time.Second}))
 		for i := range 100 {
@@ -209,7 +224,7 @@ func TestSweepLeavesItemsOfLaterRounds(t *testing.T) {
 		for second := range 120 {
 			time.Sleep(time.Second)
 			set(t, b, "k", nil, 0)
-			// An item of this second is swept when the second is over.
+			// An item that expires in this second may be swept only when the second is over.
 			want := max(100-second, 0) + 1
 			if got := int(stats(b).Items); got != want && got != want-1 {
 				t.Errorf("after %d s there are %d items, want %d or one less", second+1, got, want)
@@ -219,7 +234,7 @@ func TestSweepLeavesItemsOfLaterRounds(t *testing.T) {
 	})
 }
 
-func TestSweepCatchesUpAfterALongSilence(t *testing.T) {
+func TestSweepCatchesUpAfterALongTimeWithoutStores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(&Options{Buckets: 10, BucketInterval: time.Second}))
 		for i := range 500 {
@@ -236,7 +251,7 @@ func TestSweepCatchesUpAfterALongSilence(t *testing.T) {
 	})
 }
 
-func TestTouchAndCountersMoveBetweenBuckets(t *testing.T) {
+func TestTouchedItemsAndCountersExpireWhenTheyShould(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(&Options{Buckets: 4, BucketInterval: time.Second}))
 		ctx := context.Background()
@@ -253,20 +268,21 @@ func TestTouchAndCountersMoveBetweenBuckets(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		set(t, b, "k", nil, 0)
 		if got := stats(b).Items; got != 3 {
-			t.Errorf("%d items, want those for ever and for an hour, and the new one", got)
+			t.Errorf("%d items, want 3: one that never expires, one for an hour, and the new one",
+				got)
 		}
 		audit(t, b)
 	})
 }
 
-func TestSweepsRunBesideEverythingElse(t *testing.T) {
+func TestSweepsRunConcurrentlyWithOtherVerbs(t *testing.T) {
 	b := must(New(&Options{Buckets: 3, BucketInterval: minInterval}))
 	var workers sync.WaitGroup
 	for w := range 4 {
 		workers.Go(func() {
 			for i := w; stats(b).Expirations < 2000; i += 4 {
 				set(t, b, key(i%500), nil, time.Duration(i%20)*time.Millisecond)
-				set(t, b, key(500+i), []byte("v"), time.Millisecond) // which nobody reads
+				set(t, b, key(500+i), []byte("v"), time.Millisecond) // never read
 				has(b, key(i%500))
 				b.Touch(context.Background(), key(i%500), time.Millisecond)
 			}
@@ -276,16 +292,16 @@ func TestSweepsRunBesideEverythingElse(t *testing.T) {
 	audit(t, b)
 }
 
-func TestBytesTellTheHeapInUse(t *testing.T) {
+func TestBytesIsTheHeapInUse(t *testing.T) {
 	if testing.Short() || raceEnabled {
-		t.Skip("measures the heap of a build as users have it")
+		t.Skip("measures the heap, which takes long and needs a build without the race detector")
 	}
-	const most = 16 << 20
+	const total = 16 << 20 // bytes of the largest cache
 	sizes, parts := []int{0, 100, 1000, 10000, 33000}, []int{5, 8}
 	if longEnabled {
 		sizes, parts = []int{0, 10, 100, 1000, 10000, 33000}, []int{5, 6, 7, 8, 9, 10}
 	}
-	// The clocks of other tests' caches hold on to them for a tick or two.
+	// The clocks of other tests keep their caches in memory for a tick or two.
 	for b := must(New(nil)); b.coarse.Load() < int64(10*clockTick); {
 		set(t, b, "k", nil, time.Hour)
 	}
@@ -293,13 +309,13 @@ func TestBytesTellTheHeapInUse(t *testing.T) {
 		for _, size := range sizes {
 			for i, part := range parts {
 				if size > 100 && i < len(parts)-1 {
-					continue // what lies beside so much is little
+					continue // the overhead of large values is small
 				}
 				var opts Options
-				n := part * most / 10 / (size + 100)
+				n := part * total / 10 / (size + 100)
 				if bound {
-					opts.MaxBytes = int64(part) * most / 10
-					n *= 3 // so that there are as many ghosts as there may be
+					opts.MaxBytes = int64(part) * total / 10
+					n *= 3 // enough for the largest number of ghosts
 				}
 				value := make([]byte, size)
 				before := heap()
@@ -312,17 +328,21 @@ func TestBytesTellTheHeapInUse(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				used, told := float64(heap()-before), float64(stats(b).Bytes)
-				if used < told*0.95 || used > told*1.05 {
-					t.Errorf("bound %v, %d values of %d bytes: %.0f bytes of heap, %.0f are told (%.3f)", bound, n, size, used, told, used/told)
+				what := fmt.Sprintf("bound %v, %d values of %d bytes", bound, n, size)
+				used, reported := float64(heap()-before), float64(stats(b).Bytes)
+				if used < reported*0.95 || used > reported*1.05 {
+					t.Errorf("%s: %.0f bytes of heap, but Stats.Bytes is %.0f (%.3f)",
+						what, used, reported, used/reported)
 				}
-				t.Logf("bound %v, %d values of %d bytes: %.0f bytes of heap each, %.3f of what is told", bound, n, size, used/float64(stats(b).Items), used/told)
+				t.Logf("%s: %.0f bytes of heap each, %.3f of Stats.Bytes",
+					what, used/float64(stats(b).Items), used/reported)
 				b.Close()
 			}
 		}
 	}
 }
 
+// heap returns the bytes of the heap in use, after a garbage collection.
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -331,7 +351,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-func TestAllocations(t *testing.T) {
+func TestVerbsAllocateAtMostTheBlock(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
@@ -344,7 +364,7 @@ func TestAllocations(t *testing.T) {
 	value := make([]byte, 100)
 	set(t, b, "n", []byte("1"), 0)
 	set(t, b, "k", value, 0)
-	for what, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		want float64
 		verb func()
 	}{
@@ -360,7 +380,7 @@ func TestAllocations(t *testing.T) {
 		"Delete, Set":    {1, func() { cache.Delete(ctx, "k"); cache.Set(ctx, "k", value, 0) }},
 	} {
 		if got := testing.AllocsPerRun(100, c.verb); got > c.want {
-			t.Errorf("%s: %v allocations, want %v", what, got, c.want)
+			t.Errorf("%s: %v allocations, want %v", name, got, c.want)
 		}
 	}
 }

@@ -5,103 +5,120 @@ import (
 	"sync/atomic"
 )
 
-// A table finds entries by key. It is written under its shard's lock, and read
-// without: to store an entry in its slot is what publishes it, after all that leads
-// there, and it is taken from its slot before what led there goes. Nothing moves in a
-// table, so that none is missed meanwhile; it grows by being replaced.
+// A table finds entries by key. A writer holds the lock of the shard; a reader holds no lock.
 //
-// Keys of one home lie in the first bucket from there on that has room. How many of
-// them had to go past a bucket is counted in it, and where none had to, a search ends.
+// Storing an entry in its slot publishes it, so a writer first stores the tag and the
+// overflow counts that lead to the entry. When it removes an entry, it clears the slot
+// before these. Entries never move within a table, so that a reader misses none; a table
+// grows by being replaced.
+//
+// An entry is in the first bucket with room, starting from the home of its key. Each bucket
+// counts the entries that passed it because it was full. A search ends at a bucket that no
+// entry has passed.
 type table struct {
 	buckets []bucket
-	due     []uint16 // by slot: in which bucket of the sweeper its entry lies, plus 1; 0 is in none. Guarded by the shard's lock
+
+	// due has for each slot the bucket of the sweeper that its entry is in, plus 1, or 0 if
+	// it is in none. The shard's lock guards it.
+	due []uint16
 }
 
-// slots is how many entries a bucket has room for, so that on 64-bit systems it is as large
-// as a line of the processor's cache.
+// slots is the number of entries for which a bucket has room. It makes a bucket as large as
+// a line of the processor's cache on 64-bit systems.
 const slots = 7
 
 type bucket struct {
-	// tags has a byte for each slot: a part of the hash, and never 0, where there is an
-	// entry. The last byte is how many went past; 255 stands for any more.
+	// tags has a byte for each slot: a part of the key's hash, never 0, if there is an
+	// entry, and 0 if there is none. The upper byte is the overflow count: how many entries
+	// passed the bucket. Once it is 255, it stays there.
 	tags    atomic.Uint64
 	entries [slots]atomic.Pointer[entry]
 }
 
+// Masks and a shift for bucket.tags.
 const (
-	ones  = 0x0001010101010101
-	highs = 0x0080808080808080
-	tags  = 0x00ffffffffffffff
-	past  = 56 // the shift of the last byte
+	lowBits       = 0x0001010101010101 // of the byte of each slot
+	highBits      = 0x0080808080808080
+	tagBits       = 0x00ffffffffffffff
+	overflowShift = 56 // of the upper byte
 )
 
+// noTable is the table of an empty shard. It is never written to.
 var noTable = &table{buckets: make([]bucket, 1)}
 
-// newTable answers a table of so many buckets, or of some more where the allocator would
-// else waste the room.
+// newTable returns an empty table of the given number of buckets, or of a few more if the
+// allocator would waste the room for them otherwise.
 func newTable(buckets int) *table {
 	const (
-		header     = 8                             // of the allocator's, in a block with pointers
-		headerless = pointerSize * 8 * pointerSize // the size of the largest such block that has none
+		// header is the size of the header that the allocator adds to a block with
+		// pointers. Blocks of up to maxHeaderless bytes have none.
+		header        = 8
+		maxHeaderless = pointerSize * 8 * pointerSize
 	)
-	if size := buckets * bucketSize; size > headerless {
+	if size := buckets * bucketSize; size > maxHeaderless {
 		buckets = (classSize(size+header) - header) / bucketSize
 	}
 	return &table{buckets: make([]bucket, buckets), due: make([]uint16, buckets*slots)}
 }
 
-// tagOf takes the part of the hash that is not used for a place.
-func tagOf(hash uint64) uint64 { return max(hash>>past, 1) }
+// tagShift is the shift of the part of a hash that is the tag. This part chooses neither
+// the shard nor the home of a key.
+const tagShift = 56
 
-// homeOf takes the part of the hash that chooses the bucket in which the search for a key
-// begins. It is what entry.hash keeps.
+// tagOf returns the tag of a key with this hash. It is never 0.
+func tagOf(hash uint64) uint64 { return max(hash>>tagShift, 1) }
+
+// homeOf returns the part of hash that chooses the home of the key, the bucket in which a
+// search for it begins. It is kept as entry.hash.
 func homeOf(hash uint64) uint32 { return uint32(hash >> shardBits) }
 
-// match answers the high bits of those bytes of have that are tag, and perhaps of some
-// behind one that is.
-func match(have, tag uint64) uint64 {
-	x := (have ^ tag*ones) & tags
-	return (x - ones) &^ x & highs
+// matchTags returns the high bits of the bytes of tags that are tag, and perhaps of bytes
+// above one that is. The lowest bit that it returns is always right.
+func matchTags(tags, tag uint64) uint64 {
+	x := (tags ^ tag*lowBits) & tagBits
+	return (x - lowBits) &^ x & highBits
 }
 
 // A slot is a place in a table.
 type slot int
 
-// home answers where to look first for a key whose homeOf is hash.
-func (t *table) home(hash uint32) int { return int(uint64(hash) * uint64(len(t.buckets)) >> 32) }
+// home returns the bucket in which the search begins for a key whose homeOf is hash.
+func (t *table) home(hash uint32) int {
+	return int(uint64(hash) * uint64(len(t.buckets)) >> 32)
+}
 
-// after answers the bucket behind the i-th, in the circle that they are.
-func (t *table) after(i int) int {
+// next returns the bucket after bucket i. The first one follows the last.
+func (t *table) next(i int) int {
 	if i++; i < len(t.buckets) {
 		return i
 	}
 	return 0
 }
 
-// find answers the entry under key and where it lies, or nil.
+// find returns the entry under key and its slot, or nil.
 func (t *table) find(hash uint64, key string) (*entry, slot) {
 	tag := tagOf(hash)
 	i := t.home(homeOf(hash))
 	for range t.buckets {
 		b := &t.buckets[i]
-		have := b.tags.Load()
-		for m := match(have, tag); m != 0; m &= m - 1 {
+		tags := b.tags.Load()
+		for m := matchTags(tags, tag); m != 0; m &= m - 1 {
 			j := bits.TrailingZeros64(m) / 8 % slots
 			if e := b.entries[j].Load(); e != nil && e.key() == key {
 				return e, slot(i*slots + j)
 			}
 		}
-		if have>>past == 0 {
+		if tags>>overflowShift == 0 {
 			break
 		}
-		i = t.after(i)
+		i = t.next(i)
 	}
 	return nil, 0
 }
 
-// slotOf answers where e lies, which is in the table.
+// slotOf returns the slot of e, which must be in the table.
 func (t *table) slotOf(e *entry) slot {
-	for i := t.home(e.hash); ; i = t.after(i) {
+	for i := t.home(e.hash); ; i = t.next(i) {
 		b := &t.buckets[i]
 		for j := range b.entries {
 			if b.entries[j].Load() == e {
@@ -113,19 +130,19 @@ func (t *table) slotOf(e *entry) slot {
 
 func (t *table) at(s slot) *entry { return t.buckets[s/slots].entries[s%slots].Load() }
 
-// insert puts e, whose key is not there, where there is room; there is some.
+// insert adds e and returns its slot. Its key must be absent, and the table must have room.
 func (t *table) insert(e *entry, hash uint32, tag uint64) slot {
-	for i := t.home(hash); ; i = t.after(i) {
+	for i := t.home(hash); ; i = t.next(i) {
 		b := &t.buckets[i]
-		have := b.tags.Load()
-		if free := match(have, 0); free != 0 {
+		tags := b.tags.Load()
+		if free := matchTags(tags, 0); free != 0 {
 			j := bits.TrailingZeros64(free) / 8
-			b.tags.Store(have | tag<<(8*j))
+			b.tags.Store(tags | tag<<(8*j))
 			b.entries[j].Store(e)
 			return slot(i*slots + j)
 		}
-		if have>>past != 255 {
-			b.tags.Store(have + 1<<past)
+		if tags>>overflowShift != 255 {
+			b.tags.Store(tags + 1<<overflowShift)
 		}
 	}
 }
@@ -133,27 +150,28 @@ func (t *table) insert(e *entry, hash uint32, tag uint64) slot {
 // replace puts e in the place of another entry with its key.
 func (t *table) replace(s slot, e *entry) { t.buckets[s/slots].entries[s%slots].Store(e) }
 
-// remove takes out the entry at s, of which that is the hash.
+// remove removes the entry at s, whose entry.hash is hash.
 func (t *table) remove(s slot, hash uint32) {
 	t.due[s] = 0
 	last, j := int(s/slots), int(s%slots)
 	b := &t.buckets[last]
 	b.entries[j].Store(nil)
 	b.tags.Store(b.tags.Load() &^ (0xff << (8 * j)))
-	for i := t.home(hash); i != last; i = t.after(i) {
-		if b := &t.buckets[i]; b.tags.Load()>>past != 255 {
-			b.tags.Store(b.tags.Load() - 1<<past)
+	for i := t.home(hash); i != last; i = t.next(i) {
+		if b := &t.buckets[i]; b.tags.Load()>>overflowShift != 255 {
+			b.tags.Store(b.tags.Load() - 1<<overflowShift)
 		}
 	}
 }
 
-// resized answers a table of so many buckets with the same entries.
+// resized returns a table of the given number of buckets with the entries of t.
 func (t *table) resized(buckets int) *table {
 	other := newTable(buckets)
 	for i := range t.buckets {
 		b := &t.buckets[i]
-		have := b.tags.Load()
-		var hashes [slots]uint32 // looked up first, so that the processor waits for all of them at once
+		tags := b.tags.Load()
+		// The hashes are read first, so that the processor waits for all of them at once.
+		var hashes [slots]uint32
 		for j := range b.entries {
 			if e := b.entries[j].Load(); e != nil {
 				hashes[j] = e.hash
@@ -161,18 +179,19 @@ func (t *table) resized(buckets int) *table {
 		}
 		for j := range b.entries {
 			if e := b.entries[j].Load(); e != nil {
-				other.due[other.insert(e, hashes[j], have>>(8*j)&0xff)] = t.due[i*slots+j]
+				s := other.insert(e, hashes[j], tags>>(8*j)&0xff)
+				other.due[s] = t.due[i*slots+j]
 			}
 		}
 	}
 	return other
 }
 
-// all yields what is in the table.
+// all yields the entries of the table and their slots.
 func (t *table) all(yield func(slot, *entry) bool) {
 	for i := range t.buckets {
 		b := &t.buckets[i]
-		if b.tags.Load()&tags == 0 {
+		if b.tags.Load()&tagBits == 0 {
 			continue
 		}
 		for j := range b.entries {
@@ -183,5 +202,5 @@ func (t *table) all(yield func(slot, *entry) bool) {
 	}
 }
 
-// fits tells whether n entries leave room enough in so many buckets.
+// fits reports whether n entries fill at most four fifths of a table of so many buckets.
 func fits(n, buckets int) bool { return n*5 <= buckets*slots*4 }

@@ -15,9 +15,10 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Readers, who take no lock, never miss a key that is there all the time, list it twice, or see half of a
-// value, while others come and go around it, and tables grow and shrink.
-func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
+// Readers take no lock. While other keys are stored and deleted, and tables grow and shrink,
+// they never miss a key that is present all the time, never list it twice, and never see a
+// part of one value and a part of another.
+func TestReadersNeverMissAPresentKey(t *testing.T) {
 	b := must(New(&Options{MaxItems: 100_000}))
 	b.shards = b.shards[:16] // so that their tables get large
 	const kept, others = 50, 20_000
@@ -32,19 +33,20 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 		set(t, b, key(i), value(i, 0), time.Hour)
 	}
 	var stop atomic.Bool
-	var buckets atomic.Int64 // of the first table at its largest
+	var buckets atomic.Int64 // in the largest table of the first shard
 	var readers, writers sync.WaitGroup
 	for range 2 {
 		readers.Go(func() {
 			for i := 0; !stop.Load(); i = (i + 1) % kept {
 				item, err := b.GetItem(context.Background(), key(i))
 				if err != nil || len(item.Value) != 8+i%40 {
-					t.Errorf("%s: %d bytes, %v", key(i), len(item.Value), err)
+					t.Errorf("%s: %d bytes and error %v, want %d bytes",
+						key(i), len(item.Value), err, 8+i%40)
 					return
 				}
 				for _, c := range item.Value {
 					if c != item.Value[0] {
-						t.Errorf("%s: half of a value: %v", key(i), item.Value)
+						t.Errorf("%s: parts of two values: %v", key(i), item.Value)
 						return
 					}
 				}
@@ -62,7 +64,7 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 				}
 			}
 			if listed != kept {
-				t.Errorf("%d of %d keys are listed", listed, kept)
+				t.Errorf("Keys yielded %d keys of those that are present, want %d", listed, kept)
 				return
 			}
 		}
@@ -71,7 +73,7 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 		writers.Go(func() {
 			r := rand.New(rand.NewPCG(1, uint64(w)))
 			for range 3 {
-				for n := range others { // grows
+				for n := range others { // tables grow
 					set(t, b, key(kept+w*others+n), nil, time.Hour)
 					if n%7 == 0 {
 						i := r.IntN(kept)
@@ -79,7 +81,7 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 					}
 				}
 				buckets.Store(int64(len(b.shards[0].table.Load().buckets)))
-				for n := range others { // shrinks
+				for n := range others { // tables shrink
 					b.Delete(context.Background(), key(kept+w*others+n))
 				}
 			}
@@ -90,13 +92,14 @@ func TestAKeyThatIsThereIsNeverMissed(t *testing.T) {
 	readers.Wait()
 	audit(t, b)
 	if n := len(b.shards[0].table.Load().buckets); int64(n) >= buckets.Load() {
-		t.Errorf("a table had %d buckets, and has %d: this proves little", buckets.Load(), n)
+		t.Errorf("a table had %d buckets and now has %d, so the test proves little",
+			buckets.Load(), n)
 	}
 }
 
-// Tables of shards that hold as much have many sizes, and each shard begins a line of the
-// processor's cache.
-func TestShardsGrowAtDifferentMoments(t *testing.T) {
+// Shards with equally many items have tables of many sizes. Each shard begins on a line of
+// the processor's cache.
+func TestShardsGrowAtDifferentTimes(t *testing.T) {
 	b := must(New(nil))
 	for i := range 1000 * len(b.shards) {
 		set(t, b, key(i), nil, 0)
@@ -106,116 +109,120 @@ func TestShardsGrowAtDifferentMoments(t *testing.T) {
 		sizes[len(b.shards[i].table.Load().buckets)] = true
 	}
 	if len(sizes) < 4 {
-		t.Errorf("%d tables have only %d sizes", len(b.shards), len(sizes))
+		t.Errorf("%d tables have only %d sizes, want 4 or more", len(b.shards), len(sizes))
 	}
 	if size := unsafe.Sizeof(shard{}); bits.UintSize == 64 && size%64 != 0 {
-		t.Errorf("a shard has %d bytes", size)
+		t.Errorf("a shard has %d bytes, want a multiple of 64", size)
 	}
 }
 
-// All that lie in one bucket's neighbourhood, so that many go past, come and go; a search
-// for what is absent ends.
-func TestATableOfCollisions(t *testing.T) {
-	const homes = shardBits + 32 - 3 // the shift of the homes of a table of 8
+// All keys have homes close together, so that many pass full buckets. A search for an absent
+// key still ends.
+func TestTableFindsCollidingKeys(t *testing.T) {
+	const homeShift = shardBits + 32 - 3 // of the home in a table of 8 buckets
 	table := newTable(8)
 	r := rand.New(rand.NewPCG(3, 4))
-	type placed struct {
+	type hashedKey struct {
 		key  string
 		hash uint64
 	}
-	var there []placed
+	var present []hashedKey
 	for i := range 20_000 {
-		if len(there) == 0 || len(there) < 44 && r.IntN(2) == 0 {
-			p := placed{key(i), r.Uint64N(3)<<homes | r.Uint64N(4)<<past} // three homes, four tags
-			table.insert(newEntry(homeOf(p.hash), p.key, nil, 0), homeOf(p.hash), tagOf(p.hash))
-			there = append(there, p)
+		if len(present) == 0 || len(present) < 44 && r.IntN(2) == 0 {
+			// There are three homes and four tags.
+			k := hashedKey{key(i), r.Uint64N(3)<<homeShift | r.Uint64N(4)<<tagShift}
+			table.insert(newEntry(homeOf(k.hash), k.key, nil, 0), homeOf(k.hash), tagOf(k.hash))
+			present = append(present, k)
 		} else {
-			at := r.IntN(len(there))
-			p := there[at]
-			e, s := table.find(p.hash, p.key)
+			at := r.IntN(len(present))
+			k := present[at]
+			e, s := table.find(k.hash, k.key)
 			if e == nil || table.slotOf(e) != s {
-				t.Fatalf("%s is not found", p.key)
+				t.Fatalf("%s is not found", k.key)
 			}
 			table.remove(s, e.hash)
-			there[at] = there[len(there)-1]
-			there = there[:len(there)-1]
+			present[at] = present[len(present)-1]
+			present = present[:len(present)-1]
 		}
-		if e, _ := table.find(r.Uint64N(3)<<homes, "absent"); e != nil {
-			t.Fatal("found what is absent")
-		}
-	}
-	for _, p := range there {
-		if e, _ := table.find(p.hash, p.key); e == nil || e.key() != p.key {
-			t.Errorf("%s is not found", p.key)
+		if e, _ := table.find(r.Uint64N(3)<<homeShift, "absent"); e != nil {
+			t.Fatal("found an absent key")
 		}
 	}
-	auditPast(t, table)
-	bigger := table.resized(16)
-	for _, p := range there {
-		if e, _ := bigger.find(p.hash, p.key); e == nil {
-			t.Errorf("%s is not found in a table of 16", p.key)
+	for _, k := range present {
+		if e, _ := table.find(k.hash, k.key); e == nil || e.key() != k.key {
+			t.Errorf("%s is not found", k.key)
 		}
 	}
-	auditPast(t, bigger)
+	auditTable(t, table)
+	larger := table.resized(16)
+	for _, k := range present {
+		if e, _ := larger.find(k.hash, k.key); e == nil {
+			t.Errorf("%s is not found in a table of 16 buckets", k.key)
+		}
+	}
+	auditTable(t, larger)
 }
 
-// More than 255 that went past, and buckets past which somebody went all around.
-func TestATableOfOneHome(t *testing.T) {
+// More than 255 keys pass a bucket, whose overflow count then stays at 255. A search ends
+// after one turn, even if all buckets have an overflow count.
+func TestTableFindsKeysOfOneHome(t *testing.T) {
+	const hash = 5 << tagShift
 	table := newTable(128)
 	var all []slot
 	for i := range 600 {
-		all = append(all, table.insert(newEntry(homeOf(5<<past), key(i), nil, 0), homeOf(5<<past), 5))
+		e := newEntry(homeOf(hash), key(i), nil, 0)
+		all = append(all, table.insert(e, homeOf(hash), 5))
 	}
 	for i := range 600 {
-		if e, s := table.find(5<<past, key(i)); e == nil || s != all[i] {
+		if e, s := table.find(hash, key(i)); e == nil || s != all[i] {
 			t.Fatalf("%s is not found", key(i))
 		}
 	}
-	auditPast(t, table)
+	auditTable(t, table)
 	for i := range 600 {
-		_, s := table.find(5<<past, key(i))
-		table.remove(s, homeOf(5<<past))
+		_, s := table.find(hash, key(i))
+		table.remove(s, homeOf(hash))
 	}
-	auditPast(t, table)
-	if n := table.buckets[0].tags.Load() >> past; n != 255 {
-		t.Errorf("the first bucket says %d, want 255, which it no longer counts", n)
+	auditTable(t, table)
+	if n := table.buckets[0].tags.Load() >> overflowShift; n != 255 {
+		t.Errorf("the overflow count of the first bucket is %d, want 255, which never changes", n)
 	}
 	for i := range table.buckets {
-		table.buckets[i].tags.Store(1 << past)
+		table.buckets[i].tags.Store(1 << overflowShift)
 	}
-	if e, _ := table.find(7<<past, "absent"); e != nil {
-		t.Error("found what is absent")
+	if e, _ := table.find(7<<tagShift, "absent"); e != nil {
+		t.Error("found an absent key")
 	}
 }
 
-// Also with as many shards as there may be, keys have their homes everywhere.
-func TestHomesAreEverywhere(t *testing.T) {
+// Even with the largest number of shards, keys have their homes in all buckets.
+func TestHomesAreSpreadOverTheTable(t *testing.T) {
 	before := runtime.GOMAXPROCS(32)
 	defer runtime.GOMAXPROCS(before)
 	b := must(New(nil))
 	if len(b.shards) != maxShards {
-		t.Fatalf("%d shards", len(b.shards))
+		t.Fatalf("%d shards, want %d", len(b.shards), maxShards)
 	}
 	const n = 200_000
 	for i := range n {
 		set(t, b, key(i), nil, 0)
 	}
-	went := 0
+	distance := 0
 	for i := range b.shards {
 		table := b.shards[i].table.Load()
 		for s, e := range table.all {
-			for i := table.home(e.hash); i != int(s/slots); i = table.after(i) {
-				went++
+			for i := table.home(e.hash); i != int(s/slots); i = table.next(i) {
+				distance++
 			}
 		}
 	}
-	if went > n/4 {
-		t.Errorf("%d keys are %d buckets from home", n, went)
+	if distance > n/4 {
+		t.Errorf("%d keys are %d buckets away from home in total", n, distance)
 	}
 }
 
-// However large a shard, a store looks along a part of it only, and the next ones go on.
-func TestALargeShardIsSweptInParts(t *testing.T) {
+// One store goes through only a part of a large shard, and the following stores continue.
+func TestLargeShardIsSweptInParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(nil))
 		b.shards = b.shards[:1]
@@ -227,27 +234,28 @@ func TestALargeShardIsSweptInParts(t *testing.T) {
 		time.Sleep(time.Minute)
 		for stores, last := 1, sh.count; sh.count > n/2+1; stores++ {
 			set(t, b, "k", nil, 0)
-			if gone := last - sh.count; gone > sweepBudget/sweptItem {
-				t.Fatalf("one store dropped %d", gone)
+			if dropped := last - sh.count; dropped > sweepBudget/sweptItem {
+				t.Fatalf("one store dropped %d items", dropped)
 			}
-			if at, slots := sh.swept, len(sh.table.Load().due); stores == 1 && (at == 0 || at > slots/5) {
-				t.Errorf("one store came to slot %d of %d", at, slots)
+			at, slots := sh.sweepSlot, len(sh.table.Load().due)
+			if stores == 1 && (at == 0 || at > slots/5) {
+				t.Errorf("one store swept %d of %d slots, want a fifth at most", at, slots)
 			}
 			if last = sh.count; stores > n/2 {
-				t.Fatalf("after %d stores %d are left", stores, last)
+				t.Fatalf("after %d stores %d items are left", stores, last)
 			}
 		}
 		for _, budget := range []int{1, 2} {
-			if done, _ := sh.sweep(0, 1, b.now(), budget); done < 1 || done > budget+sweptItem {
-				t.Errorf("with a budget of %d the sweep did %d", budget, done)
+			if work, _ := sh.sweep(0, 1, b.now(), budget); work < 1 || work > budget+sweptItem {
+				t.Errorf("with a budget of %d, the sweep returned %d", budget, work)
 			}
 		}
 		audit(t, b)
 	})
 }
 
-// What empties a shard, in one sweep, makes its table smaller on the way.
-func TestASweepThatMakesTheTableSmaller(t *testing.T) {
+// One sweep empties a shard, and shrinks its table meanwhile.
+func TestSweepThatShrinksTheTableDropsAllExpiredItems(t *testing.T) {
 	b := must(New(&Options{MaxItems: 1 << 20}))
 	b.shards = b.shards[:1]
 	for i := range 20_000 {
@@ -256,17 +264,20 @@ func TestASweepThatMakesTheTableSmaller(t *testing.T) {
 	set(t, b, "stays", nil, time.Hour)
 	sh := &b.shards[0]
 	places := len(sh.fifos[smallQueue].places)
-	if _, all := sh.sweep(0, 10_000, int64(30*time.Minute), 1<<30); !all || sh.count != 1 {
-		t.Errorf("%d are left, and it came to the end: %v", sh.count, all)
+	_, finished := sh.sweep(0, 10_000, int64(30*time.Minute), 1<<30)
+	if !finished || sh.count != 1 {
+		t.Errorf("%d items are left, and the sweep finished: %v; want 1 and true",
+			sh.count, finished)
 	}
-	if !has(b, "stays") || len(sh.fifos[smallQueue].places) >= places {
-		t.Errorf("%d places of %d are left", len(sh.fifos[smallQueue].places), places)
+	if now := len(sh.fifos[smallQueue].places); !has(b, "stays") || now >= places {
+		t.Errorf("the queue had %d places and has %d; want fewer, and the item that stays",
+			places, now)
 	}
 	audit(t, b)
 }
 
-// Wherever its budget ends, a sweep goes on until nothing is left that has expired.
-func TestASweepEndsWhereverItsBudgetDoes(t *testing.T) {
+// Sweeps continue after each budget until no expired item is left, whatever the budget is.
+func TestSweepFinishesWithEveryBudget(t *testing.T) {
 	const n = 600
 	for budget := range n {
 		b := must(New(nil))
@@ -275,19 +286,20 @@ func TestASweepEndsWhereverItsBudgetDoes(t *testing.T) {
 			set(t, b, key(i), nil, time.Minute)
 		}
 		sh := &b.shards[0]
-		for parts, all := 0, false; !all; parts++ {
-			if _, all = sh.sweep(0, 10_000, int64(30*time.Minute), budget); parts > 20*n {
-				t.Fatalf("with a budget of %d there is no end", budget)
+		for parts, finished := 0, false; !finished; parts++ {
+			_, finished = sh.sweep(0, 10_000, int64(30*time.Minute), budget)
+			if parts > 20*n {
+				t.Fatalf("with a budget of %d, the sweep does not finish", budget)
 			}
 		}
 		if sh.count != 0 {
-			t.Fatalf("with a budget of %d, %d are left", budget, sh.count)
+			t.Fatalf("with a budget of %d, %d items are left", budget, sh.count)
 		}
 	}
 }
 
-// Of a table that gets smaller between two parts of a sweep nothing is left out.
-func TestATableThatGetsSmallerWhileItIsSwept(t *testing.T) {
+// If the table shrinks between two parts of a sweep, the sweep still drops all expired items.
+func TestSweepMissesNothingIfTheTableShrinks(t *testing.T) {
 	const n = 4000
 	b := must(New(nil))
 	b.shards = b.shards[:1]
@@ -296,8 +308,8 @@ func TestATableThatGetsSmallerWhileItIsSwept(t *testing.T) {
 	}
 	sh := &b.shards[0]
 	sweep := func() bool {
-		_, all := sh.sweep(0, 10_000, int64(30*time.Minute), n/32)
-		return all
+		_, finished := sh.sweep(0, 10_000, int64(30*time.Minute), n/32)
+		return finished
 	}
 	sweep()
 	before := sh.table.Load()
@@ -310,45 +322,47 @@ func TestATableThatGetsSmallerWhileItIsSwept(t *testing.T) {
 	}
 	for _, e := range sh.table.Load().all {
 		if e.deadline.Load() != 0 {
-			t.Fatalf("%s, which has expired, is one of %d that are left", e.key(), sh.count)
+			t.Fatalf("%s, which has expired, is among the %d items that are left",
+				e.key(), sh.count)
 		}
 	}
 }
 
-// A store whose time is older than another's does not go on with what that one sweeps.
-func TestAnOlderTimeLeavesASweepAlone(t *testing.T) {
+// A store does not continue the sweep of another store if its own time is older.
+func TestStoreWithAnOlderTimeDoesNotSweep(t *testing.T) {
 	b := must(New(&Options{Buckets: 4, BucketInterval: time.Second}))
 	b.shards = b.shards[:1]
 	for i := range 3 * sweepBudget / sweptItem {
 		set(t, b, key(i), nil, 1500*time.Millisecond)
 	}
-	b.sweep(int64(2 * time.Second)) // a part of it
+	b.sweep(int64(2 * time.Second)) // sweeps a part
 	left := b.shards[0].count
 	b.sweep(int64(1400 * time.Millisecond))
-	if b.shards[0].count != left || b.next.Load() != 0 {
-		t.Errorf("it went on: %d of %d are left, the next tick is %d", b.shards[0].count, left, b.next.Load())
+	if b.shards[0].count != left || b.nextTick.Load() != 0 {
+		t.Errorf("the sweep continued: %d of %d items are left, the next tick is %d",
+			b.shards[0].count, left, b.nextTick.Load())
 	}
 	for range 10 {
 		b.sweep(int64(2 * time.Second))
 	}
 	if n := b.shards[0].count; n != 0 {
-		t.Errorf("%d are left", n)
+		t.Errorf("%d items are left, want none", n)
 	}
 }
 
-// Keys that a caller keeps do not keep what they were the keys of.
-func TestListedKeysAreCopies(t *testing.T) {
+// Keys that a caller keeps do not keep the entries in memory.
+func TestKeysYieldsCopies(t *testing.T) {
 	b := must(New(nil))
 	set(t, b, "key", nil, 0)
 	for key := range b.Keys(context.Background(), "") {
 		if unsafe.StringData(key) == unsafe.StringData(entryOf(b, "key").key()) {
-			t.Error("the key is a part of the entry")
+			t.Error("the key is a part of the entry, want a copy")
 		}
 	}
 }
 
-// Large values, shared ones and counters lie elsewhere, and are as exact.
-func TestKindsOfEntries(t *testing.T) {
+// The item under a key is in turn a large value, a shared value, bytes and a counter.
+func TestEachKindOfEntryCanReplaceAnother(t *testing.T) {
 	b := must(New(&Options{MaxBytes: 64 << 20}))
 	ctx := context.Background()
 	large := make([]byte, maxPlain+1)
@@ -356,43 +370,52 @@ func TestKindsOfEntries(t *testing.T) {
 	set(t, b, "k", large, time.Hour)
 	large[0] = 9
 	item, err := b.GetItem(ctx, "k")
-	if err != nil || len(item.Value) != maxPlain+1 || cap(item.Value) != len(item.Value) || item.Value[0] != 1 || item.Value[maxPlain] != 2 {
-		t.Errorf("a large value: %d bytes, %v", len(item.Value), err)
+	if err != nil || len(item.Value) != maxPlain+1 || cap(item.Value) != len(item.Value) ||
+		item.Value[0] != 1 || item.Value[maxPlain] != 2 {
+		t.Errorf("GetItem of a large value: %d bytes and error %v, want a copy of it",
+			len(item.Value), err)
 	}
-	if err := b.StoreShared(ctx, core.CompareAndSwap, core.Item{Key: "k", Token: item.Token}, 5); err != nil {
+	item = core.Item{Key: "k", Token: item.Token}
+	if err := b.StoreShared(ctx, core.CompareAndSwap, item, 5); err != nil {
 		t.Error(err)
 	}
 	if _, err := b.Incr(ctx, "k", 1); err != core.ErrNotNumber {
-		t.Errorf("Incr of a shared value: %v", err)
+		t.Errorf("Incr of a shared value: error is %v, want %v", err, core.ErrNotNumber)
 	}
 	v, token, err := b.GetShared(ctx, "k")
 	if v != 5 || err != nil {
-		t.Errorf("GetShared = %v, %v", v, err)
+		t.Errorf("GetShared = %v, %v; want 5", v, err)
 	}
-	if err := b.Store(ctx, core.CompareAndSwap, core.Item{Key: "k", Value: []byte("41"), Token: token, Flags: 7}); err != nil {
+	item = core.Item{Key: "k", Value: []byte("41"), Token: token, Flags: 7}
+	if err := b.Store(ctx, core.CompareAndSwap, item); err != nil {
 		t.Error(err)
 	}
 	audit(t, b)
 	for want := uint64(42); want < 45; want++ {
 		before, _ := b.GetItem(ctx, "k")
 		if n, err := b.Incr(ctx, "k", 1); n != want || err != nil {
-			t.Errorf("Incr = %d, %v", n, err)
+			t.Errorf("Incr = %d, %v; want %d", n, err, want)
 		}
-		if err := b.Store(ctx, core.CompareAndSwap, core.Item{Key: "k", Value: []byte("0"), Token: before.Token}); err != core.ErrConflict {
-			t.Errorf("a token of before: %v", err)
+		item := core.Item{Key: "k", Value: []byte("0"), Token: before.Token}
+		if err := b.Store(ctx, core.CompareAndSwap, item); err != core.ErrConflict {
+			t.Errorf("CompareAndSwap with a token from before Incr: error is %v, want %v",
+				err, core.ErrConflict)
 		}
 		audit(t, b)
 	}
 	one, _ := b.GetItem(ctx, "k")
 	other, _ := b.GetItem(ctx, "k")
 	if string(one.Value) != "44" || one.Flags != 7 {
-		t.Errorf("a counter reads as %q, flags %d", one.Value, one.Flags)
+		t.Errorf("a counter has value %q and flags %d, want \"44\" and 7", one.Value, one.Flags)
 	}
-	if err := b.Store(ctx, core.CompareAndSwap, core.Item{Key: "k", Value: []byte("x"), Token: one.Token}); err != nil {
-		t.Errorf("the token of a counter: %v", err)
+	item = core.Item{Key: "k", Value: []byte("x"), Token: one.Token}
+	if err := b.Store(ctx, core.CompareAndSwap, item); err != nil {
+		t.Errorf("CompareAndSwap with the token of a counter: %v", err)
 	}
-	if err := b.Store(ctx, core.CompareAndSwap, core.Item{Key: "k", Value: []byte("y"), Token: other.Token}); err != core.ErrConflict {
-		t.Errorf("the other token: %v", err)
+	item = core.Item{Key: "k", Value: []byte("y"), Token: other.Token}
+	if err := b.Store(ctx, core.CompareAndSwap, item); err != core.ErrConflict {
+		t.Errorf("CompareAndSwap with an equal token, after another: error is %v, want %v",
+			err, core.ErrConflict)
 	}
 	audit(t, b)
 }

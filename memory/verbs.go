@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// GetItem answers the item under key, as core.Backend says.
+// GetItem returns the item under key, as core.Backend says.
 func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
@@ -20,10 +20,10 @@ func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	if e.kind() == plain {
 		return core.Item{Key: key, Value: e.plainValue(), Flags: e.flags, Token: e}, nil
 	}
-	return sh.getRare(hash, key)
+	return sh.getLocked(hash, key)
 }
 
-// Get answers the value under key, as core.ValueGetter says.
+// Get returns the value under key, as core.ValueGetter says.
 func (b *Backend) Get(_ context.Context, key string) ([]byte, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
@@ -34,15 +34,16 @@ func (b *Backend) Get(_ context.Context, key string) ([]byte, error) {
 	if e.kind() == plain {
 		return e.plainValue(), nil
 	}
-	item, err := sh.getRare(hash, key)
+	item, err := sh.getLocked(hash, key)
 	return item.Value, err
 }
 
-// getRare is Get for an entry that is not plain, which may be gone.
-func (sh *shard) getRare(hash uint64, key string) (core.Item, error) {
+// getLocked returns the item under key for GetItem, if its entry was not plain. It takes
+// the lock, and looks for the entry again, because it may have changed.
+func (sh *shard) getLocked(hash uint64, key string) (core.Item, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e, _ := sh.live(hash, key, sh.owner.now())
+	e, _ := sh.findLive(hash, key, sh.backend.now())
 	switch {
 	case e == nil:
 		return core.Item{}, core.ErrMiss
@@ -53,14 +54,14 @@ func (sh *shard) getRare(hash uint64, key string) (core.Item, error) {
 	return core.Item{Key: key, Value: value, Flags: e.flags, Token: token}, nil
 }
 
-// GetItems answers the items that are there, as core.MultiGetter says.
+// GetItems returns the items that are present, as core.MultiGetter says.
 func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
 	items := make([]core.Item, 0, len(keys))
 	var failed core.MultiError
-	patience := patience{ctx: ctx}
+	check := ctxCheck{ctx: ctx}
 	for i, key := range keys {
 		var item core.Item
-		err := patience.at(i)
+		err := check.before(i)
 		if err == nil {
 			item, err = b.GetItem(ctx, key)
 		}
@@ -75,8 +76,7 @@ func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, err
 	return items, failed.Err()
 }
 
-// GetShared answers the value that StoreShared stored, as core.SharedStorer
-// says.
+// GetShared returns the value that StoreShared stored under key, as core.SharedStorer says.
 func (b *Backend) GetShared(_ context.Context, key string) (value, token any, err error) {
 	hash := b.hash(key)
 	e := b.shardOf(hash).read(hash, key)
@@ -86,11 +86,12 @@ func (b *Backend) GetShared(_ context.Context, key string) (value, token any, er
 	case e.kind() != shared:
 		return nil, nil, errHoldsBytes
 	}
-	return e.box().shared, e, nil
+	return e.boxed().shared, e, nil
 }
 
-// Store stores item on mode's condition, as core.Backend says. With a bound, an
-// item that alone is larger is core.ErrTooLarge, and what was there stays.
+// Store stores item on the condition of mode, as core.Backend says. It returns
+// core.ErrTooLarge if the item alone exceeds Options.MaxBytes; what is stored under the key
+// then stays.
 func (b *Backend) Store(_ context.Context, mode core.Mode, item core.Item) error {
 	return b.store(mode, &item, nil, false)
 }
@@ -101,12 +102,12 @@ func (b *Backend) StoreShared(_ context.Context, mode core.Mode, item core.Item,
 	return b.store(mode, &item, value, true)
 }
 
-// StoreMulti stores items on mode's condition, as core.MultiStorer says.
+// StoreMulti stores items on the condition of mode, as core.MultiStorer says.
 func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
 	var failed core.MultiError
-	patience := patience{ctx: ctx}
+	check := ctxCheck{ctx: ctx}
 	for i, item := range items {
-		err := patience.at(i)
+		err := check.before(i)
 		if err == nil {
 			err = b.store(mode, &item, nil, false)
 		}
@@ -121,7 +122,7 @@ func (b *Backend) Delete(_ context.Context, key string) error {
 	sh := b.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e, _ := sh.live(hash, key, b.now())
+	e, _ := sh.findLive(hash, key, b.now())
 	if e == nil {
 		return core.ErrMiss
 	}
@@ -132,9 +133,9 @@ func (b *Backend) Delete(_ context.Context, key string) error {
 // DeleteMulti deletes keys, as core.MultiDeleter says.
 func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
 	var failed core.MultiError
-	patience := patience{ctx: ctx}
+	check := ctxCheck{ctx: ctx}
 	for i, key := range keys {
-		err := patience.at(i)
+		err := check.before(i)
 		if err == nil {
 			if err = b.Delete(ctx, key); err == core.ErrMiss {
 				err = nil
@@ -145,17 +146,17 @@ func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
 	return failed.Err()
 }
 
-// Incr adds delta to a counter, as core.Backend says.
+// Incr adds delta to the counter under key, as core.Backend says.
 func (b *Backend) Incr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return b.move(key, delta, false)
+	return b.moveCounter(key, delta, false)
 }
 
-// Decr subtracts delta from a counter, as core.Backend says.
+// Decr subtracts delta from the counter under key, as core.Backend says.
 func (b *Backend) Decr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return b.move(key, delta, true)
+	return b.moveCounter(key, delta, true)
 }
 
-func (b *Backend) move(key string, delta uint64, down bool) (uint64, error) {
+func (b *Backend) moveCounter(key string, delta uint64, down bool) (uint64, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
 	sh.mu.Lock()
@@ -164,11 +165,12 @@ func (b *Backend) move(key string, delta uint64, down bool) (uint64, error) {
 	if e == nil {
 		return 0, core.ErrMiss
 	}
-	if deadline := e.deadline.Load(); deadline != 0 && b.passed(deadline) && sh.dropExpired(e, b.now()) {
+	if deadline := e.deadline.Load(); deadline != 0 && b.passed(deadline) &&
+		sh.dropExpired(e, b.now()) {
 		return 0, core.ErrMiss
 	}
-	sh.use(e)
-	n, err := e.count()
+	sh.markRead(e)
+	n, err := e.number()
 	if err != nil {
 		return 0, err
 	}
@@ -182,10 +184,10 @@ func (b *Backend) move(key string, delta uint64, down bool) (uint64, error) {
 		t.number, t.version = n, t.version+1
 		return n, nil
 	}
-	c := e.asCounter(n)
-	more := b.bounds.cost(c) - b.bounds.cost(e) // which is not above 0
-	b.bounds.release(0, -more)
-	sh.replace(e, c, s, more)
+	c := e.toCounter(n)
+	extraCost := b.bounds.cost(c) - b.bounds.cost(e) // never above 0
+	b.bounds.release(0, -extraCost)
+	sh.replace(e, c, s, extraCost)
 	return n, nil
 }
 
@@ -196,16 +198,16 @@ func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error 
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := b.now()
-	e, s := sh.live(hash, key, now)
+	e, s := sh.findLive(hash, key, now)
 	if e == nil {
 		return core.ErrMiss
 	}
-	sh.use(e)
-	sh.setDeadline(s, e, deadline(now, ttl), now)
+	sh.markRead(e)
+	sh.setDeadline(s, e, deadlineAfter(now, ttl), now)
 	return nil
 }
 
-// TTL answers how long the item under key has to live, as core.TTLReader says.
+// TTL returns how long the item under key has left to live, as core.TTLReader says.
 func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
@@ -220,11 +222,11 @@ func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	if left := deadline - b.now(); left > 0 {
 		return time.Duration(left), nil
 	}
-	// It may have been replaced before its time was over.
+	// The entry has expired, but it may have been replaced before it did.
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := b.now()
-	switch e, _ := sh.live(hash, key, now); {
+	switch e, _ := sh.findLive(hash, key, now); {
 	case e == nil:
 		return 0, core.ErrMiss
 	case e.deadline.Load() == 0:
@@ -234,8 +236,7 @@ func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	}
 }
 
-// Keys yields the keys that begin with prefix, as core.KeyLister says. It takes
-// no lock.
+// Keys yields the keys that begin with prefix, as core.KeyLister says. It takes no lock.
 func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for i := range b.shards {
@@ -256,30 +257,32 @@ func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, err
 	}
 }
 
-// keys answers the keys of what is live and begins with prefix. A table that is replaced
-// meanwhile still holds what was there from the beginning.
+// keys returns the keys that begin with prefix and have not expired. If the table is
+// replaced meanwhile, the old one still has all keys that are present during the whole
+// call.
 func (sh *shard) keys(prefix string) []string {
-	now := sh.owner.now()
+	now := sh.backend.now()
 	var keys []string
 	sh.table.Load().all(func(_ slot, e *entry) bool {
 		if key := e.key(); strings.HasPrefix(key, prefix) && !e.expired(now) {
-			keys = append(keys, strings.Clone(key)) // which does not keep the block
+			keys = append(keys, strings.Clone(key)) // the clone does not keep the block in memory
 		}
 		return true
 	})
 	return keys
 }
 
-// A patience is that of a caller with many keys: it looks at the context now and
-// then, and once that is done it is done for all keys that follow.
-type patience struct {
+// A ctxCheck checks the context of a verb with many keys, but not before each of them. Once
+// the context is found done, it is done for all keys that follow.
+type ctxCheck struct {
 	ctx context.Context
 	err error
 }
 
-func (p *patience) at(i int) error {
-	if p.err == nil && i%256 == 0 {
-		p.err = p.ctx.Err()
+// before returns the error of the context for the key with number i.
+func (c *ctxCheck) before(i int) error {
+	if c.err == nil && i%256 == 0 {
+		c.err = c.ctx.Err()
 	}
-	return p.err
+	return c.err
 }

@@ -1,2 +1,2 @@
-// Package lockout compares package lockout with other limiters of requests.
+// Package lockout compares package lockout with other packages that limit requests.
 package lockout

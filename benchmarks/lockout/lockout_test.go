@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	limit  = 1 << 40 // which nobody reaches
+	limit  = 1 << 40 // never reached
 	period = time.Hour
 )
 
-// A limiter counts a request of key, and tells whether it is allowed.
+// A limiter counts a request of key, and reports whether it is allowed.
 type limiter func(ctx context.Context, key string) (bool, error)
 
-func ofUlule() limiter {
+func newUlule() limiter {
 	l := ulule.New(ululememory.NewStore(), ulule.Rate{Period: period, Limit: limit})
 	return func(ctx context.Context, key string) (bool, error) {
 		c, err := l.Get(ctx, key)
@@ -32,7 +32,7 @@ func ofUlule() limiter {
 	}
 }
 
-func ofSethvargo(b *testing.B) limiter {
+func newSethvargo(b *testing.B) limiter {
 	var store sethvargo.Store
 	store, err := memorystore.New(&memorystore.Config{Tokens: limit, Interval: period})
 	if err != nil {
@@ -45,13 +45,17 @@ func ofSethvargo(b *testing.B) limiter {
 	}
 }
 
-func ofLockout(b *testing.B, counter lockout.Counter[string]) limiter {
+func newLockout(b *testing.B, counter lockout.Counter[string]) limiter {
 	cache, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { cache.Close() })
-	locker, err := lockout.New(cache, lockout.Terms[string]{"by_ip": {Key: func(ip string) string { return ip }, Count: limit, Period: period}}, nil)
+	locker, err := lockout.New(cache, lockout.Terms[string]{"by_ip": {
+		Key:    func(ip string) string { return ip },
+		Count:  limit,
+		Period: period,
+	}}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -72,22 +76,26 @@ func BenchmarkLimit(b *testing.B) {
 		keys[i] = fmt.Sprint("192.0.2.", i)
 	}
 	for _, bb := range []struct {
-		name  string
-		allow func(b *testing.B) limiter
+		name       string
+		newLimiter func(b *testing.B) limiter
 	}{
-		{"ulule", func(*testing.B) limiter { return ofUlule() }},
-		{"sethvargo", ofSethvargo},
-		{"FixedWindow", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{}) }},
-		{"FixedWindow,lock", func(b *testing.B) limiter { return ofLockout(b, lockout.Counter[string]{Duration: period}) }},
+		{"ulule", func(*testing.B) limiter { return newUlule() }},
+		{"sethvargo", newSethvargo},
+		{"FixedWindow", func(b *testing.B) limiter {
+			return newLockout(b, lockout.Counter[string]{})
+		}},
+		{"FixedWindow,lock", func(b *testing.B) limiter {
+			return newLockout(b, lockout.Counter[string]{Duration: period})
+		}},
 		{"SlidingWindow", func(b *testing.B) limiter {
-			return ofLockout(b, lockout.Counter[string]{Algorithm: lockout.SlidingWindow})
+			return newLockout(b, lockout.Counter[string]{Algorithm: lockout.SlidingWindow})
 		}},
 		{"TokenBucket", func(b *testing.B) limiter {
-			return ofLockout(b, lockout.Counter[string]{Algorithm: lockout.TokenBucket})
+			return newLockout(b, lockout.Counter[string]{Algorithm: lockout.TokenBucket})
 		}},
 	} {
 		b.Run("one/"+bb.name, func(b *testing.B) {
-			allow := bb.allow(b)
+			allow := bb.newLimiter(b)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				if ok, err := allow(context.Background(), keys[i%len(keys)]); !ok || err != nil {
@@ -96,12 +104,13 @@ func BenchmarkLimit(b *testing.B) {
 			}
 		})
 		b.Run("many/"+bb.name, func(b *testing.B) {
-			allow := bb.allow(b)
+			allow := bb.newLimiter(b)
 			b.ReportAllocs()
 			b.SetParallelism(8)
 			b.RunParallel(func(pb *testing.PB) {
 				for i := 0; pb.Next(); i++ {
-					if ok, err := allow(context.Background(), keys[i%len(keys)]); !ok || err != nil {
+					ok, err := allow(context.Background(), keys[i%len(keys)])
+					if !ok || err != nil {
 						b.Error(ok, err)
 						return
 					}

@@ -13,26 +13,30 @@ import (
 	memcachepooled "github.com/cachewire/cachewire/memcache-pooled"
 )
 
-// bareRainycape is the library as it comes, with one client that all goroutines
-// share and as many idle connections as ours.
-func bareRainycape(b *testing.B, addr string) rival {
+// newRainycape returns the rainycape library alone. All goroutines share one client, with as
+// many idle connections as our drivers have clients.
+func newRainycape(b *testing.B, addr string) rival {
 	c, err := rainycape.New(addr)
 	if err != nil {
 		b.Fatal(err)
 	}
 	c.SetTimeout(timeout)
-	c.SetMaxIdleConnsPerAddr(idle)
+	c.SetMaxIdleConnsPerAddr(maxIdle)
 	return rival{
 		name: "rainycape",
-		get:  func(i int) error { _, err := c.Get(keys[i%many]); return err },
+		get:  func(i int) error { _, err := c.Get(keys[i%multiKeys]); return err },
 		set: func(i int) error {
-			return c.Set(&rainycape.Item{Key: keys[i%many], Value: value, Expiration: 60})
+			return c.Set(&rainycape.Item{Key: keys[i%multiKeys], Value: value, Expiration: 60})
 		},
-		incr:     func(int) error { _, err := c.Increment("count", 1); return err },
-		getMulti: func() (int, error) { items, err := c.GetMulti(keys[:]); return len(items), err },
-		setMulti: func() error { // it has none
+		incr: func(int) error { _, err := c.Increment("count", 1); return err },
+		getMulti: func() (int, error) {
+			items, err := c.GetMulti(keys[:])
+			return len(items), err
+		},
+		setMulti: func() error { // rainycape has no verb for it
 			for _, key := range keys {
-				if err := c.Set(&rainycape.Item{Key: key, Value: value, Expiration: 60}); err != nil {
+				item := rainycape.Item{Key: key, Value: value, Expiration: 60}
+				if err := c.Set(&item); err != nil {
 					return err
 				}
 			}
@@ -41,10 +45,10 @@ func bareRainycape(b *testing.B, addr string) rival {
 	}
 }
 
-// pooled is memcache-pooled at addr.
-func pooled(b *testing.B, addr string) core.Backend {
+// newPooled returns a backend of memcache-pooled at addr.
+func newPooled(b *testing.B, addr string) core.Backend {
 	backend, err := memcachepooled.New([]memcache.Server{{Addr: addr}}, &memcachepooled.Options{
-		Options: memcache.Options{Timeout: timeout}, MaxClients: idle,
+		Options: memcache.Options{Timeout: timeout}, MaxClients: maxIdle,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -55,21 +59,21 @@ func pooled(b *testing.B, addr string) core.Backend {
 func BenchmarkPooled(b *testing.B) {
 	nearAndFar(b, func(addr string, cancellable context.Context) []rival {
 		return []rival{
-			bareRainycape(b, addr),
-			ours(b, "pooled", pooled(b, addr), context.Background()),
-			ours(b, "pooled, cancellable", pooled(b, addr), cancellable),
-			ours(b, "pure", pure(b, addr), context.Background()),
-			ours(b, "pure, cancellable", pure(b, addr), cancellable),
+			newRainycape(b, addr),
+			newCachewire(b, "pooled", newPooled(b, addr), context.Background()),
+			newCachewire(b, "pooled, cancellable", newPooled(b, addr), cancellable),
+			newCachewire(b, "pure", newPure(b, addr), context.Background()),
+			newCachewire(b, "pure, cancellable", newPure(b, addr), cancellable),
 		}
 	})
 }
 
-// What it costs to take a client from the pool and to give it back.
+// BenchmarkPool measures taking a client from the pool and giving it back.
 func BenchmarkPool(b *testing.B) {
 	pool, err := puddle.NewPool(&puddle.Config[int]{
 		Constructor: func(context.Context) (int, error) { return 0, nil },
 		Destructor:  func(int) {},
-		MaxSize:     idle,
+		MaxSize:     maxIdle,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	timeout = 10 * time.Second // long enough for any machine
-	idle    = 128              // connections, for all goroutines of any row
-	many    = 100              // keys of a multi verb
+	timeout   = 10 * time.Second // long enough for any machine
+	maxIdle   = 128              // connections, more than there are goroutines
+	multiKeys = 100              // keys of a multi verb
 )
 
 var (
 	value  = make([]byte, 100)
-	keys   [many]string
+	keys   [multiKeys]string
 	values = map[string][]byte{}
 )
 
@@ -33,7 +33,7 @@ func init() {
 	}
 }
 
-// A rival is one way to call memcached. Each verb is of i, so that calls differ.
+// A rival is one way to call memcached. Calls differ in i, and so in their keys.
 type rival struct {
 	name     string
 	get      func(i int) error
@@ -43,21 +43,26 @@ type rival struct {
 	setMulti func() error
 }
 
-// bare is gomemcache as it comes, with as many idle connections as ours.
-func bare(addr string) rival {
+// newGomemcache returns the gomemcache library alone, with as many idle connections as
+// memcache-pure.
+func newGomemcache(addr string) rival {
 	c := gomemcache.New(addr)
-	c.Timeout, c.MaxIdleConns = timeout, idle
+	c.Timeout, c.MaxIdleConns = timeout, maxIdle
 	return rival{
 		name: "gomemcache",
-		get:  func(i int) error { _, err := c.Get(keys[i%many]); return err },
+		get:  func(i int) error { _, err := c.Get(keys[i%multiKeys]); return err },
 		set: func(i int) error {
-			return c.Set(&gomemcache.Item{Key: keys[i%many], Value: value, Expiration: 60})
+			return c.Set(&gomemcache.Item{Key: keys[i%multiKeys], Value: value, Expiration: 60})
 		},
-		incr:     func(int) error { _, err := c.Increment("count", 1); return err },
-		getMulti: func() (int, error) { items, err := c.GetMulti(keys[:]); return len(items), err },
-		setMulti: func() error { // it has none
+		incr: func(int) error { _, err := c.Increment("count", 1); return err },
+		getMulti: func() (int, error) {
+			items, err := c.GetMulti(keys[:])
+			return len(items), err
+		},
+		setMulti: func() error { // gomemcache has no verb for it
 			for _, key := range keys {
-				if err := c.Set(&gomemcache.Item{Key: key, Value: value, Expiration: 60}); err != nil {
+				item := gomemcache.Item{Key: key, Value: value, Expiration: 60}
+				if err := c.Set(&item); err != nil {
 					return err
 				}
 			}
@@ -66,10 +71,10 @@ func bare(addr string) rival {
 	}
 }
 
-// pure is memcache-pure at addr.
-func pure(b *testing.B, addr string) core.Backend {
+// newPure returns a backend of memcache-pure at addr.
+func newPure(b *testing.B, addr string) core.Backend {
 	backend, err := memcachepure.New([]memcache.Server{{Addr: addr}}, &memcachepure.Options{
-		Options: memcache.Options{Timeout: timeout}, MaxIdle: idle,
+		Options: memcache.Options{Timeout: timeout}, MaxIdle: maxIdle,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -77,19 +82,22 @@ func pure(b *testing.B, addr string) core.Backend {
 	return backend
 }
 
-// ours is a core.Cache over backend.
-func ours(b *testing.B, name string, backend core.Backend, ctx context.Context) rival {
+// newCachewire returns a core.Cache on backend, whose verbs are called with ctx.
+func newCachewire(b *testing.B, name string, backend core.Backend, ctx context.Context) rival {
 	c, err := core.New(backend, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { c.Close() })
 	return rival{
-		name:     name,
-		get:      func(i int) error { _, err := c.Get(ctx, keys[i%many]); return err },
-		set:      func(i int) error { return c.Set(ctx, keys[i%many], value, time.Minute) },
-		incr:     func(int) error { _, err := c.Incr(ctx, "count", 1); return err },
-		getMulti: func() (int, error) { items, err := c.GetMulti(ctx, keys[:]); return len(items), err },
+		name: name,
+		get:  func(i int) error { _, err := c.Get(ctx, keys[i%multiKeys]); return err },
+		set:  func(i int) error { return c.Set(ctx, keys[i%multiKeys], value, time.Minute) },
+		incr: func(int) error { _, err := c.Incr(ctx, "count", 1); return err },
+		getMulti: func() (int, error) {
+			items, err := c.GetMulti(ctx, keys[:])
+			return len(items), err
+		},
 		setMulti: func() error { return c.SetMulti(ctx, values, time.Minute) },
 	}
 }
@@ -97,32 +105,34 @@ func ours(b *testing.B, name string, backend core.Backend, ctx context.Context) 
 func BenchmarkPure(b *testing.B) {
 	nearAndFar(b, func(addr string, cancellable context.Context) []rival {
 		return []rival{
-			bare(addr),
-			ours(b, "cachewire", pure(b, addr), context.Background()),
-			ours(b, "cachewire, cancellable", pure(b, addr), cancellable),
+			newGomemcache(addr),
+			newCachewire(b, "cachewire", newPure(b, addr), context.Background()),
+			newCachewire(b, "cachewire, cancellable", newPure(b, addr), cancellable),
 		}
 	})
 }
 
-// nearAndFar compares rivals at the address of a server, and of a proxy before it.
-func nearAndFar(b *testing.B, rivals func(addr string, cancellable context.Context) []rival) {
+// nearAndFar compares the rivals that newRivals returns, at the address of a server and at
+// that of a proxy in front of it.
+func nearAndFar(b *testing.B, newRivals func(addr string, cancellable context.Context) []rival) {
 	server := memcachetest.Start(b, &memcachetest.Options{Args: []string{"-c", "8192"}})
 	server.Do("set count 2 0 1\r\n0")
 	for _, far := range []bool{false, true} {
 		addr, where := server.Addr(), "loopback"
 		if far {
-			addr = memcachetest.StartProxy(b, addr, &memcachetest.ProxyOptions{RoundTrip: 2 * time.Millisecond}).Addr()
-			where = "2ms away"
+			opts := &memcachetest.ProxyOptions{RoundTrip: 2 * time.Millisecond}
+			addr, where = memcachetest.StartProxy(b, addr, opts).Addr(), "2ms away"
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		all := rivals(addr, ctx)
-		b.Run(where, func(b *testing.B) { compare(b, all) })
+		rivals := newRivals(addr, ctx)
+		b.Run(where, func(b *testing.B) { compare(b, rivals) })
 	}
 }
 
+// compare runs each verb of all rivals with different numbers of goroutines.
 func compare(b *testing.B, rivals []rival) {
-	if err := rivals[0].setMulti(); err != nil { // what is read
+	if err := rivals[0].setMulti(); err != nil { // so that the keys are present
 		b.Fatal(err)
 	}
 	for _, verb := range []struct {
@@ -134,8 +144,8 @@ func compare(b *testing.B, rivals []rival) {
 		{"Incr", func(r rival, i int) error { return r.incr(i) }},
 		{"GetMulti100", func(r rival, _ int) error {
 			n, err := r.getMulti()
-			if err == nil && n != many {
-				return fmt.Errorf("%d items", n)
+			if err == nil && n != multiKeys {
+				return fmt.Errorf("GetMulti returned %d items, want %d", n, multiKeys)
 			}
 			return err
 		}},
@@ -151,7 +161,7 @@ func compare(b *testing.B, rivals []rival) {
 	}
 }
 
-// run calls do in so many goroutines.
+// run calls do b.N times, in the given number of goroutines.
 func run(b *testing.B, goroutines int, do func(i int) error) {
 	b.ReportAllocs()
 	if goroutines == 1 {

@@ -1,3 +1,3 @@
-// Package memory compares the memory backend with other caches in process, and with bare
-// maps.
+// Package memory compares the memory backend with other caches that are in the memory of a
+// process, and with bare maps.
 package memory

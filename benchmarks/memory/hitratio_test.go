@@ -20,11 +20,11 @@ const (
 	traceLen  = 1_000_000
 )
 
-// A zipf draws numbers below n, the i-th of them as often as 1/(i+1)^s. That of math/rand
-// has s above 1 only.
+// A zipf draws numbers i from 0 to n-1, each with the weight 1/(i+1)^s. The Zipf of math/rand
+// supports only an s above 1.
 type zipf struct {
 	r   *rand.Rand
-	sum []float64 // of the weights up to each
+	sum []float64 // sum[i] is the sum of the weights of 0 to i
 }
 
 func newZipf(r *rand.Rand, s float64, n int) *zipf {
@@ -50,7 +50,8 @@ func (z *zipf) next() int {
 	return low
 }
 
-// traces are made anew each time, from fixed seeds.
+// traces call visit with the keys of a trace. They are the same each time, because their
+// seeds are fixed.
 var traces = map[string]func(visit func(key int)){
 	"zipf 0.9": func(visit func(int)) {
 		z := newZipf(rand.New(rand.NewPCG(1, 1)), 0.9, traceKeys)
@@ -64,7 +65,7 @@ var traces = map[string]func(visit func(key int)){
 			visit(z.next())
 		}
 	},
-	"scans": func(visit func(int)) { // 30 % are runs along keys of their own
+	"scans": func(visit func(int)) { // 30 % of the reads are scans over other keys
 		r := rand.New(rand.NewPCG(3, 3))
 		z := newZipf(r, 1.01, traceKeys)
 		for scan, n := traceKeys, 0; n < traceLen; {
@@ -78,7 +79,7 @@ var traces = map[string]func(visit func(key int)){
 			n += 10_000
 		}
 	},
-	"drifting": func(visit func(int)) { // what is asked for often changes slowly
+	"drifting": func(visit func(int)) { // the frequent keys change slowly
 		z := newZipf(rand.New(rand.NewPCG(4, 4)), 1.01, traceKeys)
 		for i := range traceLen {
 			visit((z.next() + i/100) % (2 * traceKeys))
@@ -86,15 +87,16 @@ var traces = map[string]func(visit func(key int)){
 	},
 }
 
-// A bounded is a cache of at most n items: it tells whether key was there, and stores it.
-type bounded struct {
+// A boundedCache is a cache of at most n items. Its touch reports whether key is present, and
+// stores it if not.
+type boundedCache struct {
 	name string
 	open func(b *testing.B, n int) (touch func(key string) bool)
 }
 
 var value = []byte("v")
 
-var boundeds = []bounded{
+var boundedCaches = []boundedCache{
 	{"cachewire", func(b *testing.B, n int) func(string) bool {
 		c, err := core.New(must(memory.New(&memory.Options{MaxItems: n})), nil)
 		if err != nil {
@@ -111,7 +113,10 @@ var boundeds = []bounded{
 		}
 	}},
 	{"otter", func(b *testing.B, n int) func(string) bool {
-		c := otter.Must(&otter.Options[string, []byte]{MaximumSize: n, ExpiryCalculator: otter.ExpiryWriting[string, []byte](ttl)})
+		c := otter.Must(&otter.Options[string, []byte]{
+			MaximumSize:      n,
+			ExpiryCalculator: otter.ExpiryWriting[string, []byte](ttl),
+		})
 		b.Cleanup(func() { c.StopAllGoroutines() })
 		return func(key string) bool {
 			if _, ok := c.GetIfPresent(key); ok {
@@ -136,7 +141,12 @@ var boundeds = []bounded{
 		}
 	}},
 	{"ristretto", func(b *testing.B, n int) func(string) bool {
-		c, err := ristretto.NewCache(&ristretto.Config[string, []byte]{NumCounters: int64(10 * n), MaxCost: int64(n), BufferItems: 64, IgnoreInternalCost: true})
+		c, err := ristretto.NewCache(&ristretto.Config[string, []byte]{
+			NumCounters:        int64(10 * n),
+			MaxCost:            int64(n),
+			BufferItems:        64,
+			IgnoreInternalCost: true,
+		})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -164,8 +174,8 @@ var boundeds = []bounded{
 	}},
 }
 
-// BenchmarkHitRatio reports the share of reads that hit, of caches that hold 1 or 10 % of
-// the keys.
+// BenchmarkHitRatio reports the percentage of reads that are hits, in caches that hold 1 or
+// 10 % of the keys.
 func BenchmarkHitRatio(b *testing.B) {
 	keys := make([]string, 2*traceKeys)
 	for i := range keys {
@@ -173,7 +183,7 @@ func BenchmarkHitRatio(b *testing.B) {
 	}
 	for _, percent := range []int{1, 10} {
 		for _, name := range []string{"zipf 0.9", "zipf 1.01", "scans", "drifting"} {
-			for _, c := range boundeds {
+			for _, c := range boundedCaches {
 				b.Run(fmt.Sprintf("%s, %d%%/%s", name, percent, c.name), func(b *testing.B) {
 					for b.Loop() {
 						touch := c.open(b, traceKeys*percent/100)

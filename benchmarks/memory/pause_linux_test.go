@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// worked answers how long the processor has worked for this thread.
-func worked(b *testing.B) time.Duration {
+// threadTime returns how long the processor has worked for this thread.
+func threadTime(b *testing.B) time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
 		b.Fatal(err)
@@ -22,27 +22,27 @@ func worked(b *testing.B) time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// BenchmarkPause reports the longest single call, in the time that the processor worked for
-// it: what else the machine does is no part of it, nor is the collector, which is off, nor
-// what a cache leaves to goroutines of its own. Rivals that can be told how many entries come
-// have been.
+// BenchmarkPause reports the longest single call, as the time that the processor worked for
+// it. That excludes other work of the machine, the garbage collector, which is off, and what
+// a cache leaves to goroutines of its own. The rivals that can be given the expected number
+// of entries are given it.
 func BenchmarkPause(b *testing.B) {
 	n := *entries
 	keys := makeKeys(n)
 	var value [100]byte
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 
-	// run runs do, which tells how long each call took, for as long as the benchmark is.
-	run := func(name string, do func(b *testing.B, time func(call func()))) {
+	// run runs do for the length of the benchmark. do passes each call to measure.
+	run := func(name string, do func(b *testing.B, measure func(call func()))) {
 		b.Run(name, func(b *testing.B) {
 			longest := time.Duration(0)
 			for b.Loop() {
 				runtime.GC()
 				runtime.LockOSThread()
 				do(b, func(call func()) {
-					began := worked(b)
+					start := threadTime(b)
 					call()
-					longest = max(longest, worked(b)-began)
+					longest = max(longest, threadTime(b)-start)
 				})
 				runtime.UnlockOSThread()
 			}
@@ -50,20 +50,23 @@ func BenchmarkPause(b *testing.B) {
 		})
 	}
 	for _, r := range rivals {
-		run("come/"+r.name, func(b *testing.B, time func(func())) {
-			life := scope{TB: b}
-			defer life.end()
-			s := r.open(&life, n)
+		run("insert/"+r.name, func(b *testing.B, measure func(func())) {
+			sc := scope{TB: b}
+			defer sc.end()
+			s := r.open(&sc, n)
 			for _, key := range keys {
-				time(func() { s.set(strings.Clone(key), value[:]) })
+				measure(func() { s.set(strings.Clone(key), value[:]) })
 			}
 		})
 	}
 
 	ctx := context.Background()
-	// with runs do with a cache that all keys are in, and says how many it is to leave.
-	with := func(name string, opts memory.Options, left int, do func(c *core.Cache, time func(func()))) {
-		run(name+"/cachewire", func(b *testing.B, time func(func())) {
+	// runFull runs do with a cache that has all keys. do must leave the given number of items.
+	runFull := func(
+		name string, opts memory.Options, left int,
+		do func(c *core.Cache, measure func(func())),
+	) {
+		run(name+"/cachewire", func(b *testing.B, measure func(func())) {
 			c, err := core.New(must(memory.New(&opts)), nil)
 			if err != nil {
 				b.Fatal(err)
@@ -72,28 +75,30 @@ func BenchmarkPause(b *testing.B) {
 			for _, key := range keys {
 				_ = c.Set(ctx, key, value[:], ttl)
 			}
-			do(c, time)
+			do(c, measure)
 			if s, err := c.Stats(ctx); err != nil || int(s.Items) != left {
-				b.Fatalf("%d are left, error %v, want %d", s.Items, err, left)
+				b.Fatalf("%d items are left, error %v; want %d", s.Items, err, left)
 			}
 		})
 	}
-	with("go", memory.Options{}, 0, func(c *core.Cache, time func(func())) {
+	runFull("delete", memory.Options{}, 0, func(c *core.Cache, measure func(func())) {
 		for _, key := range keys {
-			time(func() { _ = c.Delete(ctx, key) })
+			measure(func() { _ = c.Delete(ctx, key) })
 		}
 	})
-	with("evict", memory.Options{MaxItems: n}, n, func(c *core.Cache, time func(func())) {
-		for range 4 { // so that none may go at once
+	evict := memory.Options{MaxItems: n}
+	runFull("evict", evict, n, func(c *core.Cache, measure func(func())) {
+		for range 4 { // so that every item was read often, and none can be evicted at once
 			for _, key := range keys {
 				_, _ = c.Get(ctx, key)
 			}
 		}
 		for _, key := range keys {
-			time(func() { _ = c.Set(ctx, key+"2", value[:], ttl) })
+			measure(func() { _ = c.Set(ctx, key+"2", value[:], ttl) })
 		}
 	})
-	with("expire", memory.Options{BucketInterval: 10 * time.Millisecond}, 1, func(c *core.Cache, timed func(func())) {
+	expire := memory.Options{BucketInterval: 10 * time.Millisecond}
+	runFull("expire", expire, 1, func(c *core.Cache, measure func(func())) {
 		for _, key := range keys {
 			_ = c.Touch(ctx, key, time.Nanosecond)
 		}
@@ -101,7 +106,7 @@ func BenchmarkPause(b *testing.B) {
 			runtime.Gosched()
 		}
 		for range n {
-			timed(func() { _ = c.Set(ctx, "k", value[:], 0) })
+			measure(func() { _ = c.Set(ctx, "k", value[:], 0) })
 		}
 	})
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/puzpuzpuz/xsync/v4"
 )
 
-// ttl is the time to live of each entry, which is not over while a benchmark runs.
+// ttl is the time to live of each entry. None expires while a benchmark runs.
 const ttl = time.Hour
 
 // A store is a cache of bytes, as a benchmark sees it.
@@ -30,14 +30,14 @@ type store interface {
 	set(key string, value []byte)
 }
 
-// A rival makes a store for n entries. It ends with the benchmark.
+// A rival opens a store for n entries, which is closed at the end of the benchmark.
 type rival struct {
 	name string
 	open func(b testing.TB, n int) store
 }
 
-// rivals are all caches, and at the end, as the limit, bare maps. Each has a time to live
-// on each entry.
+// rivals are the caches and then two bare maps, which show what a cache could reach at best.
+// Each of them has a time to live for each entry.
 var rivals = []rival{
 	{"cachewire", openCachewire},
 	{"cachewire,bare", openBare},
@@ -95,8 +95,8 @@ func (c bare) set(key string, value []byte) {
 	_ = c.Store(context.Background(), core.Set, core.Item{Key: key, Value: value, TTL: ttl})
 }
 
-// Those that keep the slice they are given get a copy, as a caller would who goes on to use
-// it: cachewire copies, too.
+// clone copies value for the caches that keep the slice they are given. A caller that uses
+// its slice again would do the same; cachewire copies, too.
 func clone(value []byte) []byte { return append([]byte(nil), value...) }
 
 type otterStore struct{ *otter.Cache[string, []byte] }
@@ -119,7 +119,12 @@ type ristrettoStore struct {
 }
 
 func openRistretto(b testing.TB, n int) store {
-	c, err := ristretto.NewCache(&ristretto.Config[string, []byte]{NumCounters: int64(10 * n), MaxCost: int64(2 * n), BufferItems: 64, IgnoreInternalCost: true})
+	c, err := ristretto.NewCache(&ristretto.Config[string, []byte]{
+		NumCounters:        int64(10 * n),
+		MaxCost:            int64(2 * n),
+		BufferItems:        64,
+		IgnoreInternalCost: true,
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -150,7 +155,7 @@ type bigcacheStore struct{ *bigcache.BigCache }
 
 func openBigcache(b testing.TB, n int) store {
 	if strconv.IntSize == 32 {
-		b.Skip("bigcache v3.1.0 panics on 32-bit systems: its 64-bit counters are not aligned there")
+		b.Skip("bigcache v3.1.0 panics on 32-bit systems: its 64-bit counters are not aligned")
 	}
 	config := bigcache.DefaultConfig(ttl)
 	config.MaxEntriesInWindow, config.MaxEntrySize, config.Verbose = n, 200, false
@@ -166,6 +171,7 @@ func (c bigcacheStore) get(key string) ([]byte, bool) {
 	v, err := c.Get(key)
 	return v, err == nil
 }
+
 func (c bigcacheStore) set(key string, value []byte) { _ = c.Set(key, value) }
 
 type freecacheStore struct{ *freecache.Cache }
@@ -186,7 +192,10 @@ type ttlcacheStore struct {
 }
 
 func openTTLCache(testing.TB, int) store {
-	return ttlcacheStore{ttlcache.New(ttlcache.WithTTL[string, []byte](ttl), ttlcache.WithDisableTouchOnHit[string, []byte]())}
+	return ttlcacheStore{ttlcache.New(
+		ttlcache.WithTTL[string, []byte](ttl),
+		ttlcache.WithDisableTouchOnHit[string, []byte](),
+	)}
 }
 
 func (c ttlcacheStore) get(key string) ([]byte, bool) {
@@ -196,7 +205,10 @@ func (c ttlcacheStore) get(key string) ([]byte, bool) {
 	}
 	return item.Value(), true
 }
-func (c ttlcacheStore) set(key string, value []byte) { c.Set(key, clone(value), ttlcache.DefaultTTL) }
+
+func (c ttlcacheStore) set(key string, value []byte) {
+	c.Set(key, clone(value), ttlcache.DefaultTTL)
+}
 
 type goCacheStore struct{ *gocache.Cache }
 
@@ -209,6 +221,7 @@ func (c goCacheStore) get(key string) ([]byte, bool) {
 	}
 	return v.([]byte), true
 }
+
 func (c goCacheStore) set(key string, value []byte) { c.SetDefault(key, clone(value)) }
 
 type expirableStore struct {
@@ -222,20 +235,21 @@ func openExpirable(_ testing.TB, n int) store {
 func (c expirableStore) get(key string) ([]byte, bool) { return c.Get(key) }
 func (c expirableStore) set(key string, value []byte)  { c.Add(key, clone(value)) }
 
-// An expiring is what a bare map holds.
-type expiring struct {
+// An expiringValue is what a bare map holds.
+type expiringValue struct {
 	value   []byte
-	expires int64
+	expires int64 // in nanoseconds since 1970
 }
 
-// ticking is the coarse clock of the bare maps, in nanoseconds.
-func ticking(b testing.TB) *atomic.Int64 {
+// coarseClock returns the time for the bare maps, in nanoseconds since 1970. It is updated
+// until the end of the benchmark.
+func coarseClock(b testing.TB) *atomic.Int64 {
 	now := new(atomic.Int64)
 	now.Store(time.Now().UnixNano())
 	ticks := time.NewTicker(10 * time.Millisecond)
 	done := make(chan struct{})
-	var all sync.WaitGroup
-	all.Go(func() {
+	var updater sync.WaitGroup
+	updater.Go(func() {
 		for {
 			select {
 			case t := <-ticks.C:
@@ -245,17 +259,17 @@ func ticking(b testing.TB) *atomic.Int64 {
 			}
 		}
 	})
-	b.Cleanup(func() { ticks.Stop(); close(done); all.Wait() })
+	b.Cleanup(func() { ticks.Stop(); close(done); updater.Wait() })
 	return now
 }
 
 type xsyncStore struct {
-	m   *xsync.Map[string, expiring]
+	m   *xsync.Map[string, expiringValue]
 	now *atomic.Int64
 }
 
 func openXsync(b testing.TB, n int) store {
-	return xsyncStore{xsync.NewMap[string, expiring](xsync.WithPresize(n)), ticking(b)}
+	return xsyncStore{xsync.NewMap[string, expiringValue](xsync.WithPresize(n)), coarseClock(b)}
 }
 
 func (s xsyncStore) get(key string) ([]byte, bool) {
@@ -264,7 +278,7 @@ func (s xsyncStore) get(key string) ([]byte, bool) {
 }
 
 func (s xsyncStore) set(key string, value []byte) {
-	s.m.Store(key, expiring{clone(value), s.now.Load() + int64(ttl)})
+	s.m.Store(key, expiringValue{clone(value), s.now.Load() + int64(ttl)})
 }
 
 type syncMapStore struct {
@@ -272,19 +286,19 @@ type syncMapStore struct {
 	now *atomic.Int64
 }
 
-func openSyncMap(b testing.TB, _ int) store { return syncMapStore{new(sync.Map), ticking(b)} }
+func openSyncMap(b testing.TB, _ int) store { return syncMapStore{new(sync.Map), coarseClock(b)} }
 
 func (s syncMapStore) get(key string) ([]byte, bool) {
 	v, ok := s.m.Load(key)
 	if !ok {
 		return nil, false
 	}
-	e := v.(expiring)
+	e := v.(expiringValue)
 	return e.value, s.now.Load() < e.expires
 }
 
 func (s syncMapStore) set(key string, value []byte) {
-	s.m.Store(key, expiring{clone(value), s.now.Load() + int64(ttl)})
+	s.m.Store(key, expiringValue{clone(value), s.now.Load() + int64(ttl)})
 }
 
 // must returns v, and panics if there is an error.

@@ -20,9 +20,9 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-var entries = flag.Int("entries", 100_000, "how many entries the caches hold")
+var entries = flag.Int("entries", 100_000, "the number of entries in each cache")
 
-// makeKeys answers n keys of 8 to 64 bytes, 36 on the average.
+// makeKeys returns n keys of 8 to 64 bytes, 36 on average.
 func makeKeys(n int) []string {
 	r := rand.New(rand.NewPCG(1, 2))
 	keys := make([]string, n)
@@ -32,7 +32,7 @@ func makeKeys(n int) []string {
 	return keys
 }
 
-// valueOf answers the value of the key with that number, 100 bytes, in buf.
+// valueOf returns the value of key number i, of 100 bytes, in buf.
 func valueOf(i int, buf []byte) []byte {
 	for at := 0; at < 100; at += 4 {
 		binary.LittleEndian.PutUint32(buf[at:], uint32(i))
@@ -40,30 +40,30 @@ func valueOf(i int, buf []byte) []byte {
 	return buf[:100]
 }
 
-// isValueOf tells whether v is what valueOf answers for i, by its ends: who reads a value
-// looks at it.
+// isValueOf reports whether v is the value of key number i. It compares both ends, because a
+// program that reads a value also looks at it.
 func isValueOf(i uint32, v []byte) bool {
-	return len(v) == 100 && binary.LittleEndian.Uint32(v) == i && binary.LittleEndian.Uint32(v[96:]) == i
+	return len(v) == 100 &&
+		binary.LittleEndian.Uint32(v) == i && binary.LittleEndian.Uint32(v[96:]) == i
 }
 
-// trace answers which keys are asked for, one after the other.
+// trace returns the numbers of the keys that are used, one after the other. They are below n.
 func trace(n int, zipf bool, seed uint64) []uint32 {
 	r := rand.New(rand.NewPCG(seed, 3))
 	z := rand.NewZipf(r, 1.01, 1, uint64(n-1))
-	order := rand.New(rand.NewPCG(4, 5)).Perm(n) // so that what is asked for often is anywhere
-	all := make([]uint32, 1<<18)
-	for i := range all {
+	order := rand.New(rand.NewPCG(4, 5)).Perm(n) // so that the frequent keys are anywhere
+	numbers := make([]uint32, 1<<18)
+	for i := range numbers {
 		if zipf {
-			all[i] = uint32(order[z.Uint64()])
+			numbers[i] = uint32(order[z.Uint64()])
 		} else {
-			all[i] = r.Uint32N(uint32(n))
+			numbers[i] = r.Uint32N(uint32(n))
 		}
 	}
-	return all
+	return numbers
 }
 
-// Each rival answers the right bytes.
-func TestRivalsAnswerTheRightBytes(t *testing.T) {
+func TestRivalsReturnTheBytesThatWereStored(t *testing.T) {
 	const n = 1000
 	keys := makeKeys(n)
 	var buf [100]byte
@@ -73,7 +73,7 @@ func TestRivalsAnswerTheRightBytes(t *testing.T) {
 			for i, key := range keys {
 				s.set(key, valueOf(i, buf[:]))
 			}
-			if r.name == "ristretto" { // which stores later
+			if r.name == "ristretto" { // it stores asynchronously
 				s.(ristrettoStore).Wait()
 			}
 			missed := 0
@@ -82,42 +82,49 @@ func TestRivalsAnswerTheRightBytes(t *testing.T) {
 				if !ok {
 					missed++
 				} else if string(v) != string(valueOf(i, buf[:])) {
-					t.Fatalf("%s: %v", key, v)
+					t.Fatalf("%s: got %v, want value %d", key, v, i)
 				}
 			}
 			if missed > 0 && r.name != "ristretto" {
-				t.Errorf("%d are missing", missed)
+				t.Errorf("%d keys are missing", missed)
 			}
 			if _, ok := s.get("absent"); ok {
-				t.Error("an absent key is there")
+				t.Error("get of an absent key is a hit")
 			}
 		})
 	}
 }
 
-// BenchmarkSpeed reads and writes present keys: distribution,reads %,goroutines/rival. Rivals
-// run one after another at the same mix, since machines change from minute to minute. With
-// -benchmem, allocations are those of a whole trace.
+// BenchmarkSpeed reads and writes present keys. The parts of its names are the distribution,
+// the percentage of reads, the number of goroutines, and the rival. Rivals run one after
+// another at the same mix, because the speed of a machine changes from minute to minute.
+// With -benchmem, the allocations are those of a whole trace.
 func BenchmarkSpeed(b *testing.B) {
 	n := *entries
 	keys := makeKeys(n)
-	asked := make([]string, n) // what an application asks for is not the very string that it stored
+	lookups := make([]string, n) // copies, as an application seldom reads with the stored string
 	for i := range keys {
-		asked[i] = strings.Clone(keys[i])
+		lookups[i] = strings.Clone(keys[i])
 	}
 	traces := map[string][]uint32{"zipf": trace(n, true, 6), "uniform": trace(n, false, 7)}
 	for _, distribution := range []string{"zipf", "uniform"} {
 		for _, reads := range []int{100, 90, 50, 0} {
 			for _, r := range rivals {
 				var s store
-				var life scope
+				var sc scope
 				for _, goroutines := range []int{1, 2, 16} {
-					b.Run(fmt.Sprintf("%s,%d%%,%d/%s", distribution, reads, goroutines, r.name), func(b *testing.B) {
-						m := mix{keys: asked, trace: traces[distribution], reads: reads, goroutines: goroutines}
+					name := fmt.Sprintf("%s,%d%%,%d/%s", distribution, reads, goroutines, r.name)
+					b.Run(name, func(b *testing.B) {
+						m := mix{
+							keys:       lookups,
+							trace:      traces[distribution],
+							reads:      reads,
+							goroutines: goroutines,
+						}
 						if s == nil {
-							life.TB = b
-							debug.FreeOSMemory() // what the rival before left is not for this one to clear
-							s = r.open(&life, n)
+							sc.TB = b
+							debug.FreeOSMemory() // frees what the previous rival left
+							s = r.open(&sc, n)
 							var buf [100]byte
 							for i, key := range keys {
 								s.set(key, valueOf(i, buf[:]))
@@ -131,53 +138,56 @@ func BenchmarkSpeed(b *testing.B) {
 						for b.Loop() {
 							m.run(b)
 						}
-						b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(m.trace)), "ns/op")
+						ns := float64(b.Elapsed().Nanoseconds())
+						b.ReportMetric(ns/float64(b.N)/float64(len(m.trace)), "ns/op")
 						if n := m.missed.Load(); n > 0 {
-							b.ReportMetric(float64(n)/float64(b.N)/float64(len(m.trace))*100, "%missed")
+							missed := float64(n) / float64(b.N) / float64(len(m.trace))
+							b.ReportMetric(missed*100, "%missed")
 						}
 					})
 				}
-				life.end()
+				sc.end()
 			}
 		}
 	}
 }
 
-// A scope is the life of a store of which several benchmarks make use.
+// A scope collects the cleanups of a store that several benchmarks use.
 type scope struct {
 	testing.TB
-	ends []func()
+	cleanups []func()
 }
 
-func (s *scope) Cleanup(end func()) { s.ends = append(s.ends, end) }
+func (s *scope) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
 
+// end calls the cleanups, the last one first.
 func (s *scope) end() {
-	for _, end := range slices.Backward(s.ends) {
-		end()
+	for _, f := range slices.Backward(s.cleanups) {
+		f()
 	}
 }
 
-// A mix is reads and writes of the keys whose numbers a trace has.
+// A mix is a sequence of reads and writes of the keys in a trace.
 type mix struct {
 	store      store
 	keys       []string
 	trace      []uint32
-	reads      int // of a hundred
+	reads      int // in a hundred calls
 	goroutines int
 	missed     atomic.Int64
 }
 
-// run goes along the trace once, in goroutines that take a piece of it each at a time.
+// run goes through the trace once. Its goroutines take one piece of the trace after another.
 func (m *mix) run(b *testing.B) {
 	const piece = 256
-	var taken atomic.Int64
-	var all sync.WaitGroup
+	var position atomic.Int64 // the end of the pieces that were taken
+	var goroutines sync.WaitGroup
 	for range m.goroutines {
-		all.Go(func() {
+		goroutines.Go(func() {
 			var value [100]byte
-			miss := 0
+			missed := 0
 			for {
-				end := int(taken.Add(piece))
+				end := int(position.Add(piece))
 				if end > len(m.trace) {
 					break
 				}
@@ -186,21 +196,21 @@ func (m *mix) run(b *testing.B) {
 					// 37 has no factor in common with 100, so that writes are spread.
 					if at*37%100 < m.reads {
 						if v, ok := m.store.get(m.keys[i]); !ok {
-							miss++
+							missed++
 						} else if !isValueOf(i, v) {
-							b.Errorf("%s: %v", m.keys[i], v)
+							b.Errorf("%s: got %v, want value %d", m.keys[i], v, i)
 							return
 						}
 					} else {
-						// A key of its own, as an application's is, for those that keep it.
+						// The key is a new string, as in an application. Some caches keep it.
 						m.store.set(strings.Clone(m.keys[i]), valueOf(int(i), value[:]))
 					}
 				}
 			}
-			m.missed.Add(int64(miss))
+			m.missed.Add(int64(missed))
 		})
 	}
-	all.Wait()
+	goroutines.Wait()
 }
 
 type user struct {
@@ -208,9 +218,9 @@ type user struct {
 	ID   int
 }
 
-// BenchmarkShared reads values of a type that are kept as they are: nothing is decoded.
+// BenchmarkShared reads values of a Go type that are kept as they are, without an encoding.
 func BenchmarkShared(b *testing.B) {
-	keys, asked := makeKeys(1000), makeKeys(1000)
+	keys, lookups := makeKeys(1000), makeKeys(1000)
 	ctx := context.Background()
 	c, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
@@ -218,32 +228,37 @@ func BenchmarkShared(b *testing.B) {
 	}
 	defer c.Close()
 	typed := must(core.NewTyped(c, core.Shared[*user]()))
-	o := otter.Must(&otter.Options[string, *user]{ExpiryCalculator: otter.ExpiryWriting[string, *user](ttl)})
-	defer o.StopAllGoroutines()
+	exact := otter.Must(&otter.Options[string, *user]{
+		ExpiryCalculator: otter.ExpiryWriting[string, *user](ttl),
+	})
+	defer exact.StopAllGoroutines()
 	clock := otter.NewCoarseClock(10 * time.Millisecond)
 	defer clock.Stop()
-	coarse := otter.Must(&otter.Options[string, *user]{ExpiryCalculator: otter.ExpiryWriting[string, *user](ttl), Clock: clock})
+	coarse := otter.Must(&otter.Options[string, *user]{
+		ExpiryCalculator: otter.ExpiryWriting[string, *user](ttl),
+		Clock:            clock,
+	})
 	defer coarse.StopAllGoroutines()
 	for i, key := range keys {
 		u := &user{key, i}
 		if err := typed.Set(ctx, key, u, ttl); err != nil {
 			b.Fatal(err)
 		}
-		o.Set(key, u)
+		exact.Set(key, u)
 		coarse.Set(key, u)
 	}
 	for _, r := range []struct {
 		name string
 		get  func(key string) *user
 	}{
-		{"otter", func(key string) *user { u, _ := o.GetIfPresent(key); return u }},
+		{"otter", func(key string) *user { u, _ := exact.GetIfPresent(key); return u }},
 		{"otter,coarse", func(key string) *user { u, _ := coarse.GetIfPresent(key); return u }},
 		{"core.Shared", func(key string) *user { u, _ := typed.Get(ctx, key); return u }},
 	} {
 		b.Run(r.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				if u := r.get(asked[i%1000]); u == nil || u.ID != i%1000 {
+				if u := r.get(lookups[i%1000]); u == nil || u.ID != i%1000 {
 					b.Fatal(u)
 				}
 			}

@@ -1,2 +1,3 @@
-// Package patterns compares package patterns with others that load a value once.
+// Package patterns compares package patterns with other packages that load a value once for
+// many callers.
 package patterns

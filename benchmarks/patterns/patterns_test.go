@@ -19,20 +19,23 @@ type user struct{ Name string }
 
 var ann = &user{"Ann"}
 
+// A loader loads a value that is absent from a cache.
+type loader = func(context.Context) (*user, error)
+
 func load(context.Context) (*user, error) { return ann, nil }
 
-// slowly gives all callers the time to come together, and the scheduler to them.
-func slowly(context.Context) (*user, error) {
+// slowLoad takes so long that all callers can start waiting for it.
+func slowLoad(context.Context) (*user, error) {
 	for range 100 {
 		runtime.Gosched()
 	}
 	return ann, nil
 }
 
-// A getter answers the value under key, which it loads if it is not there.
-type getter func(ctx context.Context, key string, load func(context.Context) (*user, error)) (*user, error)
+// A getter returns the value under key. It calls load if the key is absent.
+type getter func(ctx context.Context, key string, load loader) (*user, error)
 
-func cachewire(b *testing.B, opts *patterns.Options) *patterns.Cached[*user] {
+func newCached(b *testing.B, opts *patterns.Options) *patterns.Cached[*user] {
 	c, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
 		b.Fatal(err)
@@ -43,14 +46,14 @@ func cachewire(b *testing.B, opts *patterns.Options) *patterns.Cached[*user] {
 	return cached
 }
 
-// BenchmarkPatterns/hit is of values that are there, BenchmarkPatterns/miss of one that
-// so many callers at once ask for and that is loaded each time.
+// BenchmarkPatterns/hit reads values that are present. In BenchmarkPatterns/miss, the given
+// number of callers get an absent value at once, and it is loaded each time.
 func BenchmarkPatterns(b *testing.B) {
-	cached := cachewire(b, &patterns.Options{TTL: time.Hour})
-	soft := cachewire(b, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+	cached := newCached(b, &patterns.Options{TTL: time.Hour})
+	soft := newCached(b, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
 	sturdy := sturdyc.New[*user](100_000, 64, time.Hour, 10)
 	var group singleflight.Group
-	shared := func(ctx context.Context, key string, load func(context.Context) (*user, error)) (*user, error) {
+	flight := func(ctx context.Context, key string, load loader) (*user, error) {
 		v, err, _ := group.Do(key, func() (any, error) { return load(ctx) })
 		if err != nil {
 			return nil, err
@@ -58,14 +61,14 @@ func BenchmarkPatterns(b *testing.B) {
 		return v.(*user), nil
 	}
 	getOrSet := func(c *patterns.Cached[*user]) getter {
-		return func(ctx context.Context, key string, load func(context.Context) (*user, error)) (*user, error) {
+		return func(ctx context.Context, key string, load loader) (*user, error) {
 			return c.GetOrSet(ctx, key, load)
 		}
 	}
-	getOrCreate := func(ctx context.Context, key string, load func(context.Context) (*user, error)) (*user, error) {
+	getOrCreate := func(ctx context.Context, key string, load loader) (*user, error) {
 		return cached.GetOrCreate(ctx, key, load)
 	}
-	fetch := func(ctx context.Context, key string, load func(context.Context) (*user, error)) (*user, error) {
+	fetch := func(ctx context.Context, key string, load loader) (*user, error) {
 		return sturdy.GetOrFetch(ctx, key, load)
 	}
 	forget := func(key string) {
@@ -82,7 +85,10 @@ func BenchmarkPatterns(b *testing.B) {
 		name string
 		get  getter
 	}{
-		{"sturdyc", fetch}, {"GetOrSet", getOrSet(cached)}, {"GetOrCreate", getOrCreate}, {"GetOrSet,soft", getOrSet(soft)},
+		{"sturdyc", fetch},
+		{"GetOrSet", getOrSet(cached)},
+		{"GetOrCreate", getOrCreate},
+		{"GetOrSet,soft", getOrSet(soft)},
 	} {
 		b.Run("hit/"+bb.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -98,20 +104,23 @@ func BenchmarkPatterns(b *testing.B) {
 			name string
 			get  getter
 		}{
-			{"singleflight", shared}, {"sturdyc", fetch}, {"GetOrSet", getOrSet(cached)}, {"GetOrCreate", getOrCreate},
+			{"singleflight", flight},
+			{"sturdyc", fetch},
+			{"GetOrSet", getOrSet(cached)},
+			{"GetOrCreate", getOrCreate},
 		} {
 			b.Run(fmt.Sprintf("miss/%d/%s", callers, bb.name), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					var all sync.WaitGroup
+					var running sync.WaitGroup
 					for range callers {
-						all.Go(func() {
-							if v, err := bb.get(ctx, "user", slowly); v != ann || err != nil {
+						running.Go(func() {
+							if v, err := bb.get(ctx, "user", slowLoad); v != ann || err != nil {
 								b.Error(v, err)
 							}
 						})
 					}
-					all.Wait()
+					running.Wait()
 					forget("user")
 				}
 			})

@@ -1,13 +1,16 @@
-// Table makes a table out of the output of Go benchmarks, in which the last part of
-// a name says which of several rivals ran, and the parts before it at what:
+// Table makes a table of the output of Go benchmarks. The last part of a benchmark's name is
+// the rival that ran, and the parts before it are what the rival did:
 //
-//	for i in 1 2 3 4 5; do go test -run='^$' -bench=Pure ./benchmarks/memcached; done | go run ./benchmarks/table
+//	for i in 1 2 3 4 5; do
+//		go test -run='^$' -bench=Pure ./benchmarks/memcached
+//	done | go run ./benchmarks/table
 //
-// Of several runs it takes the median. The time of the first rival of a row is
-// given as it is, and those of the others as multiples of what it took in the same run. Flags:
+// The results of several runs become their median. The table has the time of the first rival
+// of each row; for the other rivals it has the ratio of their time to that of the first one
+// in the same run. Flags:
 //
-//	-unit U     not of times, but of what the benchmarks report as U, as it is
-//	-svg file   draws a chart of the rows as well
+//	-unit U     make a table of the results in unit U, as they are, instead of times
+//	-svg file   also draw a chart of the rows
 package main
 
 import (
@@ -24,8 +27,8 @@ import (
 
 func main() {
 	var opts options
-	flag.StringVar(&opts.unit, "unit", "ns/op", "what to make a table of")
-	svg := flag.String("svg", "", "a file for a chart")
+	flag.StringVar(&opts.unit, "unit", "ns/op", "the unit of the results in the table")
+	svg := flag.String("svg", "", "the file to which a chart is written")
 	flag.Parse()
 	t, err := read(os.Stdin, opts)
 	if err == nil && *svg != "" {
@@ -42,25 +45,27 @@ type options struct {
 	unit string
 }
 
-// A table is what several rivals did at several things.
+// A table has the results of several rivals in several benchmarks.
 type table struct {
 	options
 	rows   []*row
 	rivals []string
 }
 
-// A row is what several rivals did at one thing.
+// A row has the results of several rivals in one benchmark.
 type row struct {
 	name    string
 	results map[string]*result // by rival
 }
 
+// A result is that of one rival in one benchmark.
 type result struct {
-	values []float64
-	allocs string
+	values []float64 // one for each run
+	allocs string    // of the last run; "" if allocations were not counted
 }
 
-// read reads the output of benchmarks.
+// read reads the output of benchmarks. It returns an error if there are none, or if the rivals
+// of a row did not run equally often.
 func read(in io.Reader, opts options) (*table, error) {
 	t := &table{options: opts}
 	byName := map[string]*row{}
@@ -93,7 +98,7 @@ func read(in io.Reader, opts options) (*table, error) {
 		}
 	}
 	if len(t.rows) == 0 {
-		return nil, fmt.Errorf("there is no benchmark in the input")
+		return nil, fmt.Errorf("the input has no benchmarks")
 	}
 	for _, r := range t.rows {
 		runs := 0
@@ -102,21 +107,23 @@ func read(in io.Reader, opts options) (*table, error) {
 				runs = len(result.values)
 			}
 			if len(result.values) != runs {
-				return nil, fmt.Errorf("%s: %s ran %d times, another %d times", r.name, rival, len(result.values), runs)
+				return nil, fmt.Errorf("%s: %s ran %d times, and another rival %d times",
+					r.name, rival, len(result.values), runs)
 			}
 		}
 	}
 	return t, nil
 }
 
-// times tells whether t is of times, which are given as multiples of the first.
-func (t *table) times() bool { return t.unit == "ns/op" }
+// hasTimes reports whether the table is of times. Only these become ratios.
+func (t *table) hasTimes() bool { return t.unit == "ns/op" }
 
-// allocs tells whether t tells allocations, too: where it is of times, and they were counted.
-func (t *table) allocs() bool {
+// hasAllocs reports whether the table has a column of allocations: it is of times, and they
+// were counted.
+func (t *table) hasAllocs() bool {
 	for _, r := range t.rows {
 		for _, result := range r.results {
-			if t.times() && result.allocs != "" {
+			if t.hasTimes() && result.allocs != "" {
 				return true
 			}
 		}
@@ -127,18 +134,19 @@ func (t *table) allocs() bool {
 func (t *table) markdown() string {
 	var b strings.Builder
 	head, rule := " allocations |", "---|"
-	if !t.allocs() {
+	if !t.hasAllocs() {
 		head, rule = "", ""
 	}
-	fmt.Fprintf(&b, "| | %s |%s\n|---|%s%s\n", strings.Join(t.rivals, " | "), head, strings.Repeat("---:|", len(t.rivals)), rule)
+	fmt.Fprintf(&b, "| | %s |%s\n", strings.Join(t.rivals, " | "), head)
+	fmt.Fprintf(&b, "|---|%s%s\n", strings.Repeat("---:|", len(t.rivals)), rule)
 	for _, r := range t.rows {
 		r.write(&b, t)
 	}
 	return b.String()
 }
 
-// split answers the parts of a benchmark's name, BenchmarkX/what/it/did/rival-8.
-func split(name string) (what, rival string) {
+// split returns the row and the rival of a benchmark named BenchmarkX/the/row/rival-8.
+func split(name string) (row, rival string) {
 	if at := strings.LastIndexByte(name, '-'); at >= 0 {
 		if _, err := strconv.Atoi(name[at+1:]); err == nil { // GOMAXPROCS
 			name = name[:at]
@@ -149,7 +157,7 @@ func split(name string) (what, rival string) {
 	return strings.Join(parts[min(1, last):last], ", "), parts[last]
 }
 
-// add notes values and their units, in turn.
+// add adds the results of one run. In fields, each number is followed by its unit.
 func (r *result) add(fields []string, unit string) error {
 	for i := 0; i+1 < len(fields); i += 2 {
 		switch fields[i+1] {
@@ -164,7 +172,7 @@ func (r *result) add(fields []string, unit string) error {
 		}
 	}
 	if len(r.values) == 0 {
-		return fmt.Errorf("no %s", unit)
+		return fmt.Errorf("no result in %s", unit)
 	}
 	return nil
 }
@@ -179,25 +187,25 @@ func (r *row) write(b *strings.Builder, t *table) {
 		case result == nil:
 			b.WriteString(" |")
 			continue
-		case !t.times():
+		case !t.hasTimes():
 			fmt.Fprintf(b, " %.4g |", median(result.values))
 			continue
 		case base == nil:
 			base = result.values
-			fmt.Fprintf(b, " %v |", shown(median(base)))
+			fmt.Fprintf(b, " %v |", threeDigits(median(base)))
 		default:
 			fmt.Fprintf(b, " %.2f |", ratio(result.values, base))
 		}
 		allocs = append(allocs, result.allocs)
 	}
-	if t.allocs() {
+	if t.hasAllocs() {
 		fmt.Fprintf(b, " %s |", strings.Join(allocs, ", "))
 	}
 	b.WriteString("\n")
 }
 
-// shown answers ns with three digits that count.
-func shown(ns float64) time.Duration {
+// threeDigits returns ns rounded to three significant digits.
+func threeDigits(ns float64) time.Duration {
 	d, unit := time.Duration(ns), time.Duration(1)
 	for d/unit >= 1000 {
 		unit *= 10
@@ -205,7 +213,7 @@ func shown(ns float64) time.Duration {
 	return d.Round(unit)
 }
 
-// ratio answers the median of the ratios of values that are of one run.
+// ratio returns the median of the ratios of values to base, taken run by run.
 func ratio(values, base []float64) float64 {
 	ratios := make([]float64, len(values))
 	for i := range ratios {

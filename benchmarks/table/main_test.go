@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestTable(t *testing.T) {
+func TestTableHasMediansAndRatios(t *testing.T) {
 	const output = `goos: linux
 pkg: example.com/benchmarks
 BenchmarkX/near/Get/16/one-2         	  300000	     13000 ns/op	      96 B/op	       3 allocs/op
@@ -40,25 +40,26 @@ func markdown(t *testing.T, output string, opts options) string {
 	return table.markdown()
 }
 
-const others = `BenchmarkY/zipf,90%/one-2   10  100 ns/op  12.5 %hits
+const withoutAllocs = `BenchmarkY/zipf,90%/one-2   10  100 ns/op  12.5 %hits
 BenchmarkY/zipf,90%/two-2   10  300 ns/op  50 %hits
 BenchmarkY/scan/one-2       10  200 ns/op  7.25 %hits
 `
 
-func TestTableWithoutAllocationsAndOfAnotherUnit(t *testing.T) {
-	const want = "| | one | two |\n|---|---:|---:|\n| zipf,90% | 100ns | 3.00 |\n| scan | 200ns | |\n"
-	if got := markdown(t, others, options{unit: "ns/op"}); got != want {
+func TestTableWithoutAllocationsAndInAnotherUnit(t *testing.T) {
+	const want = "| | one | two |\n|---|---:|---:|\n" +
+		"| zipf,90% | 100ns | 3.00 |\n| scan | 200ns | |\n"
+	if got := markdown(t, withoutAllocs, options{unit: "ns/op"}); got != want {
 		t.Errorf("table\n%s\nwant\n%s", got, want)
 	}
 	const hits = "| | one | two |\n|---|---:|---:|\n| zipf,90% | 12.5 | 50 |\n| scan | 7.25 | |\n"
-	if got := markdown(t, others, options{unit: "%hits"}); got != hits {
+	if got := markdown(t, withoutAllocs, options{unit: "%hits"}); got != hits {
 		t.Errorf("table\n%s\nwant\n%s", got, hits)
 	}
 }
 
-// The chart is XML, and has a bar for each result, as long as its share of the largest.
-func TestChart(t *testing.T) {
-	table, err := read(strings.NewReader(others), options{unit: "%hits"})
+// The chart is valid XML. The length of each bar is proportional to its result.
+func TestChartHasABarForEachResult(t *testing.T) {
+	table, err := read(strings.NewReader(withoutAllocs), options{unit: "%hits"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,13 +81,19 @@ func TestChart(t *testing.T) {
 		}
 	}
 	if want := []string{"130.0", "520.0", "75.4"}; !slices.Equal(widths, want) {
-		t.Errorf("bars of %q, want %q", widths, want)
+		t.Errorf("the bars have widths %q, want %q", widths, want)
 	}
 }
 
-func TestTableOfNothingIsAnError(t *testing.T) {
-	for _, output := range []string{"", "PASS\n", "BenchmarkX/one-2 100 many ns/op\n", "BenchmarkX/one-2 100 7 B/op\n",
-		"BenchmarkX/one-2 100 7 ns/op\nBenchmarkX/two-2 100 7 ns/op\nBenchmarkX/two-2 100 7 ns/op\n"} {
+func TestWrongInputIsAnError(t *testing.T) {
+	for _, output := range []string{
+		"",
+		"PASS\n",
+		"BenchmarkX/one-2 100 many ns/op\n",
+		"BenchmarkX/one-2 100 7 B/op\n",
+		"BenchmarkX/one-2 100 7 ns/op\n" +
+			"BenchmarkX/two-2 100 7 ns/op\nBenchmarkX/two-2 100 7 ns/op\n",
+	} {
 		if got, err := read(strings.NewReader(output), options{unit: "ns/op"}); err == nil {
 			t.Errorf("table of %q = %q, want an error", output, got.markdown())
 		}
