@@ -9,13 +9,13 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// autoKey is what Auto makes of a key that does not stay as it is.
+// autoKey returns the result of Auto for a key that does not stay as it is.
 func autoKey(key string) string {
 	digest := sha256.Sum256([]byte(key))
 	return "cachewire:" + strings.TrimRight(base64.URLEncoding.EncodeToString(digest[:]), "=")
 }
 
-func TestAutoLeavesWhatMemcachedTakesAsItIs(t *testing.T) {
+func TestAutoDoesNotChangeLegalKeys(t *testing.T) {
 	for _, key := range []string{
 		"k", "user:1", "!", "~", strings.Repeat("k", 249), strings.Repeat("k", 250),
 		"ключ", "\x80", "\xff\xfe", "\u00a0", strings.Repeat("\xff", 250),
@@ -24,21 +24,24 @@ func TestAutoLeavesWhatMemcachedTakesAsItIs(t *testing.T) {
 	}
 }
 
-func TestAutoHashesEveryOtherKey(t *testing.T) {
-	// as Python's hashlib and base64 have it
+func TestAutoHashesIllegalKeys(t *testing.T) {
+	// The result of Python's hashlib and base64.
 	wantKey(t, encoding.Auto, "my key", "cachewire:oOEtYB4QFU_ldD_W0ro3SSNlB3tIXwbBMe9JVCAAUlM")
 	for _, key := range []string{
-		" ", "my key ", "a\tb", "get k\r\nflush_all\r\n", "\x00", "k\x7f", "ключ с пробелом",
+		" ", "my key ", "a\tb", "get k\r\nflush_all\r\n", "\x00", "k\x7f",
+		"ключ с пробелом",
 		strings.Repeat("k", 249) + " ", strings.Repeat("k", 251), strings.Repeat("k", 252),
-		countTo(511), countTo(512), countTo(513), countTo(1025), countTo(longestKey), countTo(longestKey + 1),
+		countTo(511), countTo(512), countTo(513), countTo(1025),
+		countTo(longestKey), countTo(longestKey + 1),
 	} {
 		wantKey(t, encoding.Auto, key, autoKey(key))
 	}
 }
 
-func TestAutoHashesEachKeyWithAnIllegalByte(t *testing.T) {
+func TestAutoHashesKeysWithAnyIllegalByte(t *testing.T) {
 	for c := range 256 {
-		for _, key := range []string{string([]byte{byte(c)}), "before" + string([]byte{byte(c)}) + "after"} {
+		char := string([]byte{byte(c)})
+		for _, key := range []string{char, "before" + char + "after"} {
 			if isLegal(key) {
 				wantKey(t, encoding.Auto, key, key)
 			} else {
@@ -48,18 +51,23 @@ func TestAutoHashesEachKeyWithAnIllegalByte(t *testing.T) {
 	}
 }
 
-// Whoever can choose keys must not be able to name what is stored under another.
-func TestAutoHashesKeysOfItsOwnForm(t *testing.T) {
+// A caller who chooses keys must not be able to reach the item of another key.
+func TestAutoHashesKeysThatLookEncoded(t *testing.T) {
 	text := autoKey("my key")
 	if len(text) != 53 {
 		t.Fatalf("%q has %d bytes, want 53", text, len(text))
 	}
-	for _, key := range []string{text, autoKey(text), "cachewire:" + strings.Repeat("k", 43), "cachewire:" + strings.Repeat("\xff", 43)} {
+	for _, key := range []string{
+		text, autoKey(text),
+		"cachewire:" + strings.Repeat("k", 43), "cachewire:" + strings.Repeat("\xff", 43),
+	} {
 		wantKey(t, encoding.Auto, key, autoKey(key))
 	}
 	for _, key := range []string{
-		"cachewire:", "cachewire:k", "cachewire:" + strings.Repeat("k", 42), "cachewire:" + strings.Repeat("k", 44),
-		text[:52], text + "=", "k" + text, "Cachewire:" + text[10:], "cachewire" + text[10:] + ":", text[10:],
+		"cachewire:", "cachewire:k",
+		"cachewire:" + strings.Repeat("k", 42), "cachewire:" + strings.Repeat("k", 44),
+		text[:52], text + "=", "k" + text, text[10:],
+		"Cachewire:" + text[10:], "cachewire" + text[10:] + ":",
 		strings.Repeat("k", 53),
 	} {
 		wantKey(t, encoding.Auto, key, key)

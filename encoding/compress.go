@@ -15,55 +15,56 @@ import (
 // default.
 type CompressOptions struct {
 	// Threshold is the length in bytes from which a value is compressed. If 0, it is
-	// 1,024. What would not become shorter is stored as it is.
+	// 1,024. A value that would not become shorter is stored as it is.
 	Threshold int
 
-	// MaxSize is the length in bytes of the longest value, uncompressed. If 0, it is
-	// 64 MiB. A longer one is not stored, and what would decompress to more is
-	// given up as soon as it does: a few kilobytes can stand for gigabytes.
+	// MaxSize is the length in bytes of the longest value, before compression. If 0, it
+	// is 64 MiB. A longer value is core.ErrTooLarge, and is not stored. Decompression
+	// stops with the same error as soon as there are more bytes, because a few kilobytes
+	// can stand for gigabytes.
 	MaxSize int
 
-	// With compresses. Nil is zlib, which python-memcached and pylibmc read, and
-	// write.
+	// With is the compression. If nil, it is zlib, which python-memcached and pylibmc
+	// read and write.
 	With Compression
 }
 
-// A Compression is a way to compress bytes. It is used by many goroutines at
+// A Compression compresses bytes and decompresses them. It is used by many goroutines at
 // once.
 type Compression interface {
-	// Flag answers the one bit that is added to the flags of what Append has
-	// compressed. It is none of those that tell what the value is: 1, 2, 4, 16 and
-	// core.FlagEnvelope.
+	// Flag returns the flag that is added to the flags of a value that Append has
+	// compressed. It is a single bit, and not one of those that say what kind of value
+	// it is: 1, 2, 4, 16 and core.FlagEnvelope.
 	Flag() uint32
 
-	// Append appends the compressed src to dst, and answers the longer slice. It
-	// keeps a reference to neither.
+	// Append appends the compressed src to dst and returns the extended slice. It keeps
+	// no reference to dst or src.
 	Append(dst, src []byte) ([]byte, error)
 
-	// Reader answers what reads the bytes that Append compressed to src. It ends
-	// in io.EOF only if src was whole, and had nothing behind its end. Close
-	// is called once, and nothing after it.
+	// Reader returns a reader of the bytes that Append compressed to src. It returns
+	// io.EOF only if src is complete, and has no bytes after its end. Close is called
+	// once, and no other method afterwards.
 	Reader(src []byte) (io.ReadCloser, error)
 }
 
-// takenFlags tell what a value is.
-const takenFlags = flagPickle | core.FlagInt | flagLong | core.FlagText | core.FlagEnvelope
+// kindFlags are the flags that say what kind of value it is.
+const kindFlags = flagPickle | core.FlagInt | flagLong | core.FlagText | core.FlagEnvelope
 
 const (
 	defaultThreshold = 1 << 10
 	defaultMaxSize   = 64 << 20
 )
 
-// Compress answers codec with its longer values compressed. Nil opts are the zero
-// CompressOptions. It reads values that are not compressed as well, so that it
-// can be put around a codec at any time; zlib's can be read without it, by every
-// codec of this package.
+// Compress returns a codec like codec that compresses longer values. If opts is nil, it
+// is the zero CompressOptions. Compress also reads values that are not compressed, so
+// that it can be put around a codec at any time. It can be removed as well if the
+// compression is zlib, which every codec of this package reads.
 //
-// Only a flag tells which values are compressed: a header of our own would shut
-// other languages out. core.NewTyped therefore refuses a backend that keeps no flags
-// with errors.ErrUnsupported. It refuses wrong arguments of Compress with
-// core.ErrConfig: codec is nil, a field of opts is negative, or the Flag of With is not
-// a single free bit.
+// Only a flag says which values are compressed, because programs in other languages could
+// not read a header of our own. core.NewTyped therefore returns errors.ErrUnsupported if
+// the backend keeps no flags. It returns core.ErrConfig for wrong arguments of Compress:
+// codec is nil, a field of opts is negative, or the Flag of With is not a single free
+// bit.
 func Compress[T any](codec core.Codec[T], opts *CompressOptions) core.Codec[T] {
 	c := compressCodec[T]{codec: codec}
 	if opts != nil {
@@ -81,7 +82,8 @@ func Compress[T any](codec core.Codec[T], opts *CompressOptions) core.Codec[T] {
 	return c
 }
 
-var errCompressedEnvelope = errors.New("facts are not compressed: put Envelope around Compress, not Compress around Envelope")
+var errCompressedEnvelope = errors.New("facts are not compressed: " +
+	"put Envelope around Compress, not Compress around Envelope")
 
 type compressCodec[T any] struct {
 	codec core.Codec[T]
@@ -92,18 +94,22 @@ func (c compressCodec[T]) Check(traits core.Traits) error {
 	flag := c.With.Flag()
 	switch {
 	case c.Threshold < 0:
-		return fmt.Errorf("%w: CompressOptions.Threshold is %d, want 0 (for %d) or more", core.ErrConfig, c.Threshold, defaultThreshold)
+		return fmt.Errorf("%w: CompressOptions.Threshold is %d, want 0 (for %d) or more",
+			core.ErrConfig, c.Threshold, defaultThreshold)
 	case c.MaxSize < 0:
-		return fmt.Errorf("%w: CompressOptions.MaxSize is %d, want 0 (for %d) or more", core.ErrConfig, c.MaxSize, defaultMaxSize)
-	case bits.OnesCount32(flag) != 1 || flag&takenFlags != 0:
-		return fmt.Errorf("%w: CompressOptions.With has the Flag %d, want a single bit, and none of %d", core.ErrConfig, flag, takenFlags)
+		return fmt.Errorf("%w: CompressOptions.MaxSize is %d, want 0 (for %d) or more",
+			core.ErrConfig, c.MaxSize, defaultMaxSize)
+	case bits.OnesCount32(flag) != 1 || flag&kindFlags != 0:
+		return fmt.Errorf("%w: CompressOptions.With has the Flag %#x, "+
+			"want a single bit outside %#x", core.ErrConfig, flag, kindFlags)
 	case traits.NoFlags:
-		return fmt.Errorf("%w: the backend keeps no flags, which tell compressed values from others", errors.ErrUnsupported)
+		return fmt.Errorf("%w: the backend keeps no flags, which Compress needs",
+			errors.ErrUnsupported)
 	}
 	return checkCodec("Compress", c.codec, traits)
 }
 
-// checkCodec checks the codec that wrapper wraps.
+// checkCodec checks codec, which wrapper wraps.
 func checkCodec[T any](wrapper string, codec core.Codec[T], traits core.Traits) error {
 	if codec == nil {
 		return fmt.Errorf("%w: %s: the codec is nil", core.ErrConfig, wrapper)
@@ -116,7 +122,7 @@ func checkCodec[T any](wrapper string, codec core.Codec[T], traits core.Traits) 
 
 func (c compressCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 	flag := c.With.Flag()
-	// Not into dst, which has the room that the compressed value takes.
+	// plain has a buffer of its own, because the compressed value is appended to dst.
 	buf := buffers.Get().(*[]byte)
 	plain, flags, err := c.codec.Append((*buf)[:0], v)
 	defer putBuffer(buf, len(plain))
@@ -127,11 +133,13 @@ func (c compressCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 		return dst, 0, errCompressedEnvelope
 	}
 	if len(plain) > c.MaxSize {
-		return dst, 0, fmt.Errorf("%w: %d bytes, MaxSize is %d", core.ErrTooLarge, len(plain), c.MaxSize)
+		return dst, 0, fmt.Errorf("%w: %d bytes, MaxSize is %d",
+			core.ErrTooLarge, len(plain), c.MaxSize)
 	}
 	if flags&flag != 0 {
 		if _, ok := c.codec.(compressCodec[T]); !ok {
-			return dst, 0, fmt.Errorf("the flags are %d already, and Compression.Flag is %d", flags, flag)
+			return dst, 0, fmt.Errorf("the codec returned the flags %#x, "+
+				"which include Compression.Flag, %#x", flags, flag)
 		}
 	} else if len(plain) >= c.Threshold {
 		packed, err := c.With.Append(dst, plain)
@@ -156,7 +164,7 @@ func (c compressCodec[T]) Decode(data []byte, flags uint32) (T, error) {
 	return c.codec.Decode(data, flags)
 }
 
-// decompress answers the bytes that c compressed to src, in a slice of their own.
+// decompress returns the bytes that c compressed to src, in a new slice.
 func decompress(c Compression, src []byte, max int) ([]byte, error) {
 	r, err := c.Reader(src)
 	if err != nil {
@@ -169,7 +177,7 @@ func decompress(c Compression, src []byte, max int) ([]byte, error) {
 		buffers.Put(buf)
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
-	if len(plain) > keptBuffer { // it is not that of buf, and long enough to spare a copy
+	if len(plain) > keptBuffer { // it has outgrown buf, so that it need not be copied
 		buffers.Put(buf)
 		return plain, nil
 	}
@@ -178,7 +186,8 @@ func decompress(c Compression, src []byte, max int) ([]byte, error) {
 	return own, nil
 }
 
-// readAll appends all that r has to buf, but gives up when it is more than max.
+// readAll appends all bytes of r to buf. It returns core.ErrTooLarge if they are more
+// than max.
 func readAll(buf []byte, r io.Reader, max int) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
@@ -188,7 +197,8 @@ func readAll(buf []byte, r io.Reader, max int) ([]byte, error) {
 		buf = buf[:len(buf)+n]
 		switch {
 		case len(buf) > max:
-			return nil, fmt.Errorf("%w: more than %d bytes, the most that is taken; Compress has MaxSize for it", core.ErrTooLarge, max)
+			return nil, fmt.Errorf("%w: more than %d bytes; "+
+				"Compress with a larger MaxSize reads more", core.ErrTooLarge, max)
 		case err == io.EOF:
 			return buf, nil
 		case err != nil:
@@ -197,17 +207,17 @@ func readAll(buf []byte, r io.Reader, max int) ([]byte, error) {
 	}
 }
 
-// buffers are for plain values while they are compressed or decompressed.
+// buffers hold plain values while they are compressed or decompressed.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// keptBuffer is the capacity up to which a buffer is kept for the next value.
+// keptBuffer is the largest capacity of a buffer that is kept for the next value.
 const keptBuffer = 1 << 20
 
-// putBuffer gives buf back, and has it larger the next time if used bytes did not
-// fit. What a codec answered it does not take: that may be the codec's own.
+// putBuffer returns buf to the pool, with a larger one in its place if used bytes did not
+// fit. It does not keep the slice that a codec returned, which may be the codec's own.
 func putBuffer(buf *[]byte, used int) {
 	if used >= cap(*buf) && used < keptBuffer {
-		*buf = make([]byte, 0, used+1) // one more, to find the end of what is as long again
+		*buf = make([]byte, 0, used+1) // the extra byte lets readAll find the end
 	}
 	buffers.Put(buf)
 }

@@ -13,17 +13,18 @@ type Enveloped[T any] struct {
 	Facts Facts
 }
 
-// Envelope answers the codec of values with facts: an envelope, which holds the
-// facts, before what codec writes. A value without facts has none, and is read by
-// codec itself and by whoever reads codec's values; and Envelope reads what codec
-// wrote as a value without facts.
+// Envelope returns a codec of values with facts. It stores the facts in an envelope,
+// before the bytes that codec writes. A value without facts has no envelope: codec itself
+// reads it, and so does every other reader of the values of codec. Envelope reads values
+// that codec wrote as values without facts.
 //
-// A flag tells which values have an envelope. On a backend that keeps no flags,
-// which traits tell, its first bytes do; a value that begins with the same is put
-// in an envelope without facts. There, bytes that another program wrote and that
-// begin so are mistaken for an envelope. core.NewTyped refuses a backend without flags
-// with errors.ErrUnsupported if traits are those of one that keeps them, and it
-// refuses a nil codec with core.ErrConfig.
+// A flag says which values have an envelope. If the backend keeps no flags, which traits
+// must say, the first bytes of the value say so. A value that begins with the same bytes
+// is then stored in an envelope without facts. But bytes of another program that begin in
+// this way are mistaken for an envelope.
+//
+// core.NewTyped returns errors.ErrUnsupported if the backend keeps no flags and traits are
+// those of one that does, and core.ErrConfig if codec is nil.
 func Envelope[T any](codec core.Codec[T], traits core.Traits) core.Codec[Enveloped[T]] {
 	return envelopeCodec[T]{codec, traits.NoFlags}
 }
@@ -35,14 +36,16 @@ type envelopeCodec[T any] struct {
 
 func (c envelopeCodec[T]) Check(traits core.Traits) error {
 	if traits.NoFlags && !c.noFlags {
-		return fmt.Errorf("%w: the backend keeps no flags, and Envelope was given the traits of one that does", errors.ErrUnsupported)
+		return fmt.Errorf("%w: the backend keeps no flags; want Envelope with its traits",
+			errors.ErrUnsupported)
 	}
 	return checkCodec("Envelope", c.codec, traits)
 }
 
 var (
-	errEnvelopeTwice = errors.New("the value has an envelope already")
-	errNotAppended   = errors.New("the codec of the value answered less than it was given; it must append to dst")
+	errEnvelopeTwice = errors.New("the value already has an envelope")
+	errNotAppended   = errors.New("the codec of the value returned less than it was given; " +
+		"it must append to dst")
 )
 
 func (c envelopeCodec[T]) Append(dst []byte, v Enveloped[T]) ([]byte, uint32, error) {
@@ -90,14 +93,13 @@ func (c envelopeCodec[T]) Decode(data []byte, flags uint32) (Enveloped[T], error
 	return v, nil
 }
 
-// An envelope is magic, the version, the length of its fields, and the fields. A
-// field is its number, the length of its content, and its content. Lengths and
-// numbers are unsigned varints, as package encoding/binary writes them. A reader
-// passes over a field whose number it does not know; what a reader must not pass
-// over is another version.
+// An envelope is magic, the version, the length of its fields, and the fields. A field is
+// its number, the length of its content, and its content. Lengths and numbers are
+// unsigned varints, as in package encoding/binary. A reader skips a field whose number it
+// does not know. A change that a reader must not skip gets a new version.
 //
-// No UTF-8 has the first byte of magic, so that no text, JSON or number begins
-// with it, and no gob value does either.
+// The first byte of magic does not occur in UTF-8, so that no text, JSON or number begins
+// with it. No gob begins with it either.
 const (
 	magic   = "\xf8cw"
 	version = 1
@@ -107,16 +109,17 @@ func hasMagic(data []byte) bool {
 	return len(data) >= len(magic) && string(data[:len(magic)]) == magic
 }
 
-var errDamaged = errors.New("the envelope is damaged or cut off")
+var errDamaged = errors.New("the envelope is damaged or truncated")
 
-// openEnvelope answers the value behind the envelope that data begins with, and
-// fills in f.
+// openEnvelope sets f to the facts in the envelope at the beginning of data, and returns
+// the value after it.
 func openEnvelope(data []byte, f *Facts) ([]byte, error) {
 	if !hasMagic(data) || len(data) == len(magic) {
 		return nil, errDamaged
 	}
 	if v := data[len(magic)]; v != version {
-		return nil, fmt.Errorf("the envelope is of version %d; this program reads %d", v, version)
+		return nil, fmt.Errorf("the envelope has version %d; this program reads version %d",
+			v, version)
 	}
 	fields, value := cutBytes(data[len(magic)+1:])
 	if fields == nil || !f.setFields(fields) {

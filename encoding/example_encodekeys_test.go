@@ -6,9 +6,9 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// What a driver does with the keys of GetMulti.
+// A driver encodes the keys of GetMulti, and finds the key for each reply.
 func ExampleEncodeKeys() {
-	stored := map[string]string{"azE=": "one"} // at the server
+	stored := map[string]string{"azE=": "one"} // by the server
 
 	encoded, original, failed := encoding.EncodeKeys([]string{"k1", "k2", ""}, encoding.Base64)
 	fmt.Printf("%q\n", encoded)

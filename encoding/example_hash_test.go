@@ -7,8 +7,8 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// The key under which a Python program stores that uses wheezy.caching with
-// base64_encode(hash_encode(sha1)(key)).
+// A Python program that uses wheezy.caching with base64_encode(hash_encode(sha1)(key))
+// stores "my key" under the same key.
 func ExampleHash() {
 	encode := encoding.Hash(sha1.New)
 

@@ -26,7 +26,7 @@ func ExampleInt() {
 	if err := visits.Set(ctx, "visits", 41, time.Hour); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := cache.Incr(ctx, "visits", 1); err != nil { // it is a counter
+	if _, err := cache.Incr(ctx, "visits", 1); err != nil { // the value is a counter
 		log.Fatal(err)
 	}
 	n, err := visits.Get(ctx, "visits")

@@ -6,8 +6,8 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// A KeyEncoder of one's own: the keys of a Django site, which puts its prefix
-// and a version in front.
+// This KeyEncoder makes the keys of a Django site, which begin with its prefix and a
+// version.
 func ExampleKeyEncoder() {
 	var django encoding.KeyEncoder = func(key string) (string, error) {
 		return encoding.String("shop:1:" + key)
@@ -18,5 +18,5 @@ func ExampleKeyEncoder() {
 
 	// Output:
 	// shop:1:cart <nil>
-	//  cachewire: invalid key: byte 0x20 at offset 9, its prefix counted; memcached takes none up to 0x20 and no 0x7f (encoding.Auto takes any key)
+	//  cachewire: invalid key: byte 0x20 at offset 9, counting the prefix; memcached accepts no bytes up to 0x20 and no 0x7f (encoding.Auto accepts any key)
 }

@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// Facts are what is known of a value and stored beside it. The zero value is no
-// facts at all. A copy has tags of its own; one Facts is not for concurrent use.
+// Facts are what is known about a value and stored with it. The zero value has no facts.
+// A copy of a Facts is independent of it. A Facts must not be used concurrently.
 type Facts struct {
-	// Fresh is the time until which the value is fresh, to the nanosecond; the
-	// zero Time is no fact. It lies between the years 1678 and 2262.
+	// Fresh is the time until which the value is fresh, with a precision of a nanosecond.
+	// If zero, there is no such fact. It must not be before the year 1678 or after 2262.
 	Fresh time.Time
 
-	// Took is how long it took to make the value; 0 is no fact, and less an error.
+	// Took is how long it took to make the value. If 0, there is no such fact. A negative
+	// Took is an error.
 	Took time.Duration
 
-	// NotFound says that there is no value, which somebody has found out.
+	// NotFound says that the value was looked for, and does not exist.
 	NotFound bool
 
-	tags []byte // of each tag its version, the length of its name, and its name
+	tags []byte // for each tag its version, the length of its name, and its name
 }
 
-// AddTag adds that the value carries tag name in this version. It copies the tags
-// that there are.
+// AddTag adds a tag with this name and version. It copies the tags that f already has.
 func (f *Facts) AddTag(name string, version uint64) {
-	// What there is may be that of other Facts, or the cache's: append must copy.
+	// The array of f.tags may belong to other Facts, or to the cache: append must copy.
 	f.tags = binary.AppendUvarint(f.tags[:len(f.tags):len(f.tags)], version)
 	f.tags = binary.AppendUvarint(f.tags, uint64(len(name)))
 	f.tags = append(f.tags, name...)
 }
 
-// Tags yields the tags with their versions, in the order in which they were
-// added. A name is read-only, and stays as it is.
+// Tags yields the names of the tags with their versions, in the order in which they were
+// added. The caller must not write to a name. A name does not change after it was yielded.
 func (f *Facts) Tags() iter.Seq2[[]byte, uint64] {
 	return func(yield func([]byte, uint64) bool) {
 		for tags := f.tags; len(tags) != 0; {
@@ -61,9 +61,9 @@ func (f *Facts) isZero() bool {
 	return f.Fresh.IsZero() && f.Took == 0 && !f.NotFound && len(f.tags) == 0
 }
 
-var errTook = errors.New("Facts.Took is below 0")
+var errTook = errors.New("Facts.Took is negative, want 0 or more")
 
-// The first and the last time that has a number of nanoseconds.
+// The first and the last time that UnixNano can represent.
 var firstTime, lastTime = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
 
 func (f *Facts) check() error {
@@ -76,9 +76,9 @@ func (f *Facts) check() error {
 	return nil
 }
 
-// appendEnvelope appends the envelope that holds f.
+// appendEnvelope appends an envelope with the facts of f.
 func appendEnvelope(dst []byte, f *Facts) []byte {
-	var space [48]byte // for all but tags
+	var space [48]byte // enough for all fields except the tags
 	fields := space[:0]
 	if !f.Fresh.IsZero() {
 		fields = append(fields, fieldFresh, 8)
@@ -104,8 +104,8 @@ func appendEnvelope(dst []byte, f *Facts) []byte {
 	return append(dst, f.tags...)
 }
 
-// setFields sets f to what fields hold, and answers whether they are whole. It
-// keeps the tags where they are.
+// setFields sets f to the facts in fields, and reports whether all fields are valid. f
+// refers to fields for its tags.
 func (f *Facts) setFields(fields []byte) bool {
 	for len(fields) != 0 {
 		number, n := binary.Uvarint(fields)
@@ -154,8 +154,8 @@ func areTags(tags []byte) bool {
 	return true
 }
 
-// cutTag answers the first of tags and those behind it, or a nil name if it is
-// none.
+// cutTag returns the first tag of tags and the bytes after it. The name is nil if tags do
+// not begin with a tag.
 func cutTag(tags []byte) (name []byte, version uint64, rest []byte) {
 	version, n := binary.Uvarint(tags)
 	if n <= 0 {
@@ -165,8 +165,9 @@ func cutTag(tags []byte) (name []byte, version uint64, rest []byte) {
 	return name, version, rest
 }
 
-// cutBytes answers the bytes that stand behind their length, not nil, and what is
-// behind them, or nil if they are cut off.
+// cutBytes returns the field at the beginning of data, which has its length before it,
+// and the bytes after it. The field is nil if it is truncated, and not nil otherwise,
+// even if empty.
 func cutBytes(data []byte) (field, rest []byte) {
 	length, n := binary.Uvarint(data)
 	if n <= 0 || length > uint64(len(data)-n) {

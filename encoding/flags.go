@@ -9,24 +9,27 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Flags that others write and we only read: python-memcached's and pylibmc's, as
-// of 1.59 and 1.6.
+// Flags that python-memcached 1.59 and pylibmc 1.6 write, and that this package only reads.
 const (
 	flagPickle uint32 = 1 // any Python object
-	flagLong   uint32 = 4 // pylibmc's integer
+	flagLong   uint32 = 4 // an integer of pylibmc
 )
 
 var (
-	errPickle = errors.New("the value is a Python pickle (flag 1), which is code and is never run; " +
-		"let the Python side store text, bytes or a number")
-	errEnvelope = errors.New("the value lies in an envelope with facts beside it; package encoding's Envelope reads it")
+	errPickle = errors.New("the value is a Python pickle (flag 1), a program, " +
+		"which is never run; store text, bytes or a number in Python")
+	errEnvelope = errors.New("the value is in an envelope with facts; " +
+		"encoding.Envelope reads it")
 )
 
-// Plain answers the data that a codec has to decode, for the authors of codecs:
-// data itself, or what it was before zlib compressed it, up to 64 MiB. It is an
-// error that tells what flags stand for if that is neither core.FlagBytes, which
-// is also what a backend without flags answers, nor one of kinds: a pickle, an
-// envelope, an integer where text is wanted.
+// Plain returns the data that a codec has to decode. It is for authors of codecs. It
+// returns data itself or, if flags have core.FlagZlib, the decompressed data, up to 64
+// MiB.
+//
+// The other flags must be core.FlagBytes, which are also the flags of every value if the
+// backend keeps none, or one of kinds. Otherwise Plain returns an error that says what
+// kind of value the flags stand for: a pickle, an envelope, or an integer instead of
+// text.
 func Plain(data []byte, flags uint32, kinds ...uint32) ([]byte, error) {
 	kind := flags &^ core.FlagZlib
 	if kind != core.FlagBytes && !slices.Contains(kinds, kind) {
@@ -49,10 +52,11 @@ func wrongKind(flags uint32, kinds []uint32) error {
 	for _, kind := range append(kinds[:len(kinds):len(kinds)], core.FlagBytes) {
 		want = append(want, kindName(kind))
 	}
-	return fmt.Errorf("the value is %s, want %s", kindName(flags), strings.Join(slices.Compact(want), " or "))
+	return fmt.Errorf("the value is %s, want %s",
+		kindName(flags), strings.Join(slices.Compact(want), " or "))
 }
 
-// kindName tells what flags stand for, compressed or not.
+// kindName returns the kind of value that flags stand for, compressed or not.
 func kindName(flags uint32) string {
 	switch flags &^ core.FlagZlib {
 	case core.FlagBytes:
@@ -62,5 +66,5 @@ func kindName(flags uint32) string {
 	case core.FlagText:
 		return "text"
 	}
-	return fmt.Sprintf("of a kind unknown here (flags %d)", flags)
+	return fmt.Sprintf("of an unknown kind (flags %d)", flags)
 }

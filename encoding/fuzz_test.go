@@ -9,24 +9,25 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// decodes fails if codec panics for data, answers anything beside an error, or
-// answers a value that does not come back from it as it is.
-func decodes[T any](t *testing.T, codec core.Codec[T], data []byte, flags uint32) {
+// checkDecode fails if codec panics for data, returns a value with an error, or returns a
+// value that does not round-trip.
+func checkDecode[T any](t *testing.T, codec core.Codec[T], data []byte, flags uint32) {
 	t.Helper()
 	v, err := codec.Decode(data, flags)
 	if err != nil {
 		if !reflect.ValueOf(&v).Elem().IsZero() {
-			t.Errorf("%T answers %v beside %v", codec, v, err)
+			t.Errorf("%T: Decode(%q) returns %v with the error %v", codec, data, v, err)
 		}
 		return
 	}
 	again, flags, err := codec.Append(nil, v)
 	if err != nil {
-		t.Errorf("%T reads %v of %q, but will not write it: %v", codec, v, data, err)
+		t.Errorf("%T: Append(%v), which Decode(%q) returned: %v", codec, v, data, err)
 		return
 	}
 	if got, err := codec.Decode(again, flags); err != nil || !reflect.DeepEqual(got, v) {
-		t.Errorf("%T: %v of %q comes back as %v, %v", codec, v, data, got, err)
+		t.Errorf("%T: %v, which Decode(%q) returned, is decoded as %v, %v",
+			codec, v, data, got, err)
 	}
 }
 
@@ -43,24 +44,29 @@ func FuzzDecode(f *testing.F) {
 	text, number := encoding.Text(), encoding.Int[int8]()
 	unsigned := encoding.Int[uint64]()
 	users, anything := encoding.JSON[*user](), encoding.JSON[any]()
-	packed := encoding.Compress(encoding.JSON[map[string]int](), &encoding.CompressOptions{Threshold: 1, MaxSize: 1 << 20})
+	packed := encoding.Compress(encoding.JSON[map[string]int](),
+		&encoding.CompressOptions{Threshold: 1, MaxSize: 1 << 20})
 	f.Fuzz(func(t *testing.T, data []byte, flags uint32) {
-		if v, err := encoding.Bytes().Decode(data, flags); flags == 0 && (string(v) != string(data) || err != nil) || err != nil && v != nil {
-			t.Errorf("bytes %q with flags %d are %q, %v", data, flags, v, err)
+		v, err := encoding.Bytes().Decode(data, flags)
+		if flags == 0 && (string(v) != string(data) || err != nil) || err != nil && v != nil {
+			t.Errorf("Bytes: Decode(%q, %d) = %q, %v", data, flags, v, err)
 		}
-		decodes(t, text, data, flags)
-		decodes(t, number, data, flags)
-		decodes(t, unsigned, data, flags)
-		decodes(t, users, data, flags)
-		decodes(t, anything, data, flags)
-		decodes(t, packed, data, flags)
+		checkDecode(t, text, data, flags)
+		checkDecode(t, number, data, flags)
+		checkDecode(t, unsigned, data, flags)
+		checkDecode(t, users, data, flags)
+		checkDecode(t, anything, data, flags)
+		checkDecode(t, packed, data, flags)
 	})
 }
 
-// What a reader that has read other gobs answers is what a fresh one does. No maps:
-// package gob makes room for as many elements as a gob says that there are.
+// A reader that has read other gobs decodes like a new one. The types have no maps, because
+// package gob allocates as many elements as a gob claims to have.
 func FuzzGob(f *testing.F) {
-	for _, v := range []any{user{"Ann", 40}, user{}, &user{Age: 1}, "text", 7, tree{Tags: []string{"a"}}, struct{ Age string }{"x"}} {
+	for _, v := range []any{
+		user{"Ann", 40}, user{}, &user{Age: 1},
+		"text", 7, tree{Tags: []string{"a"}}, struct{ Age string }{"x"},
+	} {
 		f.Add(freshGob(f, v))
 	}
 	type node struct {
@@ -70,14 +76,18 @@ func FuzzGob(f *testing.F) {
 		Some *bool
 	}
 	users, nodes := encoding.Gob[user](), encoding.Gob[[]node]()
-	f.Add(freshGob(f, []node{{&user{"Ann", 1}, []string{"a", ""}, [3]byte{1, 2, 3}, new(bool)}, {}}))
+	f.Add(freshGob(f, []node{
+		{&user{"Ann", 1}, []string{"a", ""}, [3]byte{1, 2, 3}, new(bool)},
+		{},
+	}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		decodes(t, users, data, 0)
-		decodes(t, nodes, data, 0)
+		checkDecode(t, users, data, 0)
+		checkDecode(t, nodes, data, 0)
 		v, err := users.Decode(data, 0)
 		fresh, freshErr := encoding.Gob[user]().Decode(data, 0)
 		if v != fresh || (err == nil) != (freshErr == nil) {
-			t.Errorf("%q is %v, %v; to a fresh codec %v, %v", data, v, err, fresh, freshErr)
+			t.Errorf("Decode(%q) = %v, %v; by a new codec %v, %v",
+				data, v, err, fresh, freshErr)
 		}
 	})
 }
@@ -85,7 +95,8 @@ func FuzzGob(f *testing.F) {
 func FuzzEnvelope(f *testing.F) {
 	for _, facts := range []encoding.Facts{{}, allFacts, {NotFound: true}, {Took: 1}} {
 		for _, traits := range []core.Traits{{}, {NoFlags: true}} {
-			data, flags := encode(f, encoding.Envelope(encoding.Bytes(), traits), encoding.Enveloped[[]byte]{Value: []byte("value"), Facts: facts})
+			data, flags := encode(f, encoding.Envelope(encoding.Bytes(), traits),
+				encoding.Enveloped[[]byte]{Value: []byte("value"), Facts: facts})
 			f.Add(data, flags)
 		}
 	}
@@ -102,24 +113,28 @@ func FuzzEnvelope(f *testing.F) {
 			}
 			again, flags, err := codec.Append(nil, v)
 			if err != nil {
-				t.Fatalf("%v of %q cannot be written: %v", v, data, err)
+				t.Fatalf("Append(%v), which Decode(%q) returned: %v", v, data, err)
 			}
 			if noFlags {
 				flags = 0
 			}
 			got, err := codec.Decode(again, flags)
-			if err != nil || string(got.Value) != string(v.Value) || !sameFacts(&got.Facts, &v.Facts) {
-				t.Errorf("%v of %q comes back as %v, %v", v, data, got, err)
+			if err != nil || string(got.Value) != string(v.Value) ||
+				!sameFacts(&got.Facts, &v.Facts) {
+				t.Errorf("%v, which Decode(%q) returned, is decoded as %v, %v",
+					v, data, got, err)
 			}
 		}
 	})
 }
 
-// Any facts, with any value, where flags are kept and where they are not.
+// Any facts with any value, with and without flags.
 func FuzzFacts(f *testing.F) {
 	f.Add([]byte("value"), int64(1), int64(0), false, "tag", uint64(7))
 	f.Add([]byte("\xf8cw\x01\x00"), int64(0), int64(0), false, "", uint64(0))
-	f.Fuzz(func(t *testing.T, value []byte, fresh, took int64, notFound bool, name string, version uint64) {
+	f.Fuzz(func(
+		t *testing.T, value []byte, fresh, took int64, notFound bool, name string, version uint64,
+	) {
 		facts := encoding.Facts{Took: time.Duration(max(took, 0)), NotFound: notFound}
 		if fresh != 0 {
 			facts.Fresh = time.Unix(0, fresh)
@@ -133,7 +148,8 @@ func FuzzFacts(f *testing.F) {
 		}
 		for _, noFlags := range []bool{false, true} {
 			codec := encoding.Envelope(encoding.Bytes(), core.Traits{NoFlags: noFlags})
-			data, flags, err := codec.Append(nil, encoding.Enveloped[[]byte]{Value: value, Facts: facts})
+			v := encoding.Enveloped[[]byte]{Value: value, Facts: facts}
+			data, flags, err := codec.Append(nil, v)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +158,7 @@ func FuzzFacts(f *testing.F) {
 			}
 			got, err := codec.Decode(data, flags)
 			if err != nil || string(got.Value) != string(value) || !sameFacts(&got.Facts, &facts) {
-				t.Errorf("%q with %v comes back as %v, %v", value, facts, got, err)
+				t.Errorf("%q with %v is decoded as %v, %v", value, facts, got, err)
 			}
 		}
 	})

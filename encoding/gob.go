@@ -12,51 +12,52 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Gob answers the codec of package encoding/gob: for Go programs only, and for
-// whatever T that package can bear. What comes back is what that package makes of
-// a value: pointers to zero values and empty slices come back nil, and nil maps
-// empty. Nil itself it cannot write.
+// Gob returns the codec of package encoding/gob. Only Go programs read its values, and T
+// must be a type that package gob supports. A value comes back as package gob decodes it:
+// an empty slice becomes nil, a pointer to a zero value becomes nil if it is a field, and a
+// nil map becomes empty unless it is a field. A value that is itself a nil pointer or a nil
+// interface cannot be encoded.
 //
-// Each value stands for itself, with the description of its type before it. The
-// codec works out a description once, which makes it ten times as fast as
-// package gob, but not where T has interfaces.
+// Each encoded value is complete: it begins with the description of its type. The codec
+// writes and reads a description only once, which makes it ten times as fast as package
+// gob, unless T has interfaces.
 //
-// Package gob does not guard against damaged or hostile values. One can cost
-// any amount of memory, and with it end the process, where T has maps or contains
-// itself: use another codec for caches to which others can write.
+// Package gob does not guard against damaged or hostile values. If T has maps or contains
+// itself, a value can take any amount of memory, and so end the process. Use another
+// codec if others can write to the cache.
 func Gob[T any]() core.Codec[T] {
-	return &gobCodec[T]{open: hasInterface(reflect.TypeFor[T](), map[reflect.Type]bool{})}
+	return &gobCodec[T]{dynamic: hasInterface(reflect.TypeFor[T](), map[reflect.Type]bool{})}
 }
 
 type gobCodec[T any] struct {
-	// open is whether values of T may hold values of types that only they tell.
-	// Their descriptions stand anywhere, so that nothing can be kept of them.
-	open bool
+	// dynamic is whether a T may contain values of interface types. The descriptions of
+	// their types may be anywhere in a gob, so that writers and readers cannot be kept.
+	dynamic bool
 
 	writers sync.Pool // of *gobWriter[T]
 
 	mu      sync.RWMutex
-	readers map[string]*gobReaders // guarded by mu; by what description they have read
+	readers map[string]*gobReaders // guarded by mu; the key is the description
 }
 
-// A gobWriter is an encoder that has written the description of T, with what it
-// writes to, and a place for the value which has an address.
+// A gobWriter is an encoder that has written the description of T. It has the output of the
+// encoder, and a variable for the value, whose address the encoder needs.
 type gobWriter[T any] struct {
-	out       appender
-	v         T
-	enc       *gob.Encoder
-	described []byte
+	out         appender
+	v           T
+	enc         *gob.Encoder
+	description []byte
 }
 
 func (c *gobCodec[T]) Append(dst []byte, v T) (data []byte, flags uint32, err error) {
-	data = dst // if it panics
+	data = dst // if package gob panics
 	defer recoverGob(&err)
 	w, ok := c.writers.Get().(*gobWriter[T])
 	if !ok {
 		w = new(gobWriter[T])
 		w.enc = gob.NewEncoder(&w.out)
 	}
-	w.out, w.v = append(dst, w.described...), v
+	w.out, w.v = append(dst, w.description...), v
 	err = errNilGob
 	if r, ok := lastPointer(&w.v); ok {
 		err = w.enc.EncodeValue(r)
@@ -66,34 +67,34 @@ func (c *gobCodec[T]) Append(dst []byte, v T) (data []byte, flags uint32, err er
 	if err != nil {
 		return dst, 0, err
 	}
-	if !c.open {
-		if w.described == nil {
+	if !c.dynamic {
+		if w.description == nil {
 			first := out[len(dst):]
-			n, _ := described(first)
-			w.described = bytes.Clone(first[:n])
+			n, _ := splitGob(first)
+			w.description = bytes.Clone(first[:n])
 		}
 		c.writers.Put(w)
 	}
 	return out, core.FlagBytes, nil
 }
 
-// recoverGob makes an error of a panic: package gob, which has many, panics at a
-// nil in the place of a type that encodes itself, and at a slice as the key of a
-// map.
+// recoverGob turns a panic of package gob into an error. That package panics in many
+// places, for example at a nil pointer to a type that encodes itself, and at a slice as
+// the key of a map.
 func recoverGob(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("gob: %v", p)
 	}
 }
 
-// gobReaders are readers that have read the same description, and then values of
-// type id.
+// gobReaders are readers that have read the same description, and then values of the type
+// with this id.
 type gobReaders struct {
 	id   uint64
 	pool sync.Pool // of *gobReader
 }
 
-// A gobReader is a decoder that has read a description, with what it reads from.
+// A gobReader is a decoder that has read a description. It has the input of the decoder.
 type gobReader struct {
 	src bytes.Reader
 	dec *gob.Decoder
@@ -104,12 +105,12 @@ func (c *gobCodec[T]) Decode(data []byte, flags uint32) (T, error) {
 	if err != nil {
 		return *new(T), err
 	}
-	n, id := described(data)
+	n, id := splitGob(data)
 	if r := c.reader(data[:n], id); r != nil {
 		if v, err := readGob[T](r, data[n:]); err == nil {
 			c.keep(r, data[:n], id)
 			return v, nil
-		} // an error may come of what else r has read
+		} // r may have failed because of the types in earlier values
 	}
 	r := new(gobReader)
 	r.dec = gob.NewDecoder(&r.src)
@@ -135,15 +136,16 @@ func readGob[T any](r *gobReader, data []byte) (_ T, err error) {
 	return *v, nil
 }
 
-// A codec keeps readers for so many descriptions of T. One program writes one,
-// but each may number its types in its own way.
+// A codec keeps readers for this many descriptions, each of at most this many bytes. A
+// program writes one description of T, but each program may number its types in its own
+// way.
 const (
 	keptDescriptions   = 64
 	longestDescription = 16 << 10
 )
 
-// reader answers a reader that has read description, and next a value of type id,
-// or nil.
+// reader returns a reader that has read description, and then a value of type id. It
+// returns nil if there is none.
 func (c *gobCodec[T]) reader(description []byte, id uint64) *gobReader {
 	c.mu.RLock()
 	kept := c.readers[string(description)]
@@ -157,7 +159,7 @@ func (c *gobCodec[T]) reader(description []byte, id uint64) *gobReader {
 
 // keep keeps r, which has read description and a value of type id.
 func (c *gobCodec[T]) keep(r *gobReader, description []byte, id uint64) {
-	if c.open || len(description) == 0 || len(description) > longestDescription {
+	if c.dynamic || len(description) == 0 || len(description) > longestDescription {
 		return
 	}
 	c.mu.RLock()
@@ -167,7 +169,7 @@ func (c *gobCodec[T]) keep(r *gobReader, description []byte, id uint64) {
 		c.mu.Lock()
 		if kept = c.readers[string(description)]; kept == nil {
 			if c.readers == nil || len(c.readers) == keptDescriptions {
-				c.readers = map[string]*gobReaders{} // those in use will be back soon
+				c.readers = map[string]*gobReaders{} // descriptions in use come back soon
 			}
 			kept = &gobReaders{id: id}
 			c.readers[string(description)] = kept
@@ -179,12 +181,11 @@ func (c *gobCodec[T]) keep(r *gobReader, description []byte, id uint64) {
 	}
 }
 
-// described answers how many bytes at the beginning of data, a gob, describe
-// types, and the number of the value's type, if the value is the one message that
-// follows. It answers 0 if there is nothing before the value, or more behind it
-// than one message, or data is no gob. The documentation of package gob tells of
-// messages.
-func described(data []byte) (n int, id uint64) {
+// splitGob returns how many bytes at the beginning of data, a gob, describe types, and
+// the id of the type of the value, which must be the only message after them. n is 0 if
+// there is no description, if there are more messages, or if data is not a gob. The
+// documentation of package gob describes messages.
+func splitGob(data []byte) (n int, id uint64) {
 	for at := 0; ; {
 		length, n := gobUint(data[at:])
 		if n == 0 || length > uint64(len(data)-at-n) {
@@ -193,7 +194,7 @@ func described(data []byte) (n int, id uint64) {
 		end := at + n + int(length)
 		id, n := gobUint(data[at+n : end])
 		switch {
-		case n != 0 && id&1 != 0: // below zero: the description of type -id
+		case n != 0 && id&1 != 0: // negative: the description of type -id
 			at = end
 		case n != 0 && end == len(data):
 			return at, id
@@ -203,8 +204,8 @@ func described(data []byte) (n int, id uint64) {
 	}
 }
 
-// gobUint answers the number at the beginning of data, and how many bytes it
-// takes, or 0 if it is none.
+// gobUint returns the number at the beginning of data, and how many bytes it takes, which
+// is 0 if there is no number.
 func gobUint(data []byte) (uint64, int) {
 	if len(data) == 0 {
 		return 0, 0
@@ -223,10 +224,10 @@ func gobUint(data []byte) (uint64, int) {
 	return u, 1 + n
 }
 
-var errNilGob = errors.New("nil is no value that package gob can encode")
+var errNilGob = errors.New("package gob cannot encode nil")
 
-// lastPointer follows v to what points to no pointer, which is all that package
-// gob takes of types with a GobEncode of their own. It answers false if that is
+// lastPointer follows v to a pointer that does not point to a pointer, because package
+// gob accepts no other for types with a GobEncode method. It returns false if it finds
 // nil, at which package gob panics.
 func lastPointer[T any](v *T) (reflect.Value, bool) {
 	r := reflect.ValueOf(v)
@@ -239,19 +240,18 @@ func lastPointer[T any](v *T) (reflect.Value, bool) {
 	return r, e.Kind() != reflect.Interface || !e.IsNil()
 }
 
-// hasInterface tells whether package gob, encoding a value of type t, meets
-// a value of an interface type. It fills in seen, with the types that it has
-// looked at.
+// hasInterface reports whether package gob finds a value of an interface type when it
+// encodes a value of type t. It adds the types that it has examined to seen.
 func hasInterface(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if seen[t] {
 		return false
 	}
 	seen[t] = true
-	for _, own := range []reflect.Type{
+	for _, encoder := range []reflect.Type{
 		reflect.TypeFor[gob.GobEncoder](), reflect.TypeFor[encoding.BinaryMarshaler](),
 	} {
-		if t.Implements(own) || reflect.PointerTo(t).Implements(own) {
-			return false // what it writes is bytes to package gob
+		if t.Implements(encoder) || reflect.PointerTo(t).Implements(encoder) {
+			return false // package gob sees only the bytes that it writes
 		}
 	}
 	switch t.Kind() {

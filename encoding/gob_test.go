@@ -13,7 +13,7 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// freshGob answers what an encoder that has written nothing else makes of v.
+// freshGob returns v as a new encoder writes it.
 func freshGob(t testing.TB, v any) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -23,20 +23,25 @@ func freshGob(t testing.TB, v any) []byte {
 	return out.Bytes()
 }
 
-// Each value stands for itself, however many the codec has written before.
-func TestGobWritesWhatAFreshEncoderWould(t *testing.T) {
+// Each gob is complete, regardless of what the codec has written before.
+func TestGobWritesWhatANewEncoderWrites(t *testing.T) {
 	codec := encoding.Gob[tree]()
 	for i := range 5 {
-		v := tree{Tags: []string{fmt.Sprint(i)}, When: time.Unix(int64(i), 0), Kids: map[string]*tree{"a": {}}}
+		v := tree{
+			Tags: []string{fmt.Sprint(i)},
+			When: time.Unix(int64(i), 0),
+			Kids: map[string]*tree{"a": {}},
+		}
 		data, flags := encode(t, codec, v)
 		if want := freshGob(t, v); !bytes.Equal(data, want) || flags != core.FlagBytes {
-			t.Errorf("value %d is stored as %q with flags %d, want %q with 0", i, data, flags, want)
+			t.Errorf("value %d is stored as %q with flags %d, want %q with 0",
+				i, data, flags, want)
 		}
 	}
 }
 
-// The fields of another program's type, in another order, with others beside them.
-func TestGobReadsTheValuesOfOtherVersionsOfItsType(t *testing.T) {
+// The types of other programs have the fields in another order, and other fields.
+func TestGobReadsValuesOfOtherVersionsOfItsType(t *testing.T) {
 	type later struct {
 		Email string
 		Age   int
@@ -49,21 +54,28 @@ func TestGobReadsTheValuesOfOtherVersionsOfItsType(t *testing.T) {
 	for range 3 {
 		for i := range 3 {
 			want := user{"Ann", i}
-			for _, v := range []any{want, later{"ann@example.org", i, nil, "Ann"}, later{"", i, point{}, "Ann"}, later{"", i, tree{}, "Ann"}, &want} {
+			for _, v := range []any{
+				want,
+				later{"ann@example.org", i, nil, "Ann"},
+				later{"", i, point{}, "Ann"},
+				later{"", i, tree{}, "Ann"},
+				&want,
+			} {
 				if got, err := codec.Decode(freshGob(t, v), 0); got != want || err != nil {
-					t.Errorf("%+v is read as %+v, %v", v, got, err)
+					t.Errorf("%+v is decoded as %+v, %v; want %+v", v, got, err, want)
 				}
 			}
 			data, flags := encode(t, codec, want)
 			if got, err := codec.Decode(data, flags); got != want || err != nil {
-				t.Errorf("%+v comes back as %+v, %v", want, got, err)
+				t.Errorf("%+v is decoded as %+v, %v", want, got, err)
 			}
 		}
 	}
 }
 
-// More descriptions than a codec keeps readers for.
-func TestGobReadsTheValuesOfManyPrograms(t *testing.T) {
+// The programs write more descriptions than a codec keeps readers for.
+func TestGobReadsValuesOfManyPrograms(t *testing.T) {
+	want := user{Name: "Ann"}
 	codec := encoding.Gob[user]()
 	for range 2 {
 		for i := range 200 {
@@ -72,14 +84,15 @@ func TestGobReadsTheValuesOfManyPrograms(t *testing.T) {
 				{Name: fmt.Sprint("Field", i), Type: reflect.TypeFor[int]()},
 			})).Elem()
 			other.Field(0).SetString("Ann")
-			if got, err := codec.Decode(freshGob(t, other.Interface()), 0); got != (user{Name: "Ann"}) || err != nil {
-				t.Fatalf("program %d: %v, %v", i, got, err)
+			got, err := codec.Decode(freshGob(t, other.Interface()), 0)
+			if got != want || err != nil {
+				t.Fatalf("program %d: Decode = %v, %v; want %v", i, got, err, want)
 			}
 		}
 	}
 }
 
-func TestGobRefusesWhatIsNotOneWholeValueOfItsType(t *testing.T) {
+func TestGobRefusesDataThatIsNotOneWholeValue(t *testing.T) {
 	type order struct{ Sum int }
 	good := string(freshGob(t, user{"Ann", 40}))
 	codec := encoding.Gob[user]()
@@ -94,24 +107,25 @@ func TestGobRefusesWhatIsNotOneWholeValueOfItsType(t *testing.T) {
 		for i := range good {
 			wantDecodeErr(t, codec, good[:i], 0, "")
 		}
-		// The value alone, without the description that a reader may have read.
+		// Only the value, without the description that a reader may have read before.
 		other := freshGob(t, user{"Bob", 1})
-		wantDecodeErr(t, codec, string(other[bytes.LastIndexByte(other[:len(other)-8], 0)+1:]), 0, "")
+		value := other[bytes.LastIndexByte(other[:len(other)-8], 0)+1:]
+		wantDecodeErr(t, codec, string(value), 0, "")
 	}
 	check()
 	if v, err := codec.Decode([]byte(good), 0); v != (user{"Ann", 40}) || err != nil {
-		t.Fatalf("%v, %v", v, err)
+		t.Fatalf("Decode = %v, %v", v, err)
 	}
 	check()
 	if v, err := codec.Decode([]byte(good), 0); v != (user{"Ann", 40}) || err != nil {
-		t.Errorf("after all that: %v, %v", v, err)
+		t.Errorf("after the errors, Decode = %v, %v", v, err)
 	}
 }
 
-// Where package gob panics.
-func TestGobMakesErrorsOfPanics(t *testing.T) {
-	wantUnwritable(t, encoding.Gob[[]*time.Time](), []*time.Time{nil}, "gob:")
-	wantUnwritable(t, encoding.Gob[map[string]*time.Time](), map[string]*time.Time{"a": nil}, "gob:")
+func TestGobTurnsPanicsIntoErrors(t *testing.T) {
+	wantAppendErr(t, encoding.Gob[[]*time.Time](), []*time.Time{nil}, "gob:")
+	wantAppendErr(t, encoding.Gob[map[string]*time.Time](),
+		map[string]*time.Time{"a": nil}, "gob:")
 	type key struct{ X int }
 	type unhashable struct {
 		X int
@@ -122,11 +136,11 @@ func TestGobMakesErrorsOfPanics(t *testing.T) {
 	data := string(freshGob(t, map[any]int{key{7}: 1}))
 	bad := strings.Replace(data, "keyed", "slice", 1)
 	if v, err := encoding.Gob[map[any]int]().Decode([]byte(bad), 0); err == nil {
-		t.Errorf("read as %v", v)
+		t.Errorf("Decode = %v, want an error", v)
 	}
 }
 
-// The description is kept apart from the buffer that it was written to.
+// The description that a codec keeps is a copy.
 func TestGobKeepsNoReferenceToABuffer(t *testing.T) {
 	codec := encoding.Gob[user]()
 	buf := make([]byte, 0, 1<<10)
@@ -137,31 +151,33 @@ func TestGobKeepsNoReferenceToABuffer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := encoding.Gob[user]().Decode(data, flags); got != want || err != nil {
-			t.Errorf("%v comes back as %v, %v", want, got, err)
+			t.Errorf("%v is decoded as %v, %v", want, got, err)
 		}
 		clear(buf[:cap(buf)])
 	}
 }
 
-// Types in which an interface stands in a place of its own. The second value has
-// another type in it, whose description a fresh reader needs.
-func TestGobFindsInterfacesWhereverTheyStand(t *testing.T) {
+// An interface can be in each of these places. The second value has another type in it,
+// whose description a new reader needs.
+func TestGobFindsInterfacesInAllPlaces(t *testing.T) {
 	gob.Register(user{})
 	type in struct{ X any }
+	ann, bob := user{"Ann", 1}, user{"Bob", 2}
 	for name, run := range map[string]func(*testing.T, string){
-		"array":   of([2]any{7, "x"}, [2]any{user{"Ann", 1}, user{}}, [2]any{7, user{"Bob", 2}}),
-		"slice":   of([]any{7}, []any{user{"Ann", 1}}, []any{user{"Bob", 2}}),
-		"pointer": of(&in{7}, &in{user{"Ann", 1}}, &in{user{"Bob", 2}}),
-		"key":     of(map[any]int{7: 1}, map[any]int{user{"Ann", 1}: 1}, map[any]int{user{"Bob", 2}: 1}),
-		"element": of(map[string]any{"a": 7}, map[string]any{"a": user{"Ann", 1}}, map[string]any{"a": user{"Bob", 2}}),
+		"array":   roundTrip([2]any{7, "x"}, [2]any{ann, user{}}, [2]any{7, bob}),
+		"slice":   roundTrip([]any{7}, []any{ann}, []any{bob}),
+		"pointer": roundTrip(&in{7}, &in{ann}, &in{bob}),
+		"key":     roundTrip(map[any]int{7: 1}, map[any]int{ann: 1}, map[any]int{bob: 1}),
+		"element": roundTrip(
+			map[string]any{"a": 7}, map[string]any{"a": ann}, map[string]any{"a": bob}),
 	} {
 		t.Run(name, func(t *testing.T) { run(t, "Gob") })
 	}
 }
 
-// A gob may define more types than its description does, in a field that is passed
-// over. What comes after it must not be read by them.
-func TestGobReadersAnswerWhatFreshOnesDo(t *testing.T) {
+// A field that is skipped may define types that are not in the description. A reader must
+// not use them for later values.
+func TestUsedGobReadersDecodeLikeNewOnes(t *testing.T) {
 	type wide struct {
 		Name  string
 		Extra any
@@ -171,7 +187,9 @@ func TestGobReadersAnswerWhatFreshOnesDo(t *testing.T) {
 	gob.Register(tree{})
 	codec := encoding.Gob[user]()
 	for range 3 {
-		for _, extra := range []any{nil, user{"x", 1}, tree{Tags: []string{"y"}}, []any{user{}}, 7} {
+		for _, extra := range []any{
+			nil, user{"x", 1}, tree{Tags: []string{"y"}}, []any{user{}}, 7,
+		} {
 			data := freshGobOrNil(wide{"Ann", extra, 40})
 			if data == nil {
 				continue
@@ -179,7 +197,8 @@ func TestGobReadersAnswerWhatFreshOnesDo(t *testing.T) {
 			got, err := codec.Decode(data, 0)
 			fresh, freshErr := encoding.Gob[user]().Decode(data, 0)
 			if got != fresh || (err == nil) != (freshErr == nil) || got != (user{"Ann", 40}) {
-				t.Errorf("%v: %v, %v; to a fresh codec %v, %v", extra, got, err, fresh, freshErr)
+				t.Errorf("%v: Decode = %v, %v; by a new codec %v, %v",
+					extra, got, err, fresh, freshErr)
 			}
 		}
 	}
@@ -193,22 +212,24 @@ func freshGobOrNil(v any) []byte {
 	return out.Bytes()
 }
 
-func TestAGobThatBreaksOffInANumber(t *testing.T) {
-	for _, data := range []string{"\xf8", "\xff", "\x02\xff", "\x01\xfe", "\xf7\x01\x02\x03\x04\x05\x06\x07\x08\x09"} {
+func TestGobRefusesDataThatIsTruncatedInANumber(t *testing.T) {
+	for _, data := range []string{
+		"\xf8", "\xff", "\x02\xff", "\x01\xfe", "\xf7\x01\x02\x03\x04\x05\x06\x07\x08\x09",
+	} {
 		_, err := encoding.Gob[user]().Decode([]byte(data)[:len(data):len(data)], 0)
 		if err == nil {
-			t.Errorf("%q is read", data)
+			t.Errorf("Decode(%q) succeeds, want an error", data)
 		}
 	}
 }
 
-// What a codec keeps is worth it: package gob alone takes some 150 allocations.
-func TestGobIsReadWithoutItsDescription(t *testing.T) {
+// Package gob needs about 150 allocations without a codec that keeps descriptions.
+func TestGobReadsAKnownDescriptionWithFewAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
 	codec := encoding.Gob[order]()
-	for i := range 200 { // of other programs
+	for i := range 200 { // values of other programs
 		other := reflect.New(reflect.StructOf([]reflect.StructField{
 			{Name: "ID", Type: reflect.TypeFor[int64]()},
 			{Name: fmt.Sprint("Other", i), Type: reflect.TypeFor[int]()},
@@ -220,7 +241,8 @@ func TestGobIsReadWithoutItsDescription(t *testing.T) {
 	}
 	data, flags := encode(t, codec, small)
 	var err error
-	if got := testing.AllocsPerRun(100, func() { _, err = codec.Decode(data, flags) }); got > 15 || err != nil {
-		t.Errorf("%v allocations, %v", got, err)
+	got := testing.AllocsPerRun(100, func() { _, err = codec.Decode(data, flags) })
+	if got > 15 || err != nil {
+		t.Errorf("Decode: %v allocations, want at most 15, %v", got, err)
 	}
 }

@@ -11,23 +11,23 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// forgetful is a backend that keeps no flags.
-type forgetful struct{ core.Backend }
+// A flagless is a backend that keeps no flags.
+type flagless struct{ core.Backend }
 
-func (forgetful) Traits() core.Traits { return core.Traits{NoFlags: true} }
+func (flagless) Traits() core.Traits { return core.Traits{NoFlags: true} }
 
-func (f forgetful) GetItem(ctx context.Context, key string) (core.Item, error) {
+func (f flagless) GetItem(ctx context.Context, key string) (core.Item, error) {
 	item, err := f.Backend.GetItem(ctx, key)
 	item.Flags = 0
 	return item, err
 }
 
-// open answers a cache in memory, which keeps flags or not.
-func open(t testing.TB, flags bool) *core.Cache {
+// newCache returns a cache in memory. It keeps flags if flags is true.
+func newCache(t testing.TB, flags bool) *core.Cache {
 	t.Helper()
 	var b core.Backend = must(memory.New(nil))
 	if !flags {
-		b = forgetful{b}
+		b = flagless{b}
 	}
 	c, err := core.New(b, nil)
 	if err != nil {
@@ -37,8 +37,8 @@ func open(t testing.TB, flags bool) *core.Cache {
 	return c
 }
 
-// encode answers what codec makes of v, and fails unless it stands behind what
-// the slice held before, untouched.
+// encode returns what codec appends for v. It fails unless the bytes that were in the slice
+// before stay unchanged.
 func encode[T any](t testing.TB, codec core.Codec[T], v T) ([]byte, uint32) {
 	t.Helper()
 	dst := append(make([]byte, 0, 1<<10), "before"...)
@@ -47,25 +47,27 @@ func encode[T any](t testing.TB, codec core.Codec[T], v T) ([]byte, uint32) {
 		t.Fatalf("Append(%.100v): %v", v, err)
 	}
 	if !strings.HasPrefix(string(data), "before") {
-		t.Fatalf("Append(%.100v) answered %.100q, which does not begin as the slice did", v, data)
+		t.Fatalf("Append(%.100v) = %.100q, which does not begin with the bytes in dst", v, data)
 	}
 	return bytes.Clone(data[len("before"):]), flags
 }
 
-// wantDecodeErr fails unless codec answers an error for data whose text holds
-// part, and the zero value beside it.
-func wantDecodeErr[T comparable](t testing.TB, codec core.Codec[T], data string, flags uint32, part string) {
+// wantDecodeErr fails unless codec returns the zero value and an error whose text contains
+// part.
+func wantDecodeErr[T comparable](
+	t testing.TB, codec core.Codec[T], data string, flags uint32, part string,
+) {
 	t.Helper()
 	v, err := codec.Decode([]byte(data), flags)
 	if err == nil || !strings.Contains(err.Error(), part) {
 		t.Errorf("Decode(%.60q, %d) = %v, %v; want an error with %q", data, flags, v, err, part)
 	}
 	if v != *new(T) {
-		t.Errorf("Decode(%.60q, %d) answers %v beside the error", data, flags, v)
+		t.Errorf("Decode(%.60q, %d) returns %v with the error", data, flags, v)
 	}
 }
 
-// deflate answers data compressed by zlib.
+// deflate returns data, compressed by zlib.
 func deflate(t testing.TB, data string) string {
 	t.Helper()
 	var out bytes.Buffer

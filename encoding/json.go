@@ -10,15 +10,16 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// JSON answers the codec of package encoding/json, which programs in any language
-// read. What comes back is what that package makes of a value: without fields that
-// it leaves out, with a replacement character for what is not UTF-8 in strings,
-// and with float64 for numbers in interfaces.
+// JSON returns the codec of package encoding/json. Programs in any language read its
+// values. A value comes back as that package decodes it: without the fields that it
+// leaves out, with replacement characters for invalid UTF-8 in strings, and with float64
+// for numbers in interfaces.
 //
-// Fields that are new to T, or missing, are no error, so that programs of two
-// versions can share a cache. But what package encoding/json would read as a zero
-// value, null where T's zero value is not null, or an object that has fields and
-// none of T's, is some other value and an error. Deeper inside a value it is not.
+// Fields that T does not have, and missing fields, are not errors, so that programs of two
+// versions can share a cache. But package encoding/json decodes some other values as the
+// zero value of T, and these are errors: null, unless it is the JSON of T's zero value,
+// and an object that has fields, but none of T's. In a field or an element of T, neither
+// is an error.
 func JSON[T any]() core.Codec[T] {
 	c := new(jsonCodec[T])
 	c.writers.New = func() any {
@@ -33,16 +34,16 @@ type jsonCodec[T any] struct {
 	writers sync.Pool // of *jsonWriter[T]
 }
 
-// A jsonWriter is what writes a value without an allocation: a json.Encoder,
-// with what it writes to, and a place for the value which has an address.
+// A jsonWriter writes a value without an allocation. It has a json.Encoder, the output of
+// the encoder, and a variable for the value, whose address the encoder needs.
 type jsonWriter[T any] struct {
 	out []byte
 	v   T
 	enc *json.Encoder
 }
 
-// Write appends p to w.out, but not the end of the line, which json.Encoder writes
-// behind each value and nowhere else.
+// Write appends p to w.out, but not the newline that json.Encoder writes after each
+// value, and nowhere else.
 func (w *jsonWriter[T]) Write(p []byte) (int, error) {
 	w.out = append(w.out, bytes.TrimSuffix(p, []byte("\n"))...)
 	return len(p), nil
@@ -63,7 +64,7 @@ func (c *jsonCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 
 var (
 	errNull    = errors.New("the value is null")
-	errNothing = errors.New("the value has no field of the type asked for")
+	errNoField = errors.New("the value has no field of the type asked for")
 )
 
 func (c *jsonCodec[T]) Decode(data []byte, flags uint32) (T, error) {
@@ -81,7 +82,7 @@ func (c *jsonCodec[T]) Decode(data []byte, flags uint32) (T, error) {
 	return v, nil
 }
 
-// checkZero answers an error unless data may have been written for a zero value.
+// checkZero returns an error unless data may be the JSON of a zero value.
 func checkZero[T any](data []byte) error {
 	if string(bytes.TrimSpace(data)) == "null" {
 		if zero, err := json.Marshal(new(T)); err == nil && string(zero) == "null" {
@@ -98,10 +99,10 @@ func checkZero[T any](data []byte) error {
 			return nil
 		}
 	}
-	return errNothing
+	return errNoField
 }
 
-// hasField tells whether package encoding/json would read a field of this name.
+// hasField reports whether package encoding/json would read a field with this name.
 func hasField[T any](name string) bool {
 	object, err := json.Marshal(map[string]any{name: nil})
 	if err != nil {
@@ -112,7 +113,7 @@ func hasField[T any](name string) bool {
 	return dec.Decode(new(T)) == nil
 }
 
-// isZero tells whether v points to a zero value, or to pointers that end at one.
+// isZero reports whether v points to a zero value, or to pointers to one.
 func isZero[T any](v *T) bool {
 	r := reflect.ValueOf(v).Elem()
 	for r.Kind() == reflect.Pointer && !r.IsNil() {

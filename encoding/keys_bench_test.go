@@ -10,7 +10,8 @@ import (
 )
 
 func BenchmarkKeyEncoder(b *testing.B) {
-	const plain, spaced = "user:1234:profile:0123456789:abcdefg", "user 1234 profile 0123456789 abcdefg"
+	const plain = "user:1234:profile:0123456789:abcdefg"
+	const spaced = "user 1234 profile 0123456789 abcdefg"
 	for _, bench := range []struct {
 		name   string
 		encode encoding.KeyEncoder
@@ -36,7 +37,7 @@ func BenchmarkKeyEncoder(b *testing.B) {
 	}
 }
 
-// What a key that memcached does not take costs those who want none.
+// The cost of an error.
 func BenchmarkKeyEncoderRefuses(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
@@ -47,7 +48,8 @@ func BenchmarkKeyEncoderRefuses(b *testing.B) {
 }
 
 func BenchmarkEncodeKeys(b *testing.B) {
-	legal, illegal := hundredKeys("user:%d:profile:0123456789:abcdefg"), hundredKeys("user %d profile 0123456789 abcdefg")
+	legal := hundredKeys("user:%d:profile:0123456789:abcdefg")
+	illegal := hundredKeys("user %d profile 0123456789 abcdefg")
 	mixed := hundredKeys("user:%d:profile:0123456789:abcdefg")
 	mixed[50] = illegal[50]
 	for _, bench := range []struct {
@@ -57,7 +59,8 @@ func BenchmarkEncodeKeys(b *testing.B) {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, failed := encoding.EncodeKeys(bench.keys, encoding.Auto); len(failed.Errors) != 0 {
+				_, _, failed := encoding.EncodeKeys(bench.keys, encoding.Auto)
+				if len(failed.Errors) != 0 {
 					b.Fatal(failed.Err())
 				}
 			}

@@ -10,10 +10,11 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// What every key encoder promises, and the two that take any key.
+// The rules of KeyEncoder, and for each encoder which keys it accepts.
 func FuzzKeyEncoders(f *testing.F) {
 	for _, key := range []string{
-		"", "k", "my key", "get k\r\n", "\x00", "\x7f", "ключ", "\xff", "bXkga2V5", "cachewire:", autoKey("my key"),
+		"", "k", "my key", "get k\r\n", "\x00", "\x7f", "ключ", "\xff", "bXkga2V5",
+		"cachewire:", autoKey("my key"),
 		"8 bytes!", "12345678\x7f2345678", strings.Repeat("k", 186), strings.Repeat("k", 187),
 		strings.Repeat("k", 250), strings.Repeat("k", 251), strings.Repeat("k", 600),
 	} {
@@ -23,9 +24,9 @@ func FuzzKeyEncoders(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		keys := []string{a, b, a + b}
 		for name, encode := range keyEncoders {
-			takesAll := name == "Auto" || strings.HasPrefix(name, "Hash")
+			acceptsAll := name == "Auto" || strings.HasPrefix(name, "Hash")
 			keys := keys
-			for _, key := range keys { // what comes out may go in again
+			for _, key := range keys { // results are keys as well
 				if text, err := encode(key); err == nil {
 					keys = append(keys, text)
 				}
@@ -40,16 +41,16 @@ func FuzzKeyEncoders(f *testing.F) {
 					if !errors.Is(err, core.ErrInvalidKey) || text != "" {
 						t.Errorf("%s(%.300q) = %q, %v; want ErrInvalidKey", name, key, text, err)
 					}
-					if takesAll && key != "" {
-						t.Errorf("%s(%.300q): %v", name, key, err)
+					if acceptsAll && key != "" {
+						t.Errorf("%s(%.300q): error is %v, want none", name, key, err)
 					}
 				case key == "" || !isLegal(text):
-					t.Errorf("%s(%.300q) = %q, which memcached does not take", name, key, text)
+					t.Errorf("%s(%.300q) = %q, which memcached does not accept", name, key, text)
 				case slices.Contains(texts[:i], text):
-					t.Errorf("%s(%.300q) = %q, as another of %.1000q", name, key, text, keys)
+					t.Errorf("%s(%.300q) = %q, like another key of %.1000q", name, key, text, keys)
 				}
-				if as, takes := isLegal(key), err == nil; name == "String" && as != takes {
-					t.Errorf("String(%.300q): error is %v; memcached takes it: %v", key, err, as)
+				if legal := isLegal(key); name == "String" && legal != (err == nil) {
+					t.Errorf("String(%.300q): error is %v; the key is legal: %v", key, err, legal)
 				}
 				if name == "Auto" && isLegal(key) && len(key) != 53 && text != key {
 					t.Errorf("Auto(%q) = %q, want the key as it is", key, text)
@@ -58,17 +59,19 @@ func FuzzKeyEncoders(f *testing.F) {
 					t.Errorf("Base64(%.300q), %d bytes: error is %v", key, len(key), err)
 				}
 			}
-			sameAsBatch(t, name, keys, texts)
+			wantSameAsEncodeKeys(t, name, keys, texts)
 		}
 	})
 }
 
-// sameAsBatch fails unless EncodeKeys encodes keys as texts, and leads back.
-func sameAsBatch(t *testing.T, name string, keys, texts []string) {
+// wantSameAsEncodeKeys fails unless EncodeKeys encodes keys as texts, and returns a map
+// that leads back to keys.
+func wantSameAsEncodeKeys(t *testing.T, name string, keys, texts []string) {
 	t.Helper()
 	encoded, original, failed := encoding.EncodeKeys(keys, keyEncoders[name])
 	if !slices.Equal(encoded, texts) {
-		t.Errorf("%s of %.1000q: %q one at a time, %q in a batch", name, keys, texts, encoded)
+		t.Errorf("%s: %.1000q are encoded as %q, and by EncodeKeys as %q",
+			name, keys, texts, encoded)
 		return
 	}
 	changed := 0
@@ -80,12 +83,15 @@ func sameAsBatch(t *testing.T, name string, keys, texts []string) {
 			back = encoded[i]
 		}
 		if err := failed.Errors[key]; (err != nil) != (encoded[i] == "") {
-			t.Errorf("%s of %.300q: %q, %v", name, key, encoded[i], err)
+			t.Errorf("%s: EncodeKeys encodes %.300q as %q, with the error %v",
+				name, key, encoded[i], err)
 		} else if err == nil && back != key {
-			t.Errorf("%s of %.300q: %q, which leads back to %.300q", name, key, encoded[i], back)
+			t.Errorf("%s: EncodeKeys encodes %.300q as %q, which leads back to %.300q",
+				name, key, encoded[i], back)
 		}
 	}
 	if changed != len(original) {
-		t.Errorf("%s of %.1000q: %d changed, original is %.1000q", name, keys, changed, original)
+		t.Errorf("%s: of %.1000q %d changed, but original is %.1000q",
+			name, keys, changed, original)
 	}
 }

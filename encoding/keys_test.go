@@ -31,7 +31,7 @@ var keyEncoders = map[string]encoding.KeyEncoder{
 	"Auto":         encoding.Auto,
 }
 
-// isLegal is the rule of memcached's doc/protocol.txt, word for word.
+// isLegal is the rule in memcached's doc/protocol.txt.
 func isLegal(key string) bool {
 	if len(key) < 1 || len(key) > 250 {
 		return false
@@ -45,7 +45,7 @@ func isLegal(key string) bool {
 	return true
 }
 
-// wantKey fails unless encode answers want for key.
+// wantKey fails unless encode returns want for key.
 func wantKey(t testing.TB, encode encoding.KeyEncoder, key, want string) {
 	t.Helper()
 	if got, err := encode(key); got != want || err != nil {
@@ -53,12 +53,13 @@ func wantKey(t testing.TB, encode encoding.KeyEncoder, key, want string) {
 	}
 }
 
-// wantNoKey fails unless encode answers ErrInvalidKey for key, with this text.
-func wantNoKey(t testing.TB, encode encoding.KeyEncoder, key, text string) {
+// wantKeyErr fails unless encode returns ErrInvalidKey with this text for key.
+func wantKeyErr(t testing.TB, encode encoding.KeyEncoder, key, text string) {
 	t.Helper()
 	got, err := encode(key)
 	if got != "" || !errors.Is(err, core.ErrInvalidKey) {
-		t.Errorf("%.100q (%d bytes) is encoded as %q, %v; want ErrInvalidKey", key, len(key), got, err)
+		t.Errorf("%.100q (%d bytes) is encoded as %q, %v; want ErrInvalidKey",
+			key, len(key), got, err)
 		return
 	}
 	if want := "cachewire: invalid key: " + text; err.Error() != want {
@@ -66,13 +67,13 @@ func wantNoKey(t testing.TB, encode encoding.KeyEncoder, key, text string) {
 	}
 }
 
-func TestNoEncoderTakesTheEmptyKey(t *testing.T) {
+func TestAllEncodersRefuseTheEmptyKey(t *testing.T) {
 	for _, encode := range keyEncoders {
-		wantNoKey(t, encode, "", "empty; a key has 1 byte or more")
+		wantKeyErr(t, encode, "", "empty; a key has 1 byte or more")
 	}
 }
 
-func TestStringAnswersWhatMemcachedTakesAsItIs(t *testing.T) {
+func TestStringDoesNotChangeLegalKeys(t *testing.T) {
 	for _, key := range []string{
 		"k", "user:1", "!", "~", "k1", strings.Repeat("k", 249), strings.Repeat("k", 250),
 		"ключ", "\x80", "\xff\xfe", "\u00a0", "\u0085", strings.Repeat("\xff", 250),
@@ -81,40 +82,42 @@ func TestStringAnswersWhatMemcachedTakesAsItIs(t *testing.T) {
 	}
 }
 
-func TestStringTellsWhatMemcachedDoesNotTake(t *testing.T) {
+func TestStringSaysWhyAKeyIsIllegal(t *testing.T) {
 	const (
-		bytes = " memcached takes none up to 0x20 and no 0x7f (encoding.Auto takes any key)"
-		size  = " bytes with its prefix; memcached takes 1 to 250 (encoding.Auto takes any key)"
+		bytes = " memcached accepts no bytes up to 0x20 and no 0x7f (encoding.Auto accepts any key)"
+		size  = " bytes with its prefix; memcached accepts 1 to 250 (encoding.Auto accepts any key)"
 	)
 	for key, text := range map[string]string{
-		" ":                             "byte 0x20 at offset 0, its prefix counted;" + bytes,
-		"my key":                        "byte 0x20 at offset 2, its prefix counted;" + bytes,
-		"get k\r\n":                     "byte 0x20 at offset 3, its prefix counted;" + bytes,
-		"k\r\n":                         "byte 0x0d at offset 1, its prefix counted;" + bytes,
-		"ключ\x00":                      "byte 0x00 at offset 8, its prefix counted;" + bytes,
-		strings.Repeat("k", 249) + "\n": "byte 0x0a at offset 249, its prefix counted;" + bytes,
+		" ":                             "byte 0x20 at offset 0, counting the prefix;" + bytes,
+		"my key":                        "byte 0x20 at offset 2, counting the prefix;" + bytes,
+		"get k\r\n":                     "byte 0x20 at offset 3, counting the prefix;" + bytes,
+		"k\r\n":                         "byte 0x0d at offset 1, counting the prefix;" + bytes,
+		"ключ\x00":                      "byte 0x00 at offset 8, counting the prefix;" + bytes,
+		strings.Repeat("k", 249) + "\n": "byte 0x0a at offset 249, counting the prefix;" + bytes,
 		strings.Repeat("k", 251):        "251" + size,
 		strings.Repeat(" ", 251):        "251" + size,
 		strings.Repeat("k", longestKey): "65786" + size,
 	} {
-		wantNoKey(t, encoding.String, key, text)
+		wantKeyErr(t, encoding.String, key, text)
 	}
 }
 
-// Each byte, first, last and between in keys of all lengths that are looked at in
-// other pieces, beside bytes that one could carry into.
-func TestEachByteIsLegalOrNotWhereverItStands(t *testing.T) {
+// The lengths cover all ways in which String divides a key. The other bytes are such that a
+// carry out of a byte, or into it, would show.
+func TestStringChecksEachByteAtEachOffset(t *testing.T) {
 	for _, filler := range []string{"k", "!", "~", "\x80", "\xff"} {
 		for size := 1; size <= 26; size++ {
 			for i := range size {
 				for c := range 256 {
-					key := strings.Repeat(filler, i) + string([]byte{byte(c)}) + strings.Repeat(filler, size-i-1)
+					key := strings.Repeat(filler, i) + string([]byte{byte(c)}) +
+						strings.Repeat(filler, size-i-1)
 					_, err := encoding.String(key)
 					if legal := isLegal(key); legal != (err == nil) {
-						t.Fatalf("String(%q): error is %v; memcached takes it: %v", key, err, legal)
+						t.Fatalf("String(%q): error is %v; the key is legal: %v", key, err, legal)
 					}
-					if where := fmt.Sprintf("byte 0x%02x at offset %d,", c, i); err != nil && !strings.Contains(err.Error(), where) {
-						t.Fatalf("String(%q): error is %v, want one with %q", key, err, where)
+					want := fmt.Sprintf("byte 0x%02x at offset %d,", c, i)
+					if err != nil && !strings.Contains(err.Error(), want) {
+						t.Fatalf("String(%q): error is %v, want one with %q", key, err, want)
 					}
 				}
 			}
@@ -122,26 +125,27 @@ func TestEachByteIsLegalOrNotWhereverItStands(t *testing.T) {
 	}
 }
 
-func TestTheFirstIllegalByteIsNamed(t *testing.T) {
+func TestStringNamesTheFirstIllegalByte(t *testing.T) {
 	for first := range 20 {
 		for second := first + 1; second < 20; second++ {
 			key := []byte(strings.Repeat("k", 20))
 			key[first], key[second] = 0x01, 0x02
 			want := fmt.Sprintf("byte 0x01 at offset %d,", first)
-			if _, err := encoding.String(string(key)); err == nil || !strings.Contains(err.Error(), want) {
+			_, err := encoding.String(string(key))
+			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("String(%q): error is %v, want one with %q", key, err, want)
 			}
 		}
 	}
 }
 
-func TestBase64IsThatOfWheezy(t *testing.T) {
+func TestBase64AgreesWithWheezyCaching(t *testing.T) {
 	for key, want := range map[string]string{
-		"my key": "bXkga2V5", // as in wheezy.caching's manual
+		"my key": "bXkga2V5", // from the manual of wheezy.caching
 		"k1":     "azE=",
 		"k2":     "azI=",
 
-		"f":      "Zg==", // as in RFC 4648
+		"f":      "Zg==", // from RFC 4648
 		"fo":     "Zm8=",
 		"foo":    "Zm9v",
 		"foob":   "Zm9vYg==",
@@ -154,7 +158,7 @@ func TestBase64IsThatOfWheezy(t *testing.T) {
 
 		strings.Repeat("foo", 61):            strings.Repeat("Zm9v", 61),
 		strings.Repeat("foo", 61) + "f":      strings.Repeat("Zm9v", 61) + "Zg==",
-		strings.Repeat("foo", 62):            strings.Repeat("Zm9v", 62), // 186 bytes, 248 characters
+		strings.Repeat("foo", 62):            strings.Repeat("Zm9v", 62), // the longest
 		strings.Repeat("\xff\xff\xff", 62):   strings.Repeat("____", 62),
 		strings.Repeat("\x00\x00\x00", 62):   strings.Repeat("AAAA", 62),
 		strings.Repeat("foo", 61) + "\r\n\t": strings.Repeat("Zm9v", 61) + "DQoJ",
@@ -162,25 +166,27 @@ func TestBase64IsThatOfWheezy(t *testing.T) {
 		wantKey(t, encoding.Base64, key, want)
 	}
 	for _, size := range []int{187, 188, 250, 251, longestKey} {
-		wantNoKey(t, encoding.Base64, strings.Repeat("k", size),
-			fmt.Sprint(size, " bytes with its prefix; Base64 takes 1 to 186 (encoding.Auto takes any key)"))
+		wantKeyErr(t, encoding.Base64, strings.Repeat("k", size),
+			fmt.Sprint(size, " bytes with its prefix; "+
+				"Base64 accepts 1 to 186 (encoding.Auto accepts any key)"))
 	}
 }
 
-func TestHashIsThatOfWheezy(t *testing.T) {
+func TestHashAgreesWithWheezyCaching(t *testing.T) {
 	for _, test := range []struct {
 		newHash func() hash.Hash
-		want    string // of "my key"
+		want    string // for "my key"
 	}{
-		{sha1.New, "RigVwkWdSuGyFu7au08PzUMloU8="}, // as in wheezy.caching's manual
-		// as Python's hashlib and base64 have it
+		{sha1.New, "RigVwkWdSuGyFu7au08PzUMloU8="}, // from the manual of wheezy.caching
+		// The results of Python's hashlib and base64.
 		{md5.New, "XOTVmc_UpEEx5CLq7t4pKQ=="},
 		{sha256.New, "oOEtYB4QFU_ldD_W0ro3SSNlB3tIXwbBMe9JVCAAUlM="},
 		{nil, "oOEtYB4QFU_ldD_W0ro3SSNlB3tIXwbBMe9JVCAAUlM="},
-		{sha512.New, "as1VNhUIN4qGZCK_c3vq5j8_eXt1zdlsFaotUbs0IxBI2ei4TQLQ7sNsVKHrfDHNLJHJhFqixa7Psg_nlNmMTA=="},
+		{sha512.New, "as1VNhUIN4qGZCK_c3vq5j8_eXt1zdlsFaotUbs0" +
+			"IxBI2ei4TQLQ7sNsVKHrfDHNLJHJhFqixa7Psg_nlNmMTA=="},
 	} {
 		encode := encoding.Hash(test.newHash)
-		for range 3 { // by a hash that was used before, too
+		for range 3 { // again with a hash that has been used
 			wantKey(t, encode, "my key", test.want)
 			if text, err := encode("another"); text == test.want || err != nil {
 				t.Errorf("%q is encoded as %q, %v", "another", text, err)
@@ -189,16 +195,18 @@ func TestHashIsThatOfWheezy(t *testing.T) {
 	}
 }
 
-func TestHashTakesKeysOfAnyLength(t *testing.T) {
+func TestHashEncodesKeysOfAnyLength(t *testing.T) {
 	encode := encoding.Hash(sha1.New)
-	for _, size := range []int{1, 63, 64, 511, 512, 513, 1023, 1024, 1025, 4096, longestKey - 1, longestKey} {
+	for _, size := range []int{
+		1, 63, 64, 511, 512, 513, 1023, 1024, 1025, 4096, longestKey - 1, longestKey,
+	} {
 		key := countTo(size)
 		digest := sha1.Sum([]byte(key))
 		wantKey(t, encode, key, base64.URLEncoding.EncodeToString(digest[:]))
 	}
 }
 
-// countTo answers size bytes, in no two places the same 8.
+// countTo returns size bytes, in which no 8 bytes occur twice.
 func countTo(size int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < size; i++ {
@@ -207,7 +215,7 @@ func countTo(size int) string {
 	return b.String()[:size]
 }
 
-// A wide is a hash of size bytes, the first of which is the length of the key.
+// A wide is a hash with a digest of size bytes. The first byte is the length of the key.
 type wide struct {
 	hash.Hash
 	size, length int
@@ -223,19 +231,19 @@ func (w *wide) Sum(b []byte) []byte {
 	return append(b, digest...)
 }
 
-func TestHashRefusesDigestsThatMakeNoKey(t *testing.T) {
-	of := func(size int) encoding.KeyEncoder {
+func TestHashRefusesDigestsOfAWrongLength(t *testing.T) {
+	encoder := func(size int) encoding.KeyEncoder {
 		return encoding.Hash(func() hash.Hash { return &wide{size: size} })
 	}
-	const want = " bytes in Base64, want 1 to 250 (encoding.Hash(sha256.New) takes 44)"
-	wantNoKey(t, of(0), "key", "the hash's digest takes 0"+want)
-	wantKey(t, of(1), "key", "Aw==")
-	wantKey(t, of(186), "key", "AwAA"+strings.Repeat("AAAA", 61))
-	wantNoKey(t, of(187), "key", "the hash's digest takes 252"+want)
-	wantNoKey(t, of(1000), "key", "the hash's digest takes 1336"+want)
+	const want = " bytes in Base64, want 1 to 250 (encoding.Hash(sha256.New) has 44)"
+	wantKeyErr(t, encoder(0), "key", "the digest of the hash has 0"+want)
+	wantKey(t, encoder(1), "key", "Aw==")
+	wantKey(t, encoder(186), "key", "AwAA"+strings.Repeat("AAAA", 61))
+	wantKeyErr(t, encoder(187), "key", "the digest of the hash has 252"+want)
+	wantKeyErr(t, encoder(1000), "key", "the digest of the hash has 1336"+want)
 }
 
-func TestHashIsForManyGoroutines(t *testing.T) {
+func TestHashMayBeCalledByManyGoroutines(t *testing.T) {
 	encode := encoding.Hash(sha256.New)
 	var group sync.WaitGroup
 	for i := range 8 {
@@ -252,9 +260,11 @@ func TestHashIsForManyGoroutines(t *testing.T) {
 	group.Wait()
 }
 
-// wantBatch fails unless EncodeKeys answers these keys, each of which leads back,
-// and ErrInvalidKey for those for which want is "".
-func wantBatch(t testing.TB, encode encoding.KeyEncoder, keys, want []string) core.MultiError {
+// wantEncodeKeys fails unless EncodeKeys encodes keys as want, and returns a map that leads
+// back to keys. If a string in want is "", the error of the key must be ErrInvalidKey.
+func wantEncodeKeys(
+	t testing.TB, encode encoding.KeyEncoder, keys, want []string,
+) core.MultiError {
 	t.Helper()
 	given := slices.Clone(keys)
 	encoded, original, failed := encoding.EncodeKeys(keys, encode)
@@ -262,7 +272,7 @@ func wantBatch(t testing.TB, encode encoding.KeyEncoder, keys, want []string) co
 		t.Errorf("%q are encoded as %q, want %q", keys, encoded, want)
 	}
 	if !slices.Equal(keys, given) {
-		t.Errorf("the caller's keys are %q now, were %q", keys, given)
+		t.Errorf("the caller's keys have changed from %q to %q", given, keys)
 	}
 	wantOriginal, wantFailed := map[string]string{}, map[string]bool{}
 	for i, key := range keys {
@@ -286,24 +296,24 @@ func wantBatch(t testing.TB, encode encoding.KeyEncoder, keys, want []string) co
 		}
 	}
 	if err := failed.Err(); (err == nil) != (len(wantFailed) == 0) {
-		t.Errorf("the error for the whole is %v, failed are %v", err, wantFailed)
+		t.Errorf("failed.Err() is %v, want an error for %v", err, wantFailed)
 	}
 	return failed
 }
 
-func TestEncodeKeysIsThatOfWheezy(t *testing.T) {
-	wantBatch(t, encoding.Base64, []string{"k1", "k2"}, []string{"azE=", "azI="})
+func TestEncodeKeysAgreesWithWheezyCaching(t *testing.T) {
+	wantEncodeKeys(t, encoding.Base64, []string{"k1", "k2"}, []string{"azE=", "azI="})
 }
 
-func TestEncodeKeysAnswersItsKeysWhereNoneChanged(t *testing.T) {
+func TestEncodeKeysReturnsItsArgumentIfNoKeyChanges(t *testing.T) {
 	for _, encode := range []encoding.KeyEncoder{encoding.Auto, encoding.String} {
 		keys := []string{"a", "b", "c"}
 		encoded, original, failed := encoding.EncodeKeys(keys, encode)
 		if len(encoded) != 3 || &encoded[0] != &keys[0] {
-			t.Errorf("got %q, want the caller's slice itself", encoded)
+			t.Errorf("encoded is %q, want the caller's slice itself", encoded)
 		}
 		if original != nil || failed.Errors != nil || failed.Err() != nil {
-			t.Errorf("got %q, %v beside it, want nothing", original, failed.Errors)
+			t.Errorf("original is %q, failed are %v, want neither", original, failed.Errors)
 		}
 	}
 }
@@ -317,7 +327,7 @@ func TestEncodeKeysOfNoKeys(t *testing.T) {
 	}
 }
 
-func TestEncodeKeysWhereSomeChange(t *testing.T) {
+func TestEncodeKeysIfSomeKeysChange(t *testing.T) {
 	for _, keys := range [][]string{
 		{"a b", "c", "d"},
 		{"a", "b c", "d"},
@@ -333,11 +343,11 @@ func TestEncodeKeysWhereSomeChange(t *testing.T) {
 				want = append(want, autoKey(key))
 			}
 		}
-		wantBatch(t, encoding.Auto, keys, want)
+		wantEncodeKeys(t, encoding.Auto, keys, want)
 	}
 }
 
-func TestEncodeKeysWhereSomeFail(t *testing.T) {
+func TestEncodeKeysIfSomeKeysFail(t *testing.T) {
 	for _, test := range []struct{ keys, want []string }{
 		{[]string{"a b", "c", "d"}, []string{"", "c", "d"}},
 		{[]string{"a", "b c", "d"}, []string{"a", "", "d"}},
@@ -346,50 +356,63 @@ func TestEncodeKeysWhereSomeFail(t *testing.T) {
 		{[]string{"", "c"}, []string{"", "c"}},
 		{[]string{"c", ""}, []string{"c", ""}},
 	} {
-		failed := wantBatch(t, encoding.String, test.keys, test.want)
+		failed := wantEncodeKeys(t, encoding.String, test.keys, test.want)
 		for key, err := range failed.Errors {
 			if _, want := encoding.String(key); err.Error() != want.Error() {
-				t.Errorf("error of %q is %q, of the key alone %q", key, err, want)
+				t.Errorf("error of %q is %q, want that of String, %q", key, err, want)
 			}
 		}
 	}
 	long := strings.Repeat("k", 187)
-	wantBatch(t, encoding.Base64, []string{"k1", long, "k2"}, []string{"azE=", "", "azI="})
+	wantEncodeKeys(t, encoding.Base64, []string{"k1", long, "k2"}, []string{"azE=", "", "azI="})
 }
 
-func TestEncodeKeysGivesAwayWhatIsNotTheCallers(t *testing.T) {
+func TestEncodeKeysReturnsASliceThatTheCallerMayChange(t *testing.T) {
 	for _, keys := range [][]string{{"a", "b c", "d"}, {"b c", "a", "d"}, {"a", "d", "b c"}} {
 		for _, encode := range []encoding.KeyEncoder{encoding.Auto, encoding.String} {
 			given := slices.Clone(keys)
 			encoded, _, _ := encoding.EncodeKeys(keys, encode)
 			clear(encoded)
 			if !slices.Equal(keys, given) {
-				t.Errorf("the caller's keys are %q now, were %q", keys, given)
+				t.Errorf("the caller's keys have changed from %q to %q", given, keys)
 			}
 		}
 	}
 }
 
-// lower makes keys meet.
+// lower is a KeyEncoder that encodes some keys in the same way.
 func lower(key string) (string, error) { return strings.ToLower(key), nil }
 
-func TestEncodeKeysKeepsApartKeysThatMeet(t *testing.T) {
+func TestEncodeKeysRefusesKeysWithTheSameEncoding(t *testing.T) {
 	for _, test := range []struct {
 		keys, want []string
-		failed     map[string]string // by key: what it met
+		failed     map[string]string // the key with the same encoding, by the key that fails
 	}{
 		{[]string{"KEY", "Key"}, []string{"key", ""}, map[string]string{"Key": "KEY"}},
 		{[]string{"Key", "key"}, []string{"key", ""}, map[string]string{"key": "Key"}},
 		{[]string{"key", "Key"}, []string{"", "key"}, map[string]string{"key": "Key"}},
-		{[]string{"a", "key", "b", "Key", "c"}, []string{"a", "", "b", "key", "c"}, map[string]string{"key": "Key"}},
-		{[]string{"Key", "KEY", "key"}, []string{"key", "", ""}, map[string]string{"KEY": "Key", "key": "Key"}},
-		{[]string{"key", "KEY", "Key"}, []string{"", "key", ""}, map[string]string{"Key": "KEY", "key": "KEY"}},
-		{[]string{"A", "B", "a", "b"}, []string{"a", "b", "", ""}, map[string]string{"a": "A", "b": "B"}},
+		{
+			[]string{"a", "key", "b", "Key", "c"}, []string{"a", "", "b", "key", "c"},
+			map[string]string{"key": "Key"},
+		},
+		{
+			[]string{"Key", "KEY", "key"}, []string{"key", "", ""},
+			map[string]string{"KEY": "Key", "key": "Key"},
+		},
+		{
+			[]string{"key", "KEY", "Key"}, []string{"", "key", ""},
+			map[string]string{"Key": "KEY", "key": "KEY"},
+		},
+		{
+			[]string{"A", "B", "a", "b"}, []string{"a", "b", "", ""},
+			map[string]string{"a": "A", "b": "B"},
+		},
 	} {
-		failed := wantBatch(t, lower, test.keys, test.want)
-		for key, met := range test.failed {
-			want := fmt.Sprintf("cachewire: invalid key: encoded as %q, and so is %q of the same call (encoding.Auto keeps all keys apart)",
-				strings.ToLower(key), met)
+		failed := wantEncodeKeys(t, lower, test.keys, test.want)
+		for key, other := range test.failed {
+			want := fmt.Sprintf("cachewire: invalid key: encoded as %q, "+
+				"like %q of the same call (encoding.Auto encodes all keys differently)",
+				strings.ToLower(key), other)
 			if err := failed.Errors[key]; err == nil || err.Error() != want {
 				t.Errorf("%q: error of %q is\n%v, want\n%v", test.keys, key, err, want)
 			}
@@ -397,41 +420,47 @@ func TestEncodeKeysKeepsApartKeysThatMeet(t *testing.T) {
 	}
 }
 
-func TestEncodeKeysKeepsApartKeysOfAWeakHash(t *testing.T) {
+func TestEncodeKeysRefusesCollisionsOfAWeakHash(t *testing.T) {
 	weak := encoding.Hash(func() hash.Hash { return &wide{size: 1} })
-	failed := wantBatch(t, weak, []string{"one", "three", "two"}, []string{"Aw==", "BQ==", ""})
+	keys, want := []string{"one", "three", "two"}, []string{"Aw==", "BQ==", ""}
+	failed := wantEncodeKeys(t, weak, keys, want)
 	if err := failed.Errors["two"]; err != nil && !strings.Contains(err.Error(), `"one"`) {
 		t.Errorf("error is %v, want one that names the other key", err)
 	}
 }
 
-func TestEncodeKeysTakesNoTextBesideAnError(t *testing.T) {
+func TestEncodeKeysIgnoresAResultWithAnError(t *testing.T) {
 	broken := errors.New("broken")
-	for _, beside := range []string{"", "a", "x"} { // no text, the key, what another key is encoded as
-		encoded, original, failed := encoding.EncodeKeys([]string{"a", "b"}, func(key string) (string, error) {
+	// No result, the key itself, and the result for the other key.
+	for _, result := range []string{"", "a", "x"} {
+		encode := func(key string) (string, error) {
 			if key == "a" {
-				return beside, broken
+				return result, broken
 			}
 			return "x", nil
-		})
-		if !slices.Equal(encoded, []string{"", "x"}) || !maps.Equal(original, map[string]string{"x": "b"}) {
-			t.Errorf("%q beside the error: got %q, %q", beside, encoded, original)
+		}
+		encoded, original, failed := encoding.EncodeKeys([]string{"a", "b"}, encode)
+		if !slices.Equal(encoded, []string{"", "x"}) ||
+			!maps.Equal(original, map[string]string{"x": "b"}) {
+			t.Errorf("%q with the error: encoded are %q, original is %q",
+				result, encoded, original)
 		}
 		if len(failed.Errors) != 1 || failed.Errors["a"] != broken {
-			t.Errorf("%q beside the error: failed are %v, want a", beside, failed.Errors)
+			t.Errorf("%q with the error: failed are %v, want a", result, failed.Errors)
 		}
 	}
 }
 
-func TestEncodeKeysRefusesAKeyEncodedAsNothing(t *testing.T) {
-	nothing := func(key string) (string, error) { return strings.TrimPrefix(key, "x"), nil }
+func TestEncodeKeysRefusesAnEmptyResult(t *testing.T) {
+	encode := func(key string) (string, error) { return strings.TrimPrefix(key, "x"), nil }
 	for _, keys := range [][]string{{"x", "a"}, {"a", "x"}, {"", "a"}, {"a", "", "xb"}} {
-		_, _, failed := encoding.EncodeKeys(keys, nothing)
+		_, _, failed := encoding.EncodeKeys(keys, encode)
 		if len(failed.Errors) != 1 {
 			t.Errorf("%q: failed are %v, want one", keys, failed.Errors)
 		}
 		for _, err := range failed.Errors {
-			const want = "cachewire: invalid key: encoded as nothing; a KeyEncoder answers 1 to 250 bytes"
+			const want = "cachewire: invalid key: encoded as the empty key; " +
+				"a KeyEncoder returns 1 to 250 bytes"
 			if !errors.Is(err, core.ErrInvalidKey) || err.Error() != want {
 				t.Errorf("%q: error is\n%v, want\n%v", keys, err, want)
 			}
@@ -439,17 +468,17 @@ func TestEncodeKeysRefusesAKeyEncodedAsNothing(t *testing.T) {
 	}
 }
 
-// Keys are distinct, but one that is not is no other.
-func TestEncodeKeysOfAKeyGivenTwice(t *testing.T) {
-	wantBatch(t, encoding.Auto, []string{"a", "a"}, []string{"a", "a"})
-	wantBatch(t, encoding.Base64, []string{"k1", "k1"}, []string{"azE=", "azE="})
+func TestEncodeKeysAcceptsAKeyGivenTwice(t *testing.T) {
+	wantEncodeKeys(t, encoding.Auto, []string{"a", "a"}, []string{"a", "a"})
+	wantEncodeKeys(t, encoding.Base64, []string{"k1", "k1"}, []string{"azE=", "azE="})
 }
 
-func TestKeysCostNoMoreThanTheirText(t *testing.T) {
+func TestKeyEncodersAllocateOnlyTheResult(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	const plain, spaced = "user:1234:profile:0123456789:abcdefg", "user 1234 profile 0123456789 abcdefg"
+	const plain = "user:1234:profile:0123456789:abcdefg"
+	const spaced = "user 1234 profile 0123456789 abcdefg"
 	sha1Hash, sha256Hash := encoding.Hash(sha1.New), encoding.Hash(nil)
 	for _, test := range []struct {
 		name   string
@@ -464,24 +493,26 @@ func TestKeysCostNoMoreThanTheirText(t *testing.T) {
 		{"Auto, longest", encoding.Auto, strings.Repeat("k", 250), 0},
 		{"Auto, illegal", encoding.Auto, spaced, 1},
 		{"Auto, too long", encoding.Auto, strings.Repeat("k", longestKey), 1},
-		{"Auto, of its own form", encoding.Auto, autoKey("k"), 1},
+		{"Auto, looks encoded", encoding.Auto, autoKey("k"), 1},
 		{"Base64", encoding.Base64, spaced, 1},
 		{"Base64, longest", encoding.Base64, strings.Repeat("k", 186), 1},
 		{"Hash(sha1)", sha1Hash, spaced, 1},
 		{"Hash(nil)", sha256Hash, spaced, 1},
 		{"Hash(nil), too long", sha256Hash, strings.Repeat("k", longestKey), 1},
 	} {
-		if got := testing.AllocsPerRun(200, func() { test.encode(test.key) }); got != test.want {
+		got := testing.AllocsPerRun(200, func() { test.encode(test.key) })
+		if got != test.want {
 			t.Errorf("%s: %v allocations, want %v", test.name, got, test.want)
 		}
 	}
 	keys := hundredKeys("user:%d:profile")
-	if got := testing.AllocsPerRun(200, func() { encoding.EncodeKeys(keys, encoding.Auto) }); got != 0 {
-		t.Errorf("EncodeKeys where none changes: %v allocations, want none", got)
+	got := testing.AllocsPerRun(200, func() { encoding.EncodeKeys(keys, encoding.Auto) })
+	if got != 0 {
+		t.Errorf("EncodeKeys if no key changes: %v allocations, want none", got)
 	}
 }
 
-// hundredKeys answers format with the numbers from 0 to 99.
+// hundredKeys formats the numbers from 0 to 99 with format.
 func hundredKeys(format string) []string {
 	keys := make([]string, 100)
 	for i := range keys {

@@ -10,8 +10,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Bytes answers the codec that leaves bytes as they are: Python's bytes. What it
-// decodes is what the cache answered, so it is read-only; see [core.Codec].
+// Bytes returns the codec that does not change bytes; they are bytes in Python, too. The
+// bytes that it decodes are those of the cache, and must not be written to; see
+// [core.Codec].
 func Bytes() core.Codec[[]byte] { return bytesCodec{} }
 
 type bytesCodec struct{}
@@ -22,16 +23,16 @@ func (bytesCodec) Append(dst []byte, v []byte) ([]byte, uint32, error) {
 
 func (bytesCodec) Decode(data []byte, flags uint32) ([]byte, error) {
 	data, err := Plain(data, flags)
-	return data[:len(data):len(data)], err // append must not write behind it
+	return data[:len(data):len(data)], err // so that append copies
 }
 
-// Text answers the codec of strings: Python's str. It takes no string that is not
-// UTF-8; there is Bytes for those.
+// Text returns the codec of strings; they are str in Python. A string that is not UTF-8
+// is an error; use Bytes for it.
 func Text() core.Codec[string] { return textCodec{} }
 
 type textCodec struct{}
 
-var errNotUTF8 = errors.New("the text is not UTF-8; Bytes takes anything")
+var errNotUTF8 = errors.New("the text is not UTF-8; Bytes accepts any bytes")
 
 func (textCodec) Append(dst []byte, v string) ([]byte, uint32, error) {
 	if !utf8.ValidString(v) {
@@ -51,14 +52,16 @@ func (textCodec) Decode(data []byte, flags uint32) (string, error) {
 	return string(data), nil
 }
 
-// Int answers the codec of integers, in decimal digits: Python's int, and what
-// Cache.Incr counts in, as long as it is not below zero. A number that T cannot
+// Int returns the codec of integers, as decimal digits; they are int in Python.
+// Cache.Incr can count in these values, unless they are negative. A number that T cannot
 // hold is an error.
-func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr]() core.Codec[T] {
+func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 |
+	~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr]() core.Codec[T] {
 	return intCodec[T]{}
 }
 
-type intCodec[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr] struct{}
+type intCodec[T ~int | ~int8 | ~int16 | ~int32 | ~int64 |
+	~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr] struct{}
 
 func (intCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 	if v < 0 {
@@ -72,7 +75,7 @@ func (intCodec[T]) Decode(data []byte, flags uint32) (T, error) {
 	if err != nil {
 		return 0, err
 	}
-	// memcached keeps a counter's length when it shrinks: 100 - 1 is "99 ".
+	// memcached does not shorten a counter when its number gets shorter: 100 - 1 is "99 ".
 	digits := bytes.TrimRight(data, " ")
 	if !isInteger(digits) {
 		return 0, fmt.Errorf("%.40q is not an integer in decimal digits", data)
@@ -94,7 +97,8 @@ func (intCodec[T]) Decode(data []byte, flags uint32) (T, error) {
 	return 0, fmt.Errorf("%.40s does not fit into %T", digits, v)
 }
 
-// isInteger tells whether data is decimal digits, perhaps behind a minus sign.
+// isInteger reports whether data is decimal digits, with or without a minus sign before
+// them.
 func isInteger(data []byte) bool {
 	data = bytes.TrimPrefix(data, []byte("-"))
 	for _, c := range data {

@@ -10,46 +10,49 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-func TestBytesAreLeftAsTheyAre(t *testing.T) {
+func TestBytesDoesNotChangeBytes(t *testing.T) {
 	for _, v := range []string{"", "a", "\x00\xff\n", strings.Repeat("x", 5000)} {
 		data, flags := encode(t, encoding.Bytes(), []byte(v))
 		if string(data) != v || flags != core.FlagBytes {
-			t.Errorf("%.20q is stored as %.20q with flags %d", v, data, flags)
+			t.Errorf("%.20q is stored as %.20q with flags %d, want no change and 0",
+				v, data, flags)
 		}
 		got, err := encoding.Bytes().Decode(data, flags)
 		if string(got) != v || err != nil {
-			t.Errorf("%.20q comes back as %.20q, %v", v, got, err)
+			t.Errorf("%.20q is decoded as %.20q, %v", v, got, err)
 		}
 	}
 	spare := append(make([]byte, 0, 10), "abc"...)
 	if got, _ := encoding.Bytes().Decode(spare, 0); cap(got) != 3 {
-		t.Errorf("the capacity is %d, want the length: append would write into the cache", cap(got))
+		t.Errorf("capacity is %d, want 3, or else append writes into the cache", cap(got))
 	}
 }
 
-func TestTextIsUTF8(t *testing.T) {
+func TestTextAcceptsOnlyUTF8(t *testing.T) {
 	for _, v := range []string{"", "a", "grüße, 世界 \x00", "�"} {
 		data, flags := encode(t, encoding.Text(), v)
 		if string(data) != v || flags != core.FlagText {
-			t.Errorf("%q is stored as %q with flags %d", v, data, flags)
+			t.Errorf("%q is stored as %q with flags %d, want no change and %d",
+				v, data, flags, core.FlagText)
 		}
 		for _, flags := range []uint32{flags, 0} {
 			if got, err := encoding.Text().Decode(data, flags); got != v || err != nil {
-				t.Errorf("%q comes back as %q, %v", v, got, err)
+				t.Errorf("Decode(%q, %d) = %q, %v", v, flags, got, err)
 			}
 		}
 	}
-	for _, v := range []string{"\xff", "gr\xfc\xdfe", "\xed\xa0\x80" /* half of a surrogate pair */} {
+	const halfOfASurrogatePair = "\xed\xa0\x80"
+	for _, v := range []string{"\xff", "gr\xfc\xdfe", halfOfASurrogatePair} {
 		dst, _, err := encoding.Text().Append([]byte("dst"), v)
 		if err == nil || !strings.Contains(err.Error(), "not UTF-8") || string(dst) != "dst" {
-			t.Errorf("Append(%q) = %q, %v", v, dst, err)
+			t.Errorf("Append(%q) = %q, %v; want an error", v, dst, err)
 		}
 		wantDecodeErr(t, encoding.Text(), v, core.FlagText, "not UTF-8")
 		wantDecodeErr(t, encoding.Text(), v, 0, "not UTF-8")
 	}
 }
 
-func TestIntHoldsEveryNumberOfItsType(t *testing.T) {
+func TestIntEncodesEveryNumberOfItsType(t *testing.T) {
 	t.Run("int8", intsRoundTrip[int8](math.MinInt8, -1, 0, 1, math.MaxInt8))
 	t.Run("int16", intsRoundTrip[int16](math.MinInt16, math.MaxInt16))
 	t.Run("int32", intsRoundTrip[int32](math.MinInt32, math.MaxInt32))
@@ -62,76 +65,86 @@ func TestIntHoldsEveryNumberOfItsType(t *testing.T) {
 	t.Run("uint", intsRoundTrip[uint](math.MaxUint))
 	t.Run("uintptr", intsRoundTrip[uintptr](math.MaxUint))
 	type id int32
-	t.Run("a type of one's own", intsRoundTrip[id](-5, 5))
+	t.Run("named type", intsRoundTrip[id](-5, 5))
 }
 
-func intsRoundTrip[T int8 | int16 | ~int32 | int64 | int | uint8 | uint16 | uint32 | uint64 | uint | uintptr](values ...T) func(*testing.T) {
+func intsRoundTrip[T int8 | int16 | ~int32 | int64 | int |
+	uint8 | uint16 | uint32 | uint64 | uint | uintptr](values ...T) func(*testing.T) {
 	return func(t *testing.T) {
 		codec := encoding.Int[T]()
 		for _, v := range values {
 			data, flags := encode(t, codec, v)
 			if want := fmt.Sprint(v); string(data) != want || flags != core.FlagInt {
-				t.Errorf("%v is stored as %q with flags %d", v, data, flags)
+				t.Errorf("%v is stored as %q with flags %d, want %q with %d",
+					v, data, flags, want, core.FlagInt)
 			}
 			for _, data := range []string{string(data), string(data) + "  "} {
 				if got, err := codec.Decode([]byte(data), flags); got != v || err != nil {
-					t.Errorf("%q is read as %v, %v", data, got, err)
+					t.Errorf("Decode(%q) = %v, %v; want %v", data, got, err, v)
 				}
 			}
 		}
 	}
 }
 
-func TestIntRefusesWhatIsNoIntegerOrDoesNotFit(t *testing.T) {
-	for _, data := range []string{"", " ", "-", "+5", " 5", "5 6", "5\n", "5\x00", "0x10", "1_000", "1e3", "5.0", "--5", "-5-", "٣", "true"} {
+func TestIntRefusesOtherTextAndNumbersThatDoNotFit(t *testing.T) {
+	for _, data := range []string{
+		"", " ", "-", "+5", " 5", "5 6", "5\n", "5\x00", "0x10", "1_000", "1e3", "5.0",
+		"--5", "-5-", "٣", "true",
+	} {
 		wantDecodeErr(t, encoding.Int[int](), data, core.FlagInt, "not an integer")
 		wantDecodeErr(t, encoding.Int[uint64](), data, core.FlagInt, "not an integer")
 	}
+	const overInt64, underInt64 = "9223372036854775808", "-9223372036854775809"
+	const overUint64 = "18446744073709551616"
 	huge := strings.Repeat("9", 100_000)
-	for _, data := range []string{"128", "-129", "256", "-300", "300", "9223372036854775808", "-9223372036854775809", "18446744073709551616", huge, "-" + huge} {
+	for _, data := range []string{
+		"128", "-129", "256", "-300", "300", overInt64, underInt64, overUint64, huge, "-" + huge,
+	} {
 		wantDecodeErr(t, encoding.Int[int8](), data, core.FlagInt, "does not fit into int8")
 	}
-	for _, data := range []string{"-1", "256", "-255", "18446744073709551615", "18446744073709551616"} {
+	for _, data := range []string{"-1", "256", "-255", "18446744073709551615", overUint64} {
 		wantDecodeErr(t, encoding.Int[uint8](), data, core.FlagInt, "does not fit into uint8")
 	}
-	wantDecodeErr(t, encoding.Int[int64](), "9223372036854775808", core.FlagInt, "does not fit into int64")
-	wantDecodeErr(t, encoding.Int[int64](), "-9223372036854775809", core.FlagInt, "does not fit into int64")
-	wantDecodeErr(t, encoding.Int[uint64](), "18446744073709551616", core.FlagInt, "does not fit into uint64")
-	wantDecodeErr(t, encoding.Int[uint64](), "-1", core.FlagInt, "does not fit into uint64")
+	for _, data := range []string{overInt64, underInt64} {
+		wantDecodeErr(t, encoding.Int[int64](), data, core.FlagInt, "does not fit into int64")
+	}
+	for _, data := range []string{overUint64, "-1"} {
+		wantDecodeErr(t, encoding.Int[uint64](), data, core.FlagInt, "does not fit into uint64")
+	}
 	for _, data := range []string{huge, strings.Repeat("x", 100_000)} {
 		if _, err := encoding.Int[int]().Decode([]byte(data), 0); len(err.Error()) > 200 {
-			t.Errorf("the error is %d bytes long", len(err.Error()))
+			t.Errorf("the error has %d bytes, want at most 200", len(err.Error()))
 		}
 	}
 	if v, err := encoding.Int[int]().Decode([]byte("-0"), 0); v != 0 || err != nil {
-		t.Errorf("-0 is %d, %v", v, err)
+		t.Errorf("Int[int]: Decode(-0) = %d, %v; want 0", v, err)
 	}
 	if v, err := encoding.Int[uint]().Decode([]byte("-0"), 0); v != 0 || err != nil {
-		t.Errorf("-0 is %d, %v", v, err)
+		t.Errorf("Int[uint]: Decode(-0) = %d, %v; want 0", v, err)
 	}
 	if v, err := encoding.Int[int]().Decode([]byte("007"), 0); v != 7 || err != nil {
-		t.Errorf("007 is %d, %v", v, err)
+		t.Errorf("Decode(007) = %d, %v; want 7", v, err)
 	}
 }
 
-// Counters of the cache and integers of the codec are the same.
 func TestIntReadsAndWritesCounters(t *testing.T) {
-	c := open(t, true)
+	c := newCache(t, true)
 	counts := must(core.NewTyped(c, encoding.Int[uint64]()))
 	ctx := t.Context()
 	if err := counts.Set(ctx, "n", 41, 0); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := c.Incr(ctx, "n", 1); n != 42 || err != nil {
-		t.Errorf("Incr = %d, %v", n, err)
+		t.Errorf("Incr = %d, %v; want 42", n, err)
 	}
 	if n, err := counts.Get(ctx, "n"); n != 42 || err != nil {
-		t.Errorf("Get = %d, %v", n, err)
+		t.Errorf("Get = %d, %v; want 42", n, err)
 	}
 	if _, err := c.IncrFrom(ctx, "new", 5, 10, 0); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := counts.Get(ctx, "new"); n != 15 || err != nil {
-		t.Errorf("Get = %d, %v", n, err)
+		t.Errorf("Get = %d, %v; want 15", n, err)
 	}
 }

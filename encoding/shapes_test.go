@@ -32,7 +32,7 @@ type tree struct {
 
 type celsius float64
 
-// A point writes itself, in both formats.
+// A point encodes itself, for JSON and for gob.
 type point struct{ x, y int }
 
 func (p point) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%d/%d", p.x, p.y), nil }
@@ -43,13 +43,13 @@ func (p *point) UnmarshalText(b []byte) error {
 func (p point) GobEncode() ([]byte, error) { return p.MarshalText() }
 func (p *point) GobDecode(b []byte) error  { return p.UnmarshalText(b) }
 
-// A shape is values of one type for which all codecs of structures stand in.
+// A shape has values of one type, which stands for many types.
 type shape struct {
 	name string
-	run  func(t *testing.T, codecs string)
+	test func(t *testing.T, codec string)
 }
 
-// codecFor answers the codec of the name.
+// codecFor returns the codec with this name.
 func codecFor[T any](t *testing.T, name string) core.Codec[T] {
 	switch name {
 	case "JSON":
@@ -63,9 +63,9 @@ func codecFor[T any](t *testing.T, name string) core.Codec[T] {
 	return nil
 }
 
-// of answers a test that each of values comes back as it was, from a codec that
-// has been used before or not, also where flags are lost.
-func of[T any](values ...T) func(*testing.T, string) {
+// roundTrip returns a test that codecs decode each of values as it was encoded. A codec
+// does so when it is new, when it has been used, and when the flags are lost.
+func roundTrip[T any](values ...T) func(*testing.T, string) {
 	return func(t *testing.T, name string) {
 		codec := codecFor[T](t, name)
 		for range 2 {
@@ -74,11 +74,11 @@ func of[T any](values ...T) func(*testing.T, string) {
 				for _, reader := range []core.Codec[T]{codec, codecFor[T](t, name)} {
 					for _, flags := range []uint32{flags, 0} {
 						if flags == 0 && name == "Compress" {
-							continue // it needs them
+							continue // Compress needs flags
 						}
 						got, err := reader.Decode(data, flags)
 						if err != nil || !reflect.DeepEqual(got, v) {
-							t.Errorf("%+v comes back as %+v, %v", v, got, err)
+							t.Errorf("%+v is decoded as %+v, %v", v, got, err)
 						}
 					}
 				}
@@ -87,67 +87,80 @@ func of[T any](values ...T) func(*testing.T, string) {
 	}
 }
 
-func TestValuesOfAnyShapeComeBackEqual(t *testing.T) {
+func TestValuesOfAnyShapeRoundTrip(t *testing.T) {
 	moment := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	big7 := big.NewInt(7)
+	parent := tree{
+		Kids: map[string]*tree{"a": {Tags: []string{"x", ""}}},
+		When: moment, N: big7, Raw: []byte{0, 255},
+	}
 	for _, s := range []shape{
-		{"struct", of(user{"Ann", 40}, user{}, user{Name: strings.Repeat("x", 10_000)})},
-		{"pointer", of(&user{"Ann", 40}, &user{Age: 1})},
-		{"nested", of(tree{Kids: map[string]*tree{"a": {Tags: []string{"x", ""}}}, When: moment, N: big7, Raw: []byte{0, 255}}, tree{When: moment})},
-		{"slice", of([]user{{"Ann", 40}, {}}, []user{{}})},
-		{"map", of(map[string]int{"a": 1, "": 0})},
-		{"array", of([3]int{1, 0, 2}, [3]int{})},
-		{"string", of("", "a", "<&>\u2028")},
-		{"int", of(0, 1, -1, math.MaxInt, math.MinInt)},
-		{"float", of(celsius(0), celsius(-0.5), celsius(math.MaxFloat64))},
-		{"bool", of(true, false)},
-		{"bytes", of([]byte{0, 1, 255})},
-		{"own format", of(point{1, 2}, point{})},
-		{"time", of(moment)},
-		{"pointer to its own format", of(big7)},
-		{"pointer to a pointer", of(&big7)},
+		{"struct", roundTrip(user{"Ann", 40}, user{}, user{Name: strings.Repeat("x", 10_000)})},
+		{"pointer", roundTrip(&user{"Ann", 40}, &user{Age: 1})},
+		{"nested", roundTrip(parent, tree{When: moment})},
+		{"slice", roundTrip([]user{{"Ann", 40}, {}}, []user{{}})},
+		{"map", roundTrip(map[string]int{"a": 1, "": 0})},
+		{"array", roundTrip([3]int{1, 0, 2}, [3]int{})},
+		{"string", roundTrip("", "a", "<&>\u2028")},
+		{"int", roundTrip(0, 1, -1, math.MaxInt, math.MinInt)},
+		{"float", roundTrip(celsius(0), celsius(-0.5), celsius(math.MaxFloat64))},
+		{"bool", roundTrip(true, false)},
+		{"bytes", roundTrip([]byte{0, 1, 255})},
+		{"own format", roundTrip(point{1, 2}, point{})},
+		{"time", roundTrip(moment)},
+		{"pointer to its own format", roundTrip(big7)},
+		{"pointer to a pointer", roundTrip(&big7)},
 	} {
 		for _, name := range []string{"JSON", "Gob", "Compress"} {
-			t.Run(s.name+" "+name, func(t *testing.T) { s.run(t, name) })
+			t.Run(s.name+" "+name, func(t *testing.T) { s.test(t, name) })
 		}
 	}
 }
 
-// Nil is a value in JSON where the type has it, and never in gob.
-func TestNilComesBackAsNil(t *testing.T) {
-	t.Run("pointer", func(t *testing.T) { of[*user](nil)(t, "JSON") })
-	t.Run("pointer to pointer", func(t *testing.T) { of[**user](nil)(t, "Compress") })
-	t.Run("map", func(t *testing.T) { of[map[string]int](nil, map[string]int{})(t, "JSON") })
-	t.Run("slice", func(t *testing.T) { of[[]int](nil, []int{})(t, "JSON") })
-	t.Run("any", func(t *testing.T) { of[any](nil, 1.5, "x", []any{nil}, map[string]any{"a": true})(t, "JSON") })
-	wantUnwritable(t, encoding.Gob[*user](), nil, "nil")
-	wantUnwritable(t, encoding.Gob[**user](), new(*user), "nil")
-	wantUnwritable(t, encoding.Gob[any](), nil, "nil")
-	wantUnwritable(t, encoding.Gob[*big.Int](), nil, "nil")
-	wantUnwritable(t, encoding.Gob[[]*user](), []*user{nil}, "nil")
+// JSON encodes nil, if T has it. Gob does not.
+func TestNilRoundTripsInJSONAndIsAnErrorInGob(t *testing.T) {
+	t.Run("pointer", func(t *testing.T) { roundTrip[*user](nil)(t, "JSON") })
+	t.Run("pointer to pointer", func(t *testing.T) { roundTrip[**user](nil)(t, "Compress") })
+	t.Run("map", func(t *testing.T) {
+		roundTrip[map[string]int](nil, map[string]int{})(t, "JSON")
+	})
+	t.Run("slice", func(t *testing.T) { roundTrip[[]int](nil, []int{})(t, "JSON") })
+	t.Run("any", func(t *testing.T) {
+		roundTrip[any](nil, 1.5, "x", []any{nil}, map[string]any{"a": true})(t, "JSON")
+	})
+	wantAppendErr(t, encoding.Gob[*user](), nil, "nil")
+	wantAppendErr(t, encoding.Gob[**user](), new(*user), "nil")
+	wantAppendErr(t, encoding.Gob[any](), nil, "nil")
+	wantAppendErr(t, encoding.Gob[*big.Int](), nil, "nil")
+	wantAppendErr(t, encoding.Gob[[]*user](), []*user{nil}, "nil")
 }
 
-func TestGobKeepsInterfaces(t *testing.T) {
+func TestGobRoundTripsInterfaces(t *testing.T) {
 	gob.Register(user{})
 	gob.Register(tree{})
 	gob.Register(map[string]any{})
+	ann, bob := user{"Ann", 1}, user{"Bob", 2}
 	t.Run("any", func(t *testing.T) {
-		of[any](user{"Ann", 1}, "text", 7, map[string]any{"u": user{"Bob", 2}, "n": 1}, tree{Tags: []string{"x"}}, user{"Ann", 2})(t, "Gob")
+		roundTrip[any](ann, "text", 7, map[string]any{"u": bob, "n": 1},
+			tree{Tags: []string{"x"}}, user{"Ann", 2})(t, "Gob")
 	})
+	type inner struct{ Deep map[string]any }
 	type holder struct {
 		First, Second any
-		Inner         []struct{ Deep map[string]any }
+		Inner         []inner
 	}
 	t.Run("fields", func(t *testing.T) {
-		of(holder{First: 1}, holder{First: user{"Ann", 1}, Second: "x"},
-			holder{Inner: []struct{ Deep map[string]any }{{Deep: map[string]any{"u": user{"Bob", 2}}}}},
-			holder{Second: tree{}}, holder{First: user{"Ann", 3}, Second: user{}})(t, "Gob")
+		roundTrip(
+			holder{First: 1}, holder{First: ann, Second: "x"},
+			holder{Inner: []inner{{Deep: map[string]any{"u": bob}}}},
+			holder{Second: tree{}}, holder{First: user{"Ann", 3}, Second: user{}},
+		)(t, "Gob")
 	})
 }
 
-// wantUnwritable fails unless codec answers an error for v that holds part, and
-// dst as it was, and can be used again.
-func wantUnwritable[T any](t *testing.T, codec core.Codec[T], v T, part string) {
+// wantAppendErr fails unless codec returns dst unchanged, and an error whose text
+// contains part, for v, and does so again.
+func wantAppendErr[T any](t *testing.T, codec core.Codec[T], v T, part string) {
 	t.Helper()
 	dst := append(make([]byte, 0, 100), "dst"...)
 	for range 2 {
@@ -158,47 +171,48 @@ func wantUnwritable[T any](t *testing.T, codec core.Codec[T], v T, part string) 
 	}
 }
 
-func TestWhatCannotBeWrittenIsAnErrorAndTheNextValueIsNot(t *testing.T) {
+func TestAValueThatCannotBeEncodedDoesNotAffectTheNext(t *testing.T) {
 	for _, name := range []string{"JSON", "Compress"} {
 		codec := codecFor[map[string]float64](t, name)
-		wantUnwritable(t, codec, map[string]float64{"a": 1, "nan": math.NaN()}, "NaN")
+		wantAppendErr(t, codec, map[string]float64{"a": 1, "nan": math.NaN()}, "NaN")
 		if data, _ := encode(t, codec, map[string]float64{"a": 1}); string(data) != `{"a":1}` {
-			t.Errorf("%s: then %q", name, data)
+			t.Errorf("%s: the next value is stored as %q", name, data)
 		}
 	}
-	wantUnwritable(t, encoding.JSON[chan int](), make(chan int), "chan int")
-	wantUnwritable(t, encoding.Gob[chan int](), make(chan int), "chan int")
-	wantUnwritable(t, encoding.Gob[struct{ a int }](), struct{ a int }{1}, "no exported fields")
-	type odd struct{ V any }
+	wantAppendErr(t, encoding.JSON[chan int](), make(chan int), "chan int")
+	wantAppendErr(t, encoding.Gob[chan int](), make(chan int), "chan int")
+	wantAppendErr(t, encoding.Gob[struct{ a int }](), struct{ a int }{1}, "no exported fields")
+	type holder struct{ V any }
 	type unregistered struct{ X int }
-	codec := encoding.Gob[odd]()
-	wantUnwritable(t, codec, odd{unregistered{}}, "not registered")
-	data, flags := encode(t, codec, odd{7})
-	if v, err := codec.Decode(data, flags); v != (odd{7}) || err != nil {
-		t.Errorf("then %v, %v", v, err)
+	codec := encoding.Gob[holder]()
+	wantAppendErr(t, codec, holder{unregistered{}}, "not registered")
+	data, flags := encode(t, codec, holder{7})
+	if v, err := codec.Decode(data, flags); v != (holder{7}) || err != nil {
+		t.Errorf("the next value is decoded as %v, %v", v, err)
 	}
-	fails := &failing{errors.New("no ink")}
-	wantUnwritable(t, encoding.Gob[*failing](), fails, "no ink")
-	wantUnwritable(t, encoding.JSON[*failing](), fails, "no ink")
-	fails.err = nil
-	if data, _ := encode(t, encoding.JSON[*failing](), fails); string(data) != "{}" {
-		t.Errorf("then %q", data)
+	v := &failing{errors.New("no ink")}
+	wantAppendErr(t, encoding.Gob[*failing](), v, "no ink")
+	wantAppendErr(t, encoding.JSON[*failing](), v, "no ink")
+	v.err = nil
+	if data, _ := encode(t, encoding.JSON[*failing](), v); string(data) != "{}" {
+		t.Errorf("the next value is stored as %q", data)
 	}
 }
 
-// failing writes itself unless it has an error.
+// A failing returns its error when it is encoded.
 type failing struct{ err error }
 
 func (f *failing) MarshalJSON() ([]byte, error) { return []byte("{}"), f.err }
 func (f *failing) GobEncode() ([]byte, error)   { return nil, f.err }
 func (f *failing) GobDecode([]byte) error       { return nil }
 
-// Many goroutines write and read values of many lengths with one codec.
+// The goroutines write and read values of many lengths with the same codec.
 func TestACodecMayBeUsedByManyGoroutines(t *testing.T) {
+	packed := &encoding.CompressOptions{Threshold: 100}
 	for name, codec := range map[string]core.Codec[user]{
 		"JSON":     encoding.JSON[user](),
 		"Gob":      encoding.Gob[user](),
-		"Compress": encoding.Compress(encoding.JSON[user](), &encoding.CompressOptions{Threshold: 100}),
+		"Compress": encoding.Compress(encoding.JSON[user](), packed),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var wg sync.WaitGroup
@@ -212,11 +226,11 @@ func TestACodecMayBeUsedByManyGoroutines(t *testing.T) {
 							return
 						}
 						if got, err := codec.Decode(data, flags); got != want || err != nil {
-							t.Errorf("%.100v comes back as %.100v, %v", want, got, err)
+							t.Errorf("%.100v is decoded as %.100v, %v", want, got, err)
 							return
 						}
 						if _, err := codec.Decode(data[:len(data)-1], flags); err == nil {
-							t.Error("a value that is cut off is read")
+							t.Error("Decode of a truncated value succeeds, want an error")
 							return
 						}
 					}

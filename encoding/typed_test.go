@@ -12,7 +12,7 @@ import (
 	"github.com/cachewire/cachewire/null"
 )
 
-// small and large are encoded as some 100 bytes and some 10 kB of JSON.
+// An order is what benchmarks store: small takes about 100 bytes as JSON, and large 10 kB.
 type order struct {
 	ID       int64
 	Customer string
@@ -31,13 +31,15 @@ var (
 	large = func() order {
 		o := order{ID: 7_000_002, Customer: "Bob Miller"}
 		for i := range 180 {
-			o.Lines = append(o.Lines, line{fmt.Sprint("product number ", i*7919%1000), i % 10, float64(i) * 1.25})
+			o.Lines = append(o.Lines, line{
+				fmt.Sprint("product number ", i*7919%1000), i % 10, float64(i) * 1.25,
+			})
 		}
 		return o
 	}()
 )
 
-func TestTheOrdersOfTheBenchmarksAreAsLongAsTheySay(t *testing.T) {
+func TestTheOrdersOfBenchmarksHaveTheStatedLengths(t *testing.T) {
 	for _, tt := range []struct {
 		order order
 		want  int
@@ -49,17 +51,18 @@ func TestTheOrdersOfTheBenchmarksAreAsLongAsTheySay(t *testing.T) {
 	}
 }
 
-// What a store through Typed allocates beyond one of bytes.
-func TestAStoreThroughTypedAllocatesAtMostOnceMore(t *testing.T) {
+func TestTypedSetAllocatesAtMostOnceMoreThanCacheSet(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
 	text := strings.Repeat("text ", 2000)
-	packed := &encoding.CompressOptions{Threshold: 1}
-	c := open(t, true)
+	packed := encoding.Compress(encoding.JSON[order](), &encoding.CompressOptions{Threshold: 1})
+	enveloped := encoding.Envelope(encoding.JSON[order](), core.Traits{})
+	smallWithFacts := encoding.Enveloped[order]{Value: small, Facts: allFacts}
+	c := newCache(t, true)
 	ctx := t.Context()
 	value := []byte("value")
-	bytes := testing.AllocsPerRun(100, func() {
+	ofCache := testing.AllocsPerRun(100, func() {
 		if err := c.Set(ctx, "key", value, time.Minute); err != nil {
 			t.Error(err)
 		}
@@ -77,31 +80,33 @@ func TestAStoreThroughTypedAllocatesAtMostOnceMore(t *testing.T) {
 		{"Gob small", setter(t, c, encoding.Gob[order](), small)},
 		{"Gob large", setter(t, c, encoding.Gob[order](), large)},
 		{"Gob pointer", setter(t, c, encoding.Gob[*order](), &large)},
-		{"Compress small", setter(t, c, encoding.Compress(encoding.JSON[order](), packed), small)},
-		{"Compress large", setter(t, c, encoding.Compress(encoding.JSON[order](), packed), large)},
-		{"Envelope", setter(t, c, encoding.Envelope(encoding.JSON[order](), core.Traits{}), encoding.Enveloped[order]{Value: small, Facts: allFacts})},
+		{"Compress small", setter(t, c, packed, small)},
+		{"Compress large", setter(t, c, packed, large)},
+		{"Envelope", setter(t, c, enveloped, smallWithFacts)},
 	} {
 		var err error
-		if got := testing.AllocsPerRun(100, func() { err = tt.set() }); got > bytes+1 || err != nil {
-			t.Errorf("%s: %v allocations, %v; Cache.Set has %v", tt.name, got, err, bytes)
+		got := testing.AllocsPerRun(100, func() { err = tt.set() })
+		if got > ofCache+1 || err != nil {
+			t.Errorf("%s: %v allocations, %v; Cache.Set has %v", tt.name, got, err, ofCache)
 		}
 	}
 }
 
-// setter answers what stores v through Typed.
+// setter returns a function that stores v through Typed.
 func setter[T any](t *testing.T, c *core.Cache, codec core.Codec[T], v T) func() error {
 	typed := must(core.NewTyped(c, codec))
 	return func() error { return typed.Set(t.Context(), "key", v, time.Minute) }
 }
 
-func TestAnEnvelopeIsReadWithoutAnAllocation(t *testing.T) {
+func TestReadingAnEnvelopeDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
 	codec := encoding.Envelope(encoding.Bytes(), core.Traits{})
-	data, flags := encode(t, codec, encoding.Enveloped[[]byte]{Value: []byte("value"), Facts: allFacts})
+	v := encoding.Enveloped[[]byte]{Value: []byte("value"), Facts: allFacts}
+	data, flags := encode(t, codec, v)
 	var length int
-	if got := testing.AllocsPerRun(100, func() {
+	got := testing.AllocsPerRun(100, func() {
 		v, err := codec.Decode(data, flags)
 		if err != nil {
 			t.Error(err)
@@ -109,23 +114,24 @@ func TestAnEnvelopeIsReadWithoutAnAllocation(t *testing.T) {
 		for name := range v.Facts.Tags() {
 			length += len(name)
 		}
-	}); got != 0 {
-		t.Errorf("%v allocations", got)
+	})
+	if got != 0 {
+		t.Errorf("Decode and Tags: %v allocations, want none", got)
 	}
 	if length == 0 {
 		t.Error("no tags")
 	}
 }
 
-// Each codec over a cache that loses flags, Compress not.
-func TestCodecsDoWithoutFlags(t *testing.T) {
-	c := open(t, false)
+// All codecs do, except Compress.
+func TestCodecsWorkWithoutFlags(t *testing.T) {
+	c := newCache(t, false)
 	blobs := must(core.NewTyped(c, encoding.Bytes()))
 	if err := blobs.Set(t.Context(), "k", []byte("\xf8cw\x01\x00"), 0); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := blobs.Get(t.Context(), "k"); string(got) != "\xf8cw\x01\x00" || err != nil {
-		t.Errorf("Get = %q, %v", got, err)
+		t.Errorf("Get = %q, %v; want the value that looks like an envelope", got, err)
 	}
 	wantKept(t, c, encoding.Text(), "text")
 	wantKept(t, c, encoding.Int[int](), -7)
@@ -133,10 +139,10 @@ func TestCodecsDoWithoutFlags(t *testing.T) {
 	wantKept(t, c, encoding.Gob[user](), user{"Ann", 40})
 	for _, packed := range []core.Codec[string]{
 		encoding.Compress(encoding.Text(), nil),
-		encoding.Compress(encoding.Text(), &encoding.CompressOptions{With: backwards{}}),
+		encoding.Compress(encoding.Text(), &encoding.CompressOptions{With: reverser{}}),
 	} {
 		if _, err := core.NewTyped(c, packed); !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("NewTyped: %v, want ErrUnsupported", err)
+			t.Errorf("NewTyped: error is %v, want ErrUnsupported", err)
 		}
 	}
 	facts := must(core.NewTyped(c, encoding.Envelope(encoding.Text(), c.Traits())))
@@ -144,11 +150,13 @@ func TestCodecsDoWithoutFlags(t *testing.T) {
 	if err := facts.Set(t.Context(), "k", want, 0); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := facts.Get(t.Context(), "k"); got.Value != "v" || !sameFacts(&got.Facts, &allFacts) || err != nil {
-		t.Errorf("Get = %v, %v", got, err)
+	got, err := facts.Get(t.Context(), "k")
+	if got.Value != "v" || !sameFacts(&got.Facts, &allFacts) || err != nil {
+		t.Errorf("Get = %v, %v; want %v", got, err, want)
 	}
 }
 
+// wantKept fails unless c returns v after it has stored it.
 func wantKept[T comparable](t *testing.T, c *core.Cache, codec core.Codec[T], v T) {
 	t.Helper()
 	typed := must(core.NewTyped(c, codec))
@@ -156,36 +164,39 @@ func wantKept[T comparable](t *testing.T, c *core.Cache, codec core.Codec[T], v 
 		t.Fatal(err)
 	}
 	if got, err := typed.Get(t.Context(), "k"); got != v || err != nil {
-		t.Errorf("%v comes back as %v, %v", v, got, err)
+		t.Errorf("Get = %v, %v; want %v", got, err, v)
 	}
 }
 
-// What Typed makes of a codec's error.
-func TestWhatACodecRefusesIsErrCodec(t *testing.T) {
-	c := open(t, true)
+func TestTypedReturnsErrorsOfCodecsAsErrCodec(t *testing.T) {
+	c := newCache(t, true)
 	ctx := t.Context()
-	if err := c.Store(ctx, core.Set, core.Item{Key: "k", Value: []byte("\x80\x04\x88."), Flags: flagPickle}); err != nil {
+	item := core.Item{Key: "k", Value: []byte("\x80\x04\x88."), Flags: flagPickle}
+	if err := c.Store(ctx, core.Set, item); err != nil {
 		t.Fatal(err)
 	}
+	const want = `Get "k" (memory): codec: the value is a Python pickle`
 	_, err := must(core.NewTyped(c, encoding.JSON[user]())).Get(ctx, "k")
-	if !errors.Is(err, core.ErrCodec) || !strings.Contains(err.Error(), `Get "k" (memory): codec: the value is a Python pickle`) {
-		t.Errorf("Get: %v", err)
+	if !errors.Is(err, core.ErrCodec) || !strings.Contains(err.Error(), want) {
+		t.Errorf("Get: error is %v, want ErrCodec with %q", err, want)
 	}
-	big := must(core.NewTyped(c, encoding.Compress(encoding.Text(), &encoding.CompressOptions{MaxSize: 3})))
-	if err := big.Set(ctx, "k", "four", 0); !errors.Is(err, core.ErrCodec) || !errors.Is(err, core.ErrTooLarge) {
-		t.Errorf("Set: %v", err)
+	short := encoding.Compress(encoding.Text(), &encoding.CompressOptions{MaxSize: 3})
+	err = must(core.NewTyped(c, short)).Set(ctx, "k", "four", 0)
+	if !errors.Is(err, core.ErrCodec) || !errors.Is(err, core.ErrTooLarge) {
+		t.Errorf("Set: error is %v, want ErrCodec and ErrTooLarge", err)
 	}
 }
 
-// On a cache that keeps nothing all is as ever, and read is nothing.
-func TestCodecsOverNull(t *testing.T) {
+func TestCodecsWorkOverABackendThatKeepsNothing(t *testing.T) {
 	c, err := core.New(null.New(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	users := must(core.NewTyped(c, encoding.Envelope(encoding.Compress(encoding.JSON[user](), nil), c.Traits())))
-	if err := users.Set(t.Context(), "k", encoding.Enveloped[user]{Facts: allFacts}, 0); err != nil {
+	codec := encoding.Envelope(encoding.Compress(encoding.JSON[user](), nil), c.Traits())
+	users := must(core.NewTyped(c, codec))
+	v := encoding.Enveloped[user]{Facts: allFacts}
+	if err := users.Set(t.Context(), "k", v, 0); err != nil {
 		t.Errorf("Set: %v", err)
 	}
 	if v, err := users.Get(t.Context(), "k"); err != core.ErrMiss {

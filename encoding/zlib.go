@@ -10,12 +10,12 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// zlibCompression is zlib (RFC 1950), as Python's module of that name writes it.
+// zlibCompression is zlib (RFC 1950), as Python's module zlib writes it.
 type zlibCompression struct{}
 
 func (zlibCompression) Flag() uint32 { return core.FlagZlib }
 
-// A deflater is a zlib.Writer that can be used again, with what it writes to.
+// A deflater is a zlib.Writer that can be reused, with its output.
 type deflater struct {
 	out appender
 	zip *zlib.Writer
@@ -23,8 +23,9 @@ type deflater struct {
 
 var deflaters = sync.Pool{New: func() any {
 	d := new(deflater)
-	// Twice as fast as the default level, and on what caches hold hardly longer.
-	d.zip, _ = zlib.NewWriterLevel(&d.out, zlib.BestSpeed) // fails only for a level that there is not
+	// BestSpeed is twice as fast as the default level, and typical values of caches become
+	// hardly longer. NewWriterLevel fails only for an invalid level.
+	d.zip, _ = zlib.NewWriterLevel(&d.out, zlib.BestSpeed)
 	return d
 }}
 
@@ -41,7 +42,7 @@ func (zlibCompression) Append(dst, src []byte) ([]byte, error) {
 	return dst, err
 }
 
-// An inflater is a zlib.reader that can be used again, with what it reads from.
+// An inflater is a reader of package zlib that can be reused, with its input.
 type inflater struct {
 	src bytes.Reader
 	zip io.ReadCloser
@@ -65,7 +66,7 @@ func (zlibCompression) Reader(src []byte) (io.ReadCloser, error) {
 	return i, nil
 }
 
-var errTrailing = errors.New("bytes behind the end of the value")
+var errTrailing = errors.New("bytes after the end of the value")
 
 func (i *inflater) Read(p []byte) (int, error) {
 	n, err := i.zip.Read(p)
@@ -81,7 +82,7 @@ func (i *inflater) Close() error {
 	return nil
 }
 
-// An appender is a slice that an io.Writer appends to.
+// An appender is a slice to which an io.Writer appends.
 type appender []byte
 
 func (a *appender) Write(p []byte) (int, error) {

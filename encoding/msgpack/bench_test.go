@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/encoding/msgpack"
 )
 
-// Orders that take 100 bytes and 10 kB as JSON, which is there to compare.
+// The codec, and JSON for comparison, encode orders that take 100 bytes and 10 kB as JSON.
 
 func BenchmarkMsgPack(b *testing.B) { benchOrders(b, msgpack.Codec[order]()) }
 func BenchmarkJSON(b *testing.B)    { benchOrders(b, encoding.JSON[order]()) }
@@ -19,7 +19,7 @@ func benchOrders(b *testing.B, codec core.Codec[order]) {
 	b.Run("10kB", func(b *testing.B) { benchCodec(b, codec, large) })
 }
 
-// benchCodec measures the codec, and Typed over memory with it.
+// benchCodec measures codec by itself, and a Typed with codec over package memory.
 func benchCodec[T any](b *testing.B, codec core.Codec[T], v T) {
 	data, flags, err := codec.Append(nil, v)
 	if err != nil {
@@ -43,7 +43,7 @@ func benchCodec[T any](b *testing.B, codec core.Codec[T], v T) {
 			}
 		}
 	})
-	typed := must(core.NewTyped(open(b, nil), codec))
+	typed := must(core.NewTyped(newCache(b, nil), codec))
 	b.Run("Set", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

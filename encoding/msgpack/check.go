@@ -9,22 +9,23 @@ import (
 )
 
 var (
-	errNil     = errors.New("msgpack: the value is nil")
-	errNothing = errors.New("msgpack: the value has nothing that belongs to the type asked for")
-	errRange   = errors.New("msgpack: the number is too large or too small for the type asked for")
+	errNil      = errors.New("msgpack: the value is nil")
+	errMismatch = errors.New("msgpack: the value does not match the type asked for")
+	errRange    = errors.New("msgpack: the number does not fit into the type asked for")
 )
 
-// check answers an error unless v is what data says, of which it was read: the
-// decoder cuts off integers, leaves out fields that it does not know, and takes
-// nil, or an array that is too short, for anything.
+// check returns an error if v, which was decoded from data, is a truncated integer, or is
+// zero although data is another value. The decoder truncates integers, skips unknown fields,
+// and for many types accepts nil, or an array that is too short.
 func (c *codec[T]) check(v *T, data []byte) error {
 	r := reflect.ValueOf(v).Elem()
 	for r.Kind() == reflect.Pointer && !r.IsNil() {
 		r = r.Elem()
 	}
-	if n, ok := integer(data); ok && (r.CanInt() && n != signed(r.Int()) || r.CanUint() && n != unsigned(r.Uint())) {
+	n, ok := parseInteger(data)
+	if ok && (r.CanInt() && n != signed(r.Int()) || r.CanUint() && n != unsigned(r.Uint())) {
 		switch r.Addr().Interface().(type) {
-		case msgpack.CustomDecoder, msgpack.Unmarshaler: // which may have its reasons
+		case msgpack.CustomDecoder, msgpack.Unmarshaler: // it may decode to another number
 		default:
 			return errRange
 		}
@@ -35,26 +36,26 @@ func (c *codec[T]) check(v *T, data []byte) error {
 	return nil
 }
 
-// checkZero is for a v that is zero, or points to what is.
+// checkZero is check for a v that is zero, or that points to a zero value.
 func (c *codec[T]) checkZero(v *T, data []byte, kind reflect.Kind) error {
 	again, _, err := c.Append(nil, *v)
 	switch {
 	case err != nil:
 		return err
 	case bytes.Equal(again, data):
-		return nil // it is written like this
+		return nil // data is how a zero value is encoded
 	case data[0] == codeNil && nilable(kind):
 		return nil
 	case data[0] == codeNil:
 		return errNil
-	case isArray(data[0]) && count(data) != count(again),
+	case isArray(data[0]) && arrayLen(data) != arrayLen(again),
 		kind == reflect.Array && !isArray(data[0]) && len(data) != len(again):
-		return errNothing
+		return errMismatch
 	}
 	dec := msgpack.NewDecoder(&source{data: data})
 	dec.DisallowUnknownFields(true)
 	if dec.Decode(new(T)) != nil {
-		return errNothing
+		return errMismatch
 	}
 	return nil
 }
@@ -67,8 +68,8 @@ func nilable(kind reflect.Kind) bool {
 	return false
 }
 
-// count answers how many values are in the array that data is, or -1 if it is none.
-func count(data []byte) int {
+// arrayLen returns how many values are in the array in data, or -1 if data is not an array.
+func arrayLen(data []byte) int {
 	if len(data) == 0 || !isArray(data[0]) {
 		return -1
 	}
@@ -78,7 +79,7 @@ func count(data []byte) int {
 
 func isArray(c byte) bool { return c&0xf0 == codeFixArray || c == codeArray16 || c == codeArray32 }
 
-// A number is an integer of 64 bits, of either kind.
+// A number is an integer of 64 bits, signed or unsigned.
 type number struct {
 	negative bool
 	bits     uint64 // in two's complement
@@ -87,8 +88,8 @@ type number struct {
 func signed(n int64) number    { return number{n < 0, uint64(n)} }
 func unsigned(n uint64) number { return number{false, n} }
 
-// integer answers the integer that data is, if it is one.
-func integer(data []byte) (number, bool) {
+// parseInteger returns the integer in data, and whether data is an integer.
+func parseInteger(data []byte) (number, bool) {
 	next, _, err := head(data, 0)
 	if err != nil || next != len(data) {
 		return number{}, false

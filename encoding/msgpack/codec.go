@@ -12,11 +12,10 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// Codec answers the codec of MessagePack for T. Values are stored as
-// core.FlagBytes.
+// Codec returns the codec of MessagePack for T. It stores values with core.FlagBytes.
 func Codec[T any]() core.Codec[T] {
-	interns, maps := look(reflect.TypeFor[T](), map[reflect.Type]bool{})
-	c := &codec[T]{wary: maps || !interns}
+	interns, maps := inspect(reflect.TypeFor[T](), map[reflect.Type]bool{})
+	c := &codec[T]{findTraps: maps || !interns}
 	c.writers.New = func() any { return &writer[T]{enc: msgpack.NewEncoder(nil)} }
 	return c
 }
@@ -24,15 +23,16 @@ func Codec[T any]() core.Codec[T] {
 type codec[T any] struct {
 	writers sync.Pool // of *writer[T]
 
-	// wary is whether an extension may be mistaken for a map, which a type with a
-	// DecodeMsgpack may read unseen. If there are interned strings, and no maps to
-	// be seen, it has to be enough that there are none, for the numbers of these
-	// strings are extensions that look like maps from the 129th on.
-	wary bool
+	// findTraps is whether scan looks for extensions that the decoder may mistake for maps.
+	// It does so even if T shows no maps, because a type with a DecodeMsgpack method may
+	// read one. The exception is a T that shows no maps and has interned strings: the
+	// numbers of these strings are extensions that look like maps from the 129th on, so that
+	// the codec must assume that there are no maps.
+	findTraps bool
 }
 
-// A writer is an encoder that can be used again, with what it writes to, and a
-// place for the value which has an address.
+// A writer is an encoder that can be reused. It has the output of the encoder, and a
+// variable for the value, whose address the encoder needs.
 type writer[T any] struct {
 	out appender
 	v   T
@@ -59,7 +59,7 @@ func (c *codec[T]) Decode(data []byte, flags uint32) (T, error) {
 	if err != nil {
 		return *new(T), err
 	}
-	traps, err := scan(data, c.wary)
+	traps, err := scan(data, c.findTraps)
 	if err != nil {
 		return *new(T), err
 	}
@@ -74,9 +74,9 @@ func (c *codec[T]) Decode(data []byte, flags uint32) (T, error) {
 	return *v, nil
 }
 
-// A reader is a decoder that can be used again, with what it reads from. Unlike a
-// writer it has no place for the value: a type with a DecodeMsgpack may keep
-// slices of itself.
+// A reader is a decoder that can be reused, with its input. Unlike a writer, it has no
+// variable for the value, because a type with a DecodeMsgpack method may keep slices of
+// itself.
 type reader struct {
 	src source
 	dec *msgpack.Decoder
@@ -84,11 +84,11 @@ type reader struct {
 
 var readers = sync.Pool{New: func() any { return &reader{dec: msgpack.NewDecoder(nil)} }}
 
-// keptBuffer is the length of a value up to which the decoder's buffer is kept for
-// the next.
+// keptBuffer is the length of the longest value after which a decoder, with its buffer, is
+// kept for the next value.
 const keptBuffer = 1 << 20
 
-// read decodes data, all of it, to v.
+// read decodes all of data to v.
 func read(v any, data []byte, traps []int) error {
 	r := readers.Get().(*reader)
 	r.src = source{data: data, traps: traps}
@@ -98,14 +98,14 @@ func read(v any, data []byte, traps []int) error {
 	}
 	r.src = source{}
 	if err != nil || len(data) > keptBuffer {
-		r.dec = msgpack.NewDecoder(nil) // a buffer, or what it recorded when it failed, would stay
+		r.dec = msgpack.NewDecoder(nil) // without its buffer, and what it recorded if it failed
 	}
 	readers.Put(r)
 	return err
 }
 
-// decode decodes to v. Where the type and the data do not go together, such as nil
-// in the place of a time, the decoder may panic.
+// decode decodes to v. The decoder may panic if the data do not match the type, for example
+// at nil in place of a time. decode turns the panic into an error.
 func (r *reader) decode(v any) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -116,7 +116,7 @@ func (r *reader) decode(v any) (err error) {
 	return r.dec.Decode(v)
 }
 
-// An appender is a slice that an encoder appends to.
+// An appender is a slice to which an encoder appends.
 type appender []byte
 
 func (a *appender) Write(p []byte) (int, error) {
@@ -129,9 +129,9 @@ func (a *appender) WriteByte(b byte) error {
 	return nil
 }
 
-// look tells whether a field somewhere in t has the option intern, and whether
-// there are maps. It fills in seen, with the types that it has looked at.
-func look(t reflect.Type, seen map[reflect.Type]bool) (interns, maps bool) {
+// inspect reports whether a field anywhere in t has the option intern, and whether t has
+// maps. It adds the types that it has examined to seen.
+func inspect(t reflect.Type, seen map[reflect.Type]bool) (interns, maps bool) {
 	if seen[t] {
 		return false, false
 	}
@@ -140,13 +140,13 @@ func look(t reflect.Type, seen map[reflect.Type]bool) (interns, maps bool) {
 	case reflect.Map:
 		return false, true
 	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return look(t.Elem(), seen)
+		return inspect(t.Elem(), seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
 			f := t.Field(i)
-			in, m := look(f.Type, seen)
-			interns = interns || in || strings.Contains(f.Tag.Get("msgpack"), ",intern")
-			maps = maps || m
+			fieldInterns, fieldMaps := inspect(f.Type, seen)
+			interns = interns || fieldInterns || strings.Contains(f.Tag.Get("msgpack"), ",intern")
+			maps = maps || fieldMaps
 		}
 	}
 	return interns, maps

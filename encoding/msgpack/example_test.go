@@ -28,10 +28,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := visits.Set(ctx, "visit:1", visit{Page: "/home", Took: 3 * time.Millisecond}, time.Minute); err != nil {
+	v := visit{Page: "/home", Took: 3 * time.Millisecond}
+	if err := visits.Set(ctx, "visit:1", v, time.Minute); err != nil {
 		log.Fatal(err)
 	}
-	v, err := visits.Get(ctx, "visit:1")
+	v, err = visits.Get(ctx, "visit:1")
 	fmt.Println(v.Page, v.Took, v.Tags, err)
 
 	stored, err := cache.Get(ctx, "visit:1")

@@ -12,8 +12,7 @@ import (
 	_ "github.com/cachewire/cachewire/memory"
 )
 
-// A later version of a type reads what the earlier one stored; another type does
-// not.
+// A later version of a type reads the values of the earlier one. Another type does not.
 func ExampleCodec() {
 	ctx := context.Background()
 	cache, err := core.Open(ctx, "memory://", nil)

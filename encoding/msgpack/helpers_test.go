@@ -13,8 +13,8 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// order, small and large are those of package encoding's benchmarks: some 100
-// bytes and some 10 kB of JSON.
+// An order is what benchmarks store, here and in package encoding: small takes about 100
+// bytes as JSON, and large 10 kB.
 type order struct {
 	ID       int64
 	Customer string
@@ -33,7 +33,9 @@ var (
 	large = func() order {
 		o := order{ID: 7_000_002, Customer: "Bob Miller"}
 		for i := range 180 {
-			o.Lines = append(o.Lines, line{fmt.Sprint("product number ", i*7919%1000), i % 10, float64(i) * 1.25})
+			o.Lines = append(o.Lines, line{
+				fmt.Sprint("product number ", i*7919%1000), i % 10, float64(i) * 1.25,
+			})
 		}
 		return o
 	}()
@@ -45,19 +47,20 @@ type user struct {
 	Age  int `msgpack:"age"`
 }
 
-// forgetful is a backend that keeps no flags.
-type forgetful struct{ core.Backend }
+// A flagless is a backend that keeps no flags.
+type flagless struct{ core.Backend }
 
-func (forgetful) Traits() core.Traits { return core.Traits{NoFlags: true} }
+func (flagless) Traits() core.Traits { return core.Traits{NoFlags: true} }
 
-func (f forgetful) GetItem(ctx context.Context, key string) (core.Item, error) {
+func (f flagless) GetItem(ctx context.Context, key string) (core.Item, error) {
 	item, err := f.Backend.GetItem(ctx, key)
 	item.Flags = 0
 	return item, err
 }
 
-// open answers a cache in memory, or over what wrap makes of that backend.
-func open(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
+// newCache returns a cache in memory. If wrap is not nil, the backend is the result of
+// wrap.
+func newCache(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
 	t.Helper()
 	b := core.Backend(must(memory.New(nil)))
 	if wrap != nil {
@@ -71,8 +74,8 @@ func open(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
 	return c
 }
 
-// encode answers what codec makes of v, and fails unless it stands behind what
-// the slice held before, untouched, with the flags of bytes.
+// encode returns what codec appends for v. It fails unless the bytes that were in the slice
+// before stay unchanged, and the flags are core.FlagBytes.
 func encode[T any](t testing.TB, codec core.Codec[T], v T) []byte {
 	t.Helper()
 	dst := append(make([]byte, 0, 1<<10), "before"...)
@@ -81,24 +84,29 @@ func encode[T any](t testing.TB, codec core.Codec[T], v T) []byte {
 		t.Fatalf("Append(%.100v): %v", v, err)
 	}
 	if !strings.HasPrefix(string(data), "before") || flags != core.FlagBytes {
-		t.Fatalf("Append(%.100v) answered %.100q with flags %d, which does not begin as the slice did, or is not bytes", v, data, flags)
+		t.Fatalf("Append(%.100v) = %.100q with flags %d, want the bytes in dst first and %d",
+			v, data, flags, core.FlagBytes)
 	}
 	return bytes.Clone(data[len("before"):])
 }
 
-// wantUnread fails unless codec answers an error for data that holds part, and the
-// zero value beside it.
-func wantUnread[T any](t *testing.T, codec core.Codec[T], data string, flags uint32, part string) {
+// wantDecodeErr fails unless codec returns the zero value and an error whose text contains
+// part.
+func wantDecodeErr[T any](
+	t *testing.T, codec core.Codec[T], data string, flags uint32, part string,
+) {
 	t.Helper()
 	v, err := codec.Decode([]byte(data), flags)
-	if err == nil || !strings.Contains(err.Error(), part) || !reflect.ValueOf(&v).Elem().IsZero() {
-		t.Errorf("%T reads %.50q with flags %d as %.100v, %v; want an error with %q", codec, data, flags, v, err, part)
+	if err == nil || !strings.Contains(err.Error(), part) ||
+		!reflect.ValueOf(&v).Elem().IsZero() {
+		t.Errorf("%T: Decode(%.50q, %d) = %.100v, %v; want an error with %q",
+			codec, data, flags, v, err, part)
 	}
 }
 
-// wantUnwritable fails unless codec answers an error for v that holds part, and
-// dst as it was, and can be used again.
-func wantUnwritable[T any](t *testing.T, codec core.Codec[T], v T, part string) {
+// wantAppendErr fails unless codec returns dst unchanged, and an error whose text
+// contains part, for v, and does so again.
+func wantAppendErr[T any](t *testing.T, codec core.Codec[T], v T, part string) {
 	t.Helper()
 	dst := append(make([]byte, 0, 100), "dst"...)
 	for range 2 {
@@ -109,7 +117,7 @@ func wantUnwritable[T any](t *testing.T, codec core.Codec[T], v T, part string) 
 	}
 }
 
-// allocated answers how many bytes f allocates.
+// allocated returns how many bytes f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -118,7 +126,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// heap answers how many bytes are in use; what a sync.Pool holds is.
+// heap returns how many bytes are in use, including those in a sync.Pool.
 func heap() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats

@@ -17,63 +17,67 @@ import (
 	"github.com/cachewire/cachewire/encoding/msgpack"
 )
 
-// A zero value is answered only where one was stored.
-func TestNoZeroValueThatNobodyStored(t *testing.T) {
+func TestAZeroValueIsReturnedOnlyIfItWasStored(t *testing.T) {
 	type second struct{ Second int }
 	for data, part := range map[string]string{
 		"":                         "EOF",
 		"\xc0":                     "nil",
-		"\x90":                     "nothing",
-		"\xdc\x00\x00":             "nothing",
-		"\x81\xa6Second\x05":       "nothing",
-		"\x82\xa3age\x00\xa1x\x00": "nothing",
+		"\x90":                     "match",
+		"\xdc\x00\x00":             "match",
+		"\x81\xa6Second\x05":       "match",
+		"\x82\xa3age\x00\xa1x\x00": "match",
 		"\xa4text":                 "",
 		"\x07":                     "",
 		"\x92\xa3Ann\x05\x05":      "",
 		"\xc1":                     "0xc1",
 		"{\"Name\":\"Ann\"}":       "",
 	} {
-		wantUnread(t, msgpack.Codec[user](), data, 0, part)
+		wantDecodeErr(t, msgpack.Codec[user](), data, 0, part)
 		if data != "\xc0" {
-			wantUnread(t, msgpack.Codec[*user](), data, 0, part)
-			wantUnread(t, msgpack.Codec[**user](), data, 0, part)
+			wantDecodeErr(t, msgpack.Codec[*user](), data, 0, part)
+			wantDecodeErr(t, msgpack.Codec[**user](), data, 0, part)
 		}
 	}
-	wantUnread(t, msgpack.Codec[second](), string(encode(t, msgpack.Codec[user](), user{"Ann", 40})), 0, "nothing")
-	wantUnread(t, msgpack.Codec[pair[second, *second]](), "\x81\xa3Key\x81\xa1x\x01", 0, "nothing")
+	ann := string(encode(t, msgpack.Codec[user](), user{"Ann", 40}))
+	wantDecodeErr(t, msgpack.Codec[second](), ann, 0, "match")
+	wantDecodeErr(t, msgpack.Codec[pair[second, *second]](),
+		"\x81\xa3Key\x81\xa1x\x01", 0, "match")
 
-	wantUnread(t, msgpack.Codec[int](), "\xc0", 0, "nil")
-	wantUnread(t, msgpack.Codec[uint8](), "\xc0", 0, "nil")
-	wantUnread(t, msgpack.Codec[string](), "\xc0", 0, "nil")
-	wantUnread(t, msgpack.Codec[bool](), "\xc0", 0, "nil")
-	wantUnread(t, msgpack.Codec[celsius](), "\xc0", 0, "nil")
-	wantUnread(t, msgpack.Codec[time.Duration](), "\xc0", 0, "nil")
-	wantUnread(t, msgpack.Codec[time.Time](), "\xc0", 0, "")
-	wantUnread(t, msgpack.Codec[[2]int](), "\xc0", 0, "nil")
-	wantUnread(t, msgpack.Codec[[16]byte](), "\xc0", 0, "nil")
-	wantUnread(t, msgpack.Codec[level](), "\xc0", 0, "nil")
-	wantUnread(t, msgpack.Codec[row](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[int](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[uint8](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[string](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[bool](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[celsius](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[time.Duration](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[time.Time](), "\xc0", 0, "")
+	wantDecodeErr(t, msgpack.Codec[[2]int](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[[16]byte](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[level](), "\xc0", 0, "nil")
+	wantDecodeErr(t, msgpack.Codec[row](), "\xc0", 0, "nil")
 
-	wantUnread(t, msgpack.Codec[row](), "\x90", 0, "nothing")
-	wantUnread(t, msgpack.Codec[[2]int](), "\x90", 0, "nothing")
-	wantUnread(t, msgpack.Codec[[2]int](), "\x91\x00", 0, "nothing")
-	wantUnread(t, msgpack.Codec[[16]byte](), "\xc4\x00", 0, "nothing")
-	wantUnread(t, msgpack.Codec[[16]byte](), "\xa4\x00\x00\x00\x00", 0, "nothing")
-	wantUnread(t, msgpack.Codec[string](), "\x00", 0, "")
-	wantUnread(t, msgpack.Codec[int](), "\xa0", 0, "")
-	wantUnread(t, msgpack.Codec[int](), "\x90", 0, "")
-	wantUnread(t, msgpack.Codec[bool](), "\x00", 0, "")
-	wantUnread(t, msgpack.Codec[map[string]int](), "\x90", 0, "")
-	wantUnread(t, msgpack.Codec[[]int](), "\x80", 0, "")
+	wantDecodeErr(t, msgpack.Codec[row](), "\x90", 0, "match")
+	wantDecodeErr(t, msgpack.Codec[[2]int](), "\x90", 0, "match")
+	wantDecodeErr(t, msgpack.Codec[[2]int](), "\x91\x00", 0, "match")
+	wantDecodeErr(t, msgpack.Codec[[16]byte](), "\xc4\x00", 0, "match")
+	wantDecodeErr(t, msgpack.Codec[[16]byte](), "\xa4\x00\x00\x00\x00", 0, "match")
+	wantDecodeErr(t, msgpack.Codec[string](), "\x00", 0, "")
+	wantDecodeErr(t, msgpack.Codec[int](), "\xa0", 0, "")
+	wantDecodeErr(t, msgpack.Codec[int](), "\x90", 0, "")
+	wantDecodeErr(t, msgpack.Codec[bool](), "\x00", 0, "")
+	wantDecodeErr(t, msgpack.Codec[map[string]int](), "\x90", 0, "")
+	wantDecodeErr(t, msgpack.Codec[[]int](), "\x80", 0, "")
 }
 
-// What was stored as zero, also by programs that write it in another way.
+// Other programs may encode a zero value in other ways.
 func TestZeroValuesOfOtherProgramsAreRead(t *testing.T) {
-	wantRead(t, user{}, "\x80", "\x81\xa3age\x00", "\x82\xa3age\xd3\x00\x00\x00\x00\x00\x00\x00\x00\xa4Name\xd9\x00", "\x82\xa3age\xc0\xa4Name\xc0")
+	wantRead(t, user{}, "\x80", "\x81\xa3age\x00",
+		"\x82\xa3age\xd3\x00\x00\x00\x00\x00\x00\x00\x00\xa4Name\xd9\x00",
+		"\x82\xa3age\xc0\xa4Name\xc0")
 	wantRead(t, 0, "\x00", "\xd0\x00", "\xcf\x00\x00\x00\x00\x00\x00\x00\x00")
 	wantRead(t, "", "\xa0", "\xd9\x00", "\xc4\x00")
 	wantRead(t, celsius(0), "\x00", "\xca\x00\x00\x00\x00")
-	wantRead(t, [2]int64{}, "\x92\x00\xd3\x00\x00\x00\x00\x00\x00\x00\x00", "\xdc\x00\x02\x00\x00")
+	wantRead(t, [2]int64{},
+		"\x92\x00\xd3\x00\x00\x00\x00\x00\x00\x00\x00", "\xdc\x00\x02\x00\x00")
 	wantRead(t, [2]byte{}, "\xc4\x02\x00\x00")
 	wantRead(t, row{}, "\x92\x00\xd3\x00\x00\x00\x00\x00\x00\x00\x00")
 	wantRead(t, struct{}{}, "\x80")
@@ -87,12 +91,13 @@ func TestZeroValuesOfOtherProgramsAreRead(t *testing.T) {
 	wantRead[vmihailenco.RawMessage](t, nil, "\xc0")
 }
 
+// wantRead fails unless Decode returns want for each of data.
 func wantRead[T any](t *testing.T, want T, data ...string) {
 	t.Helper()
 	for _, data := range data {
 		got, err := msgpack.Codec[T]().Decode([]byte(data), 0)
 		if !reflect.DeepEqual(got, want) || err != nil {
-			t.Errorf("%q is read as %v, %v; want %v", data, got, err, want)
+			t.Errorf("Decode(%q) = %v, %v; want %v", data, got, err, want)
 		}
 	}
 }
@@ -104,8 +109,12 @@ func TestValuesOfOtherVersionsOfTheTypeAreRead(t *testing.T) {
 	wantRead(t, user{Age: 40}, "\x82\xa5email\xa1x\xa3age\x28")
 }
 
-func TestANumberThatHasNoRoomIsAnError(t *testing.T) {
-	for _, n := range []int64{math.MinInt64, math.MinInt32 - 1, math.MinInt16 - 1, -129, -128, -33, -1, 0, 1, 127, 128, 255, 256, math.MaxUint16, math.MaxUint16 + 1, math.MaxInt32 + 1, math.MaxUint32 + 1, math.MaxInt64} {
+func TestAnIntegerThatDoesNotFitIsAnError(t *testing.T) {
+	for _, n := range []int64{
+		math.MinInt64, math.MinInt32 - 1, math.MinInt16 - 1, -129, -128, -33, -1,
+		0, 1, 127, 128, 255, 256, math.MaxUint16, math.MaxUint16 + 1,
+		math.MaxInt32 + 1, math.MaxUint32 + 1, math.MaxInt64,
+	} {
 		data := string(encode(t, msgpack.Codec[int64](), n))
 		long, err := vmihailenco.Marshal(n) // in nine bytes
 		if err != nil {
@@ -122,31 +131,39 @@ func TestANumberThatHasNoRoomIsAnError(t *testing.T) {
 			wantNumber[uint64](t, data, n, n >= 0)
 		}
 	}
-	most := string(encode(t, msgpack.Codec[uint64](), math.MaxUint64))
-	wantUnread(t, msgpack.Codec[int64](), most, 0, "too large")
-	wantUnread(t, msgpack.Codec[*int64](), most, 0, "too large")
-	wantUnread(t, msgpack.Codec[int8](), most, 0, "too large")
-	wantRead(t, doubled(64), "\xcc\x80", "\xcc\x81") // a type that decodes itself may have its reasons
+	largest := string(encode(t, msgpack.Codec[uint64](), math.MaxUint64))
+	wantDecodeErr(t, msgpack.Codec[int64](), largest, 0, "does not fit")
+	wantDecodeErr(t, msgpack.Codec[*int64](), largest, 0, "does not fit")
+	wantDecodeErr(t, msgpack.Codec[int8](), largest, 0, "does not fit")
+	// A type that decodes itself may decode to another number.
+	wantRead(t, doubled(64), "\xcc\x80", "\xcc\x81")
 	wantRead(t, pointer(doubled(64)), "\xcc\x81")
 }
 
-func wantNumber[T ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint32 | ~uint64](t *testing.T, data string, n int64, fits bool) {
+// wantNumber fails unless Decode returns n if it fits into T, and an error if it does not.
+func wantNumber[T ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint32 | ~uint64](
+	t *testing.T, data string, n int64, fits bool,
+) {
 	t.Helper()
 	v, err := msgpack.Codec[T]().Decode([]byte(data), 0)
 	if fits && (int64(v) != n || err != nil) || !fits && (v != 0 || err == nil) {
-		t.Errorf("%d as %T is %d, %v", n, v, v, err)
+		t.Errorf("Decode of %d to %T = %d, %v; it fits: %v", n, v, v, err, fits)
 	}
 }
 
-func TestWhatIsCutOffOrHasMoreBehindItIsAnError(t *testing.T) {
+func TestTruncatedDataAndTrailingBytesAreErrors(t *testing.T) {
 	codec := msgpack.Codec[tree]()
-	good := encode(t, codec, tree{Kids: map[string]*tree{"a": {Tags: []string{"x", strings.Repeat("y", 300)}}}, Left: &tree{}, Value: time.Unix(1, 1)})
+	good := encode(t, codec, tree{
+		Kids:  map[string]*tree{"a": {Tags: []string{"x", strings.Repeat("y", 300)}}},
+		Left:  &tree{},
+		Value: time.Unix(1, 1),
+	})
 	check := func() {
 		for i := range good {
-			wantUnread(t, codec, string(good[:i]), 0, "EOF")
+			wantDecodeErr(t, codec, string(good[:i]), 0, "EOF")
 		}
 		for _, more := range []string{"\x00", "\xc0", "\xc1", "\x81", string(good)} {
-			wantUnread(t, codec, string(good)+more, 0, "")
+			wantDecodeErr(t, codec, string(good)+more, 0, "")
 		}
 	}
 	check()
@@ -154,144 +171,163 @@ func TestWhatIsCutOffOrHasMoreBehindItIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	check()
-	wantUnread(t, msgpack.Codec[silent](), "", 0, "EOF")
+	wantDecodeErr(t, msgpack.Codec[emptyValue](), "", 0, "EOF")
 	points := msgpack.Codec[point]()
-	wantUnread(t, points, "\x01", 0, "EOF")
-	wantUnread(t, points, "\x01\x02\x03", 0, "behind")
+	wantDecodeErr(t, points, "\x01", 0, "EOF")
+	wantDecodeErr(t, points, "\x01\x02\x03", 0, "after the end")
 }
 
-// What the flags say is looked at before the data.
-func TestOnlyBytesAreRead(t *testing.T) {
+func TestDecodeRefusesOtherFlagsThanThoseOfBytes(t *testing.T) {
 	codec := msgpack.Codec[user]()
 	good := string(encode(t, codec, user{"Ann", 40}))
-	wantUnread(t, codec, "\x80\x04\x88.", 1, "pickle")
-	wantUnread(t, codec, good, core.FlagText, "text")
-	wantUnread(t, codec, good, core.FlagInt, "integer")
-	wantUnread(t, codec, good, core.FlagEnvelope, "envelope")
-	wantUnread(t, codec, good, 1<<17, "unknown")
-	wantUnread(t, codec, good, core.FlagZlib, "zlib")
+	wantDecodeErr(t, codec, "\x80\x04\x88.", 1, "pickle")
+	wantDecodeErr(t, codec, good, core.FlagText, "text")
+	wantDecodeErr(t, codec, good, core.FlagInt, "integer")
+	wantDecodeErr(t, codec, good, core.FlagEnvelope, "envelope")
+	wantDecodeErr(t, codec, good, 1<<17, "unknown")
+	wantDecodeErr(t, codec, good, core.FlagZlib, "zlib")
 	packed := encoding.Compress(codec, &encoding.CompressOptions{Threshold: 1})
 	data, flags, err := packed.Append(nil, user{strings.Repeat("Ann", 100), 40})
 	if err != nil || flags != core.FlagZlib {
 		t.Fatal(flags, err)
 	}
 	if v, err := codec.Decode(data, flags); v.Age != 40 || err != nil {
-		t.Errorf("compressed by zlib it is %v, %v", v, err)
+		t.Errorf("Decode of a value compressed by zlib = %v, %v", v, err)
 	}
 }
 
-// Data that do not fit the type in ways at which the decoder panics.
-func TestWhatTheDecoderPanicsAtIsAnError(t *testing.T) {
-	wantUnread(t, msgpack.Codec[pair[string, time.Time]](), "\x81\xa5Value\xc0", 0, "reflect")
-	wantUnread(t, msgpack.Codec[pair[string, error]](), "\x81\xa5Value\x05", 0, "reflect")
-	wantUnread(t, msgpack.Codec[error](), "\x05", 0, "reflect")
-	wantUnread(t, msgpack.Codec[map[any]int](), "\x81\x91\x01\x01", 0, "hash")
+func TestPanicsOfTheDecoderBecomeErrors(t *testing.T) {
+	wantDecodeErr(t, msgpack.Codec[pair[string, time.Time]](),
+		"\x81\xa5Value\xc0", 0, "reflect")
+	wantDecodeErr(t, msgpack.Codec[pair[string, error]](), "\x81\xa5Value\x05", 0, "reflect")
+	wantDecodeErr(t, msgpack.Codec[error](), "\x05", 0, "reflect")
+	wantDecodeErr(t, msgpack.Codec[map[any]int](), "\x81\x91\x01\x01", 0, "hash")
 	codec := msgpack.Codec[map[any]int]()
 	for range 3 {
-		wantUnread(t, codec, "\x81\x91\x01\x01", 0, "hash")
+		wantDecodeErr(t, codec, "\x81\x91\x01\x01", 0, "hash")
 		if v, err := codec.Decode([]byte("\x81\xa1x\x01"), 0); v["x"] != 1 || err != nil {
-			t.Errorf("then %v, %v", v, err)
+			t.Errorf("after a panic, Decode = %v, %v; want map[x:1]", v, err)
 		}
 	}
 }
 
-// A few bytes take little memory, whatever they claim, in whatever type.
-func TestALengthTakesNoMemoryForWhatItClaims(t *testing.T) {
+// A few bytes that claim a large length take little memory, for every type.
+func TestDecodeDoesNotAllocateWhatALengthClaims(t *testing.T) {
 	claims := []string{
-		"\xdd\xff\xff\xff\xff\x01\x02\x03", "\xdf\xff\xff\xff\xff\xa1a\x01", "\xc6\xff\xff\xff\xff\x01\x02\x03",
-		"\xdb\xff\xff\xff\xff\x01\x02\x03", "\xc9\xff\xff\xff\xff\xff\x02\x03", "\xdc\xff\xff\x01", "\xde\xff\xff\xa1a\x01",
-		"\xdd\x00\x0f\xff\xff\xdd\x00\x0f\xff\xff", "\xdf\x80\x00\x00\x00", "\xdf\x7f\xff\xff\xff\x01",
-		"\x81\xa4Kids\xdf\x0f\xff\xff\xff\xa1a\x01", "\x81\xa4Tags\xdd\x0f\xff\xff\xff\xa1a\x01", "\x81\xa5Value\xdd\x0f\xff\xff\xff\xa1a\x01",
-		// An extension in the place of a map, with a map in it.
-		"\xd6\x00\xdf\x0f\xff\xff\xff", "\xd7\x05\xdf\x0f\xff\xff\xff\x00\x00\x00", "\xc7\x05\x00\xdf\x0f\xff\xff\xff",
-		"\xc8\x00\x05\x00\xdf\x0f\xff\xff\xff", "\xc9\x00\x00\x00\x05\x00\xdf\x0f\xff\xff\xff", "\xd4\x80\xdf\x0f\xff\xff\xff", "\xd4\x01\xde\xff\xff\x01",
+		"\xdd\xff\xff\xff\xff\x01\x02\x03", "\xdf\xff\xff\xff\xff\xa1a\x01",
+		"\xc6\xff\xff\xff\xff\x01\x02\x03", "\xdb\xff\xff\xff\xff\x01\x02\x03",
+		"\xc9\xff\xff\xff\xff\xff\x02\x03", "\xdc\xff\xff\x01", "\xde\xff\xff\xa1a\x01",
+		"\xdd\x00\x0f\xff\xff\xdd\x00\x0f\xff\xff",
+		"\xdf\x80\x00\x00\x00", "\xdf\x7f\xff\xff\xff\x01",
+		"\x81\xa4Kids\xdf\x0f\xff\xff\xff\xa1a\x01", "\x81\xa4Tags\xdd\x0f\xff\xff\xff\xa1a\x01",
+		"\x81\xa5Value\xdd\x0f\xff\xff\xff\xa1a\x01",
+		// An extension instead of a map, with a map in it.
+		"\xd6\x00\xdf\x0f\xff\xff\xff", "\xd7\x05\xdf\x0f\xff\xff\xff\x00\x00\x00",
+		"\xc7\x05\x00\xdf\x0f\xff\xff\xff", "\xc8\x00\x05\x00\xdf\x0f\xff\xff\xff",
+		"\xc9\x00\x00\x00\x05\x00\xdf\x0f\xff\xff\xff",
+		"\xd4\x80\xdf\x0f\xff\xff\xff", "\xd4\x01\xde\xff\xff\x01",
 		"\x81\xa4Kids\xd6\x00\xdf\x0f\xff\xff\xff", "\x81\xa1M\xd6\x00\xdf\x0f\xff\xff\xff",
 	}
 	for _, data := range claims {
-		if got := allocated(func() {
-			wantUnread(t, msgpack.Codec[any](), data, 0, "")
-			wantUnread(t, msgpack.Codec[tree](), data, 0, "")
-			wantUnread(t, msgpack.Codec[[]int](), data, 0, "")
-			wantUnread(t, msgpack.Codec[[]string](), data, 0, "")
-			wantUnread(t, msgpack.Codec[[]byte](), data, 0, "")
-			wantUnread(t, msgpack.Codec[string](), data, 0, "")
-			wantUnread(t, msgpack.Codec[map[string]any](), data, 0, "")
-			wantUnread(t, msgpack.Codec[map[string]string](), data, 0, "")
-			wantUnread(t, msgpack.Codec[map[string]int](), data, 0, "")
-			wantUnread(t, msgpack.Codec[struct{ M map[string]any }](), data, 0, "")
-			wantUnread(t, msgpack.Codec[time.Time](), data, 0, "")
-		}); got > 200<<10 {
-			t.Errorf("%q takes %d bytes", data, got)
+		got := allocated(func() {
+			wantDecodeErr(t, msgpack.Codec[any](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[tree](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[[]int](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[[]string](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[[]byte](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[string](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[map[string]any](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[map[string]string](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[map[string]int](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[struct{ M map[string]any }](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[time.Time](), data, 0, "")
+		})
+		if got > 200<<10 {
+			t.Errorf("Decode of %q allocates %d bytes", data, got)
 		}
 	}
 }
 
-// Lengths that could each be true, but not all of them.
-func TestLengthsWithinEachOtherTakeNoMemory(t *testing.T) {
+// Each length is possible by itself, but not all of them together.
+func TestDecodeDoesNotAllocateWhatNestedLengthsClaim(t *testing.T) {
 	var data []byte
 	for n := uint16(15_000); n > 100; n -= 3 {
 		data = append(data, 0xdc, byte(n>>8), byte(n))
 	}
 	data = append(data, make([]byte, 200)...)
-	if got := allocated(func() { wantUnread(t, msgpack.Codec[any](), string(data), 0, "EOF") }); got > 1<<20 {
-		t.Errorf("%d bytes take %d", len(data), got)
+	got := allocated(func() { wantDecodeErr(t, msgpack.Codec[any](), string(data), 0, "EOF") })
+	if got > 1<<20 {
+		t.Errorf("Decode of %d bytes allocates %d", len(data), got)
 	}
 }
 
-// Megabytes of arrays and maps, each in the one before, for types that could hold
-// them; the decoder alone would end the process.
-func TestWhatIsNestedTooDeepIsAnError(t *testing.T) {
-	old := debug.SetMaxStack(64 << 20) // which all of these would need, instead of a gigabyte
+// Megabytes of nested arrays and maps, for types that could have them, would make the
+// decoder end the process.
+func TestDataThatAreNestedTooDeepAreAnError(t *testing.T) {
+	old := debug.SetMaxStack(64 << 20) // instead of a gigabyte, so that fewer data exceed it
 	defer debug.SetMaxStack(old)
 	type forest map[string]forest
-	kids := "\x81\xa4Kids\x81\xa0"
 	for name, level := range map[string]string{
-		"arrays": "\x91", "long arrays": "\xdd\x00\x00\x00\x01", "pairs": "\x92\x01", "maps": "\x81\xa0", "long maps": "\xdf\x00\x00\x00\x01\xa0",
-		"keys": "\x81", "trees": kids, "lists": "\x81\xa4Left", "values": "\x81\xa5Value", "unknown": "\x81\xa1x",
-		"maps in extensions":              "\xd4\x00\x81\xa0",
-		"maps in longer extensions":       "\xc7\x01\x00\x81\xa0",
-		"maps in interned strings":        "\xd4\x80\x81\xa0",
-		"trees in extensions":             "\x81\xa4Kids\xd4\x00\x81\xa0",
-		"maps behind an empty extension":  "\x81\xa0\xc7\x00\x00",
-		"trees behind an empty extension": "\x81\xa4Kids\xc7\x00\x00\x81\xa0",
+		"arrays":                         "\x91",
+		"long arrays":                    "\xdd\x00\x00\x00\x01",
+		"pairs":                          "\x92\x01",
+		"maps":                           "\x81\xa0",
+		"long maps":                      "\xdf\x00\x00\x00\x01\xa0",
+		"keys":                           "\x81",
+		"trees":                          "\x81\xa4Kids\x81\xa0",
+		"lists":                          "\x81\xa4Left",
+		"values":                         "\x81\xa5Value",
+		"unknown":                        "\x81\xa1x",
+		"maps in extensions":             "\xd4\x00\x81\xa0",
+		"maps in longer extensions":      "\xc7\x01\x00\x81\xa0",
+		"maps in interned strings":       "\xd4\x80\x81\xa0",
+		"trees in extensions":            "\x81\xa4Kids\xd4\x00\x81\xa0",
+		"maps after an empty extension":  "\x81\xa0\xc7\x00\x00",
+		"trees after an empty extension": "\x81\xa4Kids\xc7\x00\x00\x81\xa0",
 	} {
 		data := bytes.Repeat([]byte(level), 4<<20/len(level))
 		for _, data := range []string{string(data), string(data[:20_000*len(level)]) + "\xc0"} {
-			wantUnread(t, msgpack.Codec[any](), data, 0, "")
-			wantUnread(t, msgpack.Codec[tree](), data, 0, "")
-			wantUnread(t, msgpack.Codec[forest](), data, 0, "")
-			wantUnread(t, msgpack.Codec[vmihailenco.RawMessage](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[any](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[tree](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[forest](), data, 0, "")
+			wantDecodeErr(t, msgpack.Codec[vmihailenco.RawMessage](), data, 0, "")
 		}
 		if t.Failed() {
 			t.Fatal(name)
 		}
 	}
 	deep := bytes.Repeat([]byte("\x91"), 10_001)
-	wantUnread(t, msgpack.Codec[any](), string(deep)+"\xc0", 0, "10000 deep")
+	wantDecodeErr(t, msgpack.Codec[any](), string(deep)+"\xc0", 0, "10000 deep")
 	if _, err := msgpack.Codec[any]().Decode(append(deep[1:], 0xc0), 0); err != nil {
-		t.Errorf("10,000 deep: %v", err)
+		t.Errorf("Decode of 10,000 levels: %v", err)
 	}
 }
 
-// The decoder has no way of its own to tell an extension from a map.
-func TestAnExtensionIsNoMap(t *testing.T) {
-	for _, ext := range []string{"\xd4\x00\x80", "\xd4\xff\x80", "\xd4\x80\x80", "\xd5\x00\x80\x00", "\xd4\x00\xc0", "\xc7\x01\x05\x80", "\xc7\x00\x00\x80"} {
-		wantUnread(t, msgpack.Codec[map[string]int](), ext, 0, "extension")
-		wantUnread(t, msgpack.Codec[map[string]any](), ext, 0, "extension")
-		wantUnread(t, msgpack.Codec[map[string]string](), ext, 0, "extension")
-		wantUnread(t, msgpack.Codec[hidden](), ext, 0, "extension")
-		wantUnread(t, msgpack.Codec[pair[string, map[string]any]](), "\x81\xa5Value"+ext, 0, "extension")
-		wantUnread(t, msgpack.Codec[pair[time.Time, map[string]any]](), "\x82\xa3Key\xd6\xff\x80\x80\x80\x80\xa5Value"+ext, 0, "extension")
-		wantUnread(t, msgpack.Codec[pair[word, map[string]any]](), "\x81\xa5Value"+ext, 0, "extension")
-		wantUnread(t, msgpack.Codec[struct {
+// The decoder does not distinguish an extension from a map.
+func TestAnExtensionIsNotReadAsAMap(t *testing.T) {
+	for _, ext := range []string{
+		"\xd4\x00\x80", "\xd4\xff\x80", "\xd4\x80\x80", "\xd5\x00\x80\x00", "\xd4\x00\xc0",
+		"\xc7\x01\x05\x80", "\xc7\x00\x00\x80",
+	} {
+		wantDecodeErr(t, msgpack.Codec[map[string]int](), ext, 0, "extension")
+		wantDecodeErr(t, msgpack.Codec[map[string]any](), ext, 0, "extension")
+		wantDecodeErr(t, msgpack.Codec[map[string]string](), ext, 0, "extension")
+		wantDecodeErr(t, msgpack.Codec[hiddenMap](), ext, 0, "extension")
+		wantDecodeErr(t, msgpack.Codec[pair[string, map[string]any]](),
+			"\x81\xa5Value"+ext, 0, "extension")
+		wantDecodeErr(t, msgpack.Codec[pair[time.Time, map[string]any]](),
+			"\x82\xa3Key\xd6\xff\x80\x80\x80\x80\xa5Value"+ext, 0, "extension")
+		wantDecodeErr(t, msgpack.Codec[pair[word, map[string]any]](),
+			"\x81\xa5Value"+ext, 0, "extension")
+		wantDecodeErr(t, msgpack.Codec[struct {
 			M map[string]any
 			W word
 		}](), "\x81\xa1M"+ext, 0, "extension")
 	}
 }
 
-// Nor has it for the numbers of strings, of which those from 128 up look like maps.
-func TestInternedStringsNextToMapsAreFew(t *testing.T) {
+// The numbers of interned strings are extensions that look like maps from 128 on.
+func TestMoreThan128InternedStringsWithMapsAreAnError(t *testing.T) {
 	type text struct {
 		Words []word
 		Notes map[string]string
@@ -302,8 +338,8 @@ func TestInternedStringsNextToMapsAreFew(t *testing.T) {
 		v.Words = append(v.Words, word{w, w})
 	}
 	v.Words[128].Any = false
-	of(v)(t)
+	roundTrip(v)(t)
 	v.Words = append(v.Words, v.Words[128])
 	codec := msgpack.Codec[text]()
-	wantUnread(t, codec, string(encode(t, codec, v)), 0, "extension")
+	wantDecodeErr(t, codec, string(encode(t, codec, v)), 0, "extension")
 }

@@ -7,17 +7,20 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// Every first byte, with numbers behind it of any size: head finds the end of the
-// value where the decoder does.
+// head finds the same end of a value as the decoder, for every first byte and numbers of
+// all sizes after it.
 func TestHeadAgreesWithTheDecoder(t *testing.T) {
 	for c := range 256 {
-		for _, number := range []string{"", "\x00", "\x01", "\x07", "\x00\x05", "\x01\x02", "\x00\x00\x00\x03", "\x00\x00\x01\x02", "\x00\x01\x00\x02"} {
+		for _, number := range []string{
+			"", "\x00", "\x01", "\x07", "\x00\x05", "\x01\x02",
+			"\x00\x00\x00\x03", "\x00\x00\x01\x02", "\x00\x01\x00\x02",
+		} {
 			data := append([]byte{byte(c)}, number...)
 			data = append(data, make([]byte, 200_000)...)
 			src := bytes.NewReader(data)
 			if err := msgpack.NewDecoder(src).Skip(); err != nil {
 				if end, ok := skip(data, 0); ok {
-					t.Errorf("%#x %q ends at %d, and to the decoder is %v", c, number, end, err)
+					t.Errorf("%#x %q ends at %d, but the decoder returns %v", c, number, end, err)
 				}
 				continue
 			}
@@ -26,16 +29,18 @@ func TestHeadAgreesWithTheDecoder(t *testing.T) {
 				t.Errorf("%#x %q ends at %d, want %d", c, number, end, want)
 			}
 			if end, ok := skip(data[:want-1], 0); ok {
-				t.Errorf("%#x %q ends at %d of %d", c, number, end, want-1)
+				t.Errorf("%#x %q, truncated to %d bytes, ends at %d, want an error",
+					c, number, want-1, end)
 			}
 			if end, ok := skip(append([]byte("before"), data[:want]...), 6); end != 6+want || !ok {
-				t.Errorf("%#x %q ends at %d, begun at 6, want %d", c, number, end, 6+want)
+				t.Errorf("%#x %q at 6 ends at %d, want %d", c, number, end, 6+want)
 			}
 		}
 	}
 }
 
-// skip answers where the value at data[at] ends.
+// skip returns where the value at data[at] ends. It returns false if data is no whole
+// value.
 func skip(data []byte, at int) (int, bool) {
 	for missing := 1; missing > 0; missing-- {
 		if at >= len(data) {
@@ -51,7 +56,7 @@ func skip(data []byte, at int) (int, bool) {
 	return at, true
 }
 
-// What it costs to look through a value before it is decoded: see BenchmarkMsgPack.
+// BenchmarkScan measures what scan adds to Decode in BenchmarkMsgPack.
 func BenchmarkScan(b *testing.B) {
 	type line struct {
 		Product string

@@ -6,12 +6,13 @@ import (
 )
 
 var (
-	errTrailing  = errors.New("msgpack: bytes behind the end of the value")
-	errExtension = errors.New("msgpack: an extension in the place of a map")
+	errTrailing  = errors.New("msgpack: bytes after the end of the value")
+	errExtension = errors.New("msgpack: an extension instead of a map")
 )
 
-// A source is what a decoder reads from: data, byte by byte or in pieces, but no
-// single byte at a trap, see scan. Extensions are read in pieces.
+// A source is the input of a decoder. The decoder reads single bytes by ReadByte, which
+// returns an error at a trap; see scan. It reads the content of extensions by Read, which
+// ignores traps.
 type source struct {
 	data  []byte
 	at    int
@@ -20,7 +21,7 @@ type source struct {
 
 func (s *source) Read(p []byte) (int, error) {
 	if s.at == len(s.data) && len(p) != 0 {
-		return 0, io.ErrUnexpectedEOF // for the decoder never knows that it has read all
+		return 0, io.ErrUnexpectedEOF // a decoder never needs to find the end
 	}
 	n := copy(p, s.data[s.at:])
 	s.at += n
@@ -42,7 +43,6 @@ func (s *source) ReadByte() (byte, error) {
 	return b, nil
 }
 
-// UnreadByte takes back a ReadByte.
 func (s *source) UnreadByte() error {
 	s.at--
 	return nil

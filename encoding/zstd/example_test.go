@@ -21,7 +21,8 @@ func Example() {
 	}
 	defer cache.Close()
 
-	texts, err := core.NewTyped(cache, encoding.Compress(encoding.Text(), &encoding.CompressOptions{With: zstd.New()}))
+	codec := encoding.Compress(encoding.Text(), &encoding.CompressOptions{With: zstd.New()})
+	texts, err := core.NewTyped(cache, codec)
 	if err != nil {
 		log.Fatal(err)
 	}

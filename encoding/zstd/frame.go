@@ -8,20 +8,19 @@ import (
 )
 
 var (
-	errTrailing  = errors.New("bytes behind the end of the value")
-	errSkippable = errors.New("a skippable frame in the place of the value")
+	errTrailing  = errors.New("bytes after the end of the value")
+	errSkippable = errors.New("a skippable frame instead of the value")
 )
 
 // The header of a block (RFC 8878, section 3.1.1.2).
 const (
-	blockHeader  = 3 // bytes, little endian: from the lowest bit on last, type and size
-	blockTypeRLE = 1 // one byte, size times
-	checksum     = 4 // bytes behind the last block
+	blockHeader  = 3 // bytes, little endian; from the lowest bit on: last, type and size
+	blockTypeRLE = 1 // one byte, repeated size times
+	checksum     = 4 // bytes after the last block
 )
 
-// checkFrame answers an error unless src is one frame, all of it and nothing else.
-// The decoder looks for more frames behind the first, passes over those that are
-// to be skipped, and ends without an error where there is none.
+// checkFrame returns an error unless src is exactly one frame. The decoder accepts more: it
+// reads several frames, skips skippable frames, and returns no error if there is no frame.
 func checkFrame(src []byte) error {
 	var h zstd.Header
 	if err := h.Decode(src); err != nil {

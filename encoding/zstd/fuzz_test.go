@@ -9,10 +9,11 @@ import (
 	"github.com/cachewire/cachewire/encoding/zstd"
 )
 
-// Whatever is read comes back when it is written again, and is read by a decoder
-// that has read anything else before.
+// A value that can be read round-trips, also by decoders that have read other data.
 func FuzzDecode(f *testing.F) {
-	for _, src := range [][]byte{nil, text(1), text(300), text(3000), noise(500), make([]byte, 300_000)} {
+	for _, src := range [][]byte{
+		nil, text(1), text(300), text(3000), noise(500), make([]byte, 300_000),
+	} {
 		packed := compressed(f, src)
 		f.Add(packed)
 		f.Add(append(packed, packed...))
@@ -23,32 +24,33 @@ func FuzzDecode(f *testing.F) {
 	f.Add(header(20<<3, 32))
 	f.Add(header(0, 1<<32-1))
 	f.Add([]byte("\x50\x2a\x4d\x18\x03\x00\x00\x00abc"))
-	codec := encoding.Compress(encoding.Bytes(), &encoding.CompressOptions{With: zstd.New(), Threshold: 1, MaxSize: 1 << 20})
+	codec := encoding.Compress(encoding.Bytes(),
+		&encoding.CompressOptions{With: zstd.New(), Threshold: 1, MaxSize: 1 << 20})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v, err := codec.Decode(data, zstd.Flag)
 		if err != nil {
 			if v != nil {
-				t.Errorf("%q is %q beside %v", data, v, err)
+				t.Errorf("Decode(%q) returns %q with the error %v", data, v, err)
 			}
 			return
 		}
 		again, flags, err := codec.Append(nil, v)
 		if err != nil {
-			t.Fatalf("%q of %q cannot be written: %v", v, data, err)
+			t.Fatalf("Append(%q), which Decode(%q) returned: %v", v, data, err)
 		}
 		if got, err := codec.Decode(again, flags); err != nil || !bytes.Equal(got, v) {
-			t.Errorf("%q of %q comes back as %q, %v", v, data, got, err)
+			t.Errorf("%q, which Decode(%q) returned, is decoded as %q, %v", v, data, got, err)
 		}
 		if _, err := codec.Decode(append(data[:len(data):len(data)], 0), zstd.Flag); err == nil {
-			t.Errorf("%q is read with a byte behind it", data)
+			t.Errorf("Decode of %q and another byte succeeds, want an error", data)
 		}
 		if _, err := codec.Decode(data[:len(data)-1], zstd.Flag); err == nil {
-			t.Errorf("%q is read without its last byte", data)
+			t.Errorf("Decode of %q without its last byte succeeds, want an error", data)
 		}
 	})
 }
 
-// Any bytes come back, read in pieces of any length.
+// The bytes are read in pieces of any length.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte("text"), 1)
 	f.Add(text(200), 7)
@@ -60,14 +62,14 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		defer r.Close()
 		var got []byte
-		into := make([]byte, 1+uint(piece)%4096)
+		buf := make([]byte, 1+uint(piece)%4096)
 		for err == nil {
 			var n int
-			n, err = r.Read(into)
-			got = append(got, into[:n]...)
+			n, err = r.Read(buf)
+			got = append(got, buf[:n]...)
 		}
 		if err != io.EOF || !bytes.Equal(got, src) {
-			t.Errorf("%q comes back as %q, %v", src, got, err)
+			t.Errorf("%q is decompressed to %q, %v", src, got, err)
 		}
 	})
 }

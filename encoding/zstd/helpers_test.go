@@ -15,8 +15,8 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// order, small and large are those of package encoding's benchmarks: some 100
-// bytes and some 10 kB of JSON.
+// An order is what benchmarks store, here and in package encoding: small takes about 100
+// bytes as JSON, and large 10 kB.
 type order struct {
 	ID       int64
 	Customer string
@@ -35,25 +35,28 @@ var (
 	large = func() order {
 		o := order{ID: 7_000_002, Customer: "Bob Miller"}
 		for i := range 180 {
-			o.Lines = append(o.Lines, line{fmt.Sprint("product number ", i*7919%1000), i % 10, float64(i) * 1.25})
+			o.Lines = append(o.Lines, line{
+				fmt.Sprint("product number ", i*7919%1000), i % 10, float64(i) * 1.25,
+			})
 		}
 		return o
 	}()
 )
 
-// forgetful is a backend that keeps no flags.
-type forgetful struct{ core.Backend }
+// A flagless is a backend that keeps no flags.
+type flagless struct{ core.Backend }
 
-func (forgetful) Traits() core.Traits { return core.Traits{NoFlags: true} }
+func (flagless) Traits() core.Traits { return core.Traits{NoFlags: true} }
 
-func (f forgetful) GetItem(ctx context.Context, key string) (core.Item, error) {
+func (f flagless) GetItem(ctx context.Context, key string) (core.Item, error) {
 	item, err := f.Backend.GetItem(ctx, key)
 	item.Flags = 0
 	return item, err
 }
 
-// open answers a cache in memory, or over what wrap makes of that backend.
-func open(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
+// newCache returns a cache in memory. If wrap is not nil, the backend is the result of
+// wrap.
+func newCache(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
 	t.Helper()
 	b := core.Backend(must(memory.New(nil)))
 	if wrap != nil {
@@ -67,8 +70,8 @@ func open(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
 	return c
 }
 
-// compressed answers src as Append writes it, and fails unless it stands behind
-// what the slice held before, untouched.
+// compressed returns what Append appends for src. It fails unless the bytes that were in
+// the slice before stay unchanged.
 func compressed(t testing.TB, src []byte) []byte {
 	t.Helper()
 	dst := append(make([]byte, 0, 1<<10), "before"...)
@@ -77,13 +80,13 @@ func compressed(t testing.TB, src []byte) []byte {
 		t.Fatalf("Append of %d bytes: %v", len(src), err)
 	}
 	if !strings.HasPrefix(string(dst), "before") {
-		t.Fatalf("Append answered %.20q, which does not begin as the slice did", dst)
+		t.Fatalf("Append = %.20q, which does not begin with the bytes in dst", dst)
 	}
 	return bytes.Clone(dst[len("before"):])
 }
 
-// plain answers all that Reader reads of src.
-func plain(src []byte) ([]byte, error) {
+// decompressed returns all bytes that Reader reads from src.
+func decompressed(src []byte) ([]byte, error) {
 	r, err := zstd.New().Reader(src)
 	if err != nil {
 		return nil, err
@@ -92,10 +95,10 @@ func plain(src []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// text answers n bytes that become shorter, and noise n bytes that do not.
+// text returns n bytes that become shorter.
 func text(n int) []byte {
 	r := rand.New(rand.NewPCG(1, uint64(n)))
-	words := strings.Fields("a cache keeps what was dear to make near to where it is asked for")
+	words := strings.Fields("a cache keeps results that are slow to compute close to their users")
 	b := make([]byte, 0, n+10)
 	for len(b) < n {
 		b = append(append(b, words[r.IntN(len(words))]...), ' ')
@@ -103,6 +106,7 @@ func text(n int) []byte {
 	return b[:n]
 }
 
+// noise returns n bytes that do not become shorter.
 func noise(n int) []byte {
 	r := rand.New(rand.NewPCG(2, uint64(n)))
 	b := make([]byte, n)
@@ -112,7 +116,7 @@ func noise(n int) []byte {
 	return b
 }
 
-// allocated answers how many bytes f allocates.
+// allocated returns how many bytes f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -121,7 +125,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// heap answers how many bytes are in use; what a sync.Pool holds is.
+// heap returns how many bytes are in use, including those in a sync.Pool.
 func heap() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats

@@ -10,42 +10,45 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// Flag is added to the flags of a value that is compressed. Only Go programs know
-// it, by this package: python-memcached raises ValueError for such a value, and
-// pylibmc gives out the compressed bytes.
+// Flag is added to the flags of a value that is compressed. Only Go programs that use this
+// package know it: python-memcached raises ValueError for such a value, and pylibmc returns
+// the compressed bytes.
 const Flag uint32 = 1 << 17
 
-// New answers Zstandard for [encoding.CompressOptions]. Each value is one frame
-// with a checksum, and no dictionary.
+// New returns Zstandard for [encoding.CompressOptions]. It compresses each value to one
+// frame with a checksum, and without a dictionary.
 func New() encoding.Compression { return compression{} }
 
 type compression struct{}
 
 func (compression) Flag() uint32 { return Flag }
 
-// window is how far back a value may refer, and so decides on the memory that
-// either side takes, a decoder because a header says so. It is as long as the
-// longest value that memcached takes unless told otherwise.
+// window is how far back a value may refer to its own bytes. It determines the memory
+// that an encoder takes, and a decoder, which reads the window in a header. It is as long
+// as the longest value that memcached accepts by default.
 const window = 1 << 20
 
-// A writer is an encoder that can be used again, with what it writes to: it takes
-// more room than the value will, and in dst that would be an allocation a value.
+// A writer is an encoder that can be reused, with its output. The encoder needs more room
+// than the compressed value takes; if it wrote to dst, each value would need an
+// allocation.
 type writer struct {
 	enc *zstd.Encoder
 	out []byte
 }
 
-// An encoder has no goroutines as long as nothing but EncodeAll is asked of it.
+// An encoder starts no goroutines if only EncodeAll is called.
 var writers = sync.Pool{New: func() any {
 	enc, err := zstd.NewWriter(nil,
-		zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(window))
+		zstd.WithEncoderConcurrency(1),
+		zstd.WithLowerEncoderMem(true),
+		zstd.WithWindowSize(window))
 	if err != nil {
-		panic(err) // an option is wrong
+		panic(err) // an option is invalid
 	}
 	return &writer{enc: enc}
 }}
 
-// keptBuffer is the capacity up to which a buffer is kept for the next value.
+// keptBuffer is the largest capacity of a buffer that is kept for the next value.
 const keptBuffer = 1 << 20
 
 func (compression) Append(dst, src []byte) ([]byte, error) {
@@ -59,17 +62,18 @@ func (compression) Append(dst, src []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// A reader is a decoder that can be used again, with what it reads from.
+// A reader is a decoder that can be reused, with its input.
 type reader struct {
 	src bytes.Reader
 	dec *zstd.Decoder
 }
 
-// A decoder of concurrency 1 has no goroutines either.
+// A decoder with a concurrency of 1 starts no goroutines either.
 var readers = sync.Pool{New: func() any {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window))
+	dec, err := zstd.NewReader(nil,
+		zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window))
 	if err != nil {
-		panic(err) // an option is wrong
+		panic(err) // an option is invalid
 	}
 	return &reader{dec: dec}
 }}
@@ -91,7 +95,7 @@ func (r *reader) Read(p []byte) (int, error) { return r.dec.Read(p) }
 
 func (r *reader) Close() error {
 	r.src.Reset(nil)
-	err := r.dec.Reset(nil) // which lets go of r.src, and can be reset again
+	err := r.dec.Reset(nil) // drops the reference to r.src; dec can be reset again
 	readers.Put(r)
 	return err
 }
