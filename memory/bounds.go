@@ -72,9 +72,17 @@ const (
 	minNumberSize = tallySize + 7
 )
 
-// minCost returns the least that a plain item with a value of valueSize bytes costs.
+// minCost returns the least that an item with a value of valueSize bytes costs.
 func (bo *bounds) minCost(key string, valueSize int) int64 {
+	if valueSize > maxPlain {
+		return bo.overhead() + boxedCost(len(key), valueSize)
+	}
 	return bo.overhead() + int64(classSize(entrySize+len(key)+valueSize))
+}
+
+// boxedCost returns what an entry costs whose value is not in its block.
+func boxedCost(keySize, valueSize int) int64 {
+	return int64(classSize(boxedEntrySize) + classSize(keySize) + classSize(valueSize))
 }
 
 // overhead returns what every item takes besides its entry.
@@ -98,8 +106,7 @@ func (bo *bounds) cost(e *entry) int64 {
 	case counter:
 		size += minNumberSize
 	default:
-		return bo.overhead() + int64(classSize(boxedEntrySize)+
-			classSize(e.keyLen())+classSize(len(e.boxed().value)))
+		return bo.overhead() + boxedCost(e.keyLen(), len(e.boxed().value))
 	}
 	return bo.overhead() + int64(classSize(size))
 }

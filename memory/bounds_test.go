@@ -34,6 +34,28 @@ func stats(b *Backend) core.Stats {
 	return s
 }
 
+// An item that just fits is stored, in whichever form entries keep its value.
+func TestAnItemOfExactlyMaxBytesIsStored(t *testing.T) {
+	for _, size := range []int{0, 100, 10_000, maxPlain, maxPlain + 1, 2 << 20, 3<<20 + 5000} {
+		item := core.Item{Key: "k", Value: make([]byte, size)}
+		unbounded := must(New(&Options{MaxBytes: 1 << 40}))
+		if err := unbounded.Store(t.Context(), core.Set, item); err != nil {
+			t.Fatal(err)
+		}
+		cost := int64(stats(unbounded).Bytes)
+		exact := must(New(&Options{MaxBytes: cost}))
+		if err := exact.Store(t.Context(), core.Set, item); err != nil {
+			t.Errorf("value of %d bytes: error is %v, want none if MaxBytes is its cost, %d",
+				size, err, cost)
+		}
+		less := must(New(&Options{MaxBytes: cost - 1}))
+		if err := less.Store(t.Context(), core.Set, item); !errors.Is(err, core.ErrTooLarge) {
+			t.Errorf("value of %d bytes: error is %v, want ErrTooLarge if MaxBytes is less",
+				size, err)
+		}
+	}
+}
+
 func TestNothingIsEvictedBeforeTheBoundIsReached(t *testing.T) {
 	for _, n := range []int{1, 10, 100, 1000, 20000} {
 		b := must(New(&Options{MaxItems: n}))
