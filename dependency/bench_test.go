@@ -17,14 +17,17 @@ import (
 
 func BenchmarkDependency(b *testing.B) {
 	server := memcachetest.Start(b, &memcachetest.Options{Args: []string{"-m", "256"}})
-	pure, err := memcachepure.New([]memcache.Server{{Addr: server.Addr()}}, &memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
+	pure, err := memcachepure.New([]memcache.Server{{Addr: server.Addr()}},
+		&memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, c := range map[string]*core.Cache{"memory": cacheOf(b, must(memory.New(nil))), "memcached": cacheOf(b, pure)} {
+	for name, c := range map[string]*core.Cache{
+		"memory": cacheOf(b, must(memory.New(nil))), "memcached": cacheOf(b, pure),
+	} {
 		ctx := context.Background()
 		d := must(dependency.New(c, nil))
-		fail := func(b *testing.B, err error) {
+		check := func(b *testing.B, err error) {
 			b.Helper()
 			if err != nil {
 				b.Fatal(err)
@@ -32,7 +35,7 @@ func BenchmarkDependency(b *testing.B) {
 		}
 		b.Run("Add/"+name, func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
-				fail(b, d.Add(ctx, fmt.Sprintf("mk:%d:", i%1000), "key"))
+				check(b, d.Add(ctx, fmt.Sprintf("mk:%d:", i%1000), "key"))
 			}
 		})
 		for _, n := range []int{10, 10_000} {
@@ -44,25 +47,25 @@ func BenchmarkDependency(b *testing.B) {
 				for range b.N {
 					b.StopTimer()
 					set(b, c, keys...)
-					fail(b, d.AddMulti(ctx, "mk:many:", keys))
+					check(b, d.AddMulti(ctx, "mk:many:", keys))
 					b.StartTimer()
-					fail(b, d.Delete(ctx, "mk:many:"))
+					check(b, d.Delete(ctx, "mk:many:"))
 				}
 			})
 		}
 		texts := must(dependency.NewTagged(c, encoding.Text(), nil))
 		at, err := texts.Versions(ctx, "a", "b")
-		fail(b, err)
-		fail(b, texts.Set(ctx, "tagged", "text", 0, at))
+		check(b, err)
+		check(b, texts.Set(ctx, "tagged", "text", 0, at))
 		b.Run("GetTagged/"+name, func(b *testing.B) {
 			for b.Loop() {
 				_, err := texts.Get(ctx, "tagged")
-				fail(b, err)
+				check(b, err)
 			}
 		})
 		b.Run("Invalidate/"+name, func(b *testing.B) {
 			for b.Loop() {
-				fail(b, texts.Invalidate(ctx, "a"))
+				check(b, texts.Invalidate(ctx, "a"))
 			}
 		})
 	}

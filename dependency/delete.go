@@ -10,94 +10,98 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A group is what is known of the wires of a master key. It takes these rules for
-// each wire to be found, those that are made while a Delete runs, too:
+// A wireSet is what has been read of the wires of a master key. Each wire is found, also if
+// it is made while a Delete runs, because of these rules:
 //
-//   - The first wires, up to probe, are asked for whatever the count is.
-//   - The counter is deleted, so that the numbers begin anew, if it has not moved
-//     since all wires up to it were there. While one is missing, an Add may be about
-//     to make it. Where a few are, they are claimed, so that it takes another number;
-//     where many are, they must be missing for long.
-//   - It is deleted after the wires above probe: one that was left would hide that
-//     its number, drawn anew, is not wired yet. So a claim, too, lives longer than an
-//     Add that draws its number anew, and while there are claims the counter stays.
+//   - The first wires, up to alwaysRead, are read whatever the count is.
+//   - The counter is deleted, so that the numbers begin again, only if it has not changed
+//     since a wire was found for each number up to it. If one is missing, an Add may be
+//     about to make it. If few are missing, Delete claims their numbers, so that the Add
+//     takes another one. If many are missing, they must have been missing for long.
+//   - The counter is deleted after the wires above alwaysRead. If one of those was left, it
+//     would hide that its number has been drawn again and is not wired yet. A claim would
+//     hide that, too. So it lives longer than an Add may take to use the number, and while
+//     there are claims, the counter stays.
 //
-// A claim is a wire that holds its own key. A mark is one that holds the key before
-// it: all numbers up to there are missing for long, once the claim before it is gone.
-// Both have numbers that were drawn, and what is true of wires is true of them.
-type group struct {
-	last    uint64      // up to which number the wires have been read
+// A claim is a wire that holds its own key. A mark is a wire that holds the key of the
+// number before it. That number has a claim, and once the claim is gone, the numbers up to
+// the mark have been missing for long. Claims and marks have numbers that were drawn, and
+// the rules for wires hold for them.
+type wireSet struct {
+	last    uint64      // the number up to which the wires have been read
 	count   core.Item   // the counter; its Token is nil if there is none for these numbers
-	wires   []core.Item // the wires that were found, each holds the key that is wired
+	wires   []core.Item // the wires that were found; each holds the key that is wired
 	marks   []core.Item // the marks that were found
-	gaps    []uint64    // numbers above probe whose wire was not there
-	settled uint64      // up to which number they are missing for long
-	claimed bool        // whether another Delete has claimed a number
+	gaps    []uint64    // numbers above alwaysRead whose wire was not found
+	settled uint64      // the number up to which gaps have been missing for long
+	claimed bool        // whether a claim was found
 }
 
-// read reads what is wired to master and not in g, adds it to g, and answers it.
-// Beside an error it answers what it could read.
-func (d *Dependency) read(ctx context.Context, master string, g *group) ([]core.Item, error) {
-	if err := d.check(master); err != nil {
+// read reads the wires of master that are not in s. It adds them to s and returns them. If
+// it returns an error, it also returns the wires that it could read.
+func (d *Dependency) read(ctx context.Context, master string, s *wireSet) ([]core.Item, error) {
+	if err := d.checkMaster(master); err != nil {
 		return nil, err
 	}
-	numbers := slices.Concat(g.gaps, numbersOf(g.last+1, g.last+probe))
+	numbers := slices.Concat(s.gaps, numbersFromTo(s.last+1, s.last+alwaysRead))
 	items, err := d.getItems(ctx, append(keysAt(master, numbers), master))
-	if err := errorOf(err, master); err != nil {
+	if err := errorFor(master, err); err != nil {
 		return nil, err
 	}
-	g.count = items[master]
+	s.count = items[master]
 	count := uint64(0)
-	if g.count.Token != nil {
+	if s.count.Token != nil {
 		var err error
-		if count, err = core.ParseCount(g.count.Value); err != nil {
+		if count, err = core.ParseCount(s.count.Value); err != nil {
 			return nil, fmt.Errorf("the counter %q: %w", master, err)
 		}
 		count = min(count, maxCount)
 	}
 	var failed core.MultiError
-	g.gaps = nil
-	found := len(g.wires)
-	g.add(master, numbers, count, items, err, &failed)
-	if asked := g.last + probe; count > asked {
-		rest := numbersOf(asked+1, count)
+	s.gaps = nil
+	before := len(s.wires)
+	s.add(master, numbers, count, items, err, &failed)
+	if end := s.last + alwaysRead; count > end {
+		rest := numbersFromTo(end+1, count)
 		items, err := d.getItems(ctx, keysAt(master, rest))
-		g.add(master, rest, count, items, err, &failed)
+		s.add(master, rest, count, items, err, &failed)
 	}
-	if count < g.last { // another Delete was at it, and the numbers have begun anew
-		g.count = core.Item{}
+	if count < s.last { // another Delete has run, and the numbers have begun again
+		s.count = core.Item{}
 	}
-	g.last = max(g.last, count)
-	return g.wires[found:], failed.Err()
+	s.last = max(s.last, count)
+	return s.wires[before:], failed.Err()
 }
 
-// add adds the wires of numbers to g, of which items and err are what GetItems
-// answered.
-func (g *group) add(master string, numbers []uint64, count uint64, items map[string]core.Item, err error, failed *core.MultiError) {
+// add adds the wires with numbers to s. items and err are what getItems returned for them.
+func (s *wireSet) add(
+	master string, numbers []uint64, count uint64,
+	items map[string]core.Item, err error, failed *core.MultiError,
+) {
 	for i, wire := range keysAt(master, numbers) {
 		item, ok := items[wire]
-		switch err := errorOf(err, wire); {
+		switch err := errorFor(wire, err); {
 		case err != nil:
 			failed.Add(wire, err)
 		case ok && string(item.Value) == wire:
-			g.claimed = true
+			s.claimed = true
 		case ok && string(item.Value) == keyAt(master, numbers[i]-1):
-			g.marks = append(g.marks, item)
-			g.settled = max(g.settled, numbers[i])
+			s.marks = append(s.marks, item)
+			s.settled = max(s.settled, numbers[i])
 		case ok:
-			g.wires = append(g.wires, item)
-		case probe < numbers[i] && numbers[i] <= count:
-			g.gaps = append(g.gaps, numbers[i])
+			s.wires = append(s.wires, item)
+		case alwaysRead < numbers[i] && numbers[i] <= count:
+			s.gaps = append(s.gaps, numbers[i])
 		}
 	}
 }
 
-// keysOf answers the keys that wires hold, each once.
+// keysOf returns the keys that wires hold, each once.
 func keysOf(wires []core.Item) []string {
 	seen := make(map[string]bool, len(wires))
 	keys := make([]string, 0, len(wires))
 	for _, item := range wires {
-		// Others can have written anything into a wire.
+		// Other programs may have written anything into a wire.
 		if key := string(item.Value); !seen[key] && isKey(key) {
 			seen[key] = true
 			keys = append(keys, key)
@@ -106,35 +110,36 @@ func keysOf(wires []core.Item) []string {
 	return keys
 }
 
-// Delete deletes the items that are wired to master: in the cache of d, and in
-// others, where the keys of several caches are wired together. Items that are gone
-// already are no error.
+// Delete deletes the items that are wired to master from the cache of d, and from others, if
+// keys of several caches are wired to the same master key. An absent item is not an error.
 //
-// The error is nil, or names what could not be done: a *core.MultiError has the
-// keys, or the wires, that may still be there. They stay wired, so that the next
-// Delete tries again.
+// An error says what could not be done. If it is a *core.MultiError, or wraps one, that has
+// the keys of the items and the wires that may still be present. The items stay wired, so
+// that the next Delete tries again.
 func (d *Dependency) Delete(ctx context.Context, master string, others ...*core.Cache) error {
-	var g group
+	var s wireSet
 	began := time.Now()
 	for round := range maxRounds {
-		wires, err := d.read(ctx, master, &g)
+		wires, err := d.read(ctx, master, &s)
 		keys := keysOf(wires)
-		if err := merge(len(keys), append(d.drop(ctx, keys, others), err)); err != nil {
+		if err := merge(len(keys), append(d.deleteItems(ctx, keys, others), err)); err != nil {
 			return err
 		}
-		// After the first round, g tells of numbers that another Delete may have let begin
-		// anew. For some time its claims see to it that this does no harm.
+		// After the first round, another Delete may have let the numbers begin again, and s
+		// still has the old ones. The claims of that Delete prevent any harm, but only for
+		// some time.
 		if round > 0 && late(began) {
 			break
 		}
-		if done, err := d.reset(ctx, master, &g); done || err != nil {
+		if done, err := d.reset(ctx, master, &s); done || err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// merge makes one error of errs, which are nil, or of some of total keys, or others.
+// merge joins errs into one error. Each is nil, a *core.MultiError about some of total keys,
+// or another error.
 func merge(total int, errs []error) error {
 	merged := core.MultiError{Verb: "Delete", Driver: "dependency", Total: total}
 	var others []error
@@ -154,64 +159,65 @@ func merge(total int, errs []error) error {
 	return merged.Err()
 }
 
-// reset deletes the wires of g, whose items are gone, and the counter, so that the
-// numbers begin anew, or leaves that to a later Delete. It answers false where more
-// was added, and has to be read.
-func (d *Dependency) reset(ctx context.Context, master string, g *group) (done bool, err error) {
-	items := append(g.wires, g.marks...)
-	if g.last <= probe {
-		if g.count.Token != nil {
-			items = append(items, g.count)
+// reset deletes the wires of s, whose items have been deleted, and the counter, so that the
+// numbers begin again. Or it leaves that to a later Delete. It returns false if more wires
+// were added, which have to be read.
+func (d *Dependency) reset(ctx context.Context, master string, s *wireSet) (done bool, err error) {
+	items := append(s.wires, s.marks...)
+	if s.last <= alwaysRead {
+		if s.count.Token != nil {
+			items = append(items, s.count)
 		}
 		_, err := d.remove(ctx, items)
 		return true, err
 	}
-	if g.count.Token == nil || g.claimed {
+	if s.count.Token == nil || s.claimed {
 		return true, nil
 	}
-	g.gaps = slices.DeleteFunc(g.gaps, func(n uint64) bool { return n <= g.settled })
-	if len(g.gaps) > maxClaims && g.settled == 0 && g.last+2 <= maxCount {
+	s.gaps = slices.DeleteFunc(s.gaps, func(n uint64) bool { return n <= s.settled })
+	if len(s.gaps) > maxClaims && s.settled == 0 && s.last+2 <= maxCount {
 		return true, d.setMark(ctx, master)
 	}
-	if err := d.claim(ctx, master, g); len(g.gaps) != 0 || err != nil {
+	if err := d.claim(ctx, master, s); len(s.gaps) != 0 || err != nil {
 		return false, err
 	}
-	// If another Delete was at it, too, the numbers may have begun anew already: then
-	// what is known of the old ones says nothing of those.
+	// If another Delete is running, the numbers may have begun again already. Then what s
+	// knows about the old numbers does not hold for the new ones.
 	if all, err := d.remove(ctx, items); !all {
 		return true, err
 	}
-	g.wires, g.marks = nil, nil
-	return d.remove(ctx, []core.Item{g.count})
+	s.wires, s.marks = nil, nil
+	return d.remove(ctx, []core.Item{s.count})
 }
 
-// claim makes wires of the numbers that are missing in g, which mean nothing, so that
-// no Add can. In g stay those that were wired meanwhile.
-func (d *Dependency) claim(ctx context.Context, master string, g *group) error {
-	if len(g.gaps) == 0 {
+// claim stores claims under the gaps of s, so that no Add can use these numbers. It leaves
+// those in s.gaps that were wired meanwhile.
+func (d *Dependency) claim(ctx context.Context, master string, s *wireSet) error {
+	if len(s.gaps) == 0 {
 		return nil
 	}
-	claims := make([]core.Item, len(g.gaps))
-	for i, wire := range keysAt(master, g.gaps) {
+	claims := make([]core.Item, len(s.gaps))
+	for i, wire := range keysAt(master, s.gaps) {
 		claims[i] = d.item(wire, wire, settledAfter)
 	}
-	all := d.storeMulti(ctx, core.Add, claims)
+	storeErr := d.storeMulti(ctx, core.Add, claims)
 	var failed core.MultiError
 	var wired []uint64
 	for i, claim := range claims {
-		changed, err := outcome(errorOf(all, claim.Key))
+		changed, err := outcome(errorFor(claim.Key, storeErr))
 		if changed {
-			wired = append(wired, g.gaps[i])
+			wired = append(wired, s.gaps[i])
 		}
 		if err != nil {
 			failed.Add(claim.Key, err)
 		}
 	}
-	g.gaps = wired
+	s.gaps = wired
 	return failed.Err()
 }
 
-// remove deletes items that are as they were read, and answers whether all were.
+// remove deletes those of items that have not changed since they were read. It reports
+// whether all were deleted.
 func (d *Dependency) remove(ctx context.Context, items []core.Item) (all bool, err error) {
 	if len(items) == 0 {
 		return true, nil
@@ -222,15 +228,15 @@ func (d *Dependency) remove(ctx context.Context, items []core.Item) (all bool, e
 	}
 	var failed core.MultiError
 	for _, item := range items {
-		if _, err := outcome(errorOf(err, item.Key)); err != nil {
+		if _, err := outcome(errorFor(item.Key, err)); err != nil {
 			failed.Add(item.Key, err)
 		}
 	}
 	return false, failed.Err()
 }
 
-// setMark makes a mark for a Delete to come: to claim so many numbers that are missing
-// would keep Adds from them.
+// setMark stores a mark for a later Delete. So many numbers are missing that claiming all of
+// them would keep Adds from using theirs.
 func (d *Dependency) setMark(ctx context.Context, master string) error {
 	drawn := time.Now()
 	last, err := d.draw(ctx, master, 2)
@@ -238,26 +244,34 @@ func (d *Dependency) setMark(ctx context.Context, master string) error {
 		return err
 	}
 	claim, mark := keyAt(master, last-1), keyAt(master, last)
-	// The claim first: a mark without one would be believed at once.
-	for _, item := range []core.Item{d.item(claim, claim, settledAfter), d.item(mark, claim, core.Forever)} {
+	// The claim is stored first, because a mark without a claim holds at once.
+	for _, item := range []core.Item{
+		d.item(claim, claim, settledAfter), d.item(mark, claim, core.Forever),
+	} {
 		if late(drawn) {
 			return nil
 		}
-		if changed, err := outcome(d.cache.Store(ctx, core.Add, item)); changed || err != nil {
+		changed, err := outcome(d.cache.Store(ctx, core.Add, item))
+		if changed || err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// drop deletes keys in all caches, and answers an error for each that failed.
-func (d *Dependency) drop(ctx context.Context, keys []string, others []*core.Cache) []error {
+// deleteItems deletes keys from the cache of d and from others. It returns the error of each
+// cache that failed.
+func (d *Dependency) deleteItems(
+	ctx context.Context, keys []string, others []*core.Cache,
+) []error {
 	if len(keys) == 0 {
 		return nil
 	}
 	var errs []error
 	for _, cache := range append([]*core.Cache{d.cache}, others...) {
-		err := chunked(keys, func(key string) string { return key }, func(some []string) error { return cache.DeleteMulti(ctx, some) })
+		err := inChunks(keys, identity, func(chunk []string) error {
+			return cache.DeleteMulti(ctx, chunk)
+		})
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -265,17 +279,23 @@ func (d *Dependency) drop(ctx context.Context, keys []string, others []*core.Cac
 	return errs
 }
 
-// outcome answers whether err, of a verb with a condition, tells that the item is not
-// as it was read, or otherwise err.
-func outcome(err error) (changed bool, left error) {
+// outcome interprets err, the error of a verb with a condition. It reports whether the item
+// is not as it was read, and returns any other error.
+func outcome(err error) (changed bool, other error) {
 	switch {
-	case errors.Is(err, core.ErrConflict), errors.Is(err, core.ErrMiss), errors.Is(err, core.ErrExists):
+	case errors.Is(err, core.ErrConflict),
+		errors.Is(err, core.ErrMiss),
+		errors.Is(err, core.ErrExists):
 		return true, nil
 	}
 	return false, err
 }
 
-// DeleteMulti is Delete for several master keys. It tries all, and joins the errors.
-func (d *Dependency) DeleteMulti(ctx context.Context, masters []string, others ...*core.Cache) error {
-	return each(masters, func(_ int, master string) error { return d.Delete(ctx, master, others...) })
+// DeleteMulti is Delete for several master keys. It tries all of them, and joins the errors.
+func (d *Dependency) DeleteMulti(
+	ctx context.Context, masters []string, others ...*core.Cache,
+) error {
+	return each(masters, func(_ int, master string) error {
+		return d.Delete(ctx, master, others...)
+	})
 }

@@ -13,67 +13,69 @@ import (
 
 // Options are the settings of a Dependency.
 type Options struct {
-	// TTL is the time to live of wires. It should not be less than that of the items
-	// which are wired: an item that outlives its wire is not found. If 0, it is the
+	// TTL is the time to live of wires. It should not be less than that of the items that
+	// are wired: Delete does not find an item that outlives its wire. If 0, it is the
 	// default of the cache.
 	TTL time.Duration
 
-	// AnyMaster allows master keys that end in a digit, for those who know that
-	// none of theirs is the beginning of another.
+	// AnyMaster allows master keys that end in a digit. It is safe only if no master key
+	// is the beginning of another one.
 	AnyMaster bool
 }
 
-// A Dependency wires items of a cache to master keys. It has no state of its own:
-// any number of them, in any number of processes, work on the same wires. Many
-// goroutines may use it at once.
+// A Dependency wires items of a cache to master keys. It has no state of its own: any number
+// of them, in any number of processes, work on the same wires. Many goroutines may use it at
+// once.
 //
-// The verbs take few calls of the cache, however many keys there are: Add and
-// AddMulti 2, and 2 more for each time that a number which they drew was taken, as
-// it can be beside a Delete, or where the counter was lost; Delete 3, or 5 where more
-// than 100 keys are wired, and some more if keys are being added to those meanwhile.
+// The verbs take few calls of the cache, each for up to 10,000 keys. Add and AddMulti take 2.
+// They take 2 more each time that a number which they have drawn is taken, which can happen
+// during a Delete, or after the counter was lost. Delete takes 3, or 5 if more than 100 keys
+// are wired, and some more if keys are added to those meanwhile.
 type Dependency struct {
 	cache *core.Cache
 	opts  Options
 }
 
-// New returns a Dependency whose wires are in cache. A nil opts is the zero Options. The
-// error is core.ErrConfig: cache is nil, or the TTL is negative.
+// New returns a Dependency whose wires are in cache. A nil opts is the zero Options. New
+// returns core.ErrConfig if cache is nil or the TTL is negative.
 func New(cache *core.Cache, opts *Options) (*Dependency, error) {
 	d := &Dependency{cache: cache}
 	if opts != nil {
 		d.opts = *opts
 	}
-	if err := check(cache, "Options.TTL", d.opts.TTL); err != nil {
+	if err := checkArgs(cache, "Options.TTL", d.opts.TTL); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// check checks the arguments of a constructor.
-func check(cache *core.Cache, field string, ttl time.Duration) error {
+// checkArgs checks the arguments of a constructor. ttl is the value of the field.
+func checkArgs(cache *core.Cache, field string, ttl time.Duration) error {
 	switch {
 	case cache == nil:
-		return fmt.Errorf("%w: dependency: the cache is nil; core.Open returns one", core.ErrConfig)
+		return fmt.Errorf("%w: dependency: the cache is nil; core.Open returns one",
+			core.ErrConfig)
 	case ttl < 0:
-		return fmt.Errorf("%w: dependency: %s is %v, want 0 (the default of the cache) or more", core.ErrConfig, field, ttl)
+		return fmt.Errorf("%w: dependency: %s is %v; want 0 (the default of the cache) or more",
+			core.ErrConfig, field, ttl)
 	}
 	return nil
 }
 
 const (
-	// probe is how many wires are asked for together with the counter, which tells
-	// how many there are. The first of them are taken whatever it tells.
-	probe = 100
+	// alwaysRead is how many wires are read together with the counter, which says how many
+	// there are. Those that exist are used whatever it says.
+	alwaysRead = 100
 
-	// maxCount is the highest number that is given out. Each has to be asked for.
+	// maxCount is the highest number that is given out. Delete has to read each of them.
 	maxCount = 1_000_000
 
-	// maxWiring is how long a number is good that was given out.
-	maxWiring = time.Minute
+	// maxDelay is how long after it was drawn a number may be used.
+	maxDelay = time.Minute
 
-	// settledAfter is after how long a number is not wired any more that was given
-	// out. It is twice maxWiring, so that a Delete that takes as long does no harm.
-	settledAfter = 2 * maxWiring
+	// settledAfter is the time after which a number that was drawn is not used any more.
+	// It is twice maxDelay, so that a Delete may take as long without doing harm.
+	settledAfter = 2 * maxDelay
 
 	// maxClaims is how many missing numbers Delete claims at once.
 	maxClaims = 1000
@@ -81,13 +83,14 @@ const (
 	// maxTries is how often Add draws a number.
 	maxTries = 20
 
-	// maxRounds is how often Delete looks for what was wired meanwhile.
+	// maxRounds is how often Delete reads the wires that were added meanwhile.
 	maxRounds = 3
 )
 
-// NextKey answers a new key for a wire: the one after those that were given out. Who
-// makes a wire by hand stores it within a minute, with Add, and takes another key where
-// that is core.ErrExists. In a cache that keeps nothing there is none: core.ErrMiss.
+// NextKey returns a new key for a wire, which follows those that were given out. A program
+// that stores a wire itself must store it within a minute, with Cache.Add. If that returns
+// core.ErrExists, it must take another key. NextKey returns core.ErrMiss if the cache keeps
+// nothing.
 func (d *Dependency) NextKey(ctx context.Context, master string) (string, error) {
 	keys, err := d.NextKeys(ctx, master, 1)
 	if err != nil {
@@ -96,7 +99,7 @@ func (d *Dependency) NextKey(ctx context.Context, master string) (string, error)
 	return keys[0], nil
 }
 
-// NextKeys answers n new keys for wires. With n below 1 it answers none.
+// NextKeys is NextKey for n keys. If n is less than 1, it returns none.
 func (d *Dependency) NextKeys(ctx context.Context, master string, n int) ([]string, error) {
 	if n < 1 {
 		return nil, nil
@@ -105,46 +108,49 @@ func (d *Dependency) NextKeys(ctx context.Context, master string, n int) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	return keysAt(master, numbersOf(last-uint64(n)+1, last)), nil
+	return keysAt(master, numbersFromTo(last-uint64(n)+1, last)), nil
 }
 
-// draw moves the counter of master by n, and answers where it stands.
+// draw draws n numbers: it adds n to the counter of master, and returns the last number.
 func (d *Dependency) draw(ctx context.Context, master string, n uint64) (uint64, error) {
-	if err := d.check(master); err != nil {
+	if err := d.checkMaster(master); err != nil {
 		return 0, err
 	}
 	last, err := d.cache.IncrFrom(ctx, master, n, 0, core.Forever)
 	if err == nil && (last < n || last > maxCount) {
-		return 0, fmt.Errorf("%w: %q counts more than %d wires; Delete begins anew", core.ErrNotNumber, master, maxCount)
+		return 0, fmt.Errorf("%w: %q counts more than %d wires; Delete lets it begin again",
+			core.ErrNotNumber, master, maxCount)
 	}
 	return last, err
 }
 
-// late tells whether maxWiring is over since then, by a clock that may stand still
-// while the machine sleeps or by one that may be set.
-func late(then time.Time) bool {
-	return max(time.Since(then), time.Since(then.Round(0))) >= maxWiring
+// late reports whether maxDelay has passed since a time. It uses two clocks: one that may
+// stand still while the machine sleeps, and one that may be set.
+func late(since time.Time) bool {
+	return max(time.Since(since), time.Since(since.Round(0))) >= maxDelay
 }
 
-// maxMasterLen leaves room for a number.
+// maxMasterLen leaves room for a number in the key of a wire.
 const maxMasterLen = core.MaxKeyLen - 20
 
-func (d *Dependency) check(master string) error {
+func (d *Dependency) checkMaster(master string) error {
 	switch {
 	case master == "":
 		return fmt.Errorf("%w: the master key is empty", core.ErrInvalidKey)
 	case len(master) > maxMasterLen:
-		return fmt.Errorf("%w: a master key of %d bytes, want at most %d, as numbers stand behind it", core.ErrInvalidKey, len(master), maxMasterLen)
+		return fmt.Errorf("%w: a master key of %d bytes; want at most %d, because a number "+
+			"follows it", core.ErrInvalidKey, len(master), maxMasterLen)
 	}
 	if last := master[len(master)-1]; '0' <= last && last <= '9' && !d.opts.AnyMaster {
-		return fmt.Errorf("%w: the master key %.100q ends in a digit, and followed by a number it can be another's; end it in a delimiter, as %.100q",
+		return fmt.Errorf("%w: the master key %.100q ends in a digit, so that its wires could be "+
+			"those of another master key; end it in a delimiter, as %.100q",
 			core.ErrInvalidKey, master, master+":")
 	}
 	return nil
 }
 
-// numbersOf answers the numbers from first to last.
-func numbersOf(first, last uint64) []uint64 {
+// numbersFromTo returns the numbers from first to last.
+func numbersFromTo(first, last uint64) []uint64 {
 	numbers := make([]uint64, 0, last-first+1)
 	for n := first; n <= last; n++ {
 		numbers = append(numbers, n)
@@ -152,7 +158,7 @@ func numbersOf(first, last uint64) []uint64 {
 	return numbers
 }
 
-// keysAt answers the keys of the wires with numbers.
+// keysAt returns the keys of the wires with numbers.
 func keysAt(master string, numbers []uint64) []string {
 	keys := make([]string, len(numbers))
 	for i, n := range numbers {
@@ -161,34 +167,37 @@ func keysAt(master string, numbers []uint64) []string {
 	return keys
 }
 
-func keyAt(master string, number uint64) string { return master + strconv.FormatUint(number, 10) }
+func keyAt(master string, number uint64) string {
+	return master + strconv.FormatUint(number, 10)
+}
 
 // Add wires key to master.
 func (d *Dependency) Add(ctx context.Context, master, key string) error {
 	return d.AddMulti(ctx, master, []string{key})
 }
 
-// AddMulti wires keys to master; one that is wired already takes another number. The
-// error is nil, a *core.MultiError that has those which could not be wired, or another
-// one, and then none was wired.
+// AddMulti wires keys to master. A key that is already wired is wired again, under a new
+// number. If some keys could not be wired, the error is a *core.MultiError with those. After
+// any other error, none of them is wired.
 func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string) error {
 	for _, key := range keys {
 		if !isKey(key) {
-			return fmt.Errorf("%w: a key of %d bytes cannot be wired, want 1 to %d", core.ErrInvalidKey, len(key), core.MaxKeyLen)
+			return fmt.Errorf("%w: a key of %d bytes cannot be wired; want 1 to %d",
+				core.ErrInvalidKey, len(key), core.MaxKeyLen)
 		}
 	}
 	failed := core.MultiError{Verb: "AddMulti", Driver: "dependency", Total: len(keys)}
-	jump := uint64(0)
+	skip := uint64(0)
 	for try := range maxTries {
 		if len(keys) == 0 {
 			return failed.Err()
 		}
 		n := uint64(len(keys))
 		drawn := time.Now()
-		last, err := d.draw(ctx, master, jump+n)
+		last, err := d.draw(ctx, master, skip+n)
 		switch {
 		case err == core.ErrMiss:
-			return nil // nothing is kept in this cache, so that there is nothing to be dropped
+			return nil // the cache keeps nothing, so that there is nothing to delete
 		case err != nil && try == 0:
 			return err
 		case err != nil:
@@ -198,50 +207,56 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 			return failed.Err()
 		}
 		first := last - n + 1
-		taken := d.wire(ctx, master, first, keys, &failed)
+		unwired := d.wire(ctx, master, first, keys, &failed)
 		if late(drawn) {
-			// A Delete may have taken the numbers for settled. All are wired again, and
-			// those that stand where nobody looks for them must not be in the way.
+			// A Delete may have taken the numbers for settled, and would not find these
+			// wires. All keys are wired again. The old wires are deleted, because they
+			// would hide that their numbers have been drawn again.
 			if err := d.unwire(ctx, master, first, keys); err != nil {
 				return err
 			}
 			continue
 		}
-		keys = taken
-		// The counter was lost, and the numbers of old wires are given out again. A jump
-		// leaves them behind, so that the counter covers them, too.
+		keys = unwired
+		// If numbers are taken again, the counter was lost, and the numbers of old wires are
+		// given out a second time. The counter skips them, so that it covers them as well.
 		if try > 0 {
-			jump = max(16, 2*jump)
+			skip = max(16, 2*skip)
 		}
 	}
 	for _, key := range keys {
-		failed.Add(key, fmt.Errorf("%w: the numbers of %q are taken by others again and again", core.ErrConflict, master))
+		failed.Add(key, fmt.Errorf("%w: not wired to %q in %d tries, because its number was taken "+
+			"or the cache was slow", core.ErrConflict, master, maxTries))
 	}
 	return failed.Err()
 }
 
-// unwire takes those wires of keys away again that wire has made.
-func (d *Dependency) unwire(ctx context.Context, master string, first uint64, keys []string) error {
-	numbers := numbersOf(first, first+uint64(len(keys))-1)
-	items, err := d.cache.GetItems(ctx, keysAt(master, numbers))
+// unwire deletes the wires that wire has made.
+func (d *Dependency) unwire(
+	ctx context.Context, master string, first uint64, keys []string,
+) error {
+	wires := keysAt(master, numbersFromTo(first, first+uint64(len(keys))-1))
+	items, err := d.cache.GetItems(ctx, wires)
 	if err != nil {
 		return err
 	}
-	var ours []core.Item
-	for i, wire := range keysAt(master, numbers) {
+	var made []core.Item
+	for i, wire := range wires {
 		if item, ok := items[wire]; ok && string(item.Value) == keys[i] {
-			ours = append(ours, item)
+			made = append(made, item)
 		}
 	}
-	_, err = d.remove(ctx, ours)
+	_, err = d.remove(ctx, made)
 	return err
 }
 
 func isKey(key string) bool { return 0 < len(key) && len(key) <= core.MaxKeyLen }
 
-// wire wires keys by the numbers from first on, and answers those whose number was
-// taken.
-func (d *Dependency) wire(ctx context.Context, master string, first uint64, keys []string, failed *core.MultiError) (taken []string) {
+// wire wires keys under the numbers from first on. It returns the keys whose number is taken,
+// and adds those that could not be wired to failed.
+func (d *Dependency) wire(
+	ctx context.Context, master string, first uint64, keys []string, failed *core.MultiError,
+) (unwired []string) {
 	items := make([]core.Item, len(keys))
 	for i, key := range keys {
 		items[i] = d.item(keyAt(master, first+uint64(i)), key, d.opts.TTL)
@@ -251,22 +266,22 @@ func (d *Dependency) wire(ctx context.Context, master string, first uint64, keys
 		return nil
 	}
 	for i, key := range keys {
-		switch err := errorOf(err, items[i].Key); {
+		switch err := errorFor(items[i].Key, err); {
 		case errors.Is(err, core.ErrExists):
-			taken = append(taken, key)
+			unwired = append(unwired, key)
 		case err != nil:
 			failed.Add(key, err)
 		}
 	}
-	return taken
+	return unwired
 }
 
 func (d *Dependency) item(wire, key string, ttl time.Duration) core.Item {
 	return core.Item{Key: wire, Value: []byte(key), Flags: core.FlagText, TTL: ttl}
 }
 
-// errorOf answers the error of key in that of a multi verb.
-func errorOf(err error, key string) error {
+// errorFor returns the error for key in err, the error of a multi verb.
+func errorFor(key string, err error) error {
 	var multi *core.MultiError
 	if errors.As(err, &multi) {
 		return multi.Errors[key]
@@ -274,19 +289,19 @@ func errorOf(err error, key string) error {
 	return err
 }
 
-// Keys answers the keys that are wired to master, each once, sorted. Among them may
-// be some that a Delete has dropped beside which others were wired.
+// Keys returns the keys that are wired to master, each once, sorted. Some of them may have
+// been deleted, by a Delete during which other keys were wired.
 func (d *Dependency) Keys(ctx context.Context, master string) ([]string, error) {
 	return d.MultiKeys(ctx, []string{master})
 }
 
-// MultiKeys answers the keys that are wired to any of masters, each once, sorted.
-// Beside an error it answers those that it could read.
+// MultiKeys returns the keys that are wired to any of masters, each once, sorted. If it
+// returns an error, it also returns the keys that it could read.
 func (d *Dependency) MultiKeys(ctx context.Context, masters []string) ([]string, error) {
 	found := make([][]string, len(masters))
 	err := each(masters, func(i int, master string) error {
-		var g group
-		wires, err := d.read(ctx, master, &g)
+		var s wireSet
+		wires, err := d.read(ctx, master, &s)
 		found[i] = keysOf(wires)
 		return err
 	})

@@ -24,17 +24,17 @@ import (
 
 const master = "mk:order:100:"
 
-// A counter counts the calls of a cache's verbs.
-type counter struct{ calls atomic.Int64 }
+// A callCounter is a hook that counts the calls of a cache.
+type callCounter struct{ calls atomic.Int64 }
 
-func (c *counter) Before(ctx context.Context, op *core.Op) context.Context {
+func (c *callCounter) Before(ctx context.Context, op *core.Op) context.Context {
 	c.calls.Add(1)
 	return ctx
 }
-func (c *counter) After(context.Context, *core.Op) {}
+func (c *callCounter) After(context.Context, *core.Op) {}
 
-// took answers how many calls do takes.
-func (c *counter) took(do func()) int64 {
+// callsOf returns how many calls do makes.
+func (c *callCounter) callsOf(do func()) int64 {
 	before := c.calls.Load()
 	do()
 	return c.calls.Load() - before
@@ -50,16 +50,19 @@ func cacheOf(t testing.TB, b core.Backend, hooks ...core.Hook) *core.Cache {
 	return c
 }
 
-// caches are one over each kind of backend.
+// caches returns a cache over each kind of backend.
 func caches(t *testing.T) map[string]*core.Cache {
 	t.Helper()
 	servers := memcachetest.StartN(t, 2, nil)
-	b, err := memcachepure.New([]memcache.Server{{Addr: servers[0].Addr()}, {Addr: servers[1].Addr()}},
+	b, err := memcachepure.New(
+		[]memcache.Server{{Addr: servers[0].Addr()}, {Addr: servers[1].Addr()}},
 		&memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]*core.Cache{"memory": cacheOf(t, must(memory.New(nil))), "memcached": cacheOf(t, b)}
+	return map[string]*core.Cache{
+		"memory": cacheOf(t, must(memory.New(nil))), "memcached": cacheOf(t, b),
+	}
 }
 
 func wantErr(t testing.TB, err, target error) {
@@ -80,14 +83,23 @@ func set(t testing.TB, c *core.Cache, keys ...string) {
 	}
 }
 
-func there(t testing.TB, c *core.Cache, key string) bool {
+func exists(t testing.TB, c *core.Cache, key string) bool {
 	t.Helper()
 	ok, err := c.Exists(context.Background(), key)
 	wantErr(t, err, nil)
 	return ok
 }
 
-func TestDeleteDropsWhatIsWired(t *testing.T) {
+func wantDropped(t *testing.T, c *core.Cache, keys ...string) {
+	t.Helper()
+	left, err := c.GetMulti(context.Background(), keys)
+	wantErr(t, err, nil)
+	for key := range left {
+		t.Errorf("%s survived", key)
+	}
+}
+
+func TestDeleteDropsTheItemsThatAreWired(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
@@ -107,12 +119,12 @@ func TestDeleteDropsWhatIsWired(t *testing.T) {
 			}
 			wantErr(t, d.Delete(ctx, master), nil)
 			for _, key := range []string{"k1", "k2", "k3", "k4"} {
-				if there(t, c, key) {
-					t.Errorf("%s is still there", key)
+				if exists(t, c, key) {
+					t.Errorf("%s survived", key)
 				}
 			}
-			if !there(t, c, "other") {
-				t.Error("an item of another master key is gone")
+			if !exists(t, c, "other") {
+				t.Error("an item of another master key was deleted")
 			}
 			keys, err = d.Keys(ctx, master)
 			if len(keys) != 0 || err != nil {
@@ -120,15 +132,14 @@ func TestDeleteDropsWhatIsWired(t *testing.T) {
 			}
 			wantErr(t, d.Delete(ctx, master), nil)
 			wantErr(t, d.DeleteMulti(ctx, []string{"mk:none:", "mk:order:101:"}), nil)
-			if there(t, c, "other") {
-				t.Error("DeleteMulti left an item")
+			if exists(t, c, "other") {
+				t.Error("DeleteMulti did not delete an item")
 			}
 		})
 	}
 }
 
-// The stored form is wheezy.caching's.
-func TestWhatIsStored(t *testing.T) {
+func TestTheStoredFormIsThatOfWheezyCaching(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
@@ -140,60 +151,65 @@ func TestWhatIsStored(t *testing.T) {
 				master + "2": {Value: []byte("grüße"), Flags: core.FlagText},
 			} {
 				item, err := c.GetItem(ctx, key)
-				if string(item.Value) != string(want.Value) || item.Flags != want.Flags || err != nil {
-					t.Errorf("%s holds %q with flags %d, %v; want %q and %d", key, item.Value, item.Flags, err, want.Value, want.Flags)
+				if string(item.Value) != string(want.Value) ||
+					item.Flags != want.Flags || err != nil {
+					t.Errorf("%s holds %q with flags %d, %v; want %q and %d",
+						key, item.Value, item.Flags, err, want.Value, want.Flags)
 				}
 			}
 			keys, err := d.NextKeys(ctx, master, 3)
-			if !slices.Equal(keys, []string{master + "3", master + "4", master + "5"}) || err != nil {
-				t.Errorf("NextKeys = %v, %v", keys, err)
+			want := []string{master + "3", master + "4", master + "5"}
+			if !slices.Equal(keys, want) || err != nil {
+				t.Errorf("NextKeys = %v, %v; want %v", keys, err, want)
 			}
 			if key, err := d.NextKey(ctx, master); key != master+"6" || err != nil {
-				t.Errorf("NextKey = %q, %v", key, err)
+				t.Errorf("NextKey = %q, %v; want %q", key, err, master+"6")
 			}
 			if keys, err := d.NextKeys(ctx, master, 0); keys != nil || err != nil {
-				t.Errorf("NextKeys of none = %v, %v", keys, err)
+				t.Errorf("NextKeys for 0 keys = %v, %v; want none", keys, err)
 			}
 		})
 	}
 }
 
 func TestVerbsTakeFewCalls(t *testing.T) {
-	var count counter
-	c := cacheOf(t, must(memory.New(nil)), &count)
+	var counter callCounter
+	c := cacheOf(t, must(memory.New(nil)), &counter)
 	d := must(dependency.New(c, nil))
 	ctx := t.Context()
 	keys := names("key-", 10_000)
-	calls := func(what string, want int64, do func() error) {
+	wantCalls := func(what string, want int64, do func() error) {
 		t.Helper()
-		if n := count.took(func() { wantErr(t, do(), nil) }); n > want {
+		if n := counter.callsOf(func() { wantErr(t, do(), nil) }); n > want {
 			t.Errorf("%s takes %d calls, want %d", what, n, want)
 		}
 	}
 	for range 3 {
-		calls("Add", 2, func() error { return d.Add(ctx, master, "k") })
-		calls("AddMulti", 2, func() error { return d.AddMulti(ctx, master, keys[:99]) })
-		calls("Delete", 3, func() error { return d.Delete(ctx, master) })
-		if count.took(func() { d.Delete(ctx, "mk:none:") }) > 1 {
-			t.Error("Delete of nothing takes more than a call")
+		wantCalls("Add", 2, func() error { return d.Add(ctx, master, "k") })
+		wantCalls("AddMulti", 2, func() error { return d.AddMulti(ctx, master, keys[:99]) })
+		wantCalls("Delete", 3, func() error { return d.Delete(ctx, master) })
+		if counter.callsOf(func() { d.Delete(ctx, "mk:none:") }) > 1 {
+			t.Error("Delete without wires takes more than 1 call")
 		}
 		if keys, err := d.Keys(ctx, master); len(keys) != 0 || err != nil {
 			t.Errorf("Keys = %v, %v", keys, err)
 		}
 	}
-	for range 3 { // each time the numbers begin anew
-		calls("AddMulti of 10,000 keys", 2, func() error { return d.AddMulti(ctx, master, keys) })
-		calls("Delete of 10,000 keys", 5, func() error { return d.Delete(ctx, master) })
+	for range 3 { // each time, the numbers begin again
+		wantCalls("AddMulti of 10,000 keys", 2, func() error {
+			return d.AddMulti(ctx, master, keys)
+		})
+		wantCalls("Delete of 10,000 keys", 5, func() error { return d.Delete(ctx, master) })
 	}
-	// An Add is under way: Delete claims its number, and it takes another.
+	// An Add has drawn a number: Delete claims it, and Add takes another one.
 	wantErr(t, d.AddMulti(ctx, master, keys), nil)
-	late, err := d.NextKey(ctx, master)
+	drawn, err := d.NextKey(ctx, master)
 	wantErr(t, err, nil)
-	calls("Delete beside an Add", 6, func() error { return d.Delete(ctx, master) })
-	wantErr(t, c.Add(ctx, late, []byte("k"), 0), core.ErrExists)
+	wantCalls("Delete during an Add", 6, func() error { return d.Delete(ctx, master) })
+	wantErr(t, c.Add(ctx, drawn, []byte("k"), 0), core.ErrExists)
 	_, err = c.IncrFrom(ctx, master, 10_000, 0, 0)
 	wantErr(t, err, nil)
-	calls("Add beside a Delete", 4, func() error { return d.Add(ctx, master, "k") })
+	wantCalls("Add during a Delete", 4, func() error { return d.Add(ctx, master, "k") })
 }
 
 func TestDeleteDropsInSeveralCaches(t *testing.T) {
@@ -204,26 +220,28 @@ func TestDeleteDropsInSeveralCaches(t *testing.T) {
 	wantErr(t, d.AddMulti(t.Context(), master, []string{"k1", "k2"}), nil)
 	wantErr(t, d.Delete(t.Context(), master, b), nil)
 	for _, key := range []string{"k1", "k2"} {
-		if there(t, a, key) || there(t, b, key) {
-			t.Errorf("%s is still there", key)
+		if exists(t, a, key) || exists(t, b, key) {
+			t.Errorf("%s survived", key)
 		}
 	}
-	if !there(t, b, "k3") {
-		t.Error("an item that is not wired is gone")
+	if !exists(t, b, "k3") {
+		t.Error("an item that is not wired was deleted")
 	}
 }
 
-func TestAMasterKeyThatCouldMeetAnotherIsRefused(t *testing.T) {
+func TestAMasterKeyThatEndsInADigitIsRefused(t *testing.T) {
 	c := cacheOf(t, must(memory.New(nil)))
 	d := must(dependency.New(c, nil))
 	ctx := t.Context()
-	for _, master := range []string{"", "mk:order:100", "7", strings.Repeat("m", core.MaxKeyLen-10)} {
+	tooLong := strings.Repeat("m", core.MaxKeyLen-10)
+	for _, master := range []string{"", "mk:order:100", "7", tooLong} {
 		_, keysErr := d.Keys(ctx, master)
 		_, nextErr := d.NextKey(ctx, master)
-		for _, err := range []error{d.Add(ctx, master, "k"), d.Delete(ctx, master), keysErr, nextErr} {
+		addErr, deleteErr := d.Add(ctx, master, "k"), d.Delete(ctx, master)
+		for _, err := range []error{addErr, deleteErr, keysErr, nextErr} {
 			wantErr(t, err, core.ErrInvalidKey)
-			if master != "" && len(master) < 100 && !strings.Contains(err.Error(), master+":") {
-				t.Errorf("the error does not say what would be right: %v", err)
+			if master != "" && master != tooLong && !strings.Contains(err.Error(), master+":") {
+				t.Errorf("error is %v, want one that proposes %s:", err, master)
 			}
 		}
 	}
@@ -231,19 +249,18 @@ func TestAMasterKeyThatCouldMeetAnotherIsRefused(t *testing.T) {
 	set(t, c, "k")
 	wantErr(t, anyMaster.Add(ctx, "mk:7", "k"), nil)
 	wantErr(t, anyMaster.Delete(ctx, "mk:7"), nil)
-	if there(t, c, "k") {
-		t.Error("k is still there")
+	if exists(t, c, "k") {
+		t.Error("k survived")
 	}
 	for _, key := range []string{"", strings.Repeat("k", core.MaxKeyLen+1)} {
 		wantErr(t, d.AddMulti(ctx, master, []string{"good", key}), core.ErrInvalidKey)
 	}
 	if keys, _ := d.Keys(ctx, master); len(keys) != 0 {
-		t.Errorf("%v were wired beside a key that cannot be", keys)
+		t.Errorf("%v were wired together with an invalid key", keys)
 	}
 }
 
-// Above null nothing is wired and nothing fails.
-func TestNull(t *testing.T) {
+func TestNothingIsWiredAndNothingFailsOverNull(t *testing.T) {
 	d := must(dependency.New(cacheOf(t, null.New()), nil))
 	ctx := t.Context()
 	wantErr(t, d.Add(ctx, master, "k"), nil)
@@ -255,9 +272,9 @@ func TestNull(t *testing.T) {
 	wantErr(t, d.Delete(ctx, master), nil)
 }
 
-// The promise: what was wired before a Delete began is deleted by it, and what was
-// wired beside one, by it or the next; with many that add and delete at once.
-func TestNoItemSurvives(t *testing.T) {
+// Many goroutines add and delete at once. An item that is wired before a Delete begins is
+// deleted by it; one that is wired meanwhile is deleted by that Delete or the next one.
+func TestNoItemSurvivesADelete(t *testing.T) {
 	const workers = 16
 	for name, c := range caches(t) {
 		for _, n := range []int{1, 30} {
@@ -284,7 +301,7 @@ func TestNoItemSurvives(t *testing.T) {
 							all = append(all, keys...)
 							lock.Unlock()
 							if i%3 != w%3 {
-								continue // they are for somebody else's Delete
+								continue // these are left to the Delete of another worker
 							}
 							if err := d.Delete(ctx, master); err != nil {
 								t.Errorf("Delete: %v", err)
@@ -302,8 +319,7 @@ func TestNoItemSurvives(t *testing.T) {
 	}
 }
 
-// The counter is lost, and the wires are not.
-func TestALostCounterOrphansNothing(t *testing.T) {
+func TestNoItemIsLostIfTheCounterIs(t *testing.T) {
 	for _, n := range []int{1, 200, 3000} {
 		c := cacheOf(t, must(memory.New(nil)))
 		d := must(dependency.New(c, nil))
@@ -318,7 +334,7 @@ func TestALostCounterOrphansNothing(t *testing.T) {
 		wantErr(t, d.Delete(ctx, master), nil)
 		left := 0
 		for _, key := range keys {
-			if there(t, c, key) {
+			if exists(t, c, key) {
 				left++
 			}
 		}
@@ -328,47 +344,49 @@ func TestALostCounterOrphansNothing(t *testing.T) {
 	}
 }
 
-// A counter that is none is an error, and nothing is read or deleted by it.
-func TestACounterThatIsNone(t *testing.T) {
+func TestACounterThatIsNotANumberIsAnError(t *testing.T) {
 	c := cacheOf(t, must(memory.New(nil)))
 	d := must(dependency.New(c, nil))
-	wantErr(t, c.Set(t.Context(), master, []byte("text"), 0), nil)
-	_, err := d.Keys(t.Context(), master)
-	for _, err := range []error{err, d.Delete(t.Context(), master), d.Add(t.Context(), master, "k")} {
+	ctx := t.Context()
+	wantErr(t, c.Set(ctx, master, []byte("text"), 0), nil)
+	_, keysErr := d.Keys(ctx, master)
+	for _, err := range []error{keysErr, d.Delete(ctx, master), d.Add(ctx, master, "k")} {
 		wantErr(t, err, core.ErrNotNumber)
 	}
 }
 
-// Of two servers one is dead. What could not be deleted is named, and deleted by
-// the next Delete once the server is back.
-func TestWhatCannotBeDeletedIsNamedAndStaysWired(t *testing.T) {
+// If one of two caches cannot be reached, the error names the items that are left there. The
+// next Delete deletes them.
+func TestItemsThatCannotBeDeletedAreNamedAndStayWired(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
-	b, err := memcachepure.New([]memcache.Server{{Addr: proxy.Addr()}}, &memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
+	b, err := memcachepure.New([]memcache.Server{{Addr: proxy.Addr()}},
+		&memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wires, far := cacheOf(t, must(memory.New(nil))), cacheOf(t, b)
-	d := must(dependency.New(wires, nil))
+	near, far := cacheOf(t, must(memory.New(nil))), cacheOf(t, b)
+	d := must(dependency.New(near, nil))
 	ctx := t.Context()
-	set(t, wires, "k1", "k2")
-	set(t, far, "k1") // one at a time, so that one connection is made, and cut
+	set(t, near, "k1", "k2")
+	set(t, far, "k1") // one at a time, so that there is only one connection to cut
 	set(t, far, "k2")
 	wantErr(t, d.AddMulti(ctx, master, []string{"k1", "k2"}), nil)
 	proxy.Set(&memcachetest.ProxyOptions{Refuse: true})
 	proxy.Cut()
 	err = d.Delete(ctx, master, far)
 	var multi *core.MultiError
-	if !errors.As(err, &multi) || len(multi.Errors) != 2 || !errors.Is(multi.Errors["k1"], core.ErrUnavailable) {
-		t.Errorf("error is %v, want that of k1 and k2", err)
+	if !errors.As(err, &multi) || len(multi.Errors) != 2 ||
+		!errors.Is(multi.Errors["k1"], core.ErrUnavailable) {
+		t.Errorf("error is %v, want one with k1 and k2", err)
 	}
-	if there(t, wires, "k1") {
-		t.Error("k1 is still in the cache that is not dead")
+	if exists(t, near, "k1") {
+		t.Error("k1 survived in the cache that can be reached")
 	}
 	proxy.Set(nil)
 	wantErr(t, d.Delete(ctx, master, far), nil)
-	if there(t, far, "k1") || there(t, far, "k2") {
-		t.Error("after the server's return an item is still there")
+	if exists(t, far, "k1") || exists(t, far, "k2") {
+		t.Error("an item survived a Delete after the server was back")
 	}
 }
 
@@ -381,38 +399,45 @@ func TestConstructorsRefuseWrongArguments(t *testing.T) {
 	_, noTaggedCache := dependency.NewTagged(nil, encoding.Text(), nil)
 	_, otherCache := dependency.NewTagged(nil, encoding.Text(), must(dependency.NewTags(c, nil)))
 	_, noCodec := dependency.NewTagged[string](c, nil, nil)
+	const wantCache = "dependency: the cache is nil; core.Open returns one"
+	const wantTTL = "; want 0 (the default of the cache) or more"
 	for err, want := range map[error]string{
-		noCache:       "dependency: the cache is nil; core.Open returns one",
-		negative:      "dependency: Options.TTL is -1s, want 0 (the default of the cache) or more",
-		noTagsCache:   "dependency: the cache is nil; core.Open returns one",
-		negativeTags:  "dependency: TagOptions.TTL is -1ns, want 0 (the default of the cache) or more",
-		noTaggedCache: "dependency: the cache is nil; core.Open returns one",
-		otherCache:    "dependency: the cache is nil; core.Open returns one",
+		noCache:       wantCache,
+		negative:      "dependency: Options.TTL is -1s" + wantTTL,
+		noTagsCache:   wantCache,
+		negativeTags:  "dependency: TagOptions.TTL is -1ns" + wantTTL,
+		noTaggedCache: wantCache,
+		otherCache:    wantCache,
 		noCodec:       "Envelope: the codec is nil",
 	} {
-		if !errors.Is(err, core.ErrConfig) || err.Error() != "cachewire: invalid configuration: "+want {
+		want = "cachewire: invalid configuration: " + want
+		if !errors.Is(err, core.ErrConfig) || err.Error() != want {
 			t.Errorf("error is %v, want %s", err, want)
 		}
 	}
 }
 
-// The counter of a master key never expires, whatever the default of the cache: wires would be
-// lost with it.
-func TestTheTTLOfWiresAndCounters(t *testing.T) {
-	for _, tt := range []struct{ opts, want time.Duration }{{0, time.Hour}, {time.Minute, time.Minute}, {core.Forever, core.Forever}} {
+// If the counter of a master key expired, wires would be lost. So it never does, whatever the
+// default of the cache.
+func TestWiresHaveTheTTLOfTheOptionsAndCountersNone(t *testing.T) {
+	for _, tt := range []struct{ opts, want time.Duration }{
+		{0, time.Hour}, {time.Minute, time.Minute}, {core.Forever, core.Forever},
+	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := must(core.New(must(memory.New(nil)), &core.Options{DefaultTTL: time.Hour}))
+			opts := &core.Options{DefaultTTL: time.Hour}
+			c := must(core.New(must(memory.New(nil)), opts))
 			defer c.Close()
-			wantErr(t, must(dependency.New(c, &dependency.Options{TTL: tt.opts})).Add(t.Context(), "mk:", "k"), nil)
-			for key, want := range map[string]time.Duration{"mk:": core.Forever, "mk:1": tt.want} {
+			d := must(dependency.New(c, &dependency.Options{TTL: tt.opts}))
+			wantErr(t, d.Add(t.Context(), "mk:", "k"), nil)
+			tags := must(dependency.NewTags(c, &dependency.TagOptions{TTL: tt.opts}))
+			_, err := tags.Versions(t.Context(), "a")
+			wantErr(t, err, nil)
+			for key, want := range map[string]time.Duration{
+				"mk:": core.Forever, "mk:1": tt.want, "tag:a": tt.want,
+			} {
 				if ttl, err := c.TTL(t.Context(), key); ttl != want || err != nil {
 					t.Errorf("TTL %v: %s lives for %v, %v; want %v", tt.opts, key, ttl, err, want)
 				}
-			}
-			_, err := must(dependency.NewTags(c, &dependency.TagOptions{TTL: tt.opts})).Versions(t.Context(), "a")
-			wantErr(t, err, nil)
-			if ttl, err := c.TTL(t.Context(), "tag:a"); ttl != tt.want || err != nil {
-				t.Errorf("TTL %v: a version lives for %v, %v; want %v", tt.opts, ttl, err, tt.want)
 			}
 		})
 	}

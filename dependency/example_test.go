@@ -21,8 +21,8 @@ func open() *core.Cache {
 	return cache
 }
 
-// The fragments of an order's page drop together, and who caches one need not know
-// of the others.
+// The fragments of an order's page are deleted together. The code that caches one of them
+// does not know the others.
 func ExampleDependency() {
 	ctx := context.Background()
 	cache := open()
@@ -53,8 +53,8 @@ func ExampleDependency() {
 	// 0 <nil>
 }
 
-// The same page by tags. A fragment may have several, and to invalidate one costs a
-// single increment, however many fragments there are.
+// This is the same page with tags. A fragment may have several of them. To invalidate a tag
+// takes a single increment, whatever the number of fragments.
 func ExampleTagged() {
 	ctx := context.Background()
 	cache := open()
@@ -67,7 +67,7 @@ func ExampleTagged() {
 	fragment := func(name string, render func() string) string {
 		text, err := fragments.Get(ctx, name)
 		if errors.Is(err, core.ErrMiss) {
-			// Before the value is made: a change that comes meanwhile makes it stale.
+			// Read before the value is made, so that a change in between makes it stale.
 			tags, err := fragments.Versions(ctx, "order:100", "customer:7")
 			if err != nil {
 				log.Fatal(err)

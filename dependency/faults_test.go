@@ -16,14 +16,13 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// A faultyBackend fails once: its call number failAt is not made, or if lost is set is
-// made and its answer lost. What it embeds is a Backend and no more, so that each key of
-// a multi verb is a call.
+// A faultyBackend fails in its call number failAt, counted from 1. It embeds a Backend
+// without the multi verbs, so that each key of a multi verb is a call.
 type faultyBackend struct {
 	core.Backend
 	failAt  int
-	lost    bool
-	failKey string // each store and delete of it fails
+	lost    bool   // whether the call that fails takes effect, and only its reply is lost
+	failKey string // Store and Delete of this key always fail
 
 	mu    sync.Mutex
 	calls []verb // guarded by mu
@@ -38,7 +37,7 @@ const (
 	verbIncr
 )
 
-// made returns how many calls there were.
+// made returns how many calls were made.
 func (b *faultyBackend) made() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,7 +60,11 @@ func (b *faultyBackend) call(v verb, do func() error) error {
 }
 
 func (b *faultyBackend) GetItem(ctx context.Context, key string) (item core.Item, err error) {
-	err = b.call(verbGet, func() (err error) { item, err = b.Backend.GetItem(ctx, key); return err })
+	err = b.call(verbGet, func() error {
+		var err error
+		item, err = b.Backend.GetItem(ctx, key)
+		return err
+	})
 	return item, err
 }
 
@@ -79,16 +82,25 @@ func (b *faultyBackend) Delete(ctx context.Context, key string) error {
 	return b.call(verbDelete, func() error { return b.Backend.Delete(ctx, key) })
 }
 
-func (b *faultyBackend) Incr(ctx context.Context, key string, delta uint64) (n uint64, err error) {
-	err = b.call(verbIncr, func() (err error) { n, err = b.Backend.Incr(ctx, key, delta); return err })
+func (b *faultyBackend) Incr(
+	ctx context.Context, key string, delta uint64,
+) (n uint64, err error) {
+	err = b.call(verbIncr, func() error {
+		var err error
+		n, err = b.Backend.Incr(ctx, key, delta)
+		return err
+	})
 	return n, err
 }
 
-// Whichever call fails, a verb tells of it, or the promise holds.
-func TestAFaultIsToldOrDoesNoHarm(t *testing.T) {
-	for name, missing := range map[string]int{"few are wired": 3, "many are wired": 120, "many are missing": 1100} {
+// One call of the cache fails, each in turn. The verb that made it returns the error, and no
+// item survives a Delete that returned none.
+func TestAFaultInAnyCallIsReturnedAndDoesNoHarm(t *testing.T) {
+	for name, missing := range map[string]int{
+		"few are wired": 3, "many are wired": 120, "many are missing": 1100,
+	} {
 		for _, lost := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, lost answer %v", name, lost), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, lost reply %v", name, lost), func(t *testing.T) {
 				var calls []verb
 				synctest.Test(t, func(t *testing.T) { calls = runWithFault(t, 0, false, missing) })
 				for _, failAt := range faultsIn(calls) {
@@ -99,9 +111,9 @@ func TestAFaultIsToldOrDoesNoHarm(t *testing.T) {
 	}
 }
 
-// faultsIn returns which of the calls to let fail, counted from 1. Most are of multi verbs, and
-// do the same to different keys. So of calls with one verb that follow each other it is the first
-// two and the last two, and of all together some at equal distances.
+// faultsIn returns which of the calls to let fail, counted from 1. Most of them belong to
+// multi verbs, and do the same to different keys. So it chooses the first two and the last two
+// of successive calls with the same verb, and some of all calls at equal distances.
 func faultsIn(calls []verb) []int {
 	most := 20
 	if longEnabled {
@@ -111,22 +123,23 @@ func faultsIn(calls []verb) []int {
 	at := func(i int) verb { return calls[min(max(i, 0), len(calls)-1)] }
 	var chosen []int
 	for i, v := range calls {
-		if i%step == 0 || i < 2 || at(i-1) != v || at(i-2) != v || at(i+1) != v || at(i+2) != v || i >= len(calls)-2 {
+		if i%step == 0 || i < 2 || i >= len(calls)-2 ||
+			at(i-1) != v || at(i-2) != v || at(i+1) != v || at(i+2) != v {
 			chosen = append(chosen, i+1)
 		}
 	}
 	return chosen
 }
 
-// Of many keys the one that fails is named.
-func TestTheOneOfManyThatFailsIsNamed(t *testing.T) {
+func TestTheErrorNamesTheOneKeyOfManyThatFailed(t *testing.T) {
 	keys := names("k", 12_000)
 	b := &faultyBackend{Backend: must(memory.New(nil)), failKey: master + "11000"}
 	d := must(dependency.New(cacheOf(t, b), nil))
 	err := d.AddMulti(t.Context(), master, keys)
 	var multi *core.MultiError
-	if !errors.As(err, &multi) || len(multi.Errors) != 1 || !errors.Is(multi.Errors["k10999"], core.ErrUnavailable) {
-		t.Errorf("AddMulti: %v, want the error of k10999", err)
+	if !errors.As(err, &multi) || len(multi.Errors) != 1 ||
+		!errors.Is(multi.Errors["k10999"], core.ErrUnavailable) {
+		t.Errorf("AddMulti: %v, want an error for k10999", err)
 	}
 	want := "cachewire: AddMulti (dependency): 1 of 12000 keys failed"
 	if err != nil && !strings.HasPrefix(err.Error(), want) {
@@ -134,13 +147,13 @@ func TestTheOneOfManyThatFailsIsNamed(t *testing.T) {
 	}
 	b.failKey = "k500"
 	err = d.Delete(t.Context(), master)
-	if !errors.As(err, &multi) || len(multi.Errors) != 1 || !errors.Is(multi.Errors["k500"], core.ErrUnavailable) {
-		t.Errorf("Delete: %v, want the error of k500", err)
+	if !errors.As(err, &multi) || len(multi.Errors) != 1 ||
+		!errors.Is(multi.Errors["k500"], core.ErrUnavailable) {
+		t.Errorf("Delete: %v, want an error for k500", err)
 	}
 }
 
-// Where the claim of a mark cannot be made, there is no mark.
-func TestNoMarkWithoutItsClaim(t *testing.T) {
+func TestThereIsNoMarkIfItsClaimCannotBeStored(t *testing.T) {
 	b := &faultyBackend{Backend: must(memory.New(nil)), failKey: master + "2001"}
 	c := cacheOf(t, b)
 	d := must(dependency.New(c, nil))
@@ -151,8 +164,8 @@ func TestNoMarkWithoutItsClaim(t *testing.T) {
 	wantDropped(t, c, master+"2002")
 }
 
-// What others wrote into a wire is no key, or one of nothing, and does no harm.
-func TestJunkInWires(t *testing.T) {
+// Other programs may write into a wire what is not a key, or not the key of an item.
+func TestJunkInWiresDoesNoHarm(t *testing.T) {
 	c := cacheOf(t, must(memory.New(nil)))
 	d := must(dependency.New(c, nil))
 	ctx := t.Context()
@@ -163,14 +176,17 @@ func TestJunkInWires(t *testing.T) {
 		wantErr(t, c.Set(ctx, wire, []byte(junk), 0), nil)
 	}
 	wantErr(t, d.Add(ctx, master, "k"), nil)
-	if keys, err := d.Keys(ctx, master); !slices.Equal(keys, []string{"k", "no such key"}) || err != nil {
+	keys, err := d.Keys(ctx, master)
+	if !slices.Equal(keys, []string{"k", "no such key"}) || err != nil {
 		t.Errorf("Keys = %v, %v", keys, err)
 	}
 	wantErr(t, d.Delete(ctx, master), nil)
 	wantDropped(t, c, "k", master, master+"1")
 }
 
-// runWithFault lets the call number failAt fail, and returns the calls that were made.
+// runWithFault adds and deletes, and lets the call number failAt fail, or none if it is 0. It
+// returns the calls that were made. missing is how many other keys are wired, or if it is more
+// than 1,000, how many numbers are drawn and not used.
 func runWithFault(t *testing.T, failAt int, lost bool, missing int) []verb {
 	b := &faultyBackend{Backend: must(memory.New(nil)), failAt: failAt, lost: lost}
 	c := cacheOf(t, b)
@@ -192,20 +208,22 @@ func runWithFault(t *testing.T, failAt int, lost bool, missing int) []verb {
 		}
 		made := b.made()
 		if (err == nil) == (before < failAt && failAt <= made) {
-			t.Errorf("call %d fails, of the calls from %d to %d: %v", failAt, before+1, made, err)
+			t.Errorf("call %d fails, a verb made calls %d to %d: error is %v",
+				failAt, before+1, made, err)
 		}
 		before = made
 		return err == nil
 	}
-	direct := func(key string) bool {
+	present := func(key string) bool {
 		_, err := b.Backend.GetItem(ctx, key)
 		return err == nil
 	}
-	drop := func() {
+	deleteAndCheck := func() {
 		if check(d.Delete(ctx, master)) {
 			for key := range wired {
-				if direct(key) {
-					t.Errorf("with a fault in call %d %s survived a Delete that tells of none", failAt, key)
+				if present(key) {
+					t.Errorf("with a fault in call %d: %s survived a Delete that returned nil",
+						failAt, key)
 				}
 			}
 			clear(wired)
@@ -216,23 +234,24 @@ func runWithFault(t *testing.T, failAt int, lost bool, missing int) []verb {
 		for _, key := range keys {
 			wantErr(t, b.Backend.Store(ctx, core.Set, core.Item{Key: key}), nil)
 		}
-		var late []string
+		var unused []string
 		if missing > 1000 {
 			var err error
-			late, err = d.NextKeys(ctx, master, missing)
+			unused, err = d.NextKeys(ctx, master, missing)
 			check(err)
 		} else {
 			check(d.AddMulti(ctx, master, names("other-", missing)))
 			key, err := d.NextKey(ctx, master)
 			if check(err) {
-				late = append(late, key)
+				unused = append(unused, key)
 			}
 		}
-		// Somebody else is at the number that comes next.
+		// The number after the next one is taken already.
 		if count, err := b.Backend.GetItem(ctx, master); err == nil {
 			n, err := core.ParseCount(count.Value)
 			wantErr(t, err, nil)
-			wantErr(t, b.Backend.Store(ctx, core.Set, core.Item{Key: fmt.Sprint(master, n+2), Value: []byte("alien")}), nil)
+			wire := core.Item{Key: fmt.Sprint(master, n+2), Value: []byte("alien")}
+			wantErr(t, b.Backend.Store(ctx, core.Set, wire), nil)
 		}
 		err := d.AddMulti(ctx, master, keys)
 		check(err)
@@ -242,64 +261,67 @@ func runWithFault(t *testing.T, failAt int, lost bool, missing int) []verb {
 				wired[key] = true
 			}
 		}
-		drop()
+		deleteAndCheck()
 		key := fmt.Sprint("late-", round)
 		wantErr(t, b.Backend.Store(ctx, core.Set, core.Item{Key: key}), nil)
-		for _, wire := range late[:min(len(late), 3)] {
-			if b.Backend.Store(ctx, core.Add, core.Item{Key: wire, Value: []byte(key)}) == nil {
+		for _, wire := range unused[:min(len(unused), 3)] {
+			item := core.Item{Key: wire, Value: []byte(key)}
+			if b.Backend.Store(ctx, core.Add, item) == nil {
 				wired[key] = true
 			}
 		}
 		if round == 1 {
-			drop()
+			deleteAndCheck()
 			time.Sleep(3 * settled)
 		}
 	}
 	b.failAt, failAt = 0, 0
-	drop()
-	drop()
+	deleteAndCheck()
+	deleteAndCheck()
 	if len(wired) != 0 {
-		t.Errorf("with a fault in call %d Delete does not recover", failAt)
+		t.Errorf("after the fault, Delete still fails: %d items are wired", len(wired))
 	}
 	wantErr(t, c.Close(), nil)
 	return b.calls
 }
 
-// settled is as long as Delete waits until it takes numbers for missing.
+// settled is how long a number must be missing until Delete treats it as never used.
 const settled = 2 * time.Minute
 
-// An Add gives up where every number is taken, and where the cache takes minutes.
-func TestAddGivesUp(t *testing.T) {
+func TestAddGivesUpIfEachNumberIsTakenOrTheCacheTakesMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := farBackend{must(memory.New(nil)), func() time.Duration { return 40 * time.Second }}
-		for want, b := range map[error]core.Backend{core.ErrNotNumber: takenBackend{must(memory.New(nil))}, core.ErrConflict: slow} {
-			err := must(dependency.New(cacheOf(t, b), nil)).AddMulti(t.Context(), master, []string{"k"})
+		full := fullBackend{must(memory.New(nil))}
+		slow := slowBackend{must(memory.New(nil)), func() time.Duration { return 40 * time.Second }}
+		for want, b := range map[error]core.Backend{
+			core.ErrNotNumber: full, core.ErrConflict: slow,
+		} {
+			d := must(dependency.New(cacheOf(t, b), nil))
+			err := d.AddMulti(t.Context(), master, []string{"k"})
 			var multi *core.MultiError
 			if !errors.As(err, &multi) || !errors.Is(multi.Errors["k"], want) {
-				t.Errorf("AddMulti: %v, want %v of k", err, want)
+				t.Errorf("AddMulti: %v, want %v for k", err, want)
 			}
 		}
 	})
 }
 
-// A takenBackend is one in which every wire is there already.
-type takenBackend struct{ core.Backend }
+// A fullBackend behaves as if every wire were present already.
+type fullBackend struct{ core.Backend }
 
-func (b takenBackend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
+func (b fullBackend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
 	if item.Key != master {
 		return core.ErrExists
 	}
 	return b.Backend.Store(ctx, mode, item)
 }
 
-// A number that took minutes to draw makes no mark.
-func TestNoMarkThatIsLate(t *testing.T) {
+func TestThereIsNoMarkIfItsNumbersTookMinutesToDraw(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(memory.New(nil))
 		c := cacheOf(t, b)
 		_, err := must(dependency.New(c, nil)).NextKeys(t.Context(), master, 2000)
 		wantErr(t, err, nil)
-		slow := cacheOf(t, farBackend{b, func() time.Duration { return 40 * time.Second }})
+		slow := cacheOf(t, slowBackend{b, func() time.Duration { return 40 * time.Second }})
 		wantErr(t, must(dependency.New(slow, nil)).Delete(t.Context(), master), nil)
 		wantDropped(t, c, master+"2002")
 	})

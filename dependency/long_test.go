@@ -2,5 +2,5 @@
 
 package dependency_test
 
-// longEnabled is true under make long: then the proofs that take long run whole.
+// longEnabled is true with the build tag long: the tests that take long then run in full.
 const longEnabled = true

@@ -11,18 +11,20 @@ import (
 )
 
 const (
-	// maxChunk is how many keys one call of the cache is given, which may have a
-	// time-out.
+	// maxChunk is the largest number of keys in one call of the cache. A call may have a
+	// time-out, and more keys could take too long.
 	maxChunk = 10_000
 
-	// maxParallel is how many calls are made side by side.
+	// maxParallel is how many calls are made at once.
 	maxParallel = 32
 )
 
-func (d *Dependency) getItems(ctx context.Context, keys []string) (map[string]core.Item, error) {
+func (d *Dependency) getItems(
+	ctx context.Context, keys []string,
+) (map[string]core.Item, error) {
 	all := make(map[string]core.Item, len(keys))
-	err := chunked(keys, func(key string) string { return key }, func(some []string) error {
-		items, err := d.cache.GetItems(ctx, some)
+	err := inChunks(keys, identity, func(chunk []string) error {
+		items, err := d.cache.GetItems(ctx, chunk)
 		maps.Copy(all, items)
 		return err
 	})
@@ -30,28 +32,33 @@ func (d *Dependency) getItems(ctx context.Context, keys []string) (map[string]co
 }
 
 func (d *Dependency) storeMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
-	return chunked(items, func(item core.Item) string { return item.Key }, func(some []core.Item) error {
-		return d.cache.StoreMulti(ctx, mode, some)
+	key := func(item core.Item) string { return item.Key }
+	return inChunks(items, key, func(chunk []core.Item) error {
+		return d.cache.StoreMulti(ctx, mode, chunk)
 	})
 }
 
-// chunked has do, a multi verb, done for all, so many at a time.
-func chunked[E any](all []E, key func(E) string, do func(some []E) error) error {
+// identity is the function that inChunks needs for keys.
+func identity(key string) string { return key }
+
+// inChunks calls do, a multi verb, with all elements, up to maxChunk at a time. The function
+// key returns the key of an element.
+func inChunks[E any](all []E, key func(E) string, do func(chunk []E) error) error {
 	if len(all) <= maxChunk {
 		return do(all)
 	}
 	var failed core.MultiError
-	for some := range slices.Chunk(all, maxChunk) {
-		if err := do(some); err != nil {
-			for _, e := range some {
-				failed.Add(key(e), errorOf(err, key(e)))
+	for chunk := range slices.Chunk(all, maxChunk) {
+		if err := do(chunk); err != nil {
+			for _, e := range chunk {
+				failed.Add(key(e), errorFor(key(e), err))
 			}
 		}
 	}
 	return failed.Err()
 }
 
-// each calls do for each of all, some at a time, and joins the errors.
+// each calls do with each element of all, up to maxParallel at once, and joins the errors.
 func each[E any](all []E, do func(i int, e E) error) error {
 	if len(all) == 1 {
 		return do(0, all[0])

@@ -13,32 +13,38 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// An at is a hook that does something once, just before a verb is called with a key.
-type at struct {
+// A beforeCall is a hook that calls do once, just before verb is called with key.
+type beforeCall struct {
 	verb, key string
 	do        func()
 }
 
-func (a *at) Before(ctx context.Context, op *core.Op) context.Context {
-	if do := a.do; do != nil && op.Verb == a.verb && (op.Key == a.key || slices.Contains(op.Keys, a.key)) {
-		a.do = nil
+func (h *beforeCall) Before(ctx context.Context, op *core.Op) context.Context {
+	matches := op.Verb == h.verb && (op.Key == h.key || slices.Contains(op.Keys, h.key))
+	if do := h.do; do != nil && matches {
+		h.do = nil
 		do()
 	}
 	return ctx
 }
 
-func (a *at) After(context.Context, *core.Op) {}
+func (h *beforeCall) After(context.Context, *core.Op) {}
 
-// meeting answers two dependencies over one backend, of which the second does what a
-// says, and the cache of the first.
-func meeting(t *testing.T, a *at) (*core.Cache, *dependency.Dependency, *dependency.Dependency) {
+// plainAndHooked returns two dependencies over one backend, and the cache of the first. The
+// cache of the second has hook.
+func plainAndHooked(
+	t *testing.T, hook *beforeCall,
+) (c *core.Cache, plain, hooked *dependency.Dependency) {
 	t.Helper()
 	b := must(memory.New(nil))
-	c := cacheOf(t, b)
-	return c, must(dependency.New(c, nil)), must(dependency.New(cacheOf(t, b, a), nil))
+	c = cacheOf(t, b)
+	plain = must(dependency.New(c, nil))
+	hooked = must(dependency.New(cacheOf(t, b, hook), nil))
+	return c, plain, hooked
 }
 
-// wireLate wires key by a number that was drawn before, or by a new one if it is taken.
+// wireLate wires key under a number that was drawn before, or under a new one if that is
+// taken.
 func wireLate(t *testing.T, c *core.Cache, d *dependency.Dependency, wire, key string) {
 	t.Helper()
 	set(t, c, key)
@@ -48,18 +54,9 @@ func wireLate(t *testing.T, c *core.Cache, d *dependency.Dependency, wire, key s
 	}
 }
 
-func wantDropped(t *testing.T, c *core.Cache, keys ...string) {
-	t.Helper()
-	left, err := c.GetMulti(context.Background(), keys)
-	wantErr(t, err, nil)
-	for key := range left {
-		t.Errorf("%s survived", key)
-	}
-}
-
-// While the counter is deleted, a number is drawn anew whose old wire is still there,
-// and another Delete sees that one.
-func TestAnOldWireDoesNotHideThatItsNumberWasDrawnAnew(t *testing.T) {
+// While a Delete is about to delete an old wire, its number is drawn again, and another
+// Delete sees the old wire.
+func TestAnOldWireDoesNotHideThatItsNumberWasDrawnAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(memory.New(nil))
 		c := cacheOf(t, b)
@@ -67,10 +64,11 @@ func TestAnOldWireDoesNotHideThatItsNumberWasDrawnAnew(t *testing.T) {
 		ctx := t.Context()
 		wantErr(t, d.AddMulti(ctx, master, names("old-", 150)), nil)
 		release := make(chan struct{})
-		slow := must(dependency.New(cacheOf(t, heldBackend{b, master + "120", release}), nil))
+		held := heldBackend{b, master + "120", release}
+		slow := must(dependency.New(cacheOf(t, held), nil))
 		done := make(chan error)
 		go func() { done <- slow.Delete(ctx, master) }()
-		synctest.Wait() // it has come to the wire, and no further
+		synctest.Wait() // until it is held at the wire
 		wires, err := d.NextKeys(ctx, master, 120)
 		wantErr(t, err, nil)
 		for _, wire := range wires[:119] {
@@ -85,8 +83,8 @@ func TestAnOldWireDoesNotHideThatItsNumberWasDrawnAnew(t *testing.T) {
 	})
 }
 
-// A heldBackend holds a store of key until it is released. What it embeds is a
-// Backend and no more, so that core makes many stores of one with many keys.
+// A heldBackend holds each Store of key until release is closed. It embeds a Backend without
+// the multi verbs, so that core calls Store for each of many keys.
 type heldBackend struct {
 	core.Backend
 	key     string
@@ -100,48 +98,48 @@ func (b heldBackend) Store(ctx context.Context, mode core.Mode, item core.Item) 
 	return b.Backend.Store(ctx, mode, item)
 }
 
-// A number that was missing is claimed, so that who has drawn it takes another; and
-// while the claim is there, it tells nothing of who has drawn that number anew.
-func TestClaims(t *testing.T) {
+// A missing number is claimed, so that the Add that has drawn it takes another one. If the
+// number is drawn again, the claim does not hide that.
+func TestAMissingNumberIsClaimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, d, _ := meeting(t, &at{})
+		c, d, _ := plainAndHooked(t, &beforeCall{})
 		ctx := t.Context()
-		next := func() string {
+		drawAfter150 := func() string {
 			wantErr(t, d.AddMulti(ctx, master, names("k", 150)), nil)
 			wire, err := d.NextKey(ctx, master)
 			wantErr(t, err, nil)
 			return wire
 		}
-		first := next()
+		first := drawAfter150()
 		wantErr(t, d.Delete(ctx, master), nil)
-		if there(t, c, master) || !there(t, c, master+"151") {
-			t.Error("a Delete did not claim the number that is missing, and begin anew")
+		if exists(t, c, master) || !exists(t, c, master+"151") {
+			t.Error("Delete did not claim the missing number, or the numbers did not begin again")
 		}
 		time.Sleep(50 * time.Second)
-		wireLate(t, c, d, first, "of the first numbers")
+		wireLate(t, c, d, first, "first numbers")
 		wantErr(t, d.Delete(ctx, master), nil)
-		wantDropped(t, c, "of the first numbers")
+		wantDropped(t, c, "first numbers")
 		time.Sleep(50 * time.Second)
-		second := next()
+		second := drawAfter150()
 		wantErr(t, d.Delete(ctx, master), nil)
 		time.Sleep(50 * time.Second) // the claim has expired
-		wireLate(t, c, d, second, "of the second numbers")
+		wireLate(t, c, d, second, "second numbers")
 		wantErr(t, d.Delete(ctx, master), nil)
-		wantDropped(t, c, "of the second numbers")
+		wantDropped(t, c, "second numbers")
 		if keys, err := d.Keys(ctx, master); len(keys) != 0 || err != nil {
 			t.Errorf("Keys = %v, %v", keys, err)
 		}
 	})
 }
 
-// An Add takes so long that a Delete has taken its number for settled.
+// The Add takes so long that a Delete has taken its number for settled.
 func TestAnAddThatTakesMinutesIsFoundByTheNextDelete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var a at
-		c, d, slow := meeting(t, &a)
+		var hook beforeCall
+		c, d, slow := plainAndHooked(t, &hook)
 		ctx := t.Context()
 		wantErr(t, d.AddMulti(ctx, master, names("k", 150)), nil)
-		a = at{"StoreMulti", master + "151", func() {
+		hook = beforeCall{"StoreMulti", master + "151", func() {
 			wantErr(t, d.Delete(ctx, master), nil)
 			time.Sleep(3 * time.Minute)
 		}}
@@ -152,9 +150,12 @@ func TestAnAddThatTakesMinutesIsFoundByTheNextDelete(t *testing.T) {
 	})
 }
 
-// A Delete that another overtook leaves the numbers alone that have begun anew.
-func TestNewNumbersAreSafeFromAnOldDelete(t *testing.T) {
-	for name, other := range map[string]func(t *testing.T, c *core.Cache, d *dependency.Dependency) []string{
+// While a Delete runs, the numbers begin again. The Delete must not change what is wired
+// under the new ones.
+func TestADeleteLeavesNewNumbersAlone(t *testing.T) {
+	for name, other := range map[string]func(
+		t *testing.T, c *core.Cache, d *dependency.Dependency,
+	) []string{
 		"another Delete": func(t *testing.T, c *core.Cache, d *dependency.Dependency) []string {
 			wantErr(t, d.Delete(t.Context(), master), nil)
 			wires, err := d.NextKeys(t.Context(), master, 150)
@@ -168,13 +169,16 @@ func TestNewNumbersAreSafeFromAnOldDelete(t *testing.T) {
 			return wires
 		},
 	} {
-		for key, when := range map[string]string{master + "150": "before the wires", master: "before the counter"} {
+		for key, when := range map[string]string{
+			master + "150": "before the wires are deleted",
+			master:         "before the counter is deleted",
+		} {
 			t.Run(name+", "+when, func(t *testing.T) {
-				var a at
-				c, d, old := meeting(t, &a)
+				var hook beforeCall
+				c, d, old := plainAndHooked(t, &hook)
 				wantErr(t, d.AddMulti(t.Context(), master, names("k", 150)), nil)
 				var wires []string
-				a = at{"StoreMulti", key, func() { wires = other(t, c, d) }}
+				hook = beforeCall{"StoreMulti", key, func() { wires = other(t, c, d) }}
 				wantErr(t, old.Delete(t.Context(), master), nil)
 				for _, wire := range wires {
 					wireLate(t, c, d, wire, "late "+wire)
@@ -188,31 +192,35 @@ func TestNewNumbersAreSafeFromAnOldDelete(t *testing.T) {
 	}
 }
 
-// Where so many numbers are missing that a mark is made, and another Delete lets the
-// numbers begin anew just before: the mark tells nothing of the new ones.
+// So many numbers are missing that a Delete makes a mark. Just before each step of that,
+// another Delete lets the numbers begin again. The mark must not hold for the new ones.
 func TestAMarkDoesNotOutliveItsNumbers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var a at
-		c, d, marker := meeting(t, &a)
+		var hook beforeCall
+		c, d, marker := plainAndHooked(t, &hook)
 		ctx := t.Context()
-		for _, when := range []at{{verb: "IncrFrom", key: master}, {verb: "Store", key: master + "2001"}, {verb: "Store", key: master + "2002"}} {
+		for _, step := range []beforeCall{
+			{verb: "IncrFrom", key: master},
+			{verb: "Store", key: master + "2001"},
+			{verb: "Store", key: master + "2002"},
+		} {
 			old, err := d.NextKeys(ctx, master, 2000)
 			wantErr(t, err, nil)
-			a = when
-			a.do = func() {
+			hook = step
+			hook.do = func() {
 				for _, wire := range old {
 					wireLate(t, c, d, wire, "late")
 				}
 				wantErr(t, d.Delete(ctx, master), nil)
 			}
 			wantErr(t, marker.Delete(ctx, master), nil)
-			if a.do != nil {
+			if hook.do != nil {
 				t.Error("no mark was made")
 			}
 			time.Sleep(130 * time.Second)
 			wires, err := d.NextKeys(ctx, master, 2000)
 			wantErr(t, err, nil)
-			wantErr(t, d.Delete(ctx, master), nil) // it would believe a mark
+			wantErr(t, d.Delete(ctx, master), nil) // would use a mark
 			for i, wire := range wires {
 				wireLate(t, c, d, wire, fmt.Sprint("late-", i))
 			}
@@ -228,16 +236,15 @@ func TestAMarkDoesNotOutliveItsNumbers(t *testing.T) {
 	})
 }
 
-// A Delete that stands still for minutes does no harm to numbers that have begun anew
-// meanwhile.
+// A Delete stands still for minutes, and meanwhile the numbers begin again.
 func TestADeleteThatStoodStillLeavesNewNumbersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var a at
-		c, d, old := meeting(t, &a)
+		var hook beforeCall
+		c, d, old := plainAndHooked(t, &hook)
 		ctx := t.Context()
 		wantErr(t, d.AddMulti(ctx, master, names("k", 150)), nil)
 		var wires []string
-		a = at{"StoreMulti", master, func() {
+		hook = beforeCall{"StoreMulti", master, func() {
 			wantErr(t, d.Delete(ctx, master), nil)
 			time.Sleep(3 * time.Minute)
 			var err error
@@ -253,14 +260,15 @@ func TestADeleteThatStoodStillLeavesNewNumbersAlone(t *testing.T) {
 	})
 }
 
-// What an Add wires too late is not in the way of who has drawn the number anew.
-func TestALateWireDoesNotHideThatItsNumberWasDrawnAnew(t *testing.T) {
+// A wire that an Add has made too late does not keep an Add that has drawn the number again
+// from being found.
+func TestALateWireDoesNotHideThatItsNumberWasDrawnAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var a at
-		c, d, slow := meeting(t, &a)
+		var hook beforeCall
+		c, d, slow := plainAndHooked(t, &hook)
 		ctx := t.Context()
 		wantErr(t, d.AddMulti(ctx, master, names("k", 150)), nil)
-		a = at{"StoreMulti", master + "151", func() {
+		hook = beforeCall{"StoreMulti", master + "151", func() {
 			wantErr(t, d.Delete(ctx, master), nil)
 			time.Sleep(3 * time.Minute)
 		}}
@@ -270,7 +278,7 @@ func TestALateWireDoesNotHideThatItsNumberWasDrawnAnew(t *testing.T) {
 		wire, err := d.NextKey(ctx, master)
 		wantErr(t, err, nil)
 		if wire != master+"151" {
-			t.Fatalf("the test wants number 151, and not %s", wire)
+			t.Fatalf("the next key is %s, and the test needs %s", wire, master+"151")
 		}
 		wantErr(t, d.Delete(ctx, master), nil)
 		wireLate(t, c, d, wire, "late")
@@ -279,13 +287,14 @@ func TestALateWireDoesNotHideThatItsNumberWasDrawnAnew(t *testing.T) {
 	})
 }
 
-// A key that is added while a Delete runs does not keep the numbers from beginning anew.
-func TestNumbersBeginAnewBesideAnAdd(t *testing.T) {
-	var a at
-	c, d, other := meeting(t, &a)
+func TestNumbersBeginAgainAlsoIfAKeyIsAddedMeanwhile(t *testing.T) {
+	var hook beforeCall
+	c, d, other := plainAndHooked(t, &hook)
 	wantErr(t, d.AddMulti(t.Context(), master, names("k", 150)), nil)
 	set(t, c, "more")
-	a = at{"StoreMulti", master, func() { wantErr(t, d.Add(t.Context(), master, "more"), nil) }}
+	hook = beforeCall{"StoreMulti", master, func() {
+		wantErr(t, d.Add(t.Context(), master, "more"), nil)
+	}}
 	wantErr(t, other.Delete(t.Context(), master), nil)
 	wantDropped(t, c, "more", master, master+"151")
 }

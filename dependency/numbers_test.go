@@ -11,17 +11,20 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// An Add that has drawn its number before a Delete, and wires it afterwards, is
-// found by the next one, whatever happens in between.
+// An Add draws its number before a Delete and wires it afterwards. The next Delete finds the
+// wire, whatever happens in between.
 func TestALateWireIsFoundByTheNextDelete(t *testing.T) {
+	deleteWires := func(t *testing.T, d *dependency.Dependency) {
+		wantErr(t, d.Delete(t.Context(), master), nil)
+	}
 	for name, between := range map[string]func(t *testing.T, d *dependency.Dependency){
-		"a Delete":  func(t *testing.T, d *dependency.Dependency) { wantErr(t, d.Delete(t.Context(), master), nil) },
+		"a Delete":  deleteWires,
 		"no Delete": func(*testing.T, *dependency.Dependency) {},
-		"many of both": func(t *testing.T, d *dependency.Dependency) {
+		"many Adds and Deletes": func(t *testing.T, d *dependency.Dependency) {
 			for i := range 300 {
 				wantErr(t, d.Add(t.Context(), master, fmt.Sprint("other-", i)), nil)
 				if i%7 == 0 {
-					wantErr(t, d.Delete(t.Context(), master), nil)
+					deleteWires(t, d)
 				}
 			}
 		},
@@ -34,14 +37,14 @@ func TestALateWireIsFoundByTheNextDelete(t *testing.T) {
 				set(t, c, "late")
 				wire, err := d.NextKey(t.Context(), master)
 				wantErr(t, err, nil)
-				wantErr(t, d.Delete(t.Context(), master), nil)
+				deleteWires(t, d)
 				between(t, d)
 				if err := c.Add(t.Context(), wire, []byte("late"), 0); err != nil {
-					wantErr(t, err, core.ErrExists) // the number was drawn anew
+					wantErr(t, err, core.ErrExists) // the number was drawn again
 					wantErr(t, d.Add(t.Context(), master, "late"), nil)
 				}
-				wantErr(t, d.Delete(t.Context(), master), nil)
-				if there(t, c, "late") {
+				deleteWires(t, d)
+				if exists(t, c, "late") {
 					t.Error("the item survived")
 				}
 			})
@@ -49,7 +52,7 @@ func TestALateWireIsFoundByTheNextDelete(t *testing.T) {
 	}
 }
 
-// names answers n names.
+// names returns n strings: prefix followed by a number from 0.
 func names(prefix string, n int) []string {
 	all := make([]string, n)
 	for i := range all {
@@ -58,9 +61,9 @@ func names(prefix string, n int) []string {
 	return all
 }
 
-// The numbers begin anew after each Delete, if no more than 100 were drawn, and else
-// after one beside which nothing is added.
-func TestNumbersBeginAnew(t *testing.T) {
+// If no more than 100 numbers were drawn, they begin again after each Delete. If there were
+// more, they begin again if no key is added during the Delete.
+func TestNumbersBeginAgainAfterADelete(t *testing.T) {
 	c := cacheOf(t, must(memory.New(nil)))
 	d := must(dependency.New(c, nil))
 	for _, n := range []int{1, 50, 100, 101, 350} {
@@ -71,30 +74,30 @@ func TestNumbersBeginAnew(t *testing.T) {
 		}
 		wantErr(t, d.Delete(t.Context(), master), nil)
 		for _, key := range []string{master, master + "1", fmt.Sprint(master, n)} {
-			if there(t, c, key) {
-				t.Errorf("after Delete of %d wires %s is there", n, key)
+			if exists(t, c, key) {
+				t.Errorf("%s survived a Delete of %d wires", key, n)
 			}
 		}
 	}
 }
 
-// Where many wires have expired it takes two Deletes, some minutes apart: the first
-// cannot know whether a wire that is missing is about to be made.
-func TestNumbersBeginAnewWhereWiresHaveExpired(t *testing.T) {
+// If many wires have expired, that takes two Deletes, some minutes apart. The first cannot
+// know whether an Add is about to store a wire that is missing.
+func TestNumbersBeginAgainSomeMinutesAfterManyWiresHaveExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cacheOf(t, must(memory.New(nil)))
 		d := must(dependency.New(c, &dependency.Options{TTL: time.Second}))
 		ctx := t.Context()
 		wantErr(t, d.AddMulti(ctx, master, names("k", 3000)), nil)
 		time.Sleep(time.Minute)
-		last, err := d.NextKey(ctx, master) // an Add is under way
+		last, err := d.NextKey(ctx, master) // an Add has drawn a number
 		wantErr(t, err, nil)
 		for range 2 {
 			wantErr(t, d.Delete(ctx, master), nil)
 			time.Sleep(50 * time.Second)
 		}
 		if n, err := c.Count(ctx, master); n != 3003 || err != nil {
-			t.Errorf("the counter is %d, %v, and an Add may be under way", n, err)
+			t.Errorf("the counter is %d, %v; want 3003, as an Add may use its number", n, err)
 		}
 		wireLate(t, c, d, last, "late")
 		wantErr(t, d.Delete(ctx, master), nil)
@@ -108,9 +111,8 @@ func TestNumbersBeginAnewWhereWiresHaveExpired(t *testing.T) {
 	})
 }
 
-// Wires expire between Deletes, more than are claimed at once: the numbers begin anew
-// again and again.
-func TestNumbersDoNotGrowWhereWiresExpire(t *testing.T) {
+// Between Deletes, more wires expire than are claimed at once.
+func TestNumbersDoNotGrowIfWiresExpire(t *testing.T) {
 	for _, n := range []int{400, 4000} {
 		synctest.Test(t, func(t *testing.T) {
 			c := cacheOf(t, must(memory.New(nil)))
@@ -119,7 +121,8 @@ func TestNumbersDoNotGrowWhereWiresExpire(t *testing.T) {
 			var highest uint64
 			for i := range 50 {
 				for j := range 20 {
-					wantErr(t, d.AddMulti(ctx, master, names(fmt.Sprintf("k-%d-%d-", i, j), n/20)), nil)
+					keys := names(fmt.Sprintf("k-%d-%d-", i, j), n/20)
+					wantErr(t, d.AddMulti(ctx, master, keys), nil)
 					time.Sleep(15 * time.Second)
 				}
 				count, err := c.Count(ctx, master)
@@ -136,8 +139,7 @@ func TestNumbersDoNotGrowWhereWiresExpire(t *testing.T) {
 	}
 }
 
-// A counter beyond all bounds stops Adds, until a Delete lets it begin anew.
-func TestACounterBeyondAllBounds(t *testing.T) {
+func TestACounterAboveItsLimitStopsAddsUntilADelete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cacheOf(t, must(memory.New(nil)))
 		d := must(dependency.New(c, nil))
@@ -158,9 +160,9 @@ func TestACounterBeyondAllBounds(t *testing.T) {
 	})
 }
 
-// An Add that never comes to its end, and a Delete each half a minute: the numbers
-// begin anew all the same.
-func TestNumbersDoNotGrowForEver(t *testing.T) {
+// An Add has drawn a number and never uses it, and a Delete runs every 30 seconds. The
+// numbers begin again all the same.
+func TestNumbersDoNotGrowIfAnAddNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cacheOf(t, must(memory.New(nil)))
 		d := must(dependency.New(c, nil))
@@ -180,14 +182,14 @@ func TestNumbersDoNotGrowForEver(t *testing.T) {
 			highest = max(highest, n)
 			wantErr(t, d.Delete(ctx, master), nil)
 			for j := range 10 {
-				if key := fmt.Sprintf("k-%d-%d", i, j); there(t, c, key) {
+				if key := fmt.Sprintf("k-%d-%d", i, j); exists(t, c, key) {
 					t.Errorf("%s survived", key)
 				}
 			}
 			time.Sleep(30 * time.Second)
 		}
 		if highest > 300 {
-			t.Errorf("the counter went up to %d", highest)
+			t.Errorf("the counter went up to %d, want at most 300", highest)
 		}
 		wantErr(t, c.Close(), nil)
 	})

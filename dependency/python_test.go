@@ -10,7 +10,7 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// The key scheme of wheezy.caching's CacheDependency, over pylibmc.
+// wheezy does with the cache what CacheDependency of wheezy.caching does. It uses pylibmc.
 const wheezy = `
 import sys, pylibmc
 cache = pylibmc.Client(sys.argv[1:], binary=True, behaviors={"ketama": True})
@@ -55,15 +55,7 @@ func TestPythonAndGoShareWires(t *testing.T) {
 			t.Errorf("Python prints %q, want %q", got, want)
 		}
 	}
-	gone := func(keys ...string) {
-		t.Helper()
-		for _, key := range keys {
-			if there(t, c, key) {
-				t.Errorf("%s survived", key)
-			}
-		}
-	}
-	for range 2 { // once more after each has deleted
+	for range 2 { // again, after both have deleted
 		// Python wires, Go wires, Python reads, Go deletes.
 		run(`
 for key in ["page", "grüße"]:
@@ -74,7 +66,7 @@ add_multi("mk:order:100:", ["page", "grüße"])
 		wantErr(t, d.Add(ctx, "mk:order:100:", "total"), nil)
 		run(`print(get_keys("mk:order:100:"))`, "['grüße', 'page', 'total']\n")
 		wantErr(t, d.Delete(ctx, "mk:order:100:"), nil)
-		gone("page", "grüße", "total")
+		wantDropped(t, c, "page", "grüße", "total")
 		run(`print(get_keys("mk:order:100:"), cache.get("mk:order:100:"))`, "[] None\n")
 
 		// Go wires, Python wires, Go reads, Python deletes.
@@ -86,22 +78,22 @@ add_multi("mk:order:100:", ["page", "grüße"])
 			t.Errorf("Keys = %v, %v", keys, err)
 		}
 		run(`delete("mk:order:100:")`, "")
-		gone("page", "total", "fragment")
+		wantDropped(t, c, "page", "total", "fragment")
 	}
 
-	// Where Go could not let the numbers begin anew, Python goes on from there.
+	// If Delete in Go does not let the numbers begin again, Python goes on with the next one.
 	set(t, c, "page", "total")
-	if _, err := d.NextKey(ctx, "mk:order:100:"); err != nil { // an Add is under way
+	if _, err := d.NextKey(ctx, "mk:order:100:"); err != nil { // an Add has drawn a number
 		t.Fatal(err)
 	}
 	wantErr(t, d.Add(ctx, "mk:order:100:", "page"), nil)
 	wantErr(t, d.Delete(ctx, "mk:order:100:"), nil)
-	gone("page")
+	wantDropped(t, c, "page")
 	set(t, c, "other")
 	run(`
 add_multi("mk:order:100:", ["total"])
 delete("mk:order:100:")
 print(cache.get("other"))
 `, "b'value'\n")
-	gone("total")
+	wantDropped(t, c, "total")
 }

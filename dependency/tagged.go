@@ -11,8 +11,8 @@ import (
 
 // A Tagged is a cache of T whose items carry [Tags]. An item that is stale is a miss.
 //
-// Versions are read before a value is made, and given to Set when it has been made.
-// If a tag was invalidated in between, the value is stale as soon as it is stored.
+// Read the Versions before you make a value, and give them to Set when you have made it. If a
+// tag was invalidated in between, the value is stale as soon as it is stored.
 //
 // An item without tags is stored as a core.Typed with the same codec stores it. Many
 // goroutines may use a Tagged at once.
@@ -22,17 +22,19 @@ type Tagged[T any] struct {
 }
 
 // NewTagged returns a Tagged of values that codec encodes, in cache. The versions may be in
-// another cache, that of tags; if tags is nil, it is NewTags(cache, nil). The error is
+// another cache, that of tags; if tags is nil, it is NewTags(cache, nil). NewTagged returns
 // core.ErrConfig if cache or codec is nil, or if the backend lacks what codec needs; see
 // core.NewTyped.
-func NewTagged[T any](cache *core.Cache, codec core.Codec[T], tags *Tags) (*Tagged[T], error) {
+func NewTagged[T any](
+	cache *core.Cache, codec core.Codec[T], tags *Tags,
+) (*Tagged[T], error) {
 	if tags == nil {
 		var err error
 		if tags, err = NewTags(cache, nil); err != nil {
 			return nil, err
 		}
 	}
-	if err := check(cache, "", 0); err != nil {
+	if err := checkArgs(cache, "", 0); err != nil {
 		return nil, err
 	}
 	items, err := core.NewTyped(cache, encoding.Envelope(codec, cache.Traits()))
@@ -42,13 +44,17 @@ func NewTagged[T any](cache *core.Cache, codec core.Codec[T], tags *Tags) (*Tagg
 	return &Tagged[T]{tags, items}, nil
 }
 
-// Set stores v under key with the tags of at, which were read before v was made.
-func (t *Tagged[T]) Set(ctx context.Context, key string, v T, ttl time.Duration, at Versions) error {
+// Set stores v under key with the tags in at, which were read before v was made.
+func (t *Tagged[T]) Set(
+	ctx context.Context, key string, v T, ttl time.Duration, at Versions,
+) error {
 	return t.items.Set(ctx, key, encoding.Enveloped[T]{Value: v, Facts: at.facts}, ttl)
 }
 
-// SetMulti is Set for several values, all with the tags of at.
-func (t *Tagged[T]) SetMulti(ctx context.Context, values map[string]T, ttl time.Duration, at Versions) error {
+// SetMulti is Set for several values, all with the tags in at.
+func (t *Tagged[T]) SetMulti(
+	ctx context.Context, values map[string]T, ttl time.Duration, at Versions,
+) error {
 	enveloped := make(map[string]encoding.Enveloped[T], len(values))
 	for key, v := range values {
 		enveloped[key] = encoding.Enveloped[T]{Value: v, Facts: at.facts}
@@ -56,27 +62,28 @@ func (t *Tagged[T]) SetMulti(ctx context.Context, values map[string]T, ttl time.
 	return t.items.SetMulti(ctx, enveloped, ttl)
 }
 
-// Get answers the value under key. One that is stale is core.ErrMiss. It takes one
-// call of the cache, and for an item with tags another.
+// Get returns the value under key. It returns core.ErrMiss if the key is absent, if the item
+// is stale, or if package patterns has stored the absence of a value. Get takes one
+// call of the cache, and another one for an item with tags.
 func (t *Tagged[T]) Get(ctx context.Context, key string) (T, error) {
-	var none T
+	var zero T
 	item, err := t.items.Get(ctx, key)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	fresh, err := t.Fresh(ctx, item.Facts)
 	switch {
 	case err != nil:
-		return none, err
+		return zero, err
 	case !fresh[0] || item.Facts.NotFound:
-		return none, core.ErrMiss
+		return zero, core.ErrMiss
 	}
 	return item.Value, nil
 }
 
-// GetMulti answers the values of keys that are there and not stale. It takes two
-// calls of the cache at most. The map comes beside an error; where that is of the
-// versions, it has no items with tags.
+// GetMulti returns the values of the keys that are present and not stale. It takes two calls
+// of the cache at most. If it returns an error, it also returns the values that it could
+// read. A value is left out if the versions of its tags could not be read.
 func (t *Tagged[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, error) {
 	items, err := t.items.GetMulti(ctx, keys)
 	values := make(map[string]T, len(items))

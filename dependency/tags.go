@@ -20,33 +20,34 @@ type TagOptions struct {
 	// is "tag:".
 	Prefix string
 
-	// TTL is the time to live of a version. When it is over, all items with the tag
-	// are stale. If 0, it is the default of the cache.
+	// TTL is the time to live of a version. When the version expires, all items with the
+	// tag are stale. If 0, it is the default of the cache.
 	TTL time.Duration
 }
 
-// Tags are names that items carry. To invalidate a tag makes all items that carry it
-// stale, in all processes, at the cost of one Incr.
+// Tags are names that items carry. To invalidate a tag makes all items that carry it stale,
+// in all processes, at the cost of one Incr.
 //
-// A tag has a version, kept in the cache under a key of its own. An item is stored
-// together with the versions of its tags, in the envelope of package encoding, and one
-// whose versions are no longer the present ones is stale. So is one of whose tags a
-// version is not there, as it was evicted; a new version is never one that was.
+// A tag has a version, kept in the cache under a key of its own. An item is stored with the
+// versions of its tags, in the envelope of package encoding. It is stale if one of them is
+// not the present version of the tag, or if the tag has no version any more, because it was
+// evicted. A tag never gets a version again that it had before.
 //
-// [Tagged] and package patterns look to that. Many goroutines may use Tags at once.
+// [Tagged] and package patterns check whether items are stale. Many goroutines may use Tags
+// at once.
 type Tags struct {
 	cache *core.Cache
 	opts  TagOptions
 }
 
-// NewTags returns Tags whose versions are in cache. A nil opts is the zero TagOptions. The
-// error is core.ErrConfig: cache is nil, or the TTL is negative.
+// NewTags returns Tags whose versions are in cache. A nil opts is the zero TagOptions. NewTags
+// returns core.ErrConfig if cache is nil or the TTL is negative.
 func NewTags(cache *core.Cache, opts *TagOptions) (*Tags, error) {
 	t := &Tags{cache: cache}
 	if opts != nil {
 		t.opts = *opts
 	}
-	if err := check(cache, "TagOptions.TTL", t.opts.TTL); err != nil {
+	if err := checkArgs(cache, "TagOptions.TTL", t.opts.TTL); err != nil {
 		return nil, err
 	}
 	if t.opts.Prefix == "" {
@@ -55,14 +56,15 @@ func NewTags(cache *core.Cache, opts *TagOptions) (*Tags, error) {
 	return t, nil
 }
 
-// Versions are those of some tags at one moment. The zero value is of none.
+// Versions are the versions of some tags at one moment. The zero value has no tags.
 type Versions struct{ facts encoding.Facts }
 
-// Facts answers facts that hold the tags in these versions, and nothing else.
+// Facts returns facts that hold the tags with these versions, and nothing else.
 func (v Versions) Facts() encoding.Facts { return v.facts }
 
-// Versions answers the versions of tags. It takes one call of the cache, or two or
-// three where a tag has no version yet.
+// Versions returns the versions of tags. A tag that has none gets one. Versions takes one
+// call of the cache, two or three if a tag has no version yet, and four if the version of a
+// tag is not a number.
 func (t *Tags) Versions(ctx context.Context, tags ...string) (Versions, error) {
 	var v Versions
 	if len(tags) == 0 {
@@ -75,21 +77,22 @@ func (t *Tags) Versions(ctx context.Context, tags ...string) (Versions, error) {
 		}
 		keys[i] = t.opts.Prefix + tag
 	}
-	numbers, err := t.versions(ctx, keys)
+	versions, err := t.read(ctx, keys)
 	if err != nil {
 		return v, err
 	}
-	if err := t.begin(ctx, keys, numbers); err != nil {
+	if err := t.addMissing(ctx, keys, versions); err != nil {
 		return v, err
 	}
 	for i, tag := range tags {
-		v.facts.AddTag(tag, numbers[keys[i]])
+		v.facts.AddTag(tag, versions[keys[i]])
 	}
 	return v, nil
 }
 
-// Fresh answers for each of facts whether all tags that it holds are in their present
-// versions. It takes one call of the cache, or none if there are no tags.
+// Fresh reports for each of facts whether all tags that it holds have their present versions.
+// It takes one call of the cache, or none if there are no tags. If it returns an error, the
+// facts whose versions could not be read are not fresh.
 func (t *Tags) Fresh(ctx context.Context, facts ...encoding.Facts) ([]bool, error) {
 	wanted := map[string]bool{}
 	for i := range facts {
@@ -97,36 +100,36 @@ func (t *Tags) Fresh(ctx context.Context, facts ...encoding.Facts) ([]bool, erro
 			wanted[t.opts.Prefix+string(tag)] = true
 		}
 	}
-	var numbers map[string]uint64
+	var versions map[string]uint64
 	var err error
 	if len(wanted) != 0 {
-		numbers, err = t.versions(ctx, slices.Collect(maps.Keys(wanted)))
+		versions, err = t.read(ctx, slices.Collect(maps.Keys(wanted)))
 	}
 	fresh := make([]bool, len(facts))
 	for i := range facts {
-		fresh[i] = t.isFresh(&facts[i], numbers)
+		fresh[i] = t.isFresh(&facts[i], versions)
 	}
 	return fresh, err
 }
 
-func (t *Tags) isFresh(facts *encoding.Facts, numbers map[string]uint64) bool {
+func (t *Tags) isFresh(facts *encoding.Facts, versions map[string]uint64) bool {
 	for tag, version := range facts.Tags() {
-		if now, ok := numbers[t.opts.Prefix+string(tag)]; !ok || now != version {
+		if now, ok := versions[t.opts.Prefix+string(tag)]; !ok || now != version {
 			return false
 		}
 	}
 	return true
 }
 
-// Invalidate makes all items stale that carry any of tags. It takes one call of the
-// cache for each, tries all, and joins the errors.
+// Invalidate makes all items stale that carry any of tags. It takes one call of the cache for
+// each tag, tries all of them, and joins the errors.
 func (t *Tags) Invalidate(ctx context.Context, tags ...string) error {
 	return each(tags, func(_ int, tag string) error {
 		if tag == "" {
 			return errEmptyTag
 		}
 		_, err := t.cache.Incr(ctx, t.opts.Prefix+tag, 1)
-		// A tag without a version has no item that is not stale.
+		// If the tag has no version, all of its items are stale already.
 		if err == core.ErrMiss || errors.Is(err, core.ErrNotNumber) {
 			return nil
 		}
@@ -136,30 +139,34 @@ func (t *Tags) Invalidate(ctx context.Context, tags ...string) error {
 
 var errEmptyTag = fmt.Errorf("%w: a tag is empty", core.ErrInvalidKey)
 
-// versions answers the versions under keys that are there. What is not a number is
-// as good as none. The versions that it could read come beside an error.
-func (t *Tags) versions(ctx context.Context, keys []string) (map[string]uint64, error) {
+// read returns the versions under those of keys that are present. A value that is not a
+// number counts as absent. If read returns an error, it also returns the versions that it
+// could read.
+func (t *Tags) read(ctx context.Context, keys []string) (map[string]uint64, error) {
 	values, err := t.cache.GetMulti(ctx, keys)
-	numbers := make(map[string]uint64, len(values))
+	versions := make(map[string]uint64, len(values))
 	for key, value := range values {
 		if n, err := core.ParseCount(value); err == nil {
-			numbers[key] = n
+			versions[key] = n
 		}
 	}
-	return numbers, err
+	return versions, err
 }
 
-// begin gives a version to those of keys that have none, and adds it to numbers.
-func (t *Tags) begin(ctx context.Context, keys []string, numbers map[string]uint64) error {
+// addMissing gives a version to those of keys that have none, and adds it to versions.
+func (t *Tags) addMissing(ctx context.Context, keys []string, versions map[string]uint64) error {
 	var items []core.Item
-	var fresh []string
+	var missing []string
 	for _, key := range keys {
-		if _, ok := numbers[key]; !ok {
-			// Never one that was before, and far from wrapping around.
-			numbers[key] = rand.Uint64N(1 << 63)
-			fresh = append(fresh, key)
+		if _, ok := versions[key]; !ok {
+			// Random, so that it is not a version from before, and far from wrapping around.
+			versions[key] = rand.Uint64N(1 << 63)
+			missing = append(missing, key)
 			items = append(items, core.Item{
-				Key: key, Value: strconv.AppendUint(nil, numbers[key], 10), Flags: core.FlagInt, TTL: t.opts.TTL,
+				Key:   key,
+				Value: strconv.AppendUint(nil, versions[key], 10),
+				Flags: core.FlagInt,
+				TTL:   t.opts.TTL,
 			})
 		}
 	}
@@ -167,26 +174,26 @@ func (t *Tags) begin(ctx context.Context, keys []string, numbers map[string]uint
 		return nil
 	}
 	err := t.cache.StoreMulti(ctx, core.Add, items)
-	var taken []string
-	for _, key := range fresh {
-		switch err := errorOf(err, key); {
-		case errors.Is(err, core.ErrExists): // somebody was faster, or it is not a number
-			taken = append(taken, key)
+	var present []string
+	for _, key := range missing {
+		switch err := errorFor(key, err); {
+		case errors.Is(err, core.ErrExists): // another caller was faster, or it is not a number
+			present = append(present, key)
 		case err != nil:
 			return err
 		}
 	}
-	if len(taken) == 0 {
+	if len(present) == 0 {
 		return nil
 	}
-	theirs, err := t.versions(ctx, taken)
+	others, err := t.read(ctx, present)
 	if err != nil {
 		return err
 	}
-	maps.Copy(numbers, theirs)
+	maps.Copy(versions, others)
 	items = slices.DeleteFunc(items, func(item core.Item) bool {
-		_, ok := theirs[item.Key]
-		return ok || !slices.Contains(taken, item.Key)
+		_, ok := others[item.Key]
+		return ok || !slices.Contains(present, item.Key)
 	})
 	if len(items) == 0 {
 		return nil

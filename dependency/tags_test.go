@@ -31,7 +31,8 @@ func TestAnInvalidatedTagMakesItemsStale(t *testing.T) {
 			other, err := orders.Versions(ctx, "customer:7")
 			wantErr(t, err, nil)
 			wantErr(t, orders.Set(ctx, "page", order{1, 2.5}, 0, at), nil)
-			wantErr(t, orders.SetMulti(ctx, map[string]order{"total": {1, 3}, "sum": {1, 4}}, 0, at), nil)
+			err = orders.SetMulti(ctx, map[string]order{"total": {1, 3}, "sum": {1, 4}}, 0, at)
+			wantErr(t, err, nil)
 			wantErr(t, orders.Set(ctx, "customer", order{7, 0}, 0, other), nil)
 			wantErr(t, orders.Set(ctx, "plain", order{9, 9}, 0, dependency.Versions{}), nil)
 			if got, err := orders.Get(ctx, "page"); got != (order{1, 2.5}) || err != nil {
@@ -47,19 +48,20 @@ func TestAnInvalidatedTagMakesItemsStale(t *testing.T) {
 				t.Errorf("a stale item is %v, %v", got, err)
 			}
 			got, err = orders.GetMulti(ctx, keys)
-			if len(got) != 2 || got["customer"] != (order{7, 0}) || got["plain"] != (order{9, 9}) || err != nil {
-				t.Errorf("GetMulti = %v, %v; want those without the tag", got, err)
+			if len(got) != 2 || err != nil ||
+				got["customer"] != (order{7, 0}) || got["plain"] != (order{9, 9}) {
+				t.Errorf("GetMulti = %v, %v; want the items without the tag", got, err)
 			}
 			wantErr(t, orders.Invalidate(ctx, "customer:7"), nil)
 			if got, err := orders.GetMulti(ctx, keys); len(got) != 1 || err != nil {
-				t.Errorf("GetMulti = %v, %v; want that without tags", got, err)
+				t.Errorf("GetMulti = %v, %v; want the item without tags", got, err)
 			}
 		})
 	}
 }
 
-// One Tags serves caches of several types, and these may be elsewhere.
-func TestTagsOfSeveralCaches(t *testing.T) {
+// The versions may be in another cache than the items.
+func TestSeveralTaggedShareTheirTags(t *testing.T) {
 	tags := must(dependency.NewTags(cacheOf(t, must(memory.New(nil))), nil))
 	items := cacheOf(t, must(memory.New(nil)))
 	texts := must(dependency.NewTagged(items, encoding.Text(), tags))
@@ -69,8 +71,8 @@ func TestTagsOfSeveralCaches(t *testing.T) {
 	wantErr(t, err, nil)
 	wantErr(t, texts.Set(ctx, "text", "text", 0, at), nil)
 	wantErr(t, orders.Set(ctx, "order", order{1, 2}, 0, at), nil)
-	if _, err := texts.Get(ctx, "text"); err != nil || there(t, items, "tag:tag") {
-		t.Errorf("Get: %v; or the version is among the items", err)
+	if _, err := texts.Get(ctx, "text"); err != nil || exists(t, items, "tag:tag") {
+		t.Errorf("Get: %v; want no error, and no version in the cache of the items", err)
 	}
 	wantErr(t, tags.Invalidate(ctx, "tag"), nil)
 	_, err = texts.Get(ctx, "text")
@@ -79,8 +81,7 @@ func TestTagsOfSeveralCaches(t *testing.T) {
 	wantErr(t, err, core.ErrMiss)
 }
 
-// A value that is made while its tag is invalidated is stale when it is stored.
-func TestAValueMadeMeanwhileIsStale(t *testing.T) {
+func TestAValueIsStaleIfItsTagWasInvalidatedWhileItWasMade(t *testing.T) {
 	c := cacheOf(t, must(memory.New(nil)))
 	texts := must(dependency.NewTagged(c, encoding.Text(), nil))
 	ctx := t.Context()
@@ -92,9 +93,10 @@ func TestAValueMadeMeanwhileIsStale(t *testing.T) {
 	wantErr(t, err, core.ErrMiss)
 }
 
-func TestAVersionThatIsLostMeansStale(t *testing.T) {
+func TestAnItemIsStaleIfAVersionIsLost(t *testing.T) {
 	c := cacheOf(t, must(memory.New(nil)))
-	texts := must(dependency.NewTagged(c, encoding.Text(), must(dependency.NewTags(c, &dependency.TagOptions{Prefix: "v:"}))))
+	tags := must(dependency.NewTags(c, &dependency.TagOptions{Prefix: "v:"}))
+	texts := must(dependency.NewTagged(c, encoding.Text(), tags))
 	ctx := t.Context()
 	for range 3 {
 		at, err := texts.Versions(ctx, "tag")
@@ -106,15 +108,15 @@ func TestAVersionThatIsLostMeansStale(t *testing.T) {
 		wantErr(t, c.Delete(ctx, "v:tag"), nil)
 		_, err = texts.Get(ctx, "k")
 		wantErr(t, err, core.ErrMiss)
-		_, err = texts.Versions(ctx, "tag") // a new one, and not the old
+		_, err = texts.Versions(ctx, "tag") // makes a new one
 		wantErr(t, err, nil)
 		_, err = texts.Get(ctx, "k")
 		wantErr(t, err, core.ErrMiss)
 	}
 }
 
-// A version that is no number is as good as none, and the next one takes its place.
-func TestAVersionThatIsJunkMeansStale(t *testing.T) {
+// A version that is not a number counts as absent, and is replaced by a new one.
+func TestAnItemIsStaleIfAVersionIsNotANumber(t *testing.T) {
 	c := cacheOf(t, must(memory.New(nil)))
 	texts := must(dependency.NewTagged(c, encoding.Text(), nil))
 	ctx := t.Context()
@@ -140,8 +142,8 @@ func TestAVersionThatIsJunkMeansStale(t *testing.T) {
 	wantErr(t, texts.Invalidate(ctx, ""), core.ErrInvalidKey)
 }
 
-// Whichever call fails, the verb tells.
-func TestAFaultOfTagsIsTold(t *testing.T) {
+// One call of the cache fails, each in turn.
+func TestTaggedReturnsAFaultInAnyCall(t *testing.T) {
 	for failAt := range 8 {
 		b := &faultyBackend{Backend: must(memory.New(nil)), failAt: failAt + 1}
 		texts := must(dependency.NewTagged(cacheOf(t, b), encoding.Text(), nil))
@@ -153,10 +155,12 @@ func TestAFaultOfTagsIsTold(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		wantErr(t, texts.Set(ctx, "k", "v", 0, at), map[bool]error{true: core.ErrUnavailable}[failAt == 4])
+		err = texts.Set(ctx, "k", "v", 0, at)
 		if failAt == 4 {
+			wantErr(t, err, core.ErrUnavailable)
 			continue
 		}
+		wantErr(t, err, nil)
 		if _, err = texts.Get(ctx, "k"); err == nil || err == core.ErrMiss {
 			t.Errorf("call %d fails, Get: %v", failAt+1, err)
 		}
@@ -164,8 +168,8 @@ func TestAFaultOfTagsIsTold(t *testing.T) {
 }
 
 func TestTagsTakeFewCalls(t *testing.T) {
-	var count counter
-	c := cacheOf(t, must(memory.New(nil)), &count)
+	var counter callCounter
+	c := cacheOf(t, must(memory.New(nil)), &counter)
 	texts := must(dependency.NewTagged(c, encoding.Text(), nil))
 	plain := must(core.NewTyped(c, encoding.Text()))
 	ctx := t.Context()
@@ -178,21 +182,29 @@ func TestTagsTakeFewCalls(t *testing.T) {
 		want int64
 		do   func() error
 	}{
-		{"Versions", 1, func() (err error) { at, err = texts.Versions(ctx, "a", "b"); return err }},
+		{"Versions", 1, func() (err error) {
+			at, err = texts.Versions(ctx, "a", "b")
+			return err
+		}},
 		{"Versions of no tags", 0, func() error { _, err := texts.Versions(ctx); return err }},
 		{"Set", 1, func() error { return texts.Set(ctx, "k", "v", 0, at) }},
 		{"Get", 2, func() error { _, err := texts.Get(ctx, "k"); return err }},
-		{"GetMulti", 2, func() error { _, err := texts.GetMulti(ctx, []string{"k", "l", "m"}); return err }},
-		{"Set without tags", 1, func() error { return texts.Set(ctx, "l", "v", 0, dependency.Versions{}) }},
+		{"GetMulti", 2, func() error {
+			_, err := texts.GetMulti(ctx, []string{"k", "l", "m"})
+			return err
+		}},
+		{"Set without tags", 1, func() error {
+			return texts.Set(ctx, "l", "v", 0, dependency.Versions{})
+		}},
 		{"Get without tags", 1, func() error { _, err := texts.Get(ctx, "l"); return err }},
 		{"Invalidate", 1, func() error { return texts.Invalidate(ctx, "a") }},
 	} {
-		if n := count.took(func() { wantErr(t, step.do(), nil) }); n != step.want {
+		if n := counter.callsOf(func() { wantErr(t, step.do(), nil) }); n != step.want {
 			t.Errorf("%s takes %d calls, want %d", step.what, n, step.want)
 		}
 	}
-	if got, err := plain.Get(ctx, "l"); got != "v" || err != nil { // as if there were no tags
-		t.Errorf("a Typed reads %q, %v", got, err)
+	if got, err := plain.Get(ctx, "l"); got != "v" || err != nil {
+		t.Errorf("a Typed reads %q, %v from an item without tags; want v", got, err)
 	}
 }
 
@@ -202,7 +214,7 @@ func TestTagsRefuseAnEmptyName(t *testing.T) {
 	wantErr(t, err, core.ErrInvalidKey)
 }
 
-func TestTagsAboveNull(t *testing.T) {
+func TestTagsOverNullMiss(t *testing.T) {
 	texts := must(dependency.NewTagged(cacheOf(t, null.New()), encoding.Text(), nil))
 	ctx := t.Context()
 	at, err := texts.Versions(ctx, "tag")
@@ -213,15 +225,15 @@ func TestTagsAboveNull(t *testing.T) {
 	wantErr(t, texts.Invalidate(ctx, "tag"), nil)
 }
 
-// What Get answers was never made before an Invalidate that has returned, with many
-// that read, make and invalidate at once.
-func TestNoStaleValueIsServed(t *testing.T) {
+// Many goroutines read, make and invalidate values at once. After an Invalidate has returned,
+// Get does not return a value that was made before it.
+func TestGetNeverReturnsAStaleValue(t *testing.T) {
 	const rounds = 300
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := context.Background()
 			numbers := must(dependency.NewTagged(c, encoding.Int[int64](), nil))
-			var source, oldest atomic.Int64 // the truth, and the oldest of it that may be served
+			var source, oldest atomic.Int64 // the present value, and the oldest that Get may return
 			var hits atomic.Int64
 			var all sync.WaitGroup
 			for w := range 8 {
@@ -232,7 +244,8 @@ func TestNoStaleValueIsServed(t *testing.T) {
 						n, err := numbers.Get(ctx, key)
 						switch {
 						case err == nil && n < limit:
-							t.Errorf("%s is %d, which was invalidated: want %d or more", key, n, limit)
+							t.Errorf("%s is %d, which was invalidated; want %d or more",
+								key, n, limit)
 						case err == nil:
 							hits.Add(1)
 						case !errors.Is(err, core.ErrMiss):
@@ -242,7 +255,8 @@ func TestNoStaleValueIsServed(t *testing.T) {
 							if err != nil {
 								t.Errorf("Versions: %v", err)
 							}
-							if err := numbers.Set(ctx, key, source.Load(), time.Minute, at); err != nil {
+							err = numbers.Set(ctx, key, source.Load(), time.Minute, at)
+							if err != nil {
 								t.Errorf("Set: %v", err)
 							}
 						}
@@ -254,14 +268,14 @@ func TestNoStaleValueIsServed(t *testing.T) {
 							oldest.Store(now)
 						}
 						if w == 1 && i%50 == 0 {
-							c.Delete(ctx, "tag:tag") // as if it was evicted
+							c.Delete(ctx, "tag:tag") // as if it were evicted
 						}
 					}
 				})
 			}
 			all.Wait()
 			if hits.Load() < 10 {
-				t.Errorf("%d hits: too few to show anything", hits.Load())
+				t.Errorf("%d hits, which are too few to test anything", hits.Load())
 			}
 		})
 	}

@@ -7,23 +7,24 @@ import (
 	"strings"
 )
 
-// Address tells who sends requests, by network address. The zero value believes the
-// connection alone, and is right where no proxy stands before the server.
+// An Address finds out which network address sent a request. The zero value uses the address
+// of the connection and no header, which is right if there is no proxy in front of the
+// server.
 type Address struct {
-	// Trusted are the proxies that are believed. Where the connection comes from one of
-	// them, the last address in X-Forwarded-For is who sent the request; where that is
-	// one of them as well, the one before it; and so on. What stands farther ahead
-	// anybody can have written.
+	// Trusted are the networks of the proxies whose X-Forwarded-For headers are believed.
+	// If the connection comes from one of them, the sender is the last address in
+	// X-Forwarded-For. If that is a trusted proxy as well, it is the address before that,
+	// and so on. Addresses further to the left are ignored: any client can write them.
 	Trusted []netip.Prefix
 
-	// IPv6 is how many bits of an IPv6 address are one sender, 1 to 128; 0 is 64, which
-	// is the smallest network that its owner shares with nobody (RFC 6177).
+	// IPv6 is how many bits of an IPv6 address identify a sender, 1 to 128. If 0, it is
+	// 64: a /64 is the smallest network that has a single owner (RFC 6177).
 	IPv6 int
 }
 
-// Of answers the address of who sent r: 192.0.2.1, or 2001:db8::/64. A remote address
-// that is not one, of a Unix socket, is answered as it is: all who come through it are one
-// sender, and no header is believed.
+// Of returns the address of the sender of r, such as 192.0.2.1 or 2001:db8::/64. If the
+// remote address of r is not an IP address, as with a Unix socket, Of returns it unchanged
+// and ignores the headers. All clients of such a socket are one sender.
 func (a Address) Of(r *http.Request) string {
 	addr, ok := parseAddr(r.RemoteAddr)
 	if !ok {
@@ -32,21 +33,21 @@ func (a Address) Of(r *http.Request) string {
 	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {
 		for more := true; more; {
 			if !a.trusts(addr) {
-				return a.text(addr)
+				return a.format(addr)
 			}
 			last := line
-			at := strings.LastIndexByte(line, ',')
-			if more = at >= 0; more {
-				line, last = line[:at], line[at+1:]
+			comma := strings.LastIndexByte(line, ',')
+			if more = comma >= 0; more {
+				line, last = line[:comma], line[comma+1:]
 			}
-			before, ok := parseAddr(strings.TrimSpace(last))
+			previous, ok := parseAddr(strings.TrimSpace(last))
 			if !ok {
-				return a.text(addr)
+				return a.format(addr)
 			}
-			addr = before
+			addr = previous
 		}
 	}
-	return a.text(addr)
+	return a.format(addr)
 }
 
 func (a Address) trusts(addr netip.Addr) bool {
@@ -58,7 +59,8 @@ func (a Address) trusts(addr netip.Addr) bool {
 	})
 }
 
-func (a Address) text(addr netip.Addr) string {
+// format returns addr as text, an IPv6 address as its network.
+func (a Address) format(addr netip.Addr) string {
 	bits := a.IPv6
 	if bits <= 0 || bits > 128 {
 		bits = 64
@@ -69,7 +71,7 @@ func (a Address) text(addr netip.Addr) string {
 	return netip.PrefixFrom(addr, bits).Masked().String()
 }
 
-// parseAddr reads an address, with or without a port.
+// parseAddr parses an address with or without a port.
 func parseAddr(s string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
 	if err != nil {

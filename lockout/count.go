@@ -10,24 +10,26 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A view is what the cache holds of a count.
+// A view is what the cache holds for an entry.
 type view struct {
 	locked bool
 	until  time.Time // when the lock ends; zero if that is not known
-	item   core.Item // of the counter; zero if there is none
+	item   core.Item // the item of the counter; zero if there is none
 }
 
-// look reads the locks of counts, and the counters of those for which counter is true, in
-// one call. What could not be read is as good as absent.
-func (l *Lockout[C]) look(ctx context.Context, counts []count[C], counter func(n *named[C]) bool) ([]view, error) {
-	var room [few]string
-	keys := room[:0]
-	for _, n := range counts {
-		if n.Duration > 0 {
-			keys = append(keys, n.lockKey())
+// read reads the locks of entries, and the counters of those for which wantCounter returns
+// true, in one call. An item that could not be read counts as absent.
+func (l *Lockout[C]) read(
+	ctx context.Context, entries []entry[C], wantCounter func(t *term[C]) bool,
+) ([]view, error) {
+	var buf [bufLen]string
+	keys := buf[:0]
+	for _, e := range entries {
+		if e.Duration > 0 {
+			keys = append(keys, e.lockKey())
 		}
-		if counter(n.named) {
-			keys = append(keys, n.key)
+		if wantCounter(e.term) {
+			keys = append(keys, e.key)
 		}
 	}
 	var items map[string]core.Item
@@ -35,7 +37,7 @@ func (l *Lockout[C]) look(ctx context.Context, counts []count[C], counter func(n
 	var err error
 	switch len(keys) {
 	case 0:
-	case 1: // costs less
+	case 1: // GetItem costs less than GetItems
 		if one, err = l.locker.cache.GetItem(ctx, keys[0]); err != nil {
 			keys = nil
 		}
@@ -52,141 +54,153 @@ func (l *Lockout[C]) look(ctx context.Context, counts []count[C], counter func(n
 		item, ok := items[key]
 		return item, ok
 	}
-	views := make([]view, len(counts))
-	for i, n := range counts {
+	views := make([]view, len(entries))
+	for i, e := range entries {
 		v := &views[i]
-		if n.Duration > 0 {
+		if e.Duration > 0 {
 			var lock core.Item
-			if lock, v.locked = find(n.lockKey()); v.locked {
-				v.until = until(lock.Value)
+			if lock, v.locked = find(e.lockKey()); v.locked {
+				v.until = lockEnd(lock.Value)
 			}
 		}
-		if counter(n.named) {
-			v.item, _ = find(n.key)
+		if wantCounter(e.term) {
+			v.item, _ = find(e.key)
 		}
 	}
 	return views, err
 }
 
-// used answers how many item counts now.
-func (n count[C]) used(item core.Item) uint64 {
-	if n.Algorithm == FixedWindow {
+// used returns how many are counted in item now.
+func (e entry[C]) used(item core.Item) uint64 {
+	if e.Algorithm == FixedWindow {
 		used, _ := core.ParseCount(item.Value)
 		return used
 	}
 	now := time.Now().UnixNano()
-	return n.limit.used(n.limit.roll(n.limit.parse(item.Value), now), now)
+	return e.limit.used(e.limit.advance(e.limit.parse(item.Value), now), now)
 }
 
-// room answers from when on there is room for one more in n, which has none now; zero if
-// that is not known.
-func (l *Lockout[C]) room(ctx context.Context, n count[C], item core.Item) time.Time {
-	if n.Algorithm == FixedWindow {
-		return l.end(ctx, n)
+// roomAt returns when there is room for one more in e, which has none now, or zero if that
+// is not known.
+func (l *Lockout[C]) roomAt(ctx context.Context, e entry[C], item core.Item) time.Time {
+	if e.Algorithm == FixedWindow {
+		return l.windowEnd(ctx, e)
 	}
 	now := time.Now().UnixNano()
-	return time.Unix(0, n.limit.when(n.limit.roll(n.limit.parse(item.Value), now), n.Count-1, now))
+	s := e.limit.advance(e.limit.parse(item.Value), now)
+	return time.Unix(0, e.limit.dropsTo(s, e.Count-1, now))
 }
 
-// end answers when the FixedWindow n ends, or zero where the cache cannot tell.
-func (l *Lockout[C]) end(ctx context.Context, n count[C]) time.Time {
-	if ttl, err := l.locker.cache.TTL(ctx, n.key); err == nil && ttl > 0 {
+// windowEnd returns when the FixedWindow e ends, or zero if the cache cannot report it.
+func (l *Lockout[C]) windowEnd(ctx context.Context, e entry[C]) time.Time {
+	if ttl, err := l.locker.cache.TTL(ctx, e.key); err == nil && ttl > 0 {
 		return time.Now().Add(ttl)
 	}
 	return time.Time{}
 }
 
-// A taken is a count with one more in it, or with none added where it had no room.
-type taken[C any] struct {
-	count[C]
-	used uint64 // with the one more, so that it is above Count where there was no room
+// An addition is an entry to which add has added one, or tried to if it had no room.
+type addition[C any] struct {
+	entry[C]
+	used uint64 // how many there are with the new one; above Count if there was no room
 
-	// next is when there is room for one more than now; zero if that is not known.
-	next time.Time
+	// roomAt is when there is more room than now; zero if that is not known.
+	roomAt time.Time
 
-	since int64 // when it began to count for less; see limit.remove
+	since int64 // when the new one began to count for less; see limit.remove
 }
 
-// add counts one more. In a FixedWindow it counts also what is beyond Count.
-func (l *Lockout[C]) add(ctx context.Context, n count[C], known core.Item) (taken[C], error) {
-	t := taken[C]{count: n}
+// add counts one more. A FixedWindow counts also those that are beyond Count. If known has a
+// token, it is the item that was read before.
+func (l *Lockout[C]) add(
+	ctx context.Context, e entry[C], known core.Item,
+) (addition[C], error) {
+	a := addition[C]{entry: e}
 	var err error
-	if n.Algorithm == FixedWindow {
-		t.used, err = l.locker.cache.IncrFrom(ctx, n.key, 1, 0, n.Period)
-		return t, err
+	if e.Algorithm == FixedWindow {
+		a.used, err = l.locker.cache.IncrFrom(ctx, e.key, 1, 0, e.Period)
+		return a, err
 	}
-	err = l.move(ctx, n, known, func(s state, now int64) (state, bool) {
-		used := n.limit.used(s, now)
-		t.used = used + 1
-		t.since = s.at
-		if used < n.Count {
-			s, used = n.limit.add(s), used+1
+	err = l.update(ctx, e, known, func(s state, now int64) (state, bool) {
+		used := e.limit.used(s, now)
+		a.used = used + 1
+		a.since = s.at
+		if used < e.Count {
+			s, used = e.limit.add(s), used+1
 		}
-		t.next = time.Unix(0, n.limit.when(s, used-1, now))
-		return s, t.used <= n.Count
+		a.roomAt = time.Unix(0, e.limit.dropsTo(s, used-1, now))
+		return s, a.used <= e.Count
 	})
-	return t, err
+	return a, err
 }
 
-// remove takes back what add has counted.
-func (l *Lockout[C]) remove(ctx context.Context, t taken[C]) error {
-	if t.Algorithm == FixedWindow {
-		if _, err := l.locker.cache.Decr(ctx, t.key, 1); err != core.ErrMiss {
+// remove removes what add has counted.
+func (l *Lockout[C]) remove(ctx context.Context, a addition[C]) error {
+	if a.Algorithm == FixedWindow {
+		if _, err := l.locker.cache.Decr(ctx, a.key, 1); err != core.ErrMiss {
 			return err
 		}
 		return nil
 	}
-	if t.used > t.Count {
+	if a.used > a.Count {
 		return nil
 	}
-	return l.move(ctx, t.count, core.Item{}, func(s state, now int64) (state, bool) {
-		return t.limit.remove(s, now, t.since), true
+	return l.update(ctx, a.entry, core.Item{}, func(s state, now int64) (state, bool) {
+		return a.limit.remove(s, now, a.since), true
 	})
 }
 
-// move changes the state of n by f, which tells whether it does, and is called again where
-// somebody else was faster. Known, if it has a token, is what was read.
-func (l *Lockout[C]) move(ctx context.Context, n count[C], known core.Item, f func(s state, now int64) (state, bool)) error {
-	done, err := l.try(ctx, n, known, f)
+// update replaces the state of e by the one that change returns, or leaves it if change
+// returns false. If another caller was faster, change is called again. If known has a token,
+// it is the item that was read before.
+func (l *Lockout[C]) update(
+	ctx context.Context, e entry[C], known core.Item,
+	change func(s state, now int64) (state, bool),
+) error {
+	done, err := l.tryUpdate(ctx, e, known, change)
 	if done {
 		return err
 	}
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	// Those of this process that were too slow go one at a time from here on, so that the
-	// next try meets no more rivals than there are processes.
-	lane := l.locker.lanes[maphash.String(l.locker.seed, n.key)%uint64(len(l.locker.lanes))]
+	// The goroutines of this process that were too slow retry one at a time, so that there
+	// are no more retries at the same time than there are processes.
+	slot := l.locker.retries[maphash.String(l.locker.seed, e.key)%uint64(len(l.locker.retries))]
 	select {
-	case lane <- struct{}{}:
+	case slot <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-lane }()
+	defer func() { <-slot }()
 	for !done {
-		done, err = l.try(ctx, n, core.Item{}, f)
+		done, err = l.tryUpdate(ctx, e, core.Item{}, change)
 	}
 	return err
 }
 
-// try is one try of move. It is not done if somebody else was faster.
-func (l *Lockout[C]) try(ctx context.Context, n count[C], item core.Item, f func(s state, now int64) (state, bool)) (done bool, err error) {
+// tryUpdate tries once what update does. It returns false if another caller was faster.
+func (l *Lockout[C]) tryUpdate(
+	ctx context.Context, e entry[C], item core.Item,
+	change func(s state, now int64) (state, bool),
+) (done bool, err error) {
 	if item.Token == nil {
-		if item, err = l.locker.cache.GetItem(ctx, n.key); err != nil && err != core.ErrMiss {
+		if item, err = l.locker.cache.GetItem(ctx, e.key); err != nil && err != core.ErrMiss {
 			return true, err
 		}
 	}
 	now := time.Now().UnixNano()
-	s, ok := f(n.limit.roll(n.limit.parse(item.Value), now), now)
-	if !ok {
+	s, changed := change(e.limit.advance(e.limit.parse(item.Value), now), now)
+	if !changed {
 		return true, nil
 	}
-	item.Key, item.Value, item.TTL = n.key, n.limit.append(nil, s), n.limit.ttl(s, now)
+	item.Key, item.Value, item.TTL = e.key, e.limit.append(nil, s), e.limit.ttl(s, now)
 	if item.Token == nil {
 		err = l.locker.cache.Store(ctx, core.Add, item)
 	} else {
 		err = l.locker.cache.CompareAndSwap(ctx, item)
 	}
-	faster := err == core.ErrMiss || errors.Is(err, core.ErrExists) || errors.Is(err, core.ErrConflict)
-	return !faster, err
+	tooSlow := err == core.ErrMiss || errors.Is(err, core.ErrExists) ||
+		errors.Is(err, core.ErrConflict)
+	return !tooSlow, err
 }

@@ -14,7 +14,7 @@ import (
 	_ "github.com/cachewire/cachewire/memory"
 )
 
-// Who fails three times within a minute is locked out for a quarter of an hour.
+// An account is locked for 15 minutes after three failures within a minute.
 func Example() {
 	ctx := context.Background()
 	cache, err := core.Open(ctx, "memory://", nil)
@@ -43,7 +43,9 @@ func Example() {
 		if err := signIn.Forbid(ctx, r); errors.Is(err, lockout.ErrLocked) {
 			return "try again later"
 		}
-		ok, err := signIn.Guard(ctx, r, func(context.Context) (bool, error) { return r.Password == "secret", nil })
+		ok, err := signIn.Guard(ctx, r, func(context.Context) (bool, error) {
+			return r.Password == "secret", nil
+		})
 		return fmt.Sprint(ok, err)
 	}
 	for _, password := range []string{"guess", "secret", "guess", "guess", "guess", "secret"} {
@@ -58,7 +60,7 @@ func Example() {
 	// try again later
 }
 
-// Each address has two requests a minute.
+// Each address may send two requests a minute.
 func ExampleHandler() {
 	cache, err := core.Open(context.Background(), "memory://", nil)
 	if err != nil {
@@ -66,7 +68,7 @@ func ExampleHandler() {
 	}
 	defer cache.Close()
 
-	var from lockout.Address // no proxy stands before this server
+	var from lockout.Address // there is no proxy in front of this server
 	terms := lockout.Terms[*http.Request]{"by_ip": {
 		Key:   func(r *http.Request) string { return "by_ip:" + from.Of(r) },
 		Count: 2, Period: time.Minute, Algorithm: lockout.TokenBucket,
@@ -79,8 +81,15 @@ func ExampleHandler() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
-	server := httptest.NewServer(must(lockout.Handler(api, func(r *http.Request) *http.Request { return r }, hello, nil)))
+	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "hello")
+	})
+	subject := func(r *http.Request) *http.Request { return r }
+	handler, err := lockout.Handler(api, subject, hello, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
 	defer server.Close()
 
 	for range 3 {

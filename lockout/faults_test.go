@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -20,37 +21,45 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// faulty answers a cache on memory, and what to step in with.
-func faulty(t testing.TB) (*core.Cache, *calls) {
-	b := &calls{Backend: must(memory.New(nil))}
+// hookedCache returns a cache in memory, and its backend.
+func hookedCache(t testing.TB) (*core.Cache, *hookedBackend) {
+	b := &hookedBackend{Backend: must(memory.New(nil))}
 	return cacheOf(t, b), b
 }
 
-// A client that hangs up, or closes its half of the connection, is not let in for it: the
-// cache has not failed.
-func TestWhoHangsUpIsNotLetIn(t *testing.T) {
+// A client that hangs up, or closes its half of the connection, is not a failure of the
+// cache, which would let it pass.
+func TestAClientThatHangsUpDoesNotPass(t *testing.T) {
 	for _, counter := range []lockout.Counter[visit]{
-		{Count: 2, Period: long}, {Count: 2, Period: long, Duration: time.Hour}, {Count: 2, Period: long, Algorithm: lockout.TokenBucket},
+		{Count: 2, Period: longPeriod},
+		{Count: 2, Period: longPeriod, Duration: time.Hour},
+		{Count: 2, Period: longPeriod, Algorithm: lockout.TokenBucket},
 	} {
-		lo := limit(t, memcached(t), counter)
-		gone, cancel := context.WithCancel(t.Context())
+		lo := lockoutByID(t, memcached(t), counter)
+		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
 		ann := visit{"ann", ""}
 		for range 3 {
-			wantErr(t, lo.Forbid(gone, ann), context.Canceled)
-			wantErr(t, lo.Allow(gone, ann), context.Canceled)
-			wantErr(t, lo.Incr(gone, ann), context.Canceled)
-			_, err := lo.Take(gone, ann, func(context.Context) (bool, error) { t.Error("it was done"); return true, nil })
+			wantErr(t, lo.Forbid(cancelled, ann), context.Canceled)
+			wantErr(t, lo.Allow(cancelled, ann), context.Canceled)
+			wantErr(t, lo.Incr(cancelled, ann), context.Canceled)
+			_, err := lo.Take(cancelled, ann, func(context.Context) (bool, error) {
+				t.Error("Take called do")
+				return true, nil
+			})
 			wantErr(t, err, context.Canceled)
 		}
 	}
 
-	tries := atomic.Int64{}
-	lo := api(t, memcached(t), nil, lockout.Terms[*http.Request]{"by_ip": byIP(lockout.Counter[*http.Request]{Count: 5, Period: long})})
-	server := httptest.NewServer(must(lockout.Handler(lo, request, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		<-r.Context().Done() // of one who closes his half, this is soon
-		tries.Add(1)
-	}), nil)))
+	served := atomic.Int64{}
+	lo := requestLockout(t, memcached(t), nil, lockout.Terms[*http.Request]{
+		"by_ip": byIP(lockout.Counter[*http.Request]{Count: 5, Period: longPeriod}),
+	})
+	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done() // soon, because the client closes its half of the connection
+		served.Add(1)
+	})
+	server := httptest.NewServer(must(lockout.Handler(lo, sameRequest, next, nil)))
 	defer server.Close()
 	for range 20 {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -64,15 +73,16 @@ func TestWhoHangsUpIsNotLetIn(t *testing.T) {
 		}
 		conn.Close()
 	}
-	if n := tries.Load(); n > 5 {
-		t.Errorf("%d of 5 were served", n)
+	if n := served.Load(); n > 5 {
+		t.Errorf("%d requests were served, want at most 5", n)
 	}
 }
 
-// The lock is set also where the client leaves just when it is counted.
-func TestWhoLeavesAtTheLastIsLockedOut(t *testing.T) {
-	c, b := faulty(t)
-	lo := limit(t, c, lockout.Counter[visit]{Count: 2, Period: time.Minute, Duration: time.Hour})
+func TestALockIsSetEvenIfTheClientLeavesMeanwhile(t *testing.T) {
+	c, b := hookedCache(t)
+	lo := lockoutByID(t, c, lockout.Counter[visit]{
+		Count: 2, Period: time.Minute, Duration: time.Hour,
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	wantErr(t, lo.Allow(ctx, visit{"ann", ""}), nil)
 	b.before = func(ctx context.Context, verb, key string) error {
@@ -85,20 +95,23 @@ func TestWhoLeavesAtTheLastIsLockedOut(t *testing.T) {
 	wantErr(t, lo.Forbid(t.Context(), visit{"ann", ""}), lockout.ErrLocked)
 }
 
-// With Allow, as with Incr, who comes after the one that died before it set the lock sets it.
-func TestAllowLosesNoLock(t *testing.T) {
+// If the caller that reached Count did not set the lock, the next Allow sets it, as the next
+// Incr does.
+func TestAllowSetsALockThatIsMissing(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			c, b := faulty(t)
-			lo := limit(t, c, lockout.Counter[visit]{Count: 2, Period: long, Duration: time.Hour, Algorithm: algorithm})
+			c, b := hookedCache(t)
+			lo := lockoutByID(t, c, lockout.Counter[visit]{
+				Count: 2, Period: longPeriod, Duration: time.Hour, Algorithm: algorithm,
+			})
 			b.before = func(_ context.Context, _, key string) error {
 				if strings.HasPrefix(key, "lock:") {
 					return io.EOF
 				}
 				return nil
 			}
-			if n := allowed(t, lo, visit{"ann", ""}, 2); n != 2 {
-				t.Errorf("%d are allowed", n)
+			if n := countAllowed(t, lo, visit{"ann", ""}, 2); n != 2 {
+				t.Errorf("%d are allowed, want 2", n)
 			}
 			b.before = nil
 			wantErr(t, lo.Forbid(t.Context(), visit{"ann", ""}), nil)
@@ -108,65 +121,88 @@ func TestAllowLosesNoLock(t *testing.T) {
 	}
 }
 
-// Each call may fail: nobody is let in with FailClosed, and what was counted is given back.
-func TestEachCallFails(t *testing.T) {
+// One call of the cache fails, each in turn. With FailClosed, Take returns the error, and
+// what was counted is removed again. Without it, the caller passes.
+func TestTakeWithAFaultInAnyCall(t *testing.T) {
 	for name, algorithm := range algorithms {
-		for _, closed := range []bool{false, true} {
-			t.Run(name, func(t *testing.T) {
-				for fault := int64(1); ; fault++ {
-					c, b := faulty(t)
-					counters := lockout.Terms[visit]{}
-					for _, name := range []string{"one", "two"} {
-						counters[name] = lockout.Counter[visit]{Key: func(v visit) string { return name + v.id }, Count: 3, Period: long, Algorithm: algorithm, Success: lockout.Keeps}
-					}
-					told := 0
-					locker, err := lockout.New(c, counters, &lockout.Options[visit]{FailClosed: closed, OnError: func(context.Context, error) { told++ }})
-					wantErr(t, err, nil)
-					lo, err := locker.Define("api", counters)
-					wantErr(t, err, nil)
-					ann := visit{"ann", ""}
-					wantErr(t, lo.Incr(t.Context(), ann), nil)
-					b.n.Store(0)
-					b.before = func(context.Context, string, string) error {
-						if b.n.Load() == fault {
-							return io.EOF
-						}
-						return nil
-					}
-					done := false
-					_, err = lo.Take(t.Context(), ann, func(context.Context) (bool, error) { done = true; return true, nil })
-					n := b.n.Load()
-					b.before = nil
-					if n < fault { // no call was left to fail
-						if wantErr(t, err, nil); fault < 5 {
-							t.Errorf("Take made %d calls", n)
-						}
-						return
-					}
-					if told != 1 || (err != nil) != closed {
-						t.Errorf("call %d: error %v, OnError told %d times", fault, err, told)
-					}
-					if !closed && !done {
-						t.Errorf("call %d: not done", fault)
-					}
-					status, err := lo.Status(t.Context(), ann)
-					wantErr(t, err, nil)
-					for _, s := range status {
-						// What could not be given back stays; nothing else is changed.
-						if s.Count < 1 || s.Count > 2 || s.Count == 2 && !done {
-							t.Errorf("call %d, done = %v: %+v", fault, done, status)
-						}
-					}
+		for _, failClosed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, FailClosed %v", name, failClosed), func(t *testing.T) {
+				for fault := int64(1); takeWithFault(t, algorithm, failClosed, fault); fault++ {
 				}
 			})
 		}
 	}
 }
 
-// A state that somebody deletes between the read and the swap is counted in a new one.
-func TestADeletedStateIsCountedAnew(t *testing.T) {
-	c, b := faulty(t)
-	lo := limit(t, c, lockout.Counter[visit]{Count: 3, Period: long, Algorithm: lockout.TokenBucket})
+// takeWithFault calls Take and lets the call number fault of the cache fail. It returns false
+// if there were fewer calls.
+func takeWithFault(
+	t *testing.T, algorithm lockout.Algorithm, failClosed bool, fault int64,
+) bool {
+	c, b := hookedCache(t)
+	counters := lockout.Terms[visit]{}
+	for _, name := range []string{"one", "two"} {
+		counters[name] = lockout.Counter[visit]{
+			Key:       func(v visit) string { return name + v.id },
+			Count:     3,
+			Period:    longPeriod,
+			Algorithm: algorithm,
+			Success:   lockout.Keeps,
+		}
+	}
+	reported := 0
+	locker, err := lockout.New(c, counters, &lockout.Options[visit]{
+		FailClosed: failClosed,
+		OnError:    func(context.Context, error) { reported++ },
+	})
+	wantErr(t, err, nil)
+	lo, err := locker.Define("api", counters)
+	wantErr(t, err, nil)
+	ann := visit{"ann", ""}
+	wantErr(t, lo.Incr(t.Context(), ann), nil)
+	b.calls.Store(0)
+	b.before = func(context.Context, string, string) error {
+		if b.calls.Load() == fault {
+			return io.EOF
+		}
+		return nil
+	}
+	done := false
+	_, err = lo.Take(t.Context(), ann, func(context.Context) (bool, error) {
+		done = true
+		return true, nil
+	})
+	n := b.calls.Load()
+	b.before = nil
+	if n < fault {
+		if wantErr(t, err, nil); fault < 5 {
+			t.Errorf("Take made only %d calls", n)
+		}
+		return false
+	}
+	if reported != 1 || (err != nil) != failClosed {
+		t.Errorf("call %d fails: error is %v; OnError was called %d times, want 1",
+			fault, err, reported)
+	}
+	if !failClosed && !done {
+		t.Errorf("call %d fails: Take did not call do", fault)
+	}
+	status, err := lo.Status(t.Context(), ann)
+	wantErr(t, err, nil)
+	for _, s := range status {
+		// What could not be removed stays; nothing else is changed.
+		if s.Count < 1 || s.Count > 2 || s.Count == 2 && !done {
+			t.Errorf("call %d fails, done = %v: %+v", fault, done, status)
+		}
+	}
+	return true
+}
+
+func TestAStateThatIsDeletedBeforeTheSwapIsReplacedByANewOne(t *testing.T) {
+	c, b := hookedCache(t)
+	lo := lockoutByID(t, c, lockout.Counter[visit]{
+		Count: 3, Period: longPeriod, Algorithm: lockout.TokenBucket,
+	})
 	ann := visit{"ann", ""}
 	wantErr(t, lo.Allow(t.Context(), ann), nil)
 	b.before = func(ctx context.Context, verb, key string) error {
@@ -178,25 +214,27 @@ func TestADeletedStateIsCountedAnew(t *testing.T) {
 	}
 	wantErr(t, lo.Allow(t.Context(), ann), nil)
 	if status, err := lo.Status(t.Context(), ann); err != nil || status[0].Count != 1 {
-		t.Errorf("%+v, %v", status, err)
+		t.Errorf("Status = %+v, %v; want 1 counted", status, err)
 	}
 }
 
-// Who waits behind others of his process waits no longer than his context.
-func TestWhoWaitsInALaneMayGiveUp(t *testing.T) {
+// A caller that waits for another retry of its process waits no longer than its context.
+func TestWaitingToRetryEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, b := faulty(t)
-		lo := limit(t, c, lockout.Counter[visit]{Count: 9, Period: long, Algorithm: lockout.TokenBucket})
+		c, b := hookedCache(t)
+		lo := lockoutByID(t, c, lockout.Counter[visit]{
+			Count: 9, Period: longPeriod, Algorithm: lockout.TokenBucket,
+		})
 		ann := visit{"ann", ""}
-		adds := 0 // of one at a time: each verb below has come to rest before the next begins
+		adds := 0 // not shared: the first Allow is blocked when the second one begins
 		b.before = func(_ context.Context, verb, _ string) error {
 			if verb != "Add" {
 				return nil
 			}
 			switch adds++; adds {
-			case 1, 3: // the first tries of both: somebody was faster
+			case 1, 3: // the first try of either Allow: another caller was faster
 				return core.ErrExists
-			case 2: // the second of the first, who is alone in the lane
+			case 2: // the retry of the first Allow
 				time.Sleep(time.Hour)
 			}
 			return nil
@@ -207,40 +245,53 @@ func TestWhoWaitsInALaneMayGiveUp(t *testing.T) {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := lo.Allow(ctx, ann); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Minute || adds != 3 {
-			t.Errorf("%v after %v, of %d tries in all", err, time.Since(began), adds)
+		wantErr(t, lo.Allow(ctx, ann), context.DeadlineExceeded)
+		if time.Since(began) != time.Minute || adds != 3 {
+			t.Errorf("it took %v and %d tries, want 1m0s and 3", time.Since(began), adds)
 		}
 		all.Wait()
 	})
 }
 
-// A cache that hangs holds up who has failed for no longer than five seconds.
-func TestAHangingCacheHoldsUpNobodyForLong(t *testing.T) {
+func TestGuardTakesFiveSecondsIfTheCacheHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, b := faulty(t)
-		lo := limit(t, c, lockout.Counter[visit]{Count: 9, Period: long})
-		b.before = func(ctx context.Context, _, _ string) error { <-ctx.Done(); return ctx.Err() }
+		c, b := hookedCache(t)
+		lo := lockoutByID(t, c, lockout.Counter[visit]{Count: 9, Period: longPeriod})
+		b.before = func(ctx context.Context, _, _ string) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
 		began := time.Now()
-		_, err := lo.Guard(t.Context(), visit{"ann", ""}, answer(false))
+		_, err := lo.Guard(t.Context(), visit{"ann", ""}, result(false))
 		if wantErr(t, err, nil); time.Since(began) != 5*time.Second {
-			t.Errorf("it took %v", time.Since(began))
+			t.Errorf("it took %v, want 5s", time.Since(began))
 		}
 	})
 }
 
-// Where the row of locks cannot be read there is a lock all the same, of the first length,
-// and the row is as it was.
-func TestALockWithoutItsRow(t *testing.T) {
+// If the number of locks in a row cannot be read, a lock of the first length is set, and the
+// number stays.
+func TestALockIsSetEvenIfItsRowCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, b := faulty(t)
-		told := 0
-		counter := lockout.Counter[visit]{Key: func(v visit) string { return v.id }, Count: 1, Period: time.Hour, Duration: time.Minute, MaxDuration: time.Hour}
-		locker, err := lockout.New(c, lockout.Terms[visit]{"by_id": counter}, &lockout.Options[visit]{OnError: func(_ context.Context, err error) { told++; wantErr(t, err, io.EOF) }})
+		c, b := hookedCache(t)
+		counter := lockout.Counter[visit]{
+			Key:         func(v visit) string { return v.id },
+			Count:       1,
+			Period:      time.Hour,
+			Duration:    time.Minute,
+			MaxDuration: time.Hour,
+		}
+		reported := 0
+		opts := lockout.Options[visit]{OnError: func(_ context.Context, err error) {
+			reported++
+			wantErr(t, err, io.EOF)
+		}}
+		locker, err := lockout.New(c, lockout.Terms[visit]{"by_id": counter}, &opts)
 		wantErr(t, err, nil)
 		lo, err := locker.Define("api", lockout.Terms[visit]{"by_id": {}})
 		wantErr(t, err, nil)
 		ann := visit{"ann", ""}
-		lasts := func(want time.Duration) {
+		wantLockOf := func(want time.Duration) {
 			t.Helper()
 			wantErr(t, lo.Incr(t.Context(), ann), nil)
 			status, err := lo.Status(t.Context(), ann)
@@ -249,27 +300,27 @@ func TestALockWithoutItsRow(t *testing.T) {
 			}
 			time.Sleep(want)
 		}
-		lasts(time.Minute)
-		lasts(2 * time.Minute)
+		wantLockOf(time.Minute)
+		wantLockOf(2 * time.Minute)
 		b.before = func(_ context.Context, verb, key string) error {
-			if verb == "Get" && strings.HasPrefix(key, "row:") {
+			if verb == "GetItem" && strings.HasPrefix(key, "row:") {
 				return io.EOF
 			}
 			return nil
 		}
-		lasts(time.Minute)
+		wantLockOf(time.Minute)
 		b.before = nil
-		if told != 1 {
-			t.Errorf("OnError was told %d times", told)
+		if reported != 1 {
+			t.Errorf("OnError was called %d times, want 1", reported)
 		}
-		time.Sleep(time.Hour - 3*time.Minute) // a row lasts for Period after a lock that is shorter
-		lasts(4 * time.Minute)
+		// Period is longer than these locks. So the row ends a Period after the lock before.
+		time.Sleep(time.Hour - 3*time.Minute)
+		wantLockOf(4 * time.Minute)
 	})
 }
 
-// A counter that is gone when its lock is set is no error.
-func TestTheCounterMayGoFirst(t *testing.T) {
-	c, b := faulty(t)
+func TestACounterThatIsMissingWhenItsLockIsSetIsNoError(t *testing.T) {
+	c, b := hookedCache(t)
 	locker, err := lockout.New(c, terms, &lockout.Options[visit]{FailClosed: true})
 	wantErr(t, err, nil)
 	lo, err := locker.Define("sign in", lockout.Terms[visit]{"by_id": {Count: 1}})
@@ -282,14 +333,15 @@ func TestTheCounterMayGoFirst(t *testing.T) {
 	}
 	wantErr(t, lo.Incr(t.Context(), visit{"ann", ""}), nil)
 	wantErr(t, lo.Allow(t.Context(), visit{"bob", ""}), nil)
-	_, err = lo.Take(t.Context(), visit{"eve", ""}, answer(false))
+	_, err = lo.Take(t.Context(), visit{"eve", ""}, result(false))
 	wantErr(t, err, nil)
 }
 
-// An alert that takes long, or panics, leaves lock, row and counter as they should be.
-func TestAnAlertThatPanics(t *testing.T) {
+// Alert is called last: if it panics, the lock, the row and the counter are as they should
+// be.
+func TestAnAlertThatPanicsDoesNoHarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lo := limit(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
+		lo := lockoutByID(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
 			Count: 2, Period: time.Minute, Duration: 10 * time.Minute, MaxDuration: time.Hour,
 			Alert: func(context.Context, visit, lockout.Event) { panic("boom") },
 		})
@@ -297,11 +349,12 @@ func TestAnAlertThatPanics(t *testing.T) {
 			for range 2 {
 				func() {
 					defer func() { recover() }()
-					lo.Guard(t.Context(), visit{"ann", ""}, answer(false))
+					lo.Guard(t.Context(), visit{"ann", ""}, result(false))
 				}()
 			}
 			status, err := lo.Status(t.Context(), visit{"ann", ""})
-			if wantErr(t, err, nil); time.Until(status[0].Until) != want || status[0].Count != 0 {
+			wantErr(t, err, nil)
+			if time.Until(status[0].Until) != want || status[0].Count != 0 {
 				t.Errorf("%+v, want a lock of %v", status, want)
 			}
 			time.Sleep(want)
@@ -309,24 +362,34 @@ func TestAnAlertThatPanics(t *testing.T) {
 	})
 }
 
-// Of several locks the longest is told of; the end of one is never told too early.
-func TestForbidTellsTheLongest(t *testing.T) {
+// If there are several locks, Forbid describes the one that ends last. Until is never before
+// the end of the lock.
+func TestForbidReturnsTheLongestLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cacheOf(t, must(memory.New(nil)))
-		both := lockout.Terms[visit]{}
-		for name, d := range map[string]time.Duration{"a": 30 * time.Minute, "b": time.Hour, "c": 10 * time.Minute} {
-			both[name] = lockout.Counter[visit]{Key: func(v visit) string { return name + v.id }, Count: 1, Period: time.Minute, Duration: d}
+		counters := lockout.Terms[visit]{}
+		for name, d := range map[string]time.Duration{
+			"a": 30 * time.Minute, "b": time.Hour, "c": 10 * time.Minute,
+		} {
+			counters[name] = lockout.Counter[visit]{
+				Key:      func(v visit) string { return name + v.id },
+				Count:    1,
+				Period:   time.Minute,
+				Duration: d,
+			}
 		}
-		locker, err := lockout.New(c, both, nil)
+		locker, err := lockout.New(c, counters, nil)
 		wantErr(t, err, nil)
-		lo, err := locker.Define("api", both)
+		lo, err := locker.Define("api", counters)
 		wantErr(t, err, nil)
 		time.Sleep(300 * time.Millisecond)
 		end := time.Now().Add(time.Hour)
 		wantErr(t, lo.Incr(t.Context(), visit{"ann", ""}), nil)
+		err = lo.Forbid(t.Context(), visit{"ann", ""})
 		var locked *lockout.LockedError
-		if err := lo.Forbid(t.Context(), visit{"ann", ""}); !errors.As(err, &locked) || locked.Counter != "b" || locked.Until.Before(end) || locked.Until.Sub(end) >= time.Second {
-			t.Errorf("%v, want until %v or a little later", err, end)
+		if !errors.As(err, &locked) || locked.Counter != "b" ||
+			locked.Until.Before(end) || locked.Until.Sub(end) >= time.Second {
+			t.Errorf("Forbid: %v, want a lock by b until %v or a little later", err, end)
 		}
 	})
 }

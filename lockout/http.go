@@ -11,25 +11,36 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Handler answers a handler that has next serve what l allows, as Allow does: every request
-// counts. Of answers who sends it; see Address. What is refused gets a Retry-After header
-// and is for refuse to answer; nil is a plain 429 Too Many Requests. Where the cache fails
-// and Options.FailClosed is set, or the client has gone before it was counted, the reply is
-// 503 Service Unavailable.
+// Handler returns a handler that passes the requests allowed by l to next. It counts every
+// request, as Allow does. The function subject returns the C to count for a request; see
+// Address. A refused request gets a Retry-After header, and refuse writes the reply. If
+// refuse is nil, the reply is a plain 429 Too Many Requests. The reply is 503 Service
+// Unavailable if the cache fails and Options.FailClosed is set, or if the client has gone
+// before the request was counted.
 //
 // The replies have the headers RateLimit-Policy and RateLimit of
-// draft-ietf-httpapi-ratelimit-headers-10, a policy for each counter under the name of its
-// term:
+// draft-ietf-httpapi-ratelimit-headers-10, with a policy for each counter under the name of
+// its term:
 //
 //	RateLimit-Policy: "by_ip";q=100;w=60
 //	RateLimit: "by_ip";r=99;t=41
 //
-// A reply that refuses names the one that does. The time t, until there is room for more, is
-// left out where the cache cannot tell it. An Action of l that answers nil lets the request pass; any other answer of it is that of
-// refuse. The error is core.ErrConfig: of or next is nil.
-func Handler[C any](l *Lockout[C], of func(r *http.Request) C, next http.Handler, refuse func(w http.ResponseWriter, r *http.Request, locked *LockedError)) (http.Handler, error) {
-	if of == nil || next == nil {
-		return nil, fmt.Errorf("%w: lockout: Handler: of or next is nil", core.ErrConfig)
+// Here, r is how many more are allowed, and t is the number of seconds until there is more
+// room. If the cache cannot report that time, t is left out. The reply to a refused request
+// has only the counter that refuses. In that reply, a time that is not known is replaced by
+// the longest that it can take.
+//
+// If an Action of l returns nil, the request passes; if it returns an error, refuse writes
+// the reply. Handler returns core.ErrConfig if subject or next is nil.
+func Handler[C any](
+	l *Lockout[C],
+	subject func(r *http.Request) C,
+	next http.Handler,
+	refuse func(w http.ResponseWriter, r *http.Request, locked *LockedError),
+) (http.Handler, error) {
+	if subject == nil || next == nil {
+		return nil, fmt.Errorf("%w: lockout: Handler: subject or next is nil; want both",
+			core.ErrConfig)
 	}
 	if refuse == nil {
 		refuse = func(w http.ResponseWriter, _ *http.Request, _ *LockedError) {
@@ -37,85 +48,87 @@ func Handler[C any](l *Lockout[C], of func(r *http.Request) C, next http.Handler
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := of(r)
-		all, locked, err := l.allow(r.Context(), c, nil)
+		c := subject(r)
+		added, locked, err := l.allow(r.Context(), c, nil)
 		switch {
-		case locked != nil && l.answer(r.Context(), c, locked, nil) != nil:
-			n := l.named(locked.Counter)
-			retry := strconv.FormatInt(n.retryAfter(locked.Until), 10)
+		case locked != nil && l.refusal(r.Context(), c, locked, nil) != nil:
+			t := l.termByName(locked.Counter)
+			retry := strconv.FormatInt(t.retryAfter(locked.Until), 10)
 			w.Header().Set("Retry-After", retry)
-			w.Header().Add("RateLimit-Policy", n.policy())
-			w.Header().Add("RateLimit", quote(n.name)+";r=0;t="+retry)
+			w.Header().Add("RateLimit-Policy", t.policy())
+			w.Header().Add("RateLimit", quote(t.name)+";r=0;t="+retry)
 			refuse(w, r, locked)
 			return
 		case err != nil:
-			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+			http.Error(w, http.StatusText(http.StatusServiceUnavailable),
+				http.StatusServiceUnavailable)
 			return
-		case len(all) > 0:
-			l.tell(r.Context(), w.Header(), all)
+		case len(added) > 0:
+			l.setHeaders(r.Context(), w.Header(), added)
 		}
 		next.ServeHTTP(w, r)
 	}), nil
 }
 
-// tell sets the headers of a request that was counted.
-func (l *Lockout[C]) tell(ctx context.Context, header http.Header, all []taken[C]) {
-	policies, limits := make([]string, len(all)), make([]string, len(all))
-	for i, t := range all {
-		policies[i] = t.policy()
-		limits[i] = quote(t.name) + ";r=" + integer(t.Count-t.used)
-		next := t.next
-		if t.Algorithm == FixedWindow && next.IsZero() {
-			next = l.end(ctx, t.count)
+// setHeaders sets the headers of the reply to a request that was counted as added.
+func (l *Lockout[C]) setHeaders(ctx context.Context, header http.Header, added []addition[C]) {
+	policies, limits := make([]string, len(added)), make([]string, len(added))
+	for i, a := range added {
+		policies[i] = a.policy()
+		limits[i] = quote(a.name) + ";r=" + integer(a.Count-a.used)
+		roomAt := a.roomAt
+		if a.Algorithm == FixedWindow && roomAt.IsZero() {
+			roomAt = l.windowEnd(ctx, a.entry)
 		}
-		if !next.IsZero() {
-			limits[i] += ";t=" + strconv.FormatInt(seconds(time.Until(next)), 10)
+		if !roomAt.IsZero() {
+			limits[i] += ";t=" + strconv.FormatInt(seconds(time.Until(roomAt)), 10)
 		}
 	}
 	header.Add("RateLimit-Policy", strings.Join(policies, ", "))
 	header.Add("RateLimit", strings.Join(limits, ", "))
 }
 
-// named answers the counter of that name.
-func (l *Lockout[C]) named(name string) *named[C] {
-	for i := range l.counters {
-		if l.counters[i].name == name {
-			return &l.counters[i]
+func (l *Lockout[C]) termByName(name string) *term[C] {
+	for i := range l.terms {
+		if l.terms[i].name == name {
+			return &l.terms[i]
 		}
 	}
 	return nil
 }
 
-// retryAfter answers in how many seconds to come again: until then, or if that is not
-// known, at the latest.
-func (n *named[C]) retryAfter(until time.Time) int64 {
+// retryAfter returns in how many seconds a client may try again if it is refused until then.
+// If until is zero, it returns the longest time that this can take.
+func (t *term[C]) retryAfter(until time.Time) int64 {
 	switch {
 	case !until.IsZero():
 		return seconds(time.Until(until))
-	case n.Duration > 0:
-		return seconds(max(n.Duration, n.MaxDuration))
+	case t.Duration > 0:
+		return seconds(max(t.Duration, t.MaxDuration))
 	}
-	return seconds(n.Period)
+	return seconds(t.Period)
 }
 
-// policy answers n as an item of RateLimit-Policy.
-func (n *named[C]) policy() string {
-	s := quote(n.name) + ";q=" + integer(n.Count)
-	if n.Period%time.Second == 0 { // else there is no way to say it
-		s += ";w=" + strconv.FormatInt(seconds(n.Period), 10)
+// policy returns t as an item of RateLimit-Policy.
+func (t *term[C]) policy() string {
+	s := quote(t.name) + ";q=" + integer(t.Count)
+	if t.Period%time.Second == 0 { // w is in whole seconds
+		s += ";w=" + strconv.FormatInt(seconds(t.Period), 10)
 	}
 	return s
 }
 
-// seconds rounds d up, to 1 at least.
+// seconds returns d in seconds, rounded up, and at least 1.
 func seconds(d time.Duration) int64 {
 	return max(1, int64((d+time.Second-1)/time.Second))
 }
 
-// integer writes n as an integer of RFC 9651, which has up to 15 digits.
+// integer returns n as an Integer of RFC 9651, which has up to 15 digits. A larger n becomes
+// the largest such integer.
 func integer(n uint64) string { return strconv.FormatUint(min(n, 1e15-1), 10) }
 
-// quote writes s as a string of RFC 9651. What that cannot have is a question mark.
+// quote returns s as a String of RFC 9651. A character that such a string cannot contain
+// becomes a question mark.
 func quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

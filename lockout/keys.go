@@ -5,80 +5,81 @@ import (
 	"encoding/hex"
 )
 
-// A named is a counter with what a Lockout adds to it.
-type named[C any] struct {
+// A term is a Counter with its name and its keys in a Lockout.
+type term[C any] struct {
 	Counter[C]
 	limit limit
-	name  string // of the term
+	name  string
 
-	// Of the keys of the counter, its lock, and the number of locks in a row.
+	// The prefixes of the keys of the counter, its lock, and the number of locks in a row.
 	counterPrefix, lockPrefix, rowPrefix string
 }
 
-func newNamed[C any](c Counter[C], name, prefix string) named[C] {
-	n := named[C]{
+func newTerm[C any](c Counter[C], name, prefix string) term[C] {
+	t := term[C]{
 		Counter: c, limit: limit{c.Algorithm, c.Count, c.Period}, name: name,
 		counterPrefix: prefix, lockPrefix: "lock:" + prefix, rowPrefix: "row:" + prefix,
 	}
-	switch c.Algorithm { // whose values another algorithm cannot read
+	switch c.Algorithm { // an algorithm cannot read the values of another one
 	case SlidingWindow:
-		n.counterPrefix = "window:" + prefix
+		t.counterPrefix = "window:" + prefix
 	case TokenBucket:
-		n.counterPrefix = "bucket:" + prefix
+		t.counterPrefix = "bucket:" + prefix
 	}
-	return n
+	return t
 }
 
-// A count is a counter for one c.
-type count[C any] struct {
-	*named[C]
-	id  string // what Key answers
-	key string // of the counter
+// An entry is a term for one c.
+type entry[C any] struct {
+	*term[C]
+	id  string // what Counter.Key returned, hashed if it is long
+	key string // the key of the counter
 }
 
-func (n count[C]) lockKey() string { return n.lockPrefix + n.id }
-func (n count[C]) rowKey() string  { return n.rowPrefix + n.id }
+func (e entry[C]) lockKey() string { return e.lockPrefix + e.id }
+func (e entry[C]) rowKey() string  { return e.rowPrefix + e.id }
 
-// maxID is from which length on what Key answers is hashed: what a client sends must not
-// become a key that no cache takes, and so be not counted.
+// maxID is the length in bytes of the longest id that is not hashed. If a client could send
+// an id that no cache accepts as a part of a key, it would not be counted.
 const maxID = 1024
 
-// of answers n for c, and false if it does not count c.
-func (n *named[C]) of(c C) (count[C], bool) {
-	id := n.Key(c)
+// entry returns the entry for c, and false if t does not count c.
+func (t *term[C]) entry(c C) (entry[C], bool) {
+	id := t.Key(c)
 	if len(id) > maxID {
 		sum := sha256.Sum256([]byte(id))
 		id = "sha256:" + hex.EncodeToString(sum[:])
 	}
-	return count[C]{n, id, n.counterPrefix + id}, id != ""
+	return entry[C]{t, id, t.counterPrefix + id}, id != ""
 }
 
-// counts appends to all, which is empty, the counters that count c.
-func (l *Lockout[C]) counts(c C, all []count[C]) []count[C] {
+// entries returns the entries of the terms that count c. It appends them to buf, which is
+// empty.
+func (l *Lockout[C]) entries(c C, buf []entry[C]) []entry[C] {
 	if l == nil {
 		return nil
 	}
-	for i := range l.counters {
-		if n, ok := l.counters[i].of(c); ok {
-			all = append(all, n)
+	for i := range l.terms {
+		if e, ok := l.terms[i].entry(c); ok {
+			buf = append(buf, e)
 		}
 	}
-	return all
+	return buf
 }
 
-// few is for how many counters there is room without an allocation.
-const few = 2
+// bufLen is how many terms a lockout may have before its verbs allocate slices of entries.
+const bufLen = 2
 
-// keysOf answers all keys of those of counts that a reset deletes.
-func keysOf[C any](counts []count[C]) []string {
-	keys := make([]string, 0, 3*len(counts))
-	for _, n := range counts {
-		keys = append(keys, n.key)
-		if n.Duration > 0 {
-			keys = append(keys, n.lockKey())
+// keysOf returns all keys that a reset of entries deletes.
+func keysOf[C any](entries []entry[C]) []string {
+	keys := make([]string, 0, 3*len(entries))
+	for _, e := range entries {
+		keys = append(keys, e.key)
+		if e.Duration > 0 {
+			keys = append(keys, e.lockKey())
 		}
-		if n.MaxDuration > 0 {
-			keys = append(keys, n.rowKey())
+		if e.MaxDuration > 0 {
+			keys = append(keys, e.rowKey())
 		}
 	}
 	return keys

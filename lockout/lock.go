@@ -10,15 +10,15 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// ErrLocked: a lock stands, or a counter without one has no room. It is what errors.Is
-// finds in a *LockedError.
+// ErrLocked means that there is a lock, or that a counter without locks has no room.
+// errors.Is finds it in a *LockedError.
 var ErrLocked = errors.New("lockout: locked")
 
-// A LockedError tells which counter refuses.
+// A LockedError says which counter refuses.
 type LockedError struct {
-	Lockout string    // its name
+	Lockout string    // the name of the lockout
 	Counter string    // the name of the term
-	Until   time.Time // when the lock ends, or there is room; zero if that is not known
+	Until   time.Time // when the lock ends, or when there is room; zero if that is not known
 }
 
 func (e *LockedError) Error() string {
@@ -29,11 +29,12 @@ func (e *LockedError) Error() string {
 	return text
 }
 
-// Unwrap answers ErrLocked.
+// Unwrap returns ErrLocked.
 func (e *LockedError) Unwrap() error { return ErrLocked }
 
-// until reads when a lock ends. A Python program stores 1 in it.
-func until(value []byte) time.Time {
+// lockEnd returns when a lock with that value ends, or zero if the value does not say so.
+// Python programs store 1.
+func lockEnd(value []byte) time.Time {
 	seconds, err := core.ParseCount(value)
 	if err != nil || seconds <= 1 || seconds > 1<<40 {
 		return time.Time{}
@@ -41,20 +42,25 @@ func until(value []byte) time.Time {
 	return time.Unix(int64(seconds), 0)
 }
 
-// lock sets the lock of t, has then do what is to be done to the counter, by the lock's
-// duration, and alerts. Of those that try, one does: with Incr and Allow, who is beyond the
-// count tries, too, for the one that reached it may have died. It answers when the lock
-// ends, or zero if it has not set it.
-func (l *Lockout[C]) lock(ctx context.Context, c C, t taken[C], then func(time.Duration) error) (time.Time, error) {
-	row, rowErr := l.row(ctx, t)
-	duration := t.inRow(row)
+// setLock sets the lock of a, calls changeCounter with the duration of the lock, and calls
+// Alert. It returns when the lock ends. If another caller has set the lock, setLock returns
+// zero and calls nothing. In Incr and Allow, callers that are beyond Count try as well,
+// because the process of the one that reached Count may have died.
+func (l *Lockout[C]) setLock(
+	ctx context.Context, c C, a addition[C], changeCounter func(time.Duration) error,
+) (time.Time, error) {
+	previous, rowErr := l.locksInRow(ctx, a)
+	duration := a.lockDuration(previous)
 	end := time.Now().Add(duration)
 	seconds := end.Unix()
 	if end.Nanosecond() != 0 {
 		seconds++
 	}
 	err := l.locker.cache.Store(ctx, core.Add, core.Item{
-		Key: t.lockKey(), Value: strconv.AppendInt(nil, seconds, 10), Flags: core.FlagInt, TTL: duration,
+		Key:   a.lockKey(),
+		Value: strconv.AppendInt(nil, seconds, 10),
+		Flags: core.FlagInt,
+		TTL:   duration,
 	})
 	if errors.Is(err, core.ErrExists) {
 		return time.Time{}, nil
@@ -62,37 +68,40 @@ func (l *Lockout[C]) lock(ctx context.Context, c C, t taken[C], then func(time.D
 	if err != nil {
 		return time.Time{}, errors.Join(rowErr, err)
 	}
-	if t.MaxDuration > 0 && rowErr == nil {
+	if a.MaxDuration > 0 && rowErr == nil {
 		rowErr = l.locker.cache.Store(ctx, core.Set, core.Item{
-			Key: t.rowKey(), Value: strconv.AppendUint(nil, row+1, 10), Flags: core.FlagInt, TTL: duration + max(duration, t.Period),
+			Key:   a.rowKey(),
+			Value: strconv.AppendUint(nil, previous+1, 10),
+			Flags: core.FlagInt,
+			TTL:   duration + max(duration, a.Period),
 		})
 	}
-	if err = then(duration); err == core.ErrMiss {
+	if err = changeCounter(duration); err == core.ErrMiss {
 		err = nil
 	}
-	if t.Alert != nil {
-		t.Alert(ctx, c, Event{l.name, t.name, t.used, end})
+	if a.Alert != nil {
+		a.Alert(ctx, c, Event{l.name, a.name, a.used, end})
 	}
 	return end, errors.Join(rowErr, err)
 }
 
-// row answers how many locks in a row there were before the next of t. Where that cannot be
-// read, there is a lock all the same.
-func (l *Lockout[C]) row(ctx context.Context, t taken[C]) (uint64, error) {
-	if t.MaxDuration == 0 {
+// locksInRow returns how many locks in a row there were before the next one of a. If it
+// fails, setLock sets a lock of the first length, and leaves the row as it is.
+func (l *Lockout[C]) locksInRow(ctx context.Context, a addition[C]) (uint64, error) {
+	if a.MaxDuration == 0 {
 		return 0, nil
 	}
-	row, err := l.locker.cache.Count(ctx, t.rowKey())
+	previous, err := l.locker.cache.Count(ctx, a.rowKey())
 	if err == core.ErrMiss {
 		return 0, nil
 	}
-	return row, err
+	return previous, err
 }
 
-// inRow answers how long the lock lasts that comes after row others.
-func (c *Counter[C]) inRow(row uint64) time.Duration {
+// lockDuration returns how long a lock lasts if it follows previous others in its row.
+func (c *Counter[C]) lockDuration(previous uint64) time.Duration {
 	d := c.Duration
-	for range row {
+	for range previous {
 		if d > c.MaxDuration/2 {
 			return c.MaxDuration
 		}

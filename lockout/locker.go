@@ -13,47 +13,52 @@ import (
 
 // Options are the settings of a Locker.
 type Options[C any] struct {
-	// Prefix is the first part of the keys; "" is "c".
+	// Prefix is the first part of the keys. If "", it is "c".
 	Prefix string
 
-	// Action is what its lockouts do where they refuse; see Lockout.WithAction.
+	// Action is called when a lockout of the Locker refuses; see Lockout.WithAction.
 	Action Action[C]
 
-	// FailClosed has the verbs answer the errors of the cache. Without it, nobody is
-	// locked out where the cache fails. A context that is done is no failure of the cache:
-	// its error is answered in any case.
+	// FailClosed makes the verbs return the errors of the cache. If false, callers pass
+	// when the cache fails. A context that is done is not a failure of the cache: the
+	// verbs return its error in any case.
 	FailClosed bool
 
-	// OnError is told of the errors of the cache. Many goroutines call it at once; nil is
-	// nobody.
+	// OnError is called with the errors of the cache, by many goroutines at once. If nil,
+	// they are dropped.
 	OnError func(ctx context.Context, err error)
 }
 
-// An Action is called where c is refused. Its error is the caller's; nil lets c pass,
-// uncounted, which is how terms are tried out. The nil Action answers locked.
+// An Action is called when c is refused. The caller gets the error that it returns. If it
+// returns nil, c passes and is not counted, which is a way to try new terms out. The nil
+// Action returns locked.
 type Action[C any] func(ctx context.Context, c C, locked *LockedError) error
 
-// A Locker defines lockouts by terms that have names and defaults. The nil Locker defines
-// the nil Lockout, whatever the terms.
+// A Locker has terms with names and defaults, and defines lockouts by them. Define on a nil
+// Locker returns a nil Lockout, whatever the terms are.
 type Locker[C any] struct {
 	cache *core.Cache
 	terms Terms[C]
 	opts  Options[C]
 
-	seed  maphash.Seed
-	lanes [64]chan struct{} // by key; see Lockout.move
+	seed maphash.Seed // for the hash of a key
+
+	// retries has a slot for each hash of a key. A goroutine fills it while it retries an
+	// update; see Lockout.update.
+	retries [64]chan struct{}
 }
 
-// New answers a Locker whose counters and locks are in cache. What terms leave zero each
-// lockout has to say. A nil opts is the zero Options. The error is core.ErrConfig: a
-// duration is negative.
+// New returns a Locker whose counters and locks are in cache. A field that is zero in terms
+// is left to Define. A nil opts is the zero Options. New returns core.ErrConfig if cache is
+// nil, or if a duration in terms is negative.
 func New[C any](cache *core.Cache, terms Terms[C], opts *Options[C]) (*Locker[C], error) {
 	if cache == nil {
-		return nil, fmt.Errorf("%w: lockout: the cache is nil; core.Open returns one", core.ErrConfig)
+		return nil, fmt.Errorf("%w: lockout: the cache is nil; core.Open returns one",
+			core.ErrConfig)
 	}
 	l := &Locker[C]{cache: cache, terms: maps.Clone(terms), seed: maphash.MakeSeed()}
-	for i := range l.lanes {
-		l.lanes[i] = make(chan struct{}, 1)
+	for i := range l.retries {
+		l.retries[i] = make(chan struct{}, 1)
 	}
 	if opts != nil {
 		l.opts = *opts
@@ -66,45 +71,50 @@ func New[C any](cache *core.Cache, terms Terms[C], opts *Options[C]) (*Locker[C]
 	}
 	for name, c := range terms {
 		if c.Period < 0 || c.Duration < 0 || c.MaxDuration < 0 {
-			return nil, fmt.Errorf("%w: lockout: the counter %q: Period is %v, Duration %v and MaxDuration %v, want 0 or more", core.ErrConfig, name, c.Period, c.Duration, c.MaxDuration)
+			return nil, fmt.Errorf("%w: lockout: the counter %q: Period is %v, Duration %v and "+
+				"MaxDuration %v; want 0 or more", core.ErrConfig,
+				name, c.Period, c.Duration, c.MaxDuration)
 		}
 	}
 	return l, nil
 }
 
-// Define answers the lockout called name, which has the counters that terms name. What is
-// not zero in them takes the place of the Locker's. A blank in the name is an underscore in
-// keys. The error is core.ErrConfig: there is
-// no such term, or a counter is not complete.
+// Define returns the lockout called name, with a counter for each of terms. Fields of terms
+// that are not zero replace those of the term with the same name in the Locker. A space in
+// name is an underscore in keys. Define returns core.ErrConfig if name or terms is empty, if
+// the Locker has no such term, or if a counter is incomplete or wrong.
 func (l *Locker[C]) Define(name string, terms Terms[C]) (*Lockout[C], error) {
 	if l == nil {
 		return nil, nil
 	}
 	if name == "" || len(terms) == 0 {
-		return nil, fmt.Errorf("%w: lockout: the lockout %q with %d terms, want a name and at least one of %q", core.ErrConfig, name, len(terms), l.known())
+		return nil, fmt.Errorf(
+			"%w: lockout: the lockout %q has %d terms; want a name and at least one of %q",
+			core.ErrConfig, name, len(terms), l.termNames())
 	}
 	lo := &Lockout[C]{locker: l, name: name, action: l.opts.Action}
 	prefix := l.opts.Prefix + ":" + strings.ReplaceAll(name, " ", "_") + ":"
-	for _, term := range slices.Sorted(maps.Keys(terms)) {
-		base, ok := l.terms[term]
+	for _, termName := range slices.Sorted(maps.Keys(terms)) {
+		base, ok := l.terms[termName]
 		if !ok {
-			return nil, fmt.Errorf("%w: lockout: the lockout %q: unknown term %q; known: %q", core.ErrConfig, name, term, l.known())
+			return nil, fmt.Errorf("%w: lockout: the lockout %q: unknown term %q; known: %q",
+				core.ErrConfig, name, termName, l.termNames())
 		}
-		c := terms[term].over(base)
+		c := terms[termName].withDefaults(base)
 		if c.Success == 0 {
 			c.Success = Resets
 		}
 		if c.Algorithm == 0 {
 			c.Algorithm = FixedWindow
 		}
-		if err := c.check(term); err != nil {
+		if err := c.check(termName); err != nil {
 			return nil, err
 		}
-		lo.counters = append(lo.counters, newNamed(c, term, prefix))
-		lo.looks = lo.looks || c.Duration > 0 || c.Algorithm != FixedWindow
+		lo.terms = append(lo.terms, newTerm(c, termName, prefix))
+		lo.readsFirst = lo.readsFirst || c.Duration > 0 || c.Algorithm != FixedWindow
 	}
-	lo.simple = len(lo.counters) == 1 && !lo.looks
+	lo.simple = len(lo.terms) == 1 && !lo.readsFirst
 	return lo, nil
 }
 
-func (l *Locker[C]) known() []string { return slices.Sorted(maps.Keys(l.terms)) }
+func (l *Locker[C]) termNames() []string { return slices.Sorted(maps.Keys(l.terms)) }

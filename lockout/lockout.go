@@ -9,18 +9,18 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Lockout enforces terms. Many goroutines may use it at once. The nil Lockout allows
-// everything and counts nothing.
+// A Lockout enforces terms: it counts, and refuses callers for which a counter has no room.
+// Many goroutines may use it at once. The nil Lockout allows everything and counts nothing.
 type Lockout[C any] struct {
-	locker   *Locker[C]
-	name     string
-	counters []named[C] // by name
-	looks    bool       // whether Allow has to look for locks or states
-	simple   bool       // whether allowSimple is for it
-	action   Action[C]
+	locker     *Locker[C]
+	name       string
+	terms      []term[C] // sorted by name
+	readsFirst bool      // whether Allow has to read locks or states before it counts
+	simple     bool      // whether Allow may use allowSimple
+	action     Action[C]
 }
 
-// WithAction answers the same lockout with another action.
+// WithAction returns a Lockout with the counters and locks of l, and another action.
 func (l *Lockout[C]) WithAction(action Action[C]) *Lockout[C] {
 	if l == nil {
 		return nil
@@ -30,25 +30,31 @@ func (l *Lockout[C]) WithAction(action Action[C]) *Lockout[C] {
 	return &other
 }
 
-// countTimeout is how long it may take to count what was done.
+// countTimeout limits the calls that count what has been done.
 const countTimeout = 5 * time.Second
 
-// detach answers a context to count what was done under ctx: who goes away after a failure
-// is counted all the same.
+// detach returns a context with which to count what was done under ctx. It is not done when
+// ctx is: a client that goes away after a failure is still counted.
 func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return context.WithTimeout(context.WithValue(context.WithoutCancel(ctx), detached{}, true), countTimeout)
+	ctx = context.WithValue(context.WithoutCancel(ctx), detached{}, true)
+	return context.WithTimeout(ctx, countTimeout)
 }
 
-// detached is the key of what only detach has in its context.
+// detached is the key of a value that only the contexts of detach have.
 type detached struct{}
 
-// Guard calls do, and counts a failure; a success resets what Resets. An error of do is
-// neither, and is answered. What was done is counted also when ctx is done by then, which
-// may take five seconds where the cache hangs; so it is in Quota and Take.
-func (l *Lockout[C]) Guard(ctx context.Context, c C, do func(ctx context.Context) (bool, error)) (bool, error) {
+// Guard calls do, and counts c if do returns false. If do returns true, Guard resets the
+// counters, as Reset does. If do returns an error, Guard returns it, and neither counts nor
+// resets.
+//
+// The result is counted even if ctx is done by then. That may take five seconds if the cache
+// hangs. The same holds for Quota and Take.
+func (l *Lockout[C]) Guard(
+	ctx context.Context, c C, do func(ctx context.Context) (bool, error),
+) (bool, error) {
 	ok, err := do(ctx)
 	if err != nil {
 		return ok, err
@@ -61,8 +67,11 @@ func (l *Lockout[C]) Guard(ctx context.Context, c C, do func(ctx context.Context
 	return ok, l.Incr(ctx, c)
 }
 
-// Quota calls do, and counts a success. An error of do is answered.
-func (l *Lockout[C]) Quota(ctx context.Context, c C, do func(ctx context.Context) (bool, error)) (bool, error) {
+// Quota calls do, and counts c if do returns true. If do returns an error, Quota returns it
+// and counts nothing.
+func (l *Lockout[C]) Quota(
+	ctx context.Context, c C, do func(ctx context.Context) (bool, error),
+) (bool, error) {
 	ok, err := do(ctx)
 	if err != nil || !ok {
 		return ok, err
@@ -72,35 +81,39 @@ func (l *Lockout[C]) Quota(ctx context.Context, c C, do func(ctx context.Context
 	return ok, l.Incr(ctx, c)
 }
 
-// Forbid refuses c while a lock stands for it, or a counter without locks has no room: of
-// several the one that does longest. It is a *LockedError, or what the Action makes of it.
-// It takes one call of the cache.
+// Forbid returns a *LockedError if there is a lock for c, or if a counter without locks has
+// no room. If several counters refuse, the error describes the one that refuses longest. An
+// Action may return another error in its place. Forbid counts nothing. It takes one call of
+// the cache, and another to find out when a FixedWindow without locks has room.
 func (l *Lockout[C]) Forbid(ctx context.Context, c C) error {
-	var some [few]count[C]
-	counts := l.counts(c, some[:0])
-	views, err := l.look(ctx, counts, func(n *named[C]) bool { return n.Duration == 0 })
-	if locked := l.locked(ctx, counts, views); locked != nil {
-		return l.answer(ctx, c, locked, nil)
+	var buf [bufLen]entry[C]
+	entries := l.entries(c, buf[:0])
+	views, err := l.read(ctx, entries, func(t *term[C]) bool { return t.Duration == 0 })
+	if locked := l.longestRefusal(ctx, entries, views); locked != nil {
+		return l.refusal(ctx, c, locked, nil)
 	}
-	return l.failed(ctx, err)
+	return l.handleError(ctx, err)
 }
 
-// locked answers which of counts refuses for longest, or nil.
-func (l *Lockout[C]) locked(ctx context.Context, counts []count[C], views []view) (locked *LockedError) {
-	for i, n := range counts {
+// longestRefusal returns the error of the entry that refuses longest, or nil if none does.
+func (l *Lockout[C]) longestRefusal(
+	ctx context.Context, entries []entry[C], views []view,
+) (locked *LockedError) {
+	for i, e := range entries {
 		v := views[i]
-		if n.Duration == 0 && n.used(v.item) >= n.Count {
-			v.locked, v.until = true, l.room(ctx, n, v.item)
+		if e.Duration == 0 && e.used(v.item) >= e.Count {
+			v.locked, v.until = true, l.roomAt(ctx, e, v.item)
 		}
 		if v.locked && (locked == nil || v.until.After(locked.Until)) {
-			locked = &LockedError{l.name, n.name, v.until}
+			locked = &LockedError{l.name, e.name, v.until}
 		}
 	}
 	return locked
 }
 
-// answer answers what a caller is told of locked, which may be nil, and of err.
-func (l *Lockout[C]) answer(ctx context.Context, c C, locked *LockedError, err error) error {
+// refusal returns the error for the caller: that of the action on locked, joined with err.
+// If locked is nil, it returns err.
+func (l *Lockout[C]) refusal(ctx context.Context, c C, locked *LockedError, err error) error {
 	if locked == nil {
 		return err
 	}
@@ -111,9 +124,10 @@ func (l *Lockout[C]) answer(ctx context.Context, c C, locked *LockedError, err e
 	return join(refused, err)
 }
 
-// failed tells OnError of the err of a cache, and answers it if the caller is to know. A
-// caller that has gone is no failure of the cache: who hangs up is not let in for it.
-func (l *Lockout[C]) failed(ctx context.Context, err error) error {
+// handleError calls OnError with err, an error of the cache, and returns err if the caller
+// must get it. If ctx is done, it returns the error of ctx: then the cache has not failed,
+// and a client must not pass because it hung up.
+func (l *Lockout[C]) handleError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -127,60 +141,64 @@ func (l *Lockout[C]) failed(ctx context.Context, err error) error {
 	return nil
 }
 
-// Incr counts c. Where it reaches the count of a counter it sets the lock. For what it
-// takes see the package's documentation.
+// Incr counts c. If that reaches the Count of a counter, Incr sets the lock. The
+// documentation of the package says how many calls of the cache it takes.
 func (l *Lockout[C]) Incr(ctx context.Context, c C) error {
 	var errs []error
-	var some [few]count[C]
-	for _, n := range l.counts(c, some[:0]) {
-		t, err := l.add(ctx, n, core.Item{})
+	var buf [bufLen]entry[C]
+	for _, e := range l.entries(c, buf[:0]) {
+		a, err := l.add(ctx, e, core.Item{})
 		if err == core.ErrMiss { // a cache that keeps nothing
 			continue
 		}
-		if err == nil && t.used >= n.Count && n.Duration > 0 {
-			_, err = l.lock(ctx, c, t, func(time.Duration) error { return l.locker.cache.Delete(ctx, n.key) })
+		if err == nil && a.used >= e.Count && e.Duration > 0 {
+			_, err = l.setLock(ctx, c, a, func(time.Duration) error {
+				return l.locker.cache.Delete(ctx, e.key)
+			})
 		}
 		errs = append(errs, err)
 	}
-	return l.failed(ctx, errors.Join(errs...))
+	return l.handleError(ctx, errors.Join(errs...))
 }
 
-// Reset deletes the counters of c that a success resets, and their locks. It takes one
-// call of the cache.
+// Reset deletes the counters of c that a success resets, and their locks. It takes one call
+// of the cache.
 func (l *Lockout[C]) Reset(ctx context.Context, c C) error {
-	return l.delete(ctx, slices.DeleteFunc(l.counts(c, nil), func(n count[C]) bool { return n.Success == Keeps }))
+	return l.delete(ctx, slices.DeleteFunc(l.entries(c, nil), func(e entry[C]) bool {
+		return e.Success == Keeps
+	}))
 }
 
 // ForceReset deletes all counters of c, and their locks. It takes one call of the cache.
 func (l *Lockout[C]) ForceReset(ctx context.Context, c C) error {
-	return l.delete(ctx, l.counts(c, nil))
+	return l.delete(ctx, l.entries(c, nil))
 }
 
-func (l *Lockout[C]) delete(ctx context.Context, counts []count[C]) error {
-	if len(counts) == 0 {
+func (l *Lockout[C]) delete(ctx context.Context, entries []entry[C]) error {
+	if len(entries) == 0 {
 		return nil
 	}
-	return l.failed(ctx, l.locker.cache.DeleteMulti(ctx, keysOf(counts)))
+	return l.handleError(ctx, l.locker.cache.DeleteMulti(ctx, keysOf(entries)))
 }
 
-// A Status is what is known of a counter.
+// A Status is the state of a counter.
 type Status struct {
 	Counter string    // the name of the term
-	Count   uint64    // how many there are, at most Limit
-	Limit   uint64    // how many there may be
-	Locked  bool      // whether it refuses
-	Until   time.Time // when that ends; zero if it does not, or that is not known
+	Count   uint64    // how many are counted, at most Limit
+	Limit   uint64    // how many are allowed
+	Locked  bool      // whether the counter refuses
+	Until   time.Time // when that ends; zero if it does not refuse, or if that is not known
 }
 
-// Status answers the state of each counter of c, in the order of their names. It takes one
-// call of the cache, whose error it answers.
+// Status returns the state of each counter of c, sorted by name. It takes as many calls of
+// the cache as Forbid, and returns their error even without Options.FailClosed.
 func (l *Lockout[C]) Status(ctx context.Context, c C) ([]Status, error) {
-	counts := l.counts(c, nil)
-	views, err := l.look(ctx, counts, func(*named[C]) bool { return true })
+	entries := l.entries(c, nil)
+	views, err := l.read(ctx, entries, func(*term[C]) bool { return true })
 	var all []Status
-	for i, n := range counts {
-		s := Status{Counter: n.name, Limit: n.Count, Count: min(n.used(views[i].item), n.Count)}
-		if locked := l.locked(ctx, counts[i:i+1], views[i:i+1]); locked != nil {
+	for i, e := range entries {
+		s := Status{Counter: e.name, Limit: e.Count, Count: min(e.used(views[i].item), e.Count)}
+		if locked := l.longestRefusal(ctx, entries[i:i+1], views[i:i+1]); locked != nil {
 			s.Locked, s.Until = true, locked.Until
 		}
 		all = append(all, s)

@@ -20,13 +20,22 @@ import (
 	"github.com/cachewire/cachewire/null"
 )
 
-// A visit is what is counted.
+// A visit is what the lockouts of most tests count.
 type visit struct{ id, ip string }
 
 var terms = lockout.Terms[visit]{
-	"by_id":    {Key: func(v visit) string { return "by_id:" + v.id }, Count: 4, Period: time.Minute, Duration: 10 * time.Minute},
-	"by_ip":    {Key: func(v visit) string { return "by_ip:" + v.ip }, Count: 6, Period: time.Minute, Duration: 10 * time.Minute, Success: lockout.Keeps},
-	"by_id_ip": {Key: func(v visit) string { return "by_id_ip:" + v.id + ":" + v.ip }, Count: 2, Period: time.Minute, Duration: 10 * time.Minute},
+	"by_id": {
+		Key:   func(v visit) string { return "by_id:" + v.id },
+		Count: 4, Period: time.Minute, Duration: 10 * time.Minute,
+	},
+	"by_ip": {
+		Key:   func(v visit) string { return "by_ip:" + v.ip },
+		Count: 6, Period: time.Minute, Duration: 10 * time.Minute, Success: lockout.Keeps,
+	},
+	"by_id_ip": {
+		Key:   func(v visit) string { return "by_id_ip:" + v.id + ":" + v.ip },
+		Count: 2, Period: time.Minute, Duration: 10 * time.Minute,
+	},
 }
 
 func cacheOf(t testing.TB, b core.Backend) *core.Cache {
@@ -49,24 +58,24 @@ func memcached(t testing.TB) *core.Cache {
 	return cacheOf(t, b)
 }
 
-// onBoth runs a story on memory in simulated time, and on memcached.
-func onBoth(t *testing.T, story func(t *testing.T, c *core.Cache)) {
+// onBoth runs test on memory, in simulated time, and on memcached.
+func onBoth(t *testing.T, test func(t *testing.T, c *core.Cache)) {
 	t.Run("memory", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { story(t, cacheOf(t, must(memory.New(nil)))) })
+		synctest.Test(t, func(t *testing.T) { test(t, cacheOf(t, must(memory.New(nil)))) })
 	})
-	t.Run("memcached", func(t *testing.T) { story(t, memcached(t)) })
+	t.Run("memcached", func(t *testing.T) { test(t, memcached(t)) })
 }
 
-// signIn answers a lockout with some of terms.
+// signIn returns a lockout called sign in, with those of terms that have the names.
 func signIn(t testing.TB, c *core.Cache, names ...string) *lockout.Lockout[visit] {
 	t.Helper()
 	locker, err := lockout.New(c, terms, nil)
 	wantErr(t, err, nil)
-	some := lockout.Terms[visit]{}
+	chosen := lockout.Terms[visit]{}
 	for _, name := range names {
-		some[name] = lockout.Counter[visit]{}
+		chosen[name] = lockout.Counter[visit]{}
 	}
-	lo, err := locker.Define("sign in", some)
+	lo, err := locker.Define("sign in", chosen)
 	wantErr(t, err, nil)
 	return lo
 }
@@ -78,31 +87,36 @@ func wantErr(t testing.TB, err, target error) {
 	}
 }
 
-// answer is what a sign-in comes to.
-func answer(ok bool) func(context.Context) (bool, error) {
+// result returns a function for Guard, Quota and Take that returns ok.
+func result(ok bool) func(context.Context) (bool, error) {
 	return func(context.Context) (bool, error) { return ok, nil }
 }
 
-// try signs in, if it is not forbidden, and tells whether it was.
-func try(t testing.TB, lo *lockout.Lockout[visit], v visit, ok bool) (forbidden bool) {
+// signInUnlessForbidden calls Guard with the result ok, unless Forbid refuses. It reports
+// whether Forbid refused.
+func signInUnlessForbidden(
+	t testing.TB, lo *lockout.Lockout[visit], v visit, ok bool,
+) (forbidden bool) {
 	t.Helper()
 	err := lo.Forbid(t.Context(), v)
 	if err != nil {
 		wantErr(t, err, lockout.ErrLocked)
 		return true
 	}
-	got, err := lo.Guard(t.Context(), v, answer(ok))
+	got, err := lo.Guard(t.Context(), v, result(ok))
 	if got != ok || err != nil {
 		t.Errorf("Guard = %v, %v", got, err)
 	}
 	return false
 }
 
-// fails fails so often, and tells whether the next one is forbidden.
-func fails(t testing.TB, lo *lockout.Lockout[visit], v visit, times int) bool {
+// forbiddenAfterFailures makes n failures, and reports whether Forbid refuses then.
+func forbiddenAfterFailures(
+	t testing.TB, lo *lockout.Lockout[visit], v visit, n int,
+) bool {
 	t.Helper()
-	for i := range times {
-		if try(t, lo, v, false) {
+	for i := range n {
+		if signInUnlessForbidden(t, lo, v, false) {
 			t.Errorf("failure %d is forbidden", i+1)
 		}
 	}
@@ -113,23 +127,27 @@ func TestLockByIDAndAddress(t *testing.T) {
 	onBoth(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_id_ip")
 		ann := visit{"ann", "192.0.2.1"}
-		if !fails(t, lo, ann, 2) {
+		if !forbiddenAfterFailures(t, lo, ann, 2) {
 			t.Error("two failures set no lock")
 		}
 		for _, other := range []visit{{"ann", "192.0.2.2"}, {"bob", "192.0.2.1"}} {
 			wantErr(t, lo.Forbid(t.Context(), other), nil)
 		}
+		err := lo.Forbid(t.Context(), ann)
 		var locked *lockout.LockedError
-		if err := lo.Forbid(t.Context(), ann); !errors.As(err, &locked) || locked.Counter != "by_id_ip" || locked.Lockout != "sign in" ||
-			time.Until(locked.Until) < 9*time.Minute || time.Until(locked.Until) > 10*time.Minute+time.Second {
+		if !errors.As(err, &locked) ||
+			locked.Counter != "by_id_ip" || locked.Lockout != "sign in" ||
+			time.Until(locked.Until) < 9*time.Minute ||
+			time.Until(locked.Until) > 10*time.Minute+time.Second {
 			t.Errorf("Forbid: %v", err)
 		}
-		// The keys are wheezy.caching's.
-		if ok, err := c.Exists(t.Context(), "lock:c:sign_in:by_id_ip:ann:192.0.2.1"); !ok || err != nil {
-			t.Errorf("the lock has another key, %v", err)
+		// The keys are those of wheezy.caching.
+		const key = "c:sign_in:by_id_ip:ann:192.0.2.1"
+		if ok, err := c.Exists(t.Context(), "lock:"+key); !ok || err != nil {
+			t.Errorf("the lock is not under its key, %v", err)
 		}
-		if ok, err := c.Exists(t.Context(), "c:sign_in:by_id_ip:ann:192.0.2.1"); ok || err != nil {
-			t.Errorf("the counter is still there, %v", err)
+		if ok, err := c.Exists(t.Context(), key); ok || err != nil {
+			t.Errorf("the counter was not deleted, %v", err)
 		}
 	})
 }
@@ -138,8 +156,9 @@ func TestLockByIDOverSeveralAddresses(t *testing.T) {
 	onBoth(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_id", "by_id_ip")
 		for i := range 4 {
-			if fails(t, lo, visit{"ann", fmt.Sprint("192.0.2.", i)}, 1) != (i == 3) {
-				t.Errorf("after failure %d", i+1)
+			v := visit{"ann", fmt.Sprint("192.0.2.", i)}
+			if got := forbiddenAfterFailures(t, lo, v, 1); got != (i == 3) {
+				t.Errorf("after failure %d: forbidden = %v", i+1, got)
 			}
 		}
 		wantErr(t, lo.Forbid(t.Context(), visit{"ann", "192.0.2.9"}), lockout.ErrLocked)
@@ -151,8 +170,9 @@ func TestLockByAddressOverSeveralIDs(t *testing.T) {
 	onBoth(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_ip", "by_id")
 		for i := range 6 {
-			if fails(t, lo, visit{fmt.Sprint("id", i), "192.0.2.1"}, 1) != (i == 5) {
-				t.Errorf("after failure %d", i+1)
+			v := visit{fmt.Sprint("id", i), "192.0.2.1"}
+			if got := forbiddenAfterFailures(t, lo, v, 1); got != (i == 5) {
+				t.Errorf("after failure %d: forbidden = %v", i+1, got)
 			}
 		}
 		wantErr(t, lo.Forbid(t.Context(), visit{"ann", "192.0.2.1"}), lockout.ErrLocked)
@@ -160,16 +180,15 @@ func TestLockByAddressOverSeveralIDs(t *testing.T) {
 	})
 }
 
-// A success resets what Resets, and what Keeps goes on.
-func TestReset(t *testing.T) {
+func TestASuccessResetsTheCountersThatAreNotKept(t *testing.T) {
 	onBoth(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_id_ip", "by_ip")
 		ann := visit{"ann", "192.0.2.1"}
 		for range 5 {
-			fails(t, lo, ann, 1)
-			try(t, lo, ann, true)
+			forbiddenAfterFailures(t, lo, ann, 1)
+			signInUnlessForbidden(t, lo, ann, true)
 		}
-		if !fails(t, lo, ann, 1) { // the sixth from this address
+		if !forbiddenAfterFailures(t, lo, ann, 1) { // the sixth from this address
 			t.Error("the counter by address was reset")
 		}
 		wantErr(t, lo.Reset(t.Context(), ann), nil)
@@ -179,14 +198,20 @@ func TestReset(t *testing.T) {
 	})
 }
 
-func TestQuota(t *testing.T) {
+// A guardFunc is Guard, Quota or Take of a lockout.
+type guardFunc func(
+	ctx context.Context, v visit, do func(context.Context) (bool, error),
+) (bool, error)
+
+func TestQuotaCountsSuccesses(t *testing.T) {
 	onBoth(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_id")
 		ann := visit{"ann", ""}
 		for i := range 4 {
 			wantErr(t, lo.Forbid(t.Context(), ann), nil)
 			for _, ok := range []bool{false, true} {
-				if got, err := lo.Quota(t.Context(), ann, answer(ok)); got != ok || err != nil {
+				got, err := lo.Quota(t.Context(), ann, result(ok))
+				if got != ok || err != nil {
 					t.Errorf("Quota = %v, %v", got, err)
 				}
 			}
@@ -195,89 +220,96 @@ func TestQuota(t *testing.T) {
 			if i == 3 {
 				want.Count, want.Locked, want.Until = 0, true, status[0].Until
 			}
-			if len(status) != 1 || status[0] != want || want.Locked && time.Until(want.Until) < 9*time.Minute || err != nil {
+			if len(status) != 1 || status[0] != want || err != nil ||
+				want.Locked && time.Until(want.Until) < 9*time.Minute {
 				t.Errorf("Status = %+v, %v; want %+v", status, err, want)
 			}
 		}
 		wantErr(t, lo.Forbid(t.Context(), ann), lockout.ErrLocked)
 		broken := errors.New("broken")
 		fail := func(context.Context) (bool, error) { return true, broken }
-		for _, call := range []func(context.Context, visit, func(context.Context) (bool, error)) (bool, error){lo.Guard, lo.Quota} {
-			if _, err := call(t.Context(), visit{"bob", ""}, fail); !errors.Is(err, broken) {
-				t.Errorf("error is %v", err)
-			}
+		for _, call := range []guardFunc{lo.Guard, lo.Quota} {
+			_, err := call(t.Context(), visit{"bob", ""}, fail)
+			wantErr(t, err, broken)
 		}
-		if status, err := lo.Status(t.Context(), visit{"bob", ""}); status[0].Count != 0 || err != nil {
+		status, err := lo.Status(t.Context(), visit{"bob", ""})
+		if status[0].Count != 0 || err != nil {
 			t.Errorf("an error is counted: %+v, %v", status, err)
 		}
 	})
 }
 
-// The period begins with the first failure, and the lock lasts as long as it says.
-func TestTimes(t *testing.T) {
+func TestThePeriodBeginsWithTheFirstFailureAndTheLockWithTheLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cacheOf(t, must(memory.New(nil)))
 		lo := signIn(t, c, "by_id_ip")
 		ann := visit{"ann", "192.0.2.1"}
-		fails(t, lo, ann, 1)
+		forbiddenAfterFailures(t, lo, ann, 1)
 		time.Sleep(61 * time.Second)
-		if fails(t, lo, ann, 1) {
-			t.Error("a failure of before the period is counted")
+		if forbiddenAfterFailures(t, lo, ann, 1) {
+			t.Error("a failure before the period is counted")
 		}
 		time.Sleep(59 * time.Second)
-		if !fails(t, lo, ann, 1) {
+		if !forbiddenAfterFailures(t, lo, ann, 1) {
 			t.Error("a failure within the period is not counted")
 		}
 		time.Sleep(10*time.Minute - time.Second)
 		wantErr(t, lo.Forbid(t.Context(), ann), lockout.ErrLocked)
 		time.Sleep(2 * time.Second)
 		wantErr(t, lo.Forbid(t.Context(), ann), nil)
-		// A lock of Python's.
-		wantErr(t, c.Set(t.Context(), "lock:c:sign_in:by_id_ip:ann:192.0.2.1", []byte("1"), 0), nil)
+		// A Python program sets a lock.
+		err := c.Set(t.Context(), "lock:c:sign_in:by_id_ip:ann:192.0.2.1", []byte("1"), 0)
+		wantErr(t, err, nil)
+		err = lo.Forbid(t.Context(), ann)
 		var locked *lockout.LockedError
-		if err := lo.Forbid(t.Context(), ann); !errors.As(err, &locked) || !locked.Until.IsZero() {
+		if !errors.As(err, &locked) || !locked.Until.IsZero() {
 			t.Errorf("Forbid: %v", err)
 		}
 	})
 }
 
-// Of any number that come at once one reaches the count, sets the lock and alerts.
-func TestOneAlerts(t *testing.T) {
+func TestOneOfManyConcurrentCallersAlerts(t *testing.T) {
 	onBoth(t, func(t *testing.T, c *core.Cache) {
 		locker, err := lockout.New(c, terms, nil)
 		wantErr(t, err, nil)
 		var alerts atomic.Int64
-		lo, err := locker.Define("sign in", lockout.Terms[visit]{"by_id": {Count: 500, Alert: func(_ context.Context, v visit, e lockout.Event) {
+		alert := func(_ context.Context, v visit, e lockout.Event) {
 			alerts.Add(1)
 			if v.id != "ann" || e.Lockout != "sign in" || e.Counter != "by_id" || e.Count < 500 {
-				t.Errorf("alert of %v: %+v", v, e)
+				t.Errorf("alert for %v: %+v", v, e)
 			}
-		}}})
+		}
+		lo, err := locker.Define("sign in", lockout.Terms[visit]{
+			"by_id": {Count: 500, Alert: alert},
+		})
 		wantErr(t, err, nil)
 		var all sync.WaitGroup
 		for range 900 {
-			all.Go(func() { wantErr(t, lo.Incr(context.Background(), visit{"ann", ""}), nil) })
+			all.Go(func() {
+				wantErr(t, lo.Incr(context.Background(), visit{"ann", ""}), nil)
+			})
 		}
 		all.Wait()
 		if alerts.Load() != 1 {
-			t.Errorf("%d alerts", alerts.Load())
+			t.Errorf("%d alerts, want 1", alerts.Load())
 		}
 	})
 }
 
-// Of any number that come at once no more than the count are past Take.
-func TestTake(t *testing.T) {
+// Of many concurrent callers, no more than Count pass Take. A success is removed again.
+func TestTakeCountsFirst(t *testing.T) {
 	onBoth(t, func(t *testing.T, c *core.Cache) {
-		var past atomic.Int64
+		var passed atomic.Int64
+		fail := func(context.Context) (bool, error) {
+			passed.Add(1)
+			return false, nil
+		}
 		var all sync.WaitGroup
 		for range 4 {
 			lo := signIn(t, c, "by_ip", "by_id")
 			for range 500 {
 				all.Go(func() {
-					_, err := lo.Take(context.Background(), visit{"ann", "192.0.2.1"}, func(context.Context) (bool, error) {
-						past.Add(1)
-						return false, nil
-					})
+					_, err := lo.Take(context.Background(), visit{"ann", "192.0.2.1"}, fail)
 					if err != nil {
 						wantErr(t, err, lockout.ErrLocked)
 					}
@@ -285,26 +317,28 @@ func TestTake(t *testing.T) {
 			}
 		}
 		all.Wait()
-		if past.Load() != 4 {
-			t.Errorf("%d are past a count of 4", past.Load())
+		if passed.Load() != 4 {
+			t.Errorf("%d passed, want 4", passed.Load())
 		}
 		lo := signIn(t, c, "by_ip", "by_id")
 		bob := visit{"bob", "192.0.2.2"}
-		for range 20 { // a success is given back
-			if ok, err := lo.Take(t.Context(), bob, answer(true)); !ok || err != nil {
+		for range 20 {
+			if ok, err := lo.Take(t.Context(), bob, result(true)); !ok || err != nil {
 				t.Errorf("Take = %v, %v", ok, err)
 			}
 		}
 		status, err := lo.Status(t.Context(), bob)
 		if err != nil || status[0].Count != 0 || status[1].Count != 0 {
-			t.Errorf("Status = %+v, %v", status, err)
+			t.Errorf("Status = %+v, %v; want nothing counted", status, err)
 		}
 	})
 }
 
 func TestWrongTermsAreErrors(t *testing.T) {
 	c := cacheOf(t, must(memory.New(nil)))
-	for _, wrong := range []lockout.Counter[visit]{{Period: -1}, {Duration: -1}, {MaxDuration: -1}} {
+	for _, wrong := range []lockout.Counter[visit]{
+		{Period: -1}, {Duration: -1}, {MaxDuration: -1},
+	} {
 		_, err := lockout.New(c, lockout.Terms[visit]{"x": wrong}, nil)
 		wantErr(t, err, core.ErrConfig)
 	}
@@ -317,10 +351,11 @@ func TestWrongTermsAreErrors(t *testing.T) {
 		"no duration": {Key: terms["by_id"].Key, Count: 1, Period: 1},
 	}, nil)
 	wantErr(t, err, nil)
-	for text, some := range map[string]lockout.Terms[visit]{
+	const tooLong = 438001 * time.Hour
+	for text, wrong := range map[string]lockout.Terms[visit]{
 		"at least one of":             {},
 		`unknown term "by_name"; kno`: {"by_name": {}},
-		"there is no Key":             {"no key": {}},
+		"Key is nil":                  {"no key": {}},
 		"Count is 0":                  {"no count": {}},
 		"Period is 0s":                {"no period": {}},
 		"Duration is -1ns":            {"no duration": {Duration: -1}},
@@ -328,30 +363,31 @@ func TestWrongTermsAreErrors(t *testing.T) {
 		"MaxDuration is 1ns":          {"no duration": {Duration: 2, MaxDuration: 1}},
 		"MaxDuration is 2ns":          {"no duration": {MaxDuration: 2}},
 		"Algorithm is 4":              {"no duration": {Algorithm: 4}},
-		"Duration is 438001h0m0s":     {"no duration": {Duration: 438001 * time.Hour}},
-		"MaxDuration is 438001h0m0s":  {"no duration": {Duration: 1, MaxDuration: 438001 * time.Hour}},
+		"Duration is 438001h0m0s":     {"no duration": {Duration: tooLong}},
+		"MaxDuration is 438001h0m0s":  {"no duration": {Duration: 1, MaxDuration: tooLong}},
 		"Count is 2 in a Period of 1": {"no duration": {Count: 2, Algorithm: lockout.TokenBucket}},
-		"Period is 438001h0m0s":       {"no duration": {Period: 438001 * time.Hour}},
+		"Period is 438001h0m0s":       {"no duration": {Period: tooLong}},
 	} {
-		if _, err := locker.Define("sign in", some); !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), text) {
-			t.Errorf("%q: %v", text, err)
+		_, err := locker.Define("sign in", wrong)
+		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), text) {
+			t.Errorf("error is %v, want one with %q", err, text)
 		}
 	}
 }
 
-// The nil Lockout, and one over null, allow everything.
-func TestNull(t *testing.T) {
+func TestTheNilLockoutAndOneOverNullAllowEverything(t *testing.T) {
 	var none *lockout.Locker[visit]
-	nothing, err := none.Define("sign in", nil)
+	nilLockout, err := none.Define("sign in", nil)
 	wantErr(t, err, nil)
-	for _, lo := range []*lockout.Lockout[visit]{nothing, signIn(t, cacheOf(t, null.New()), "by_id", "by_ip")} {
+	overNull := signIn(t, cacheOf(t, null.New()), "by_id", "by_ip")
+	for _, lo := range []*lockout.Lockout[visit]{nilLockout, overNull} {
 		ann := visit{"ann", "192.0.2.1"}
 		for range 10 {
-			for _, call := range []func(context.Context, visit, func(context.Context) (bool, error)) (bool, error){lo.Guard, lo.Quota, lo.Take} {
+			for _, call := range []guardFunc{lo.Guard, lo.Quota, lo.Take} {
 				wantErr(t, lo.Allow(t.Context(), ann), nil)
 				for _, ok := range []bool{true, false} {
-					if got, err := call(t.Context(), ann, answer(ok)); got != ok || err != nil {
-						t.Errorf("%v, %v", got, err)
+					if got, err := call(t.Context(), ann, result(ok)); got != ok || err != nil {
+						t.Errorf("got %v, %v; want %v", got, err, ok)
 					}
 				}
 			}
@@ -363,74 +399,78 @@ func TestNull(t *testing.T) {
 	}
 }
 
-// Where the cache fails nobody is locked out; or everybody, if that is wanted.
+// Callers pass if the cache fails. With FailClosed they get its error.
 func TestACacheThatFails(t *testing.T) {
 	c := cacheOf(t, must(memory.New(nil)))
 	c.Close()
-	for _, closed := range []bool{false, true} {
-		told := 0
-		locker, err := lockout.New(c, terms, &lockout.Options[visit]{FailClosed: closed, OnError: func(context.Context, error) { told++ }})
+	for _, failClosed := range []bool{false, true} {
+		reported := 0
+		locker, err := lockout.New(c, terms, &lockout.Options[visit]{
+			FailClosed: failClosed,
+			OnError:    func(context.Context, error) { reported++ },
+		})
 		wantErr(t, err, nil)
 		lo, err := locker.Define("sign in", lockout.Terms[visit]{"by_id": {}})
 		wantErr(t, err, nil)
 		var target error
-		if closed {
+		if failClosed {
 			target = core.ErrClosed
 		}
 		ann := visit{"ann", ""}
 		wantErr(t, lo.Forbid(t.Context(), ann), target)
 		wantErr(t, lo.Incr(t.Context(), ann), target)
 		wantErr(t, lo.Reset(t.Context(), ann), target)
-		ok, err := lo.Take(t.Context(), ann, answer(true))
+		ok, err := lo.Take(t.Context(), ann, result(true))
 		wantErr(t, err, target)
-		want := 6 // of Take, that the locks, the counter and the reset failed
-		if closed {
-			want = 4 // it ends with the first
+		want := 6 // in Take: reading the locks, counting, and the reset
+		if failClosed {
+			want = 4 // Take ends with the first
 		}
-		if ok == closed || told != want {
-			t.Errorf("Take = %v; OnError was told %d times, want %d", ok, told, want)
+		if ok == failClosed || reported != want {
+			t.Errorf("Take = %v; OnError was called %d times, want %d", ok, reported, want)
 		}
 		_, err = lo.Status(t.Context(), ann)
 		wantErr(t, err, core.ErrClosed)
 	}
 }
 
-// Who goes away after a failure is counted all the same, and what he took is given back.
-func TestACancelledCallerIsCounted(t *testing.T) {
+// A caller that goes away while it is served is counted all the same, and removed from the
+// counters if do returns an error.
+func TestACallerThatCancelsIsCounted(t *testing.T) {
 	lo := signIn(t, cacheOf(t, must(memory.New(nil))), "by_id")
 	ann := visit{"ann", ""}
-	leaving := func(ok bool, err error) (context.Context, func(context.Context) (bool, error)) {
+	cancelling := func(
+		ok bool, err error,
+	) (context.Context, func(context.Context) (bool, error)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		return ctx, func(context.Context) (bool, error) { cancel(); return ok, err }
 	}
-	count := func() uint64 {
+	wantCount := func(want uint64) {
+		t.Helper()
 		status, err := lo.Status(t.Context(), ann)
-		wantErr(t, err, nil)
-		return status[0].Count
+		if wantErr(t, err, nil); status[0].Count != want {
+			t.Errorf("%d are counted, want %d", status[0].Count, want)
+		}
 	}
-	ctx, do := leaving(false, nil)
+	ctx, do := cancelling(false, nil)
 	_, err := lo.Guard(ctx, ann, do)
 	wantErr(t, err, nil)
-	ctx, do = leaving(true, nil)
+	ctx, do = cancelling(true, nil)
 	_, err = lo.Quota(ctx, ann, do)
 	wantErr(t, err, nil)
-	ctx, do = leaving(false, nil)
+	ctx, do = cancelling(false, nil)
 	_, err = lo.Take(ctx, ann, do)
 	wantErr(t, err, nil)
-	if n := count(); n != 3 {
-		t.Errorf("%d are counted, want 3", n)
-	}
-	ctx, do = leaving(false, context.Canceled)
+	wantCount(3)
+	ctx, do = cancelling(false, context.Canceled)
 	_, err = lo.Take(ctx, ann, do)
 	wantErr(t, err, context.Canceled)
-	if n := count(); n != 3 {
-		t.Errorf("%d are counted, want 3", n)
-	}
-	ctx, do = leaving(false, nil)
+	wantCount(3)
+	ctx, do = cancelling(false, nil)
 	_, err = lo.Take(ctx, ann, do)
 	wantErr(t, err, nil)
 	wantErr(t, lo.Forbid(t.Context(), ann), lockout.ErrLocked)
-	ctx, do = leaving(true, nil)
+	ctx, do = cancelling(true, nil)
 	_, err = lo.Guard(ctx, ann, do)
 	wantErr(t, err, nil)
 	wantErr(t, lo.Forbid(t.Context(), ann), nil)

@@ -20,24 +20,36 @@ import (
 )
 
 const (
-	processes = 4
-	places    = 100
+	processes    = 4
+	processCount = 100 // Counter.Count of each of processTerms
 )
 
-// callers are those in each process: 2,500 under make long.
+// callers is the number of concurrent callers in each process: 2,500 with the build tag long.
 var callers = map[bool]int{false: 500, true: 2500}[longEnabled]
 
-// crowds are those that processes come in, by the name of the lockout.
-var crowds = lockout.Terms[visit]{
-	"fixed":   {Key: func(v visit) string { return v.id }, Count: places, Period: time.Hour, Duration: time.Hour},
-	"nolock":  {Key: func(v visit) string { return v.id }, Count: places, Period: time.Hour},
-	"sliding": {Key: func(v visit) string { return v.id }, Count: places, Period: long, Algorithm: lockout.SlidingWindow},
-	"bucket":  {Key: func(v visit) string { return v.id }, Count: places, Period: 2400 * time.Hour, Algorithm: lockout.TokenBucket},
+// processTerms are the terms that the processes share. Each has a lockout of its own.
+var processTerms = lockout.Terms[visit]{
+	"fixed": {
+		Key:   func(v visit) string { return v.id },
+		Count: processCount, Period: time.Hour, Duration: time.Hour,
+	},
+	"nolock": {
+		Key:   func(v visit) string { return v.id },
+		Count: processCount, Period: time.Hour,
+	},
+	"sliding": {
+		Key:   func(v visit) string { return v.id },
+		Count: processCount, Period: longPeriod, Algorithm: lockout.SlidingWindow,
+	},
+	"bucket": {
+		Key:   func(v visit) string { return v.id },
+		Count: processCount, Period: 2400 * time.Hour, Algorithm: lockout.TokenBucket,
+	},
 }
 
-// Of thousands of goroutines in four processes exactly Count are past Take, and past Allow,
-// whatever the algorithm.
-func TestExactlyCountPassInFourProcesses(t *testing.T) {
+// The callers are goroutines in four processes, 2,000 in all, or 10,000 with the build tag
+// long.
+func TestExactlyCountPassTakeAndAllowInFourProcesses(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	var all sync.WaitGroup
 	for range processes {
@@ -53,36 +65,39 @@ func TestExactlyCountPassInFourProcesses(t *testing.T) {
 	b, err := memcachepure.New([]memcache.Server{{Addr: server.Addr()}}, nil)
 	wantErr(t, err, nil)
 	c := cacheOf(t, b)
-	for term := range crowds {
+	for term := range processTerms {
 		for _, verb := range []string{"take", "allow"} {
-			n, err := c.Count(t.Context(), "past:"+verb+":"+term)
-			if n != places || err != nil {
-				t.Errorf("%s, %s: %d of %d are past, %v", verb, term, n, places, err)
+			n, err := c.Count(t.Context(), "passed:"+verb+":"+term)
+			if n != processCount || err != nil {
+				t.Errorf("%s, %s: %d passed, %v; want %d", verb, term, n, err, processCount)
 			}
 		}
 	}
 	for _, verb := range []string{"take", "allow"} {
-		if ok, err := c.Exists(t.Context(), "lock:c:"+verb+":crowd"); !ok || err != nil {
+		ok, err := c.Exists(t.Context(), "lock:c:"+verb+":same")
+		if !ok || err != nil {
 			t.Errorf("%s set no lock: %v", verb, err)
 		}
 	}
 }
 
-// TestMain is one of the processes, where it is told of a server.
+// TestMain runs the tests, or one of the processes if the environment names a server.
 func TestMain(m *testing.M) {
 	server := os.Getenv("LOCKOUT_TEST_SERVER")
 	if server == "" {
 		os.Exit(m.Run())
 	}
-	if err := crowd(server); err != nil {
+	if err := runProcess(server); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// crowd comes to all crowds by Take and by Allow, and counts in the cache who is past.
-func crowd(server string) error {
-	b, err := memcachepure.New([]memcache.Server{{Addr: server}}, &memcachepure.Options{Options: memcache.Options{Timeout: time.Minute}})
+// runProcess calls Take and Allow with the same visit in many goroutines, for each of
+// processTerms. It counts in the cache how many pass.
+func runProcess(server string) error {
+	b, err := memcachepure.New([]memcache.Server{{Addr: server}},
+		&memcachepure.Options{Options: memcache.Options{Timeout: time.Minute}})
 	if err != nil {
 		return err
 	}
@@ -91,24 +106,26 @@ func crowd(server string) error {
 		return err
 	}
 	defer c.Close()
-	locker, err := lockout.New(c, crowds, &lockout.Options[visit]{FailClosed: true})
+	locker, err := lockout.New(c, processTerms, &lockout.Options[visit]{FailClosed: true})
 	if err != nil {
 		return err
 	}
 	ctx := context.Background()
+	same := visit{"same", ""}
 	var first atomic.Pointer[error]
 	fail := func(err error) {
 		if err != nil && !errors.Is(err, lockout.ErrLocked) {
 			first.CompareAndSwap(nil, &err)
 		}
 	}
-	for term := range crowds {
-		past := func(verb string) {
-			_, err := c.IncrFrom(ctx, "past:"+verb+":"+term, 1, 0, 0)
+	for term := range processTerms {
+		countPassed := func(verb string) {
+			_, err := c.IncrFrom(ctx, "passed:"+verb+":"+term, 1, 0, 0)
 			fail(err)
 		}
 		for _, verb := range []string{"take", "allow"} {
-			lo, err := locker.Define(verb+strings.TrimPrefix(" "+term, " fixed"), lockout.Terms[visit]{term: {}})
+			name := verb + strings.TrimPrefix(" "+term, " fixed")
+			lo, err := locker.Define(name, lockout.Terms[visit]{term: {}})
 			if err != nil {
 				return err
 			}
@@ -116,14 +133,17 @@ func crowd(server string) error {
 			for range callers {
 				all.Go(func() {
 					if verb == "allow" {
-						if err := lo.Allow(ctx, visit{"crowd", ""}); err != nil {
+						if err := lo.Allow(ctx, same); err != nil {
 							fail(err)
 							return
 						}
-						past(verb)
+						countPassed(verb)
 						return
 					}
-					_, err := lo.Take(ctx, visit{"crowd", ""}, func(context.Context) (bool, error) { past(verb); return false, nil })
+					_, err := lo.Take(ctx, same, func(context.Context) (bool, error) {
+						countPassed(verb)
+						return false, nil
+					})
 					fail(err)
 				})
 			}

@@ -9,58 +9,65 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Allow counts c, or refuses it as Forbid does, uncounted, where there is no room for it in
-// one of its counters. However many come at once, as many as the count are allowed. The one
-// that reaches the count sets the lock, of a counter that has one.
+// Allow counts c if all of its counters have room. Otherwise it refuses c as Forbid does,
+// and does not count it. Of any number of concurrent callers, as many are allowed as Count
+// says. The one that reaches Count sets the lock, if the counter has locks.
 func (l *Lockout[C]) Allow(ctx context.Context, c C) error {
 	if l != nil && l.simple {
 		return l.allowSimple(ctx, c)
 	}
-	var some [few]taken[C]
-	_, locked, err := l.allow(ctx, c, some[:0])
-	return l.answer(ctx, c, locked, err)
+	var buf [bufLen]addition[C]
+	_, locked, err := l.allow(ctx, c, buf[:0])
+	return l.refusal(ctx, c, locked, err)
 }
 
-// allowSimple is allow where there is one counter, in a FixedWindow without locks, which
-// most requests that are counted have.
+// allowSimple is Allow for a lockout with one counter, a FixedWindow without locks. Most
+// limits of requests are of that kind.
 func (l *Lockout[C]) allowSimple(ctx context.Context, c C) error {
-	n, ok := l.counters[0].of(c)
+	e, ok := l.terms[0].entry(c)
 	if !ok {
 		return nil
 	}
-	used, err := l.locker.cache.IncrFrom(ctx, n.key, 1, 0, n.Period)
-	if err == nil && used <= n.Count {
+	used, err := l.locker.cache.IncrFrom(ctx, e.key, 1, 0, e.Period)
+	if err == nil && used <= e.Count {
 		return nil
 	}
-	_, locked, err := l.took(ctx, c, taken[C]{count: n, used: used}, err, nil, allowing)
-	return l.answer(ctx, c, locked, err)
+	_, locked, err := l.accept(ctx, c, addition[C]{entry: e, used: used}, err, nil, forAllow)
+	return l.refusal(ctx, c, locked, err)
 }
 
-// allow answers what it has counted, appended to all, or who refuses.
-func (l *Lockout[C]) allow(ctx context.Context, c C, all []taken[C]) ([]taken[C], *LockedError, error) {
-	all, locked, err := l.take(ctx, c, all, allowing)
+// allow does what Allow does. It returns what it has added, appended to buf, or the error of
+// the counter that refuses.
+func (l *Lockout[C]) allow(
+	ctx context.Context, c C, buf []addition[C],
+) ([]addition[C], *LockedError, error) {
+	added, locked, err := l.addAll(ctx, c, buf, forAllow)
 	if locked == nil && err == nil {
-		err = l.settle(ctx, c, all, allowing)
+		err = l.setLocks(ctx, c, added, forAllow)
 	}
-	return all, locked, err
+	return added, locked, err
 }
 
-// Take counts c first, and calls do if it is not refused; see Allow. When do is done, a
-// success resets what Resets and is not counted by the others; nor is an error of do, which
-// is answered. A failure stays counted, as does a panic, and the one that has reached the
-// count sets the lock, unless others were given back meanwhile.
+// Take counts c first, and calls do if c is not refused; see Allow. If do returns true, Take
+// resets the counters that a success resets, and removes c from the others. If do returns an
+// error, Take removes c from all counters and returns the error. If do returns false or
+// panics, c stays counted. If it has reached Count, Take then sets the lock, unless others
+// were removed meanwhile.
 //
-// What is given back, or comes, in the moment in which a period ends can be the next one's.
-func (l *Lockout[C]) Take(ctx context.Context, c C, do func(ctx context.Context) (bool, error)) (ok bool, err error) {
-	var some [few]taken[C]
-	all, locked, err := l.take(ctx, c, some[:0], taking)
-	if err := l.answer(ctx, c, locked, err); err != nil {
+// If c is added or removed at the moment at which a period ends, that can affect the next
+// period.
+func (l *Lockout[C]) Take(
+	ctx context.Context, c C, do func(ctx context.Context) (bool, error),
+) (ok bool, err error) {
+	var buf [bufLen]addition[C]
+	added, locked, err := l.addAll(ctx, c, buf[:0], forTake)
+	if err := l.refusal(ctx, c, locked, err); err != nil {
 		return false, err
 	}
 	failed := true // until do has returned
 	defer func() {
 		if failed {
-			err = join(err, l.settle(ctx, c, all, taking))
+			err = join(err, l.setLocks(ctx, c, added, forTake))
 		}
 	}()
 	if ok, err = do(ctx); !ok && err == nil {
@@ -70,12 +77,12 @@ func (l *Lockout[C]) Take(ctx context.Context, c C, do func(ctx context.Context)
 	detached, cancel := detach(ctx)
 	defer cancel()
 	if err != nil {
-		return ok, join(err, l.giveBack(detached, all, false))
+		return ok, join(err, l.removeAll(detached, added, false))
 	}
-	return ok, join(l.giveBack(detached, all, true), l.Reset(detached, c))
+	return ok, join(l.removeAll(detached, added, true), l.Reset(detached, c))
 }
 
-// join is errors.Join, but answers one error as it is.
+// join is errors.Join, except that it returns a single error unchanged.
 func join(one, other error) error {
 	switch {
 	case one == nil:
@@ -86,122 +93,134 @@ func join(one, other error) error {
 	return errors.Join(one, other)
 }
 
-// A purpose is what one counts for. Allowing, what is refused stays counted in a
-// FixedWindow, where it does no harm and nobody takes one back; taking, there may be others
-// that do.
+// A purpose is the verb for which c is counted. For Allow, a c that a FixedWindow refuses
+// stays counted in it. That does no harm: callers that have passed are not removed, so that
+// the window is full until it ends. For Take it is removed, because the window has room
+// again when a caller that has passed is removed.
 type purpose bool
 
 const (
-	allowing purpose = false
-	taking   purpose = true
+	forAllow purpose = false
+	forTake  purpose = true
 )
 
-// take counts c and appends what it has counted to all, which is empty; or it answers who
-// refuses, and counts nothing.
-func (l *Lockout[C]) take(ctx context.Context, c C, all []taken[C], why purpose) ([]taken[C], *LockedError, error) {
-	var some [few]count[C]
-	counts := l.counts(c, some[:0])
+// addAll counts c in all its counters. It returns what it has added, appended to buf, which
+// is empty. If a counter refuses, it returns that error and counts nothing.
+func (l *Lockout[C]) addAll(
+	ctx context.Context, c C, buf []addition[C], why purpose,
+) ([]addition[C], *LockedError, error) {
+	added := buf
+	var entriesBuf [bufLen]entry[C]
+	entries := l.entries(c, entriesBuf[:0])
 	var views []view
-	if l != nil && l.looks {
+	if l != nil && l.readsFirst {
 		var err error
-		views, err = l.look(ctx, counts, func(n *named[C]) bool { return n.Algorithm != FixedWindow })
-		if locked := l.locked(ctx, counts, views); locked != nil {
+		views, err = l.read(ctx, entries, func(t *term[C]) bool {
+			return t.Algorithm != FixedWindow
+		})
+		if locked := l.longestRefusal(ctx, entries, views); locked != nil {
 			return nil, locked, nil
 		}
-		if err := l.failed(ctx, err); err != nil {
+		if err := l.handleError(ctx, err); err != nil {
 			return nil, nil, err
 		}
 	}
-	for i, n := range counts {
+	for i, e := range entries {
 		var known core.Item
 		if views != nil {
 			known = views[i].item
 		}
-		t, err := l.add(ctx, n, known)
+		a, err := l.add(ctx, e, known)
 		var locked *LockedError
-		if all, locked, err = l.took(ctx, c, t, err, all, why); locked != nil || err != nil {
+		if added, locked, err = l.accept(ctx, c, a, err, added, why); locked != nil || err != nil {
 			return nil, locked, err
 		}
 	}
-	return all, nil, nil
+	return added, nil, nil
 }
 
-// took appends t, which has been added if err is nil, to all; or it gives all back, and
-// answers who refuses, or err.
-func (l *Lockout[C]) took(ctx context.Context, c C, t taken[C], err error, all []taken[C], why purpose) ([]taken[C], *LockedError, error) {
+// accept appends a to added if there was room for it. Otherwise it removes added again, and
+// returns the error of the counter that refuses. err is the error of the call that added a.
+func (l *Lockout[C]) accept(
+	ctx context.Context, c C, a addition[C], err error, added []addition[C], why purpose,
+) ([]addition[C], *LockedError, error) {
 	if err == core.ErrMiss { // a cache that keeps nothing
-		return all, nil, nil
+		return added, nil, nil
 	}
 	if err != nil {
-		if err = l.failed(ctx, err); err != nil {
-			err = join(err, l.giveBack(ctx, all, false))
+		if err = l.handleError(ctx, err); err != nil {
+			err = join(err, l.removeAll(ctx, added, false))
 		}
-		return all, nil, err
+		return added, nil, err
 	}
-	if t.used <= t.Count {
-		return append(all, t), nil, nil
+	if a.used <= a.Count {
+		return append(added, a), nil, nil
 	}
-	if why == taking {
-		return nil, l.full(ctx, t), l.giveBack(ctx, append(all, t), false)
+	if why == forTake {
+		return nil, l.refusalOf(ctx, a), l.removeAll(ctx, append(added, a), false)
 	}
-	beyond := []taken[C]{t}
-	err = join(l.giveBack(ctx, all, false), l.settle(ctx, c, beyond, why))
-	return nil, l.full(ctx, beyond[0]), err
+	beyond := []addition[C]{a}
+	err = join(l.removeAll(ctx, added, false), l.setLocks(ctx, c, beyond, why))
+	return nil, l.refusalOf(ctx, beyond[0]), err
 }
 
-// full answers that t, which is beyond its count, refuses.
-func (l *Lockout[C]) full(ctx context.Context, t taken[C]) *LockedError {
-	if t.Algorithm == FixedWindow && t.next.IsZero() {
-		t.next = l.end(ctx, t.count)
+// refusalOf returns the error of a, which is beyond its Count.
+func (l *Lockout[C]) refusalOf(ctx context.Context, a addition[C]) *LockedError {
+	if a.Algorithm == FixedWindow && a.roomAt.IsZero() {
+		a.roomAt = l.windowEnd(ctx, a.entry)
 	}
-	return &LockedError{l.name, t.name, t.next}
+	return &LockedError{l.name, a.name, a.roomAt}
 }
 
-// settle sets the locks of those that have reached their count, and notes when they end.
-func (l *Lockout[C]) settle(ctx context.Context, c C, all []taken[C], why purpose) error {
-	reached := func(t taken[C]) bool { return t.Duration > 0 && t.used >= t.Count }
-	if !slices.ContainsFunc(all, reached) {
+// setLocks sets the locks of those of added that have reached their Count. It stores in
+// their roomAt when the locks end.
+func (l *Lockout[C]) setLocks(
+	ctx context.Context, c C, added []addition[C], why purpose,
+) error {
+	reached := func(a addition[C]) bool { return a.Duration > 0 && a.used >= a.Count }
+	if !slices.ContainsFunc(added, reached) {
 		return nil
 	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	var errs []error
-	for i, t := range all {
-		if !reached(t) {
+	for i, a := range added {
+		if !reached(a) {
 			continue
 		}
-		if why == taking {
-			// Some of those that were counted with it may have been given back.
-			item, err := l.locker.cache.GetItem(ctx, t.key)
-			if err == core.ErrMiss || err == nil && t.count.used(item) < t.Count {
+		if why == forTake {
+			// Some of those that were counted at the same time may have been removed.
+			item, err := l.locker.cache.GetItem(ctx, a.key)
+			if err == core.ErrMiss || err == nil && a.entry.used(item) < a.Count {
 				continue
 			}
 			errs = append(errs, err)
 		}
-		end, err := l.lock(ctx, c, t, func(d time.Duration) error {
-			// The counter stays for as long as the lock, and stops those that looked for
-			// the lock before it was set.
-			return l.locker.cache.Touch(ctx, t.key, d)
+		end, err := l.setLock(ctx, c, a, func(d time.Duration) error {
+			// The counter stays as long as the lock. It stops callers that looked for the
+			// lock before it was set.
+			return l.locker.cache.Touch(ctx, a.key, d)
 		})
 		if errs = append(errs, err); !end.IsZero() {
-			all[i].next = end
+			added[i].roomAt = end
 		}
 	}
-	return l.failed(ctx, errors.Join(errs...))
+	return l.handleError(ctx, errors.Join(errs...))
 }
 
-// giveBack takes all back. With reset, those counters are left out that Reset deletes.
-func (l *Lockout[C]) giveBack(ctx context.Context, all []taken[C], reset bool) error {
-	if len(all) == 0 {
+// removeAll removes added from the counters again. If reset is true, it leaves out the
+// counters that Reset deletes.
+func (l *Lockout[C]) removeAll(ctx context.Context, added []addition[C], reset bool) error {
+	if len(added) == 0 {
 		return nil
 	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	var errs []error
-	for _, t := range all {
-		if !reset || t.Success != Resets {
-			errs = append(errs, l.remove(ctx, t))
+	for _, a := range added {
+		if !reset || a.Success != Resets {
+			errs = append(errs, l.remove(ctx, a))
 		}
 	}
-	return l.failed(ctx, errors.Join(errs...))
+	return l.handleError(ctx, errors.Join(errs...))
 }
