@@ -6,6 +6,9 @@ FUZZTIME  ?= 5s
 
 staticcheck := .bin/staticcheck
 
+# Packages with long tests: a file long_test.go, with the build tag long, makes them whole.
+long = $(sort $(patsubst %/long_test.go,%,$(shell find . -name long_test.go)))
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 unexport GOWORK
@@ -22,15 +25,24 @@ demo: ## see the cache do its job on the Go files of the standard library
 test: memcached ## run every test of every module
 	go test work
 
+.PHONY: long
+long: memcached ## run the tests of every package that has long ones, and these whole
+	go test -tags long $(long)
+
 .PHONY: race
 race: memcached ## run every test under the race detector (needs a C compiler)
 	go test -race work
+
+.PHONY: cross
+cross: memcached ## vet for other systems and processors, and run tests as 32-bit programs
+	scripts/cross.sh
 
 .PHONY: lint
 lint: $(staticcheck) ## gofmt, go vet and staticcheck
 	@echo gofmt -l .; unformatted=$$(gofmt -l .) && \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; fi
 	go vet work
+	go vet -tags long $(long)
 	$(staticcheck) work
 
 .PHONY: fuzz
@@ -53,14 +65,15 @@ mod-check: memcached ## prove that the go.mod files are in step and that each mo
 memcached: ## install memcached and its Python clients for the tests, if they are missing
 	@scripts/memcached.sh
 
-# The quick ones first. Tests really run twice, in test and in race: what mod-check builds alone is
-# the same program, as long as the versions are the same, and its results come from Go's test cache.
+# The quick ones first. What mod-check builds alone is the same program as in test, as long as the
+# versions are the same, and its results come from Go's test cache. Long tests are whole in long, and
+# nowhere else.
 # A count instead of a time for fuzz, because before Go 1.27 the end of the time may be taken for a
 # failure (golang.org/issue/75804).
 .PHONY: check
 check: BENCHTIME := 1x
 check: FUZZTIME := 1000x
-check: lint test mod-check race bench fuzz demo ## all that CI runs: the above, each benchmark once, each fuzz 1000 times
+check: lint test mod-check long race cross bench fuzz demo ## all that CI runs: the above, each benchmark once, each fuzz 1000 times
 	@echo check: all passed
 
 $(staticcheck): tools/go.mod tools/go.sum
