@@ -259,14 +259,16 @@ func TestTenThousandBorrowersOfFourClients(t *testing.T) {
 		from := good.Load()
 		eventually(t, "verbs succeed", func() bool { return good.Load() > from+enough })
 	}
+	// The machine may have other things to do. Then the server is restarted more often, until it
+	// is seen once how soon verbs succeed.
 	recovered := time.Hour
-	for range 2 {
+	for restarts := 0; restarts < 2 || restarts < 10 && recovered > recovers; restarts++ {
 		succeed()
 		server.Restart()
 		from := good.Load()
 		start := time.Now()
 		eventually(t, "verbs succeed again", func() bool { return good.Load() > from })
-		recovered = min(recovered, time.Since(start)) // the machine may have other things to do
+		recovered = min(recovered, time.Since(start))
 	}
 	if recovered > recovers {
 		t.Errorf("it took %v to recover", recovered)
