@@ -6,6 +6,9 @@ FUZZTIME  ?= 5s
 
 staticcheck := .bin/staticcheck
 
+# The packages that have long tests. The build tag long turns these on, in a file long_test.go.
+long = $(sort $(patsubst %/long_test.go,%,$(shell find . -name long_test.go)))
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 unexport GOWORK
@@ -22,15 +25,24 @@ demo: ## show the cache at work on the Go files of the standard library
 test: memcached ## run every test of every module
 	go test work
 
+.PHONY: long
+long: memcached ## run the packages that have long tests, with these whole
+	go test -tags long $(long)
+
 .PHONY: race
 race: memcached ## run every test under the race detector (needs a C compiler)
 	go test -race work
+
+.PHONY: cross
+cross: memcached ## vet for other systems and processors, and run tests as 32-bit programs
+	scripts/cross.sh
 
 .PHONY: lint
 lint: $(staticcheck) ## gofmt, go vet and staticcheck
 	@echo gofmt -l .; unformatted=$$(gofmt -l .) && \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; fi
 	go vet work
+	go vet -tags long $(long)
 	$(staticcheck) work
 
 .PHONY: fuzz
@@ -49,18 +61,22 @@ mod-check: memcached ## check that the go.mod files are consistent and that each
 		GOWORK=off go test -C "$$dir" ./... || exit; \
 	done
 
+.PHONY: outside
+outside: memcached ## follow README.md from an empty folder, with its program and with others
+	scripts/outside.sh
+
 .PHONY: memcached
 memcached: ## install memcached and its Python clients for the tests, if they are missing
 	@scripts/memcached.sh
 
-# The quick targets come first. Only test and race run the tests: mod-check builds the same test
-# programs as test, as long as the versions are the same, so that its results come from Go's test
-# cache. FUZZTIME is a count and not a time, because before Go 1.27 the end of the time may be
+# The quick targets come first. mod-check builds the same test programs as test, as long as the
+# versions are the same, so that its results come from Go's test cache. Only long runs the long
+# tests whole. FUZZTIME is a count and not a time, because before Go 1.27 the end of the time may be
 # reported as a failure (golang.org/issue/75804).
 .PHONY: check
 check: BENCHTIME := 1x
 check: FUZZTIME := 1000x
-check: lint test mod-check race bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
+check: lint test mod-check outside long race cross bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
 	@echo check: all passed
 
 $(staticcheck): tools/go.mod tools/go.sum

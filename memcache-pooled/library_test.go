@@ -188,18 +188,23 @@ func TestARestartCostsOneWriteAtMost(t *testing.T) {
 	server.Restart()
 	wantErr(t, c.Set(ctx, "k", nil, 0), core.ErrUnavailable)
 	eventually(t, "its client is destroyed", func() bool { return poolOf(t, c).Destroyed == 1 })
-	for name, write := range map[string]func() error{
-		"Set":    func() error { return c.Set(ctx, "k", []byte("v"), 0) },
-		"Add":    func() error { return c.Add(ctx, "k", []byte("v"), 0) },
-		"Incr":   func() error { _, err := c.IncrFrom(ctx, "n", 1, 0, 0); return err },
-		"Flush":  func() error { return c.Flush(ctx) },
-		"Delete": func() error { _, err := 0, c.Delete(ctx, "k"); return ignoreMiss(err) },
-	} {
-		set(t, c, "warm", "v")
-		server.Restart()
-		idle := time.Now().Add(1100 * time.Millisecond)
-		eventually(t, "the connection was idle for more than a second", func() bool { return time.Now().After(idle) })
-		if err := write(); err != nil {
+	writes := map[string]func(c *core.Cache) error{
+		"Set":    func(c *core.Cache) error { return c.Set(ctx, "k", []byte("v"), 0) },
+		"Add":    func(c *core.Cache) error { return c.Add(ctx, "added", []byte("v"), 0) },
+		"Incr":   func(c *core.Cache) error { _, err := c.IncrFrom(ctx, "n", 1, 0, 0); return err },
+		"Flush":  func(c *core.Cache) error { return c.Flush(ctx) },
+		"Delete": func(c *core.Cache) error { return ignoreMiss(c.Delete(ctx, "k")) },
+	}
+	caches := map[string]*core.Cache{} // one for each write, so that all wait at once
+	for name := range writes {
+		caches[name] = openCache(t, patient, server.Addr())
+		set(t, caches[name], "warm", "v")
+	}
+	server.Restart()
+	idle := time.Now().Add(1100 * time.Millisecond)
+	eventually(t, "the connections were idle for more than a second", func() bool { return time.Now().After(idle) })
+	for name, write := range writes {
+		if err := write(caches[name]); err != nil {
 			t.Errorf("%s after a restart: %v", name, err)
 		}
 	}

@@ -214,9 +214,9 @@ func TestCloseWaitsForBorrowersNoLongerThanTheTimeOut(t *testing.T) {
 // Ten thousand borrowers share four clients while the server is restarted twice.
 func TestTenThousandBorrowersOfFourClients(t *testing.T) {
 	const borrowers = 10_000
-	lasts, recovers := 3*time.Second, time.Second
+	recovers := time.Second
 	if raceEnabled { // which makes ten thousand goroutines slow
-		lasts, recovers = 30*time.Second, 10*time.Second
+		recovers = 10 * time.Second
 	}
 	server := memcachetest.Start(t, nil)
 	before := connections(t, server)
@@ -224,7 +224,7 @@ func TestTenThousandBorrowersOfFourClients(t *testing.T) {
 	opts := *patient
 	opts.MaxClients, opts.AcquireTimeout = 4, time.Hour
 	c := openCache(t, &opts, server.Addr())
-	ctx, cancel := context.WithTimeout(context.Background(), lasts)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var good, bad atomic.Int64
 	var all sync.WaitGroup
@@ -250,19 +250,31 @@ func TestTenThousandBorrowersOfFourClients(t *testing.T) {
 			}
 		})
 	}
-	recovered := time.Hour
-	for range 2 {
+	enough := int64(1000)
+	if longEnabled {
+		enough = 2 * borrowers
+	}
+	succeed := func() {
+		t.Helper()
 		from := good.Load()
-		eventually(t, "verbs succeed", func() bool { return good.Load() > from+1000 })
+		eventually(t, "verbs succeed", func() bool { return good.Load() > from+enough })
+	}
+	// The machine may have other things to do. Then the server is restarted more often, until it
+	// is seen once how soon verbs succeed.
+	recovered := time.Hour
+	for restarts := 0; restarts < 2 || restarts < 10 && recovered > recovers; restarts++ {
+		succeed()
 		server.Restart()
-		from = good.Load()
+		from := good.Load()
 		start := time.Now()
 		eventually(t, "verbs succeed again", func() bool { return good.Load() > from })
-		recovered = min(recovered, time.Since(start)) // the machine may have other things to do
+		recovered = min(recovered, time.Since(start))
 	}
 	if recovered > recovers {
 		t.Errorf("it took %v to recover", recovered)
 	}
+	succeed()
+	cancel()
 	all.Wait()
 	if p := poolOf(t, c); p.Total > 4 || p.Acquired != 0 || p.Destroyed < 1 {
 		t.Errorf("%+v after %d good and %d bad verbs", p, good.Load(), bad.Load())

@@ -90,6 +90,7 @@ func TestThereAreNoMoreConnectionsThanMaxOpen(t *testing.T) {
 // A verb waits for one of MaxOpen connections until one is free, its context is
 // done, or the time-out is over.
 func TestAVerbWaitsForAConnection(t *testing.T) {
+	t.Parallel()
 	server := memcachetest.Start(t, nil)
 	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
 	opts := *patient

@@ -69,7 +69,7 @@ func TestTLS(t *testing.T) {
 	stranger := openURL(t, "memcache://"+addr+"?tls=true&timeout=10s")
 	_, err := stranger.Get(context.Background(), "k")
 	wantErr(t, err, core.ErrUnavailable) // its certificate is nobody's
-	plain := openURL(t, "memcache://"+addr+"?timeout=1s")
+	plain := openURL(t, "memcache://"+addr+"?timeout=100ms")
 	_, err = plain.Get(context.Background(), "k")
 	wantErr(t, err, core.ErrUnavailable)
 }

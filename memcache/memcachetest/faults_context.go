@@ -21,11 +21,16 @@ func contextEndsVerbs(v *victim) {
 	proxy := StartProxy(v, server.Addr(), nil)
 	opts := memcache.Options{Timeout: 5 * time.Second} // for which Close may wait for what was given up
 	c := v.open(opts, proxy.Addr())
+	over := make(chan struct{})
+	defer close(over) // or Close would wait for the time-out of verbs that were given up
 	deaf := v.open(opts, StartHostile(v, func(c *Conn) {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
 			tcp.SetReadBuffer(4096) // so that the system takes no more for it
 		}
-		<-c.hostile.done
+		select {
+		case <-over:
+		case <-c.hostile.done:
+		}
 	}).Addr())
 	v.wantErr("Set", c.Set(v.Context(), "k", make([]byte, 1000), 0), nil)
 

@@ -1,6 +1,9 @@
 package memcachetest_test
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"slices"
 	"testing"
 
@@ -30,6 +33,66 @@ func TestAFleetGivesEachTestEmptyServers(t *testing.T) {
 					t.Errorf("%s has %s items", server.Addr(), n)
 				}
 			}
+		})
+	}
+}
+
+// A server that has only items is emptied, which is quicker than a restart. On a busy machine it
+// may be restarted all the same.
+func TestAFleetEmptiesServers(t *testing.T) {
+	t.Parallel()
+	fleet := memcachetest.NewFleet(t, 1, nil)
+	pids := map[string]bool{}
+	const tests = 10
+	for range tests {
+		t.Run("test", func(t *testing.T) {
+			server := fleet.Take(t)[0]
+			if n := server.Stat("curr_items"); n != "0" {
+				t.Errorf("%s items are left", n)
+			}
+			pids[server.Stat("pid")] = true
+			for i := range 200 {
+				server.Do(fmt.Sprintf("set key-%d 0 100 5\r\nvalue", i))
+			}
+			server.Do("set a%20key= 0 0 5\r\nvalue")
+		})
+	}
+	if len(pids) == tests {
+		t.Error("the server is restarted for each test")
+	}
+}
+
+// What a fleet cannot delete does not reach the next test.
+func TestAFleetRestartsServersThatItCannotEmpty(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(t *testing.T, server *memcachetest.Server){
+		"an item that is no longer listed": func(_ *testing.T, server *memcachetest.Server) {
+			server.Do("set key 0 0 5\r\nvalue")
+			server.Do("flush_all")
+		},
+		"a connection over which writes come": func(t *testing.T, server *memcachetest.Server) {
+			conn, err := net.Dial("tcp", server.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { // until the server closes it
+				defer conn.Close()
+				for err == nil {
+					_, err = io.WriteString(conn, "set late 0 0 5 noreply\r\nvalue\r\n")
+				}
+			}()
+			until(t, "there is an item", func() bool { return server.Stat("curr_items") == "1" })
+		},
+		"nothing but its address": func(_ *testing.T, server *memcachetest.Server) { server.Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			fleet := memcachetest.NewFleet(t, 1, nil)
+			t.Run("first", func(t *testing.T) { leave(t, fleet.Take(t)[0]) })
+			t.Run("next", func(t *testing.T) {
+				if n := fleet.Take(t)[0].Stat("curr_items"); n != "0" {
+					t.Errorf("%s items are left", n)
+				}
+			})
 		})
 	}
 }

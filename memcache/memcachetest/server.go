@@ -37,6 +37,7 @@ type Server struct {
 
 	mu      sync.Mutex // held by what starts, stops or signals
 	running *process   // nil when stopped or killed
+	alone   string     // curr_connections while only the test that asks is connected
 }
 
 // Servers are what StartN answers.
@@ -190,7 +191,8 @@ func (s *Server) start() error {
 		// The pid, because on some systems another server may have been faster to
 		// take the port.
 		reply, err := ask(s.addr, "stats", deadline)
-		if err == nil && stats(reply)["pid"] == strconv.Itoa(p.pid()) {
+		if all := stats(reply); err == nil && all["pid"] == strconv.Itoa(p.pid()) {
+			s.alone = all["curr_connections"]
 			return nil
 		}
 		select {

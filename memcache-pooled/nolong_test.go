@@ -1,0 +1,5 @@
+//go:build !long
+
+package memcachepooled_test
+
+const longEnabled = false

@@ -1,0 +1,5 @@
+//go:build !long
+
+package memcachepure_test
+
+const longEnabled = false
