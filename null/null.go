@@ -1,11 +1,11 @@
-// Package null is a cache that keeps nothing: every read misses, every store and
-// every delete succeeds and changes nothing, and counters miss. It is how a
-// cache is switched off without a change to the program:
+// Package null provides a cache that keeps nothing: every read misses, every store and every
+// delete succeeds and changes nothing, and counters miss. Use it to switch a cache off
+// without a change to the program:
 //
 //	CACHE_URL=null://
 //
-// A program that imports the package, if only for its name, can open null://
-// URLs. They have no parameters but those of core.Open.
+// A program that imports the package, even as _, can open null:// URLs. They have no
+// parameters except those of core.Open.
 package null
 
 import (
@@ -30,11 +30,11 @@ func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	return New(), nil
 }
 
-// A Backend keeps nothing. It holds nothing either, so that one may serve any
-// number of caches and goroutines.
+// A Backend keeps nothing. It has no state, so that any number of caches and goroutines may
+// share one.
 type Backend struct{}
 
-// These are the abilities of a Backend beyond core.Backend.
+// Backend implements every optional interface of core that a cache without items can have.
 var _ interface {
 	core.Backend
 	core.MultiGetter
@@ -48,63 +48,65 @@ var _ interface {
 	core.TraitsReporter
 } = Backend{}
 
-// New answers a Backend, for core.New.
+// New returns a Backend, for core.New.
 func New() Backend { return Backend{} }
 
-// GetItem answers core.ErrMiss.
-func (Backend) GetItem(context.Context, string) (core.Item, error) { return core.Item{}, core.ErrMiss }
+// GetItem returns core.ErrMiss.
+func (Backend) GetItem(context.Context, string) (core.Item, error) {
+	return core.Item{}, core.ErrMiss
+}
 
-// GetItems finds nothing.
+// GetItems returns no items and no error.
 func (Backend) GetItems(context.Context, []string) ([]core.Item, error) { return nil, nil }
 
-// Store succeeds, whatever the mode.
+// Store returns nil for every mode.
 func (Backend) Store(context.Context, core.Mode, core.Item) error { return nil }
 
-// StoreMulti succeeds, whatever the mode.
+// StoreMulti returns nil for every mode.
 func (Backend) StoreMulti(context.Context, core.Mode, []core.Item) error { return nil }
 
-// Delete succeeds.
+// Delete returns nil.
 func (Backend) Delete(context.Context, string) error { return nil }
 
-// DeleteMulti succeeds.
+// DeleteMulti returns nil.
 func (Backend) DeleteMulti(context.Context, []string) error { return nil }
 
-// Incr answers core.ErrMiss.
+// Incr returns core.ErrMiss.
 func (Backend) Incr(context.Context, string, uint64) (uint64, error) { return 0, core.ErrMiss }
 
-// Decr answers core.ErrMiss.
+// Decr returns core.ErrMiss.
 func (Backend) Decr(context.Context, string, uint64) (uint64, error) { return 0, core.ErrMiss }
 
-// Touch succeeds.
+// Touch returns nil.
 func (Backend) Touch(context.Context, string, time.Duration) error { return nil }
 
-// TTL answers core.ErrMiss.
+// TTL returns core.ErrMiss.
 func (Backend) TTL(context.Context, string) (time.Duration, error) { return 0, core.ErrMiss }
 
-// Flush succeeds.
+// Flush returns nil.
 func (Backend) Flush(context.Context) error { return nil }
 
-// Keys yields nothing.
+// Keys yields no keys.
 func (Backend) Keys(context.Context, string) iter.Seq2[string, error] {
 	return func(func(string, error) bool) {}
 }
 
-// Ping succeeds.
+// Ping returns nil.
 func (Backend) Ping(context.Context) error { return nil }
 
-// Stats answers zeros: it counts nothing either.
+// Stats returns the zero Stats: a Backend counts nothing.
 func (Backend) Stats(context.Context) (core.Stats, error) { return core.Stats{}, nil }
 
-// GetShared answers core.ErrMiss.
+// GetShared returns core.ErrMiss.
 func (Backend) GetShared(context.Context, string) (value, token any, err error) {
 	return nil, nil, core.ErrMiss
 }
 
-// StoreShared succeeds, whatever the mode.
+// StoreShared returns nil for every mode.
 func (Backend) StoreShared(context.Context, core.Mode, core.Item, any) error { return nil }
 
-// Traits says that nothing is kept.
+// Traits returns Traits with KeepsNothing set.
 func (Backend) Traits() core.Traits { return core.Traits{KeepsNothing: true} }
 
-// Close succeeds.
+// Close returns nil.
 func (Backend) Close() error { return nil }

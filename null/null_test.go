@@ -10,8 +10,7 @@ import (
 	"github.com/cachewire/cachewire/null"
 )
 
-// The seeds' examples of NullCache are the cases of this profile: reads miss,
-// stores and deletes succeed, incr and decr are None.
+// In the profile Null, reads and counters miss, and stores and deletes succeed.
 func TestConformance(t *testing.T) {
 	conformance.Run(t, conformance.Config{
 		New:      func(testing.TB) core.Backend { return null.New() },
@@ -20,7 +19,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestAbilitiesKeepNothingEither(t *testing.T) {
+func TestOptionalVerbsKeepNothing(t *testing.T) {
 	cache, err := core.Open(t.Context(), "null://?prefix=p:", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -28,20 +27,20 @@ func TestAbilitiesKeepNothingEither(t *testing.T) {
 	defer cache.Close()
 	ctx := t.Context()
 	if err := cache.Ping(ctx); err != nil {
-		t.Errorf("Ping: error is %v, want none", err)
+		t.Errorf("Ping = %v, want nil", err)
 	}
 	if s, err := cache.Stats(ctx); err != nil || s != (core.Stats{}) {
-		t.Errorf("Stats: %+v and error %v, want zeros and none", s, err)
+		t.Errorf("Stats = %+v, %v; want zeros and nil", s, err)
 	}
 	if err := cache.Flush(ctx); err != nil {
-		t.Errorf("Flush through a prefix: error is %v, want none", err)
+		t.Errorf("Flush of a prefix = %v, want nil", err)
 	}
 	shared := must(core.NewTyped(cache, core.Shared[*int]()))
 	if err := shared.Set(ctx, "k", new(int), 0); err != nil {
-		t.Errorf("Set through core.Shared: error is %v, want none", err)
+		t.Errorf("Set of core.Shared = %v, want nil", err)
 	}
 	if _, err := shared.Get(ctx, "k"); err != core.ErrMiss {
-		t.Errorf("Get through core.Shared: error is %v, want %v", err, core.ErrMiss)
+		t.Errorf("Get of core.Shared: error is %v, want %v", err, core.ErrMiss)
 	}
 	if _, err := cache.TTL(ctx, "k"); err != core.ErrMiss {
 		t.Errorf("TTL: error is %v, want %v", err, core.ErrMiss)
@@ -55,7 +54,8 @@ func TestURLHasNoParameters(t *testing.T) {
 	} {
 		_, err := core.Open(t.Context(), rawURL, nil)
 		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), want) {
-			t.Errorf("Open(%q): error is %v, want %v that says: %s", rawURL, err, core.ErrConfig, want)
+			t.Errorf("Open(%q): error is %v, want %v that contains %s",
+				rawURL, err, core.ErrConfig, want)
 		}
 	}
 }

@@ -15,57 +15,68 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Options are what a Config cannot say.
+// Options are settings of Caches that cannot be in a Config.
 type Options struct {
 	// Registry opens the caches. If nil, it is core.DefaultRegistry.
 	Registry *core.Registry
 
-	// Hooks are the hooks that a Config may name.
+	// Hooks are the hooks that a Config may use, by name.
 	Hooks map[string]core.Hook
 }
 
-// Caches are the caches of a Config. They may be used by many goroutines at once, and must
-// not be copied.
+// Caches are the caches of a Config. Caches may be used by many goroutines at once, and
+// must not be copied.
 type Caches struct {
-	config   Config // complete
+	config   Config // with the defaults filled in
 	registry *core.Registry
 	hooks    map[string]core.Hook
 	disabled bool
 
 	mu      sync.Mutex
-	caches  map[string]*core.Cache // opened by Get; written under mu, until closed
+	caches  map[string]*core.Cache // opened by Get; guarded by mu, constant once closed is true
 	opening map[string]*opening    // by name; guarded by mu
-	order   []string               // the names of caches in the order of opening; guarded by mu
+	order   []string               // the keys of caches, in the order of opening; guarded by mu
 	closed  bool                   // guarded by mu
 }
 
-// An opening is a Get that opens a cache, for which others wait.
+// An opening is a call of Get that opens a cache, and for which other calls wait.
 type opening struct {
-	done  chan struct{} // closed when the others are set
+	done  chan struct{} // closed when the other fields are set
 	cache *core.Cache
 	err   error
-	gone  bool // the context of the Get is done, so that err says nothing to others
+
+	// canceled says that the context of that call was done, so that err does not apply to
+	// the waiting calls.
+	canceled bool
 }
 
-// disableVariable is the environment variable that replaces every URL by null://.
+// disableVariable is the name of the environment variable that replaces every URL by
+// null://.
 const disableVariable = "CACHEWIRE_DISABLE"
 
-// New returns the caches of c, and opens none. A nil opts is the zero Options. The error
-// is core.ErrConfig and names everything that is wrong: a URL or its scheme, a hook that
-// opts do not have, a setting out of its range, a default that is not among the caches.
+// New returns the caches of c, and opens none of them. A nil opts is the zero Options. The
+// error is core.ErrConfig. It lists everything that is wrong: a URL that is malformed or
+// whose scheme has no driver, a hook that is not in opts, a setting out of its range, a
+// default that is not among the caches.
 //
-// With CACHEWIRE_DISABLE=1 in the environment the URL of every cache is null://, also for
-// Create, so that nothing is cached. The program must import package null for that. Beware:
-// a limit that is counted in the cache, as by package lockout, is switched off as well.
+// If the environment has CACHEWIRE_DISABLE=1, the URL of every cache is null://, including
+// those of Create, so that nothing is cached. The program must then import package null.
+// Beware: this also disables limits that are counted in a cache, such as those of package
+// lockout.
 func New(c Config, opts *Options) (*Caches, error) {
-	cs := &Caches{config: c.complete(), registry: core.DefaultRegistry, caches: map[string]*core.Cache{}, opening: map[string]*opening{}}
+	cs := &Caches{
+		config:   c.complete(),
+		registry: core.DefaultRegistry,
+		caches:   map[string]*core.Cache{},
+		opening:  map[string]*opening{},
+	}
 	if opts != nil {
 		cs.hooks = maps.Clone(opts.Hooks)
 		if opts.Registry != nil {
 			cs.registry = opts.Registry
 		}
 	}
-	if err := cs.disable(); err != nil {
+	if err := cs.readEnvironment(); err != nil {
 		return nil, err
 	}
 	var wrong []string
@@ -75,7 +86,7 @@ func New(c Config, opts *Options) (*Caches, error) {
 		}
 	}
 	for name, cache := range cs.config.Caches {
-		cache = cs.asUsed(cache)
+		cache = cs.applyDisabled(cache)
 		cs.config.Caches[name] = cache
 		wrong = append(wrong, cs.check(name, cache)...)
 	}
@@ -92,15 +103,16 @@ func New(c Config, opts *Options) (*Caches, error) {
 	return cs, nil
 }
 
-// disable sets disabled by the environment.
-func (cs *Caches) disable() error {
+// readEnvironment sets disabled according to the environment.
+func (cs *Caches) readEnvironment() error {
 	text := os.Getenv(disableVariable)
 	if text == "" {
 		return nil
 	}
 	var err error
 	if cs.disabled, err = strconv.ParseBool(text); err != nil {
-		return fmt.Errorf("%w: the environment variable %s is %q, want 1 or 0", core.ErrConfig, disableVariable, text)
+		return fmt.Errorf("%w: the environment variable %s is %q, want 1 or 0",
+			core.ErrConfig, disableVariable, text)
 	}
 	if err := cs.registry.Check(disabledURL, nil); cs.disabled && err != nil {
 		return fmt.Errorf("%w; the environment variable %s=%s needs it", err, disableVariable, text)
@@ -110,39 +122,39 @@ func (cs *Caches) disable() error {
 
 const disabledURL = "null://"
 
-// asUsed returns c, switched off if all caches are.
-func (cs *Caches) asUsed(c Cache) Cache {
+// applyDisabled returns c, with the URL null:// if the caches are disabled.
+func (cs *Caches) applyDisabled(c Cache) Cache {
 	if cs.disabled {
 		c.URL = disabledURL
 	}
 	return c
 }
 
-// check returns what is wrong with c, called name, as far as can be known without opening
-// it.
+// check returns the mistakes in c, the description of the cache called name. It opens
+// nothing.
 func (cs *Caches) check(name string, c Cache) []string {
 	var wrong []string
-	note := func(field string, err error) {
+	add := func(field string, err error) {
 		text := strings.ReplaceAll(err.Error(), core.ErrConfig.Error()+": ", "")
 		wrong = append(wrong, "caches."+name+field+": "+text)
 	}
 	if name == "" {
-		note("", errors.New("a cache has no name; the empty name stands for the default"))
+		add("", errors.New("a cache has no name; the empty name stands for the default"))
 	}
 	if err := cs.registry.Check(c.URL, nil); err != nil {
-		note(".url", err)
+		add(".url", err)
 	} else if err := cs.registry.Check(c.URL, &core.Options{Prefix: c.Prefix}); err != nil {
-		note(".prefix", err)
+		add(".prefix", err)
 	}
 	if c.DefaultTTL < 0 {
-		note(".default_ttl", fmt.Errorf("%v, want 0 (the item never expires) or more", c.DefaultTTL))
+		add(".default_ttl", fmt.Errorf("%v, want 0 (the item never expires) or more", c.DefaultTTL))
 	}
 	if c.Timeout < 0 {
-		note(".timeout", fmt.Errorf("%v, want 0 (none) or more", c.Timeout))
+		add(".timeout", fmt.Errorf("%v, want 0 (none) or more", c.Timeout))
 	}
 	for i, hook := range c.Hooks {
 		if cs.hooks[hook] == nil {
-			note(fmt.Sprintf(".hooks[%d]", i), fmt.Errorf("unknown hook %q; Options.Hooks have: %s",
+			add(fmt.Sprintf(".hooks[%d]", i), fmt.Errorf("unknown hook %q; Options.Hooks have: %s",
 				hook, namesOrNone(slices.Sorted(maps.Keys(cs.hooks)))))
 		}
 	}
@@ -156,11 +168,12 @@ func namesOrNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Get returns the cache called name, or the default one if name is empty. It opens the
-// cache the first time, and returns the same one ever after. Callers that come while it is
-// being opened wait, and get the same error if that fails; later callers try again. The
-// error is core.ErrNoNamespace if the Config has no such cache, and core.ErrClosed after
-// Close.
+// Get returns the cache called name, or the default one if name is empty. The first call
+// opens the cache, and later calls return the same one. If the cache is being opened by
+// another call, Get waits for it and returns the same error if opening fails; later calls
+// try again. If opening failed because the context of the other call was done, Get tries
+// again itself. It returns core.ErrNoNamespace if the Config has no such cache,
+// core.ErrClosed after Close, and the error of ctx if ctx is done before the cache is open.
 func (cs *Caches) Get(ctx context.Context, name string) (*core.Cache, error) {
 	if ctx == nil {
 		ctx = context.Background()
@@ -172,8 +185,8 @@ func (cs *Caches) Get(ctx context.Context, name string) (*core.Cache, error) {
 		cs.mu.Lock()
 		c, o := cs.caches[name], cs.opening[name]
 		closed := cs.closed
-		mine := !closed && c == nil && o == nil && ctx.Err() == nil
-		if mine {
+		first := !closed && c == nil && o == nil && ctx.Err() == nil
+		if first {
 			o = &opening{done: make(chan struct{})}
 			cs.opening[name] = o
 		}
@@ -183,7 +196,7 @@ func (cs *Caches) Get(ctx context.Context, name string) (*core.Cache, error) {
 			return nil, core.ErrClosed
 		case c != nil:
 			return c, nil
-		case mine:
+		case first:
 			cs.open(ctx, name, o)
 			return o.cache, o.err
 		case o == nil:
@@ -191,7 +204,7 @@ func (cs *Caches) Get(ctx context.Context, name string) (*core.Cache, error) {
 		}
 		select {
 		case <-o.done:
-			if !o.gone {
+			if !o.canceled {
 				return o.cache, o.err
 			}
 		case <-ctx.Done():
@@ -200,7 +213,7 @@ func (cs *Caches) Get(ctx context.Context, name string) (*core.Cache, error) {
 	}
 }
 
-// open opens the cache called name, and sets the fields of o.
+// open opens the cache called name and sets the fields of o.
 func (cs *Caches) open(ctx context.Context, name string, o *opening) {
 	o.err = fmt.Errorf("caches.%s: the driver panicked", name)
 	defer func() {
@@ -210,7 +223,7 @@ func (cs *Caches) open(ctx context.Context, name string, o *opening) {
 		close(o.done)
 	}()
 	o.cache, o.err = cs.Create(ctx, name)
-	o.gone = o.err != nil && ctx.Err() != nil
+	o.canceled = o.err != nil && ctx.Err() != nil
 	cs.mu.Lock()
 	closed := cs.closed
 	if o.err == nil && !closed {
@@ -224,15 +237,20 @@ func (cs *Caches) open(ctx context.Context, name string, o *opening) {
 	}
 }
 
-// Create opens a new cache as the Config describes name, after each of change has changed
-// the description. The caller closes it. The errors are those of Get and of New.
-func (cs *Caches) Create(ctx context.Context, name string, change ...func(c *Cache)) (*core.Cache, error) {
+// Create opens a new cache from the Config's description of name, or of the default if name
+// is empty. Before that, it calls each function of change with a copy of the description,
+// which the function may change. The caller must close the cache. The errors are those of
+// Get and of New.
+func (cs *Caches) Create(
+	ctx context.Context, name string, change ...func(c *Cache),
+) (*core.Cache, error) {
 	if name == "" {
 		name = cs.config.Default
 	}
 	c, ok := cs.config.Caches[name]
 	if !ok {
-		return nil, fmt.Errorf("%w %q; there are: %s", core.ErrNoNamespace, name, namesOrNone(cs.Names()))
+		return nil, fmt.Errorf("%w %q; there are: %s",
+			core.ErrNoNamespace, name, namesOrNone(cs.Names()))
 	}
 	cs.mu.Lock()
 	closed := cs.closed
@@ -244,11 +262,16 @@ func (cs *Caches) Create(ctx context.Context, name string, change ...func(c *Cac
 	for _, change := range change {
 		change(&c)
 	}
-	c = cs.asUsed(c)
+	c = cs.applyDisabled(c)
 	if err := configError(cs.check(name, c)); err != nil {
 		return nil, err
 	}
-	opts := core.Options{Name: name, Prefix: c.Prefix, DefaultTTL: time.Duration(c.DefaultTTL), Timeout: time.Duration(c.Timeout)}
+	opts := core.Options{
+		Name:       name,
+		Prefix:     c.Prefix,
+		DefaultTTL: time.Duration(c.DefaultTTL),
+		Timeout:    time.Duration(c.Timeout),
+	}
 	for _, hook := range c.Hooks {
 		opts.Hooks = append(opts.Hooks, cs.hooks[hook])
 	}
@@ -262,8 +285,8 @@ func (cs *Caches) Create(ctx context.Context, name string, change ...func(c *Cac
 // Names returns the names of the caches, sorted.
 func (cs *Caches) Names() []string { return slices.Sorted(maps.Keys(cs.config.Caches)) }
 
-// Describe returns the Config in use, with the default filled in, and without secrets;
-// see core.RedactURL.
+// Describe returns a copy of the Config in use, with the defaults filled in. Secrets in its
+// URLs are replaced, as core.RedactURL does.
 func (cs *Caches) Describe() Config {
 	c := cs.config.complete()
 	for name, cache := range c.Caches {
@@ -273,8 +296,8 @@ func (cs *Caches) Describe() Config {
 	return c
 }
 
-// Client opens all caches and returns a core.Client of them. Closing either closes the
-// caches.
+// Client opens all caches, as Get does, and returns a core.Client with them. Closing the
+// Client closes these caches; so does closing cs.
 func (cs *Caches) Client(ctx context.Context) (*core.Client, error) {
 	all := map[string]*core.Cache{}
 	for _, name := range cs.Names() {
@@ -287,8 +310,8 @@ func (cs *Caches) Client(ctx context.Context) (*core.Client, error) {
 	return core.NewClient(all, cs.config.Default)
 }
 
-// Close closes the caches that Get has opened, in reverse order. It tries all and joins the
-// errors. A second Close does nothing.
+// Close closes the caches that Get has opened, in reverse order. It tries all of them and
+// joins the errors. A second Close does nothing.
 func (cs *Caches) Close() error {
 	cs.mu.Lock()
 	cs.closed = true
@@ -297,7 +320,7 @@ func (cs *Caches) Close() error {
 	cs.mu.Unlock()
 	var errs []error
 	for _, name := range slices.Backward(order) {
-		if err := cs.caches[name].Close(); err != nil { // caches is not written after closed is set
+		if err := cs.caches[name].Close(); err != nil {
 			errs = append(errs, fmt.Errorf("caches.%s: %w", name, err))
 		}
 	}

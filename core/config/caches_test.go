@@ -18,8 +18,8 @@ import (
 	"github.com/cachewire/cachewire/core/internal/coretest"
 )
 
-func TestCreateAnswersANewCacheEachTime(t *testing.T) {
-	cs := newCaches(t, &config.Options{Registry: registry()}, config.Config{})
+func TestCreateReturnsANewCacheEachTime(t *testing.T) {
+	cs := newCaches(t, &config.Options{Registry: testRegistry()}, config.Config{})
 	c := getCache(t, cs, "")
 	one, err := cs.Create(t.Context(), "", func(c *config.Cache) { c.Prefix = "one:" })
 	wantErr(t, err, nil)
@@ -28,7 +28,7 @@ func TestCreateAnswersANewCacheEachTime(t *testing.T) {
 	wantErr(t, err, nil)
 	defer two.Close()
 	if one == two || one == c || two == c {
-		t.Error("Create answers the same cache again")
+		t.Error("Create returned the same cache again")
 	}
 	put(t, one, "k", "v")
 	_, err = two.Get(t.Context(), "k")
@@ -43,17 +43,16 @@ func TestCreateAnswersANewCacheEachTime(t *testing.T) {
 		wantErr(t, err, core.ErrConfig)
 	}
 	wantErr(t, cs.Close(), nil)
-	put(t, one, "k", "v") // is the caller's
+	put(t, one, "k", "v") // the caller owns it, so that Close left it open
 	_, err = cs.Create(t.Context(), "")
 	wantErr(t, err, core.ErrClosed)
 }
 
-// However many ask at once a cache is opened once; an open that fails is tried again.
-func TestOneOpens(t *testing.T) {
+// The first two attempts fail. The third one succeeds and serves all callers.
+func TestGetByManyGoroutinesOpensOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var opens atomic.Int64
-		var r core.Registry
-		r.Register("mem", coretest.Driver(func(ctx context.Context, _ *url.URL) (core.Backend, error) {
+		open := func(ctx context.Context, _ *url.URL) (core.Backend, error) {
 			n := opens.Add(1)
 			select {
 			case <-time.After(time.Second):
@@ -64,43 +63,51 @@ func TestOneOpens(t *testing.T) {
 				return nil, io.EOF
 			}
 			return new(coretest.Backend), nil
-		}))
-		cs := newCaches(t, &config.Options{Registry: &r}, config.Config{Caches: map[string]config.Cache{"default": {URL: "mem://"}, "other": {URL: "mem://"}}})
+		}
+		var r core.Registry
+		r.Register("mem", coretest.Driver(open))
+		cs := newCaches(t, &config.Options{Registry: &r}, config.Config{
+			Caches: map[string]config.Cache{"default": {URL: "mem://"}, "other": {URL: "mem://"}},
+		})
 		_, err := cs.Get(t.Context(), "")
-		if wantErr(t, err, io.EOF); err == nil || !strings.HasPrefix(err.Error(), "caches.default: ") {
-			t.Errorf("error is %v", err)
+		wantErr(t, err, io.EOF)
+		if err == nil || !strings.HasPrefix(err.Error(), "caches.default: ") {
+			t.Errorf("error is %v, want it to name the cache", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		_, err = cs.Get(ctx, "")
 		wantErr(t, err, context.DeadlineExceeded)
-		var all sync.WaitGroup
+		var wg sync.WaitGroup
 		caches := make([]*core.Cache, 50)
 		for i := range caches {
-			all.Go(func() { caches[i], _ = cs.Get(context.Background(), "") })
+			wg.Go(func() { caches[i], _ = cs.Get(context.Background(), "") })
 		}
-		all.Go(func() { // who gives up waits no longer
+		wg.Go(func() { // a waiting caller returns when its context is done
 			time.Sleep(10 * time.Millisecond)
 			began := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			defer cancel()
-			if _, err := cs.Get(ctx, ""); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 11*time.Millisecond {
-				t.Errorf("%v after %v", err, time.Since(began))
+			_, err := cs.Get(ctx, "")
+			took := time.Since(began)
+			if !errors.Is(err, context.DeadlineExceeded) || took > 11*time.Millisecond {
+				t.Errorf("Get: error is %v after %v, want %v after 10ms",
+					err, took, context.DeadlineExceeded)
 			}
 		})
-		all.Wait()
+		wg.Wait()
 		for _, c := range caches {
 			if c == nil || c != caches[0] {
-				t.Fatal("not all have the same cache")
+				t.Fatal("not all callers got the same cache")
 			}
 		}
 		if opens.Load() != 3 {
-			t.Errorf("opened %d times, want 3", opens.Load())
+			t.Errorf("the cache was opened %d times, want 3", opens.Load())
 		}
 	})
 }
 
-func TestCachesAreClosedInReverse(t *testing.T) {
+func TestCachesAreClosedInReverseOrder(t *testing.T) {
 	var closed []string
 	var r core.Registry
 	r.Register("mem", coretest.Driver(func(_ context.Context, u *url.URL) (core.Backend, error) {
@@ -116,17 +123,21 @@ func TestCachesAreClosedInReverse(t *testing.T) {
 		}
 		return b, nil
 	}))
-	described := config.Config{Default: "a", Caches: map[string]config.Cache{}}
+	c := config.Config{Default: "a", Caches: map[string]config.Cache{}}
 	for _, name := range []string{"a", "b", "c", "d"} {
-		described.Caches[name] = config.Cache{URL: "mem://" + name}
+		c.Caches[name] = config.Cache{URL: "mem://" + name}
 	}
-	cs := newCaches(t, &config.Options{Registry: &r}, described)
+	cs := newCaches(t, &config.Options{Registry: &r}, c)
 	for _, name := range []string{"b", "d", "a"} {
 		getCache(t, cs, name)
 	}
 	err := cs.Close()
-	if wantErr(t, err, io.EOF); !slices.Equal(closed, []string{"a", "d", "b"}) || err == nil || !strings.Contains(err.Error(), "caches.b: ") {
-		t.Errorf("closed %q, %v", closed, err)
+	wantErr(t, err, io.EOF)
+	if err == nil || !strings.Contains(err.Error(), "caches.b: ") {
+		t.Errorf("error is %v, want it to name the cache", err)
+	}
+	if want := []string{"a", "d", "b"}; !slices.Equal(closed, want) {
+		t.Errorf("Close closed %q, want %q", closed, want)
 	}
 	wantErr(t, cs.Close(), nil)
 	for _, name := range []string{"a", "c"} {
@@ -135,8 +146,7 @@ func TestCachesAreClosedInReverse(t *testing.T) {
 	}
 }
 
-// A cache that is being opened when Caches is closed is closed as well.
-func TestCloseWhileOpening(t *testing.T) {
+func TestCacheThatIsBeingOpenedDuringCloseIsClosedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var closed atomic.Bool
 		var r core.Registry
@@ -155,19 +165,23 @@ func TestCloseWhileOpening(t *testing.T) {
 			wantErr(t, cs.Close(), nil)
 		}()
 		_, err := cs.Get(t.Context(), "")
-		if wantErr(t, err, core.ErrClosed); !closed.Load() {
-			t.Error("the cache stays open")
+		wantErr(t, err, core.ErrClosed)
+		if !closed.Load() {
+			t.Error("the cache was left open")
 		}
 	})
 }
 
-func TestClientOfCaches(t *testing.T) {
-	cs := newCaches(t, &config.Options{Registry: registry()}, config.Config{Default: "b", Caches: map[string]config.Cache{"a": {URL: "mem://"}, "b": {URL: "memory://"}}})
+func TestClientHasTheSameCachesAsGet(t *testing.T) {
+	cs := newCaches(t, &config.Options{Registry: testRegistry()}, config.Config{
+		Default: "b",
+		Caches:  map[string]config.Cache{"a": {URL: "mem://"}, "b": {URL: "memory://"}},
+	})
 	client, err := cs.Client(t.Context())
 	wantErr(t, err, nil)
 	for name, same := range map[string]string{"": "b", "a": "a", "b": "b"} {
 		if c, err := client.Namespace(name); err != nil || c != getCache(t, cs, same) {
-			t.Errorf("%q: %v, %v", name, c, err)
+			t.Errorf("Namespace(%q) = %v, %v; want the cache of Get(%q)", name, c, err, same)
 		}
 	}
 	c := getCache(t, cs, "a")
@@ -177,13 +191,12 @@ func TestClientOfCaches(t *testing.T) {
 	wantErr(t, client.Close(), nil)
 }
 
-// Others have the error of the one who opens; who comes later has it tried again, and so
-// have they if it was the opener's own.
-func TestWhoWaitsForAnOpenThatFails(t *testing.T) {
+// The first caller's context is done before the cache is open. The waiting callers do not
+// get its error: one of them opens again, and all of them get the error of that attempt.
+func TestWaitingCallersGetTheErrorOfOpeningUnlessTheOpenerGaveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var opens atomic.Int64
-		var r core.Registry
-		r.Register("memory", coretest.Driver(func(ctx context.Context, _ *url.URL) (core.Backend, error) {
+		open := func(ctx context.Context, _ *url.URL) (core.Backend, error) {
 			opens.Add(1)
 			select {
 			case <-time.After(5 * time.Second):
@@ -191,11 +204,13 @@ func TestWhoWaitsForAnOpenThatFails(t *testing.T) {
 				return nil, ctx.Err()
 			}
 			return nil, io.EOF
-		}))
+		}
+		var r core.Registry
+		r.Register("memory", coretest.Driver(open))
 		cs := newCaches(t, &config.Options{Registry: &r}, config.Config{})
 		began := time.Now()
-		var all sync.WaitGroup
-		all.Go(func() {
+		var wg sync.WaitGroup
+		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			_, err := cs.Get(ctx, "")
@@ -203,29 +218,30 @@ func TestWhoWaitsForAnOpenThatFails(t *testing.T) {
 		})
 		synctest.Wait()
 		for range 100 {
-			all.Go(func() {
-				var none context.Context
-				_, err := cs.Get(none, "")
+			wg.Go(func() {
+				var nilCtx context.Context
+				_, err := cs.Get(nilCtx, "")
 				wantErr(t, err, io.EOF)
 			})
 		}
-		all.Wait()
+		wg.Wait()
 		if opens.Load() != 2 || time.Since(began) != 6*time.Second {
-			t.Errorf("%d opens in %v, want 2 in 6 s", opens.Load(), time.Since(began))
+			t.Errorf("the cache was opened %d times in %v, want 2 times in 6s",
+				opens.Load(), time.Since(began))
 		}
-		gone, cancel := context.WithCancel(t.Context())
+		done, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 20 {
-			_, err := cs.Get(gone, "")
+			_, err := cs.Get(done, "")
 			wantErr(t, err, context.Canceled)
 		}
 		if opens.Load() != 2 {
-			t.Error("opened for one whose context is done")
+			t.Error("Get with a context that is done opened the cache")
 		}
 	})
 }
 
-func TestADriverThatPanicsHarmsNoLaterOpen(t *testing.T) {
+func TestCacheCanBeOpenedAfterItsDriverPanicked(t *testing.T) {
 	panics := true
 	var r core.Registry
 	r.Register("memory", coretest.Driver(func(context.Context, *url.URL) (core.Backend, error) {
@@ -238,7 +254,7 @@ func TestADriverThatPanicsHarmsNoLaterOpen(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() == nil {
-				t.Error("no panic")
+				t.Error("Get did not panic")
 			}
 		}()
 		cs.Get(t.Context(), "")
@@ -247,49 +263,61 @@ func TestADriverThatPanicsHarmsNoLaterOpen(t *testing.T) {
 	put(t, getCache(t, cs, ""), "k", "v")
 }
 
-func TestCachesAreSwitchedOff(t *testing.T) {
-	c := config.Config{Caches: map[string]config.Cache{"default": {URL: "mem://"}, "other": {URL: "memory://x"}}}
-	for _, tt := range [][]string{
-		{"", "mem://", "memory://x"}, {"0", "mem://", "memory://x"}, {"true", "null://", "null://"}, {"1", "null://", "null://"},
+func TestEnvironmentVariableDisablesCaches(t *testing.T) {
+	c := config.Config{Caches: map[string]config.Cache{
+		"default": {URL: "mem://"},
+		"other":   {URL: "memory://x"},
+	}}
+	for _, test := range []struct {
+		value string
+		want  []string // beginnings of the URLs
+	}{
+		{"", []string{"mem://", "memory://x"}},
+		{"0", []string{"mem://", "memory://x"}},
+		{"true", []string{"null://", "null://"}},
+		{"1", []string{"null://", "null://"}},
 	} {
-		value, want := tt[0], tt[1:]
-		t.Setenv("CACHEWIRE_DISABLE", value)
-		cs := newCaches(t, &config.Options{Registry: registry()}, c)
+		t.Setenv("CACHEWIRE_DISABLE", test.value)
+		cs := newCaches(t, &config.Options{Registry: testRegistry()}, c)
 		var got []string
 		for _, name := range cs.Names() {
 			got = append(got, cs.Describe().Caches[name].URL)
 		}
 		for i := range got {
-			if !strings.HasPrefix(got[i], want[i]) {
-				t.Errorf("CACHEWIRE_DISABLE=%s: %q, want %q", value, got, want)
+			if !strings.HasPrefix(got[i], test.want[i]) {
+				t.Errorf("CACHEWIRE_DISABLE=%s: the URLs are %q, want %q",
+					test.value, got, test.want)
 			}
 		}
 	}
 	var opened *url.URL
 	var r core.Registry
-	r.Register("null", opens(&opened))
+	r.Register("null", recordingDriver(&opened))
 	cs := newCaches(t, &config.Options{Registry: &r}, c)
 	getCache(t, cs, "other")
 	if opened.Scheme != "null" {
-		t.Errorf("Get opens %v", opened)
+		t.Errorf("Get opened %v, want null://", opened)
 	}
 	opened = nil
 	created, err := cs.Create(t.Context(), "", func(c *config.Cache) { c.URL = "mem://" })
 	if wantErr(t, err, nil); opened == nil || opened.Scheme != "null" {
-		t.Errorf("Create opens %v", opened)
+		t.Errorf("Create opened %v, want null://", opened)
 	}
 	created.Close()
-	var none core.Registry
-	none.Register("mem", fails())
-	none.Register("memory", fails())
+	var withoutNull core.Registry
+	withoutNull.Register("mem", failingDriver())
+	withoutNull.Register("memory", failingDriver())
 	t.Setenv("CACHEWIRE_DISABLE", "0")
-	newCaches(t, &config.Options{Registry: &none}, c)
+	newCaches(t, &config.Options{Registry: &withoutNull}, c)
 	t.Setenv("CACHEWIRE_DISABLE", "1")
-	_, err = config.New(c, &config.Options{Registry: &none})
-	if wantErr(t, err, core.ErrConfig); err == nil || !strings.Contains(err.Error(), `no driver for "null"`) || !strings.Contains(err.Error(), "CACHEWIRE_DISABLE=1") {
-		t.Errorf("error is %v", err)
+	_, err = config.New(c, &config.Options{Registry: &withoutNull})
+	wantErr(t, err, core.ErrConfig)
+	for _, want := range []string{`no driver for "null"`, "CACHEWIRE_DISABLE=1"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want it to contain %s", err, want)
+		}
 	}
 	t.Setenv("CACHEWIRE_DISABLE", "yes please")
-	_, err = config.New(c, &config.Options{Registry: &none})
+	_, err = config.New(c, &config.Options{Registry: &withoutNull})
 	wantErr(t, err, core.ErrConfig)
 }

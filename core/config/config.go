@@ -11,41 +11,48 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Config describes caches by name. It is filled by encoding/json, or by any package
-// for YAML or TOML:
+// A Config describes caches by name. Read it with encoding/json, or with any package for
+// YAML or TOML:
 //
 //	{
 //		"default": "local",
 //		"caches": {
-//			"local":  {"url": "memory://?max_items=10000", "default_ttl": "10m"},
-//			"shared": {"url": "memcache://127.0.0.1:11211", "prefix": "app:", "timeout": "200ms", "hooks": ["timing"]}
+//			"local": {"url": "memory://?max_items=10000", "default_ttl": "10m"},
+//			"shared": {
+//				"url":     "memcache://127.0.0.1:11211",
+//				"prefix":  "app:",
+//				"timeout": "200ms",
+//				"hooks":   ["timing"]
+//			}
 //		}
 //	}
 //
-// A Config without caches has one, on memory://?max_bytes=64MiB.
+// A Config without caches stands for one with a single cache, the default, whose URL is
+// memory://?max_bytes=64MiB.
 type Config struct {
 	// Default is the name of the default cache. If "", it is "default".
 	Default string `json:"default,omitempty" yaml:"default,omitempty" toml:"default,omitempty"`
 
+	// Caches are the descriptions of the caches by name.
 	Caches map[string]Cache `json:"caches,omitempty" yaml:"caches,omitempty" toml:"caches,omitempty"`
 }
 
 // A Cache describes one cache.
 type Cache struct {
-	// URL is that of core.Open; null:// switches the cache off.
+	// URL is the URL for core.Open. With null://, the cache keeps nothing.
 	URL string `json:"url" yaml:"url" toml:"url"`
 
-	// These are the cache's core.Options. A prefix must not be in the URL as well. The
-	// other fields, if not zero, take precedence over the URL.
+	// Prefix, DefaultTTL and Timeout are fields of core.Options. The prefix must not be
+	// in the URL as well. A DefaultTTL that is not zero takes precedence over the URL.
 	Prefix     string   `json:"prefix,omitempty" yaml:"prefix,omitempty" toml:"prefix,omitempty"`
 	DefaultTTL Duration `json:"default_ttl,omitempty" yaml:"default_ttl,omitempty" toml:"default_ttl,omitempty"`
 	Timeout    Duration `json:"timeout,omitempty" yaml:"timeout,omitempty" toml:"timeout,omitempty"`
 
-	// Hooks are names of Options.Hooks.
+	// Hooks are names of hooks in Options.Hooks.
 	Hooks []string `json:"hooks,omitempty" yaml:"hooks,omitempty" toml:"hooks,omitempty"`
 }
 
-// A Duration is a time.Duration that is written as text, like 1m30s.
+// A Duration is a time.Duration whose text has the form 1m30s.
 type Duration time.Duration
 
 // String returns the duration as time.Duration formats it.
@@ -64,12 +71,13 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads JSON. The error is core.ErrConfig; it names everything that is
-// wrong, such as unknown fields, and where.
+// UnmarshalJSON parses data. The error is core.ErrConfig. It lists everything that is
+// wrong, such as unknown fields, each with its place in the configuration.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	var wrong []string
 	var caches map[string]json.RawMessage
-	unmarshalFields(data, "", `an object like {"default": "a", "caches": {"a": {"url": "memory://"}}}`, &wrong,
+	const want = `an object like {"default": "a", "caches": {"a": {"url": "memory://"}}}`
+	unmarshalFields(data, "", want, &wrong,
 		map[string]any{"default": &c.Default, "caches": &caches})
 	for name, data := range caches {
 		var cache Cache
@@ -82,37 +90,43 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 	return configError(wrong)
 }
 
-// UnmarshalJSON reads JSON, as Config.UnmarshalJSON does.
+// UnmarshalJSON parses data, as Config.UnmarshalJSON does.
 func (c *Cache) UnmarshalJSON(data []byte) error {
 	var wrong []string
 	c.unmarshal(data, "", &wrong)
 	return configError(wrong)
 }
 
-func (c *Cache) unmarshal(data []byte, where string, wrong *[]string) {
-	unmarshalFields(data, where, `an object like {"url": "memory://"}`, wrong, map[string]any{
-		"url": &c.URL, "prefix": &c.Prefix, "default_ttl": &c.DefaultTTL, "timeout": &c.Timeout, "hooks": &c.Hooks,
+func (c *Cache) unmarshal(data []byte, path string, wrong *[]string) {
+	unmarshalFields(data, path, `an object like {"url": "memory://"}`, wrong, map[string]any{
+		"url":         &c.URL,
+		"prefix":      &c.Prefix,
+		"default_ttl": &c.DefaultTTL,
+		"timeout":     &c.Timeout,
+		"hooks":       &c.Hooks,
 	})
 }
 
-// unmarshalFields reads the object in data, which is at where in the configuration, into
-// fields, and adds what is wrong to wrong.
-func unmarshalFields(data []byte, where, want string, wrong *[]string, fields map[string]any) {
+// unmarshalFields parses the object in data into fields, and appends the mistakes to wrong.
+// Path is the place of the object in the configuration; want describes such an object.
+func unmarshalFields(data []byte, path, want string, wrong *[]string, fields map[string]any) {
 	var values map[string]json.RawMessage
 	if json.Unmarshal(data, &values) != nil {
-		if where == "" {
-			where = "the configuration"
+		if path == "" {
+			path = "the configuration"
 		}
-		*wrong = append(*wrong, where+": want "+want)
+		*wrong = append(*wrong, path+": want "+want)
 		return
 	}
-	if where != "" {
-		where += "."
+	if path != "" {
+		path += "."
 	}
 	for name, value := range values {
 		field, ok := fields[name]
 		if !ok {
-			*wrong = append(*wrong, fmt.Sprintf("%s%s: unknown field; known: %s", where, name, strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
+			known := strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
+			*wrong = append(*wrong,
+				fmt.Sprintf("%s%s: unknown field; known: %s", path, name, known))
 			continue
 		}
 		if json.Unmarshal(value, field) == nil {
@@ -127,11 +141,12 @@ func unmarshalFields(data []byte, where, want string, wrong *[]string, fields ma
 		case *map[string]json.RawMessage:
 			want = `an object like {"a": {"url": "memory://"}}`
 		}
-		*wrong = append(*wrong, where+name+": want "+want)
+		*wrong = append(*wrong, path+name+": want "+want)
 	}
 }
 
-// configError returns the core.ErrConfig that names what is wrong, or nil.
+// configError returns a core.ErrConfig that lists the mistakes in wrong, or nil if there are
+// none.
 func configError(wrong []string) error {
 	if len(wrong) == 0 {
 		return nil

@@ -1,5 +1,5 @@
-// Package config makes caches by name from a configuration: a program asks for a cache
-// by its name, and a file says what stands behind it.
+// Package config opens caches that a configuration file describes. A program gets a cache
+// by its name, and the file says which backend the name stands for.
 //
 //	var c config.Config
 //	err := json.Unmarshal(text, &c) // or by any package for YAML or TOML
@@ -9,9 +9,9 @@
 //	defer caches.Close()
 //	users, err := caches.Get(ctx, "users")
 //
-// The program imports the drivers that the file may name.
+// The program must import the drivers that the file may name.
 //
-// Use [Caches] if the caches come from a configuration. A program that makes its caches
-// itself, and only wants to find them by name, uses core.Client instead. [Caches.Client]
-// makes a core.Client of all caches of a configuration.
+// Use [Caches] if a configuration describes the caches. If the program makes its caches
+// itself and only needs to find them by name, use core.Client instead. [Caches.Client]
+// returns a core.Client with all caches of a configuration.
 package config

@@ -1,6 +1,6 @@
-// Package hooks has hooks for [core.Options] that are ready to use: [HitRatio] counts
-// hits and misses, [Timing] measures how long verbs take, [Slow] reports those that
-// take long, and [Log] logs each verb.
+// Package hooks has ready-made hooks for [core.Options]: [HitRatio] counts hits and misses,
+// [Timing] measures how long verbs take, [Slow] reports verbs that take long, and [Log] logs
+// each verb.
 //
 //	ratio := new(hooks.HitRatio)
 //	cache, err := core.Open(ctx, "memory://?max_items=10000", &core.Options{
@@ -10,6 +10,6 @@
 //	…
 //	fmt.Println(ratio) // {"users":{"lookups":{"hits":…
 //
-// HitRatio and Timing are of type expvar.Var as well: expvar.Publish("cache_hits", ratio)
-// shows the figures at /debug/vars.
+// HitRatio and Timing also implement expvar.Var: expvar.Publish("cache_hits", ratio) shows
+// the figures at /debug/vars.
 package hooks

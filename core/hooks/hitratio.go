@@ -8,19 +8,21 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A HitRatio counts, for each cache, two things that must not be mistaken for each
-// other:
+// A HitRatio counts two different things for each cache:
 //
 //   - lookups: the keys that verbs looked for in the cache, and whether they were
 //     present. HitRatio counts them as a core.Hook.
 //   - served: what the callers of package patterns got, and how often a loader was
-//     called. HitRatio counts that as a patterns.Observer. An item that is present but
-//     stale is a hit among the lookups, and loaded among the served.
+//     called. HitRatio counts that as a patterns.Observer.
 //
-// The zero value is ready to use, by any number of caches. It must not be copied.
+// If an item is present but so stale that the caller must load it, it is a hit among the
+// lookups, and patterns.Loaded among the outcomes.
+//
+// The zero value is ready to use. Any number of caches may share a HitRatio. It must not be
+// copied.
 type HitRatio struct{ caches table[counts] }
 
-// counts are the figures of a cache.
+// counts holds the figures of a cache.
 type counts struct {
 	verbs  table[hits]
 	served table[atomic.Uint64] // by outcome
@@ -43,11 +45,11 @@ type Lookups struct {
 	Verbs map[string]Ratio `json:"verbs"` // by the name of the verb
 }
 
-// A Ratio tells how often keys were present.
+// A Ratio says how often keys were present.
 type Ratio struct {
 	Hits   uint64  `json:"hits"`
 	Misses uint64  `json:"misses"`
-	Ratio  float64 `json:"ratio"` // of hits to both; 0 if both are 0
+	Ratio  float64 `json:"ratio"` // Hits / (Hits + Misses), or 0 if there are none
 }
 
 func (r *Ratio) add(hits, misses uint64) {
@@ -57,18 +59,24 @@ func (r *Ratio) add(hits, misses uint64) {
 	}
 }
 
-// Served has what the patterns over a cache served to their callers.
+// Served has the figures of what the patterns over a cache served to their callers.
 type Served struct {
-	// Outcomes has how often keys were served, by the outcomes of package patterns.
+	// Outcomes says how many keys were served with each outcome of package patterns.
 	Outcomes map[string]uint64 `json:"outcomes"`
 
-	// Ratio is the share of keys that were served from the cache, by the outcomes
-	// patterns.Hit, Stale and Negative.
+	// Ratio is the share of keys that were served from the cache, which are those with
+	// the outcomes patterns.Hit, Stale and Negative.
 	Ratio float64 `json:"ratio"`
 
-	Loads      uint64        `json:"loads"`       // calls of loaders, including those in the background
-	LoadErrors uint64        `json:"load_errors"` // those that failed
-	LoadTime   time.Duration `json:"load_time"`   // how long all of them took together, in nanoseconds
+	// Loads counts the calls of loaders, including those in the background.
+	Loads uint64 `json:"loads"`
+
+	// LoadErrors counts the calls of loaders that failed.
+	LoadErrors uint64 `json:"load_errors"`
+
+	// LoadTime is the sum of the times that the loaders took. It is in nanoseconds in
+	// JSON.
+	LoadTime time.Duration `json:"load_time"`
 }
 
 // fromCache are the outcomes of package patterns that count as served from the cache.
@@ -79,7 +87,7 @@ func (h *HitRatio) After(_ context.Context, op *core.Op) {
 	h.Count(op.Cache, op.Verb, op.Hits, op.Misses, op.Duration, op.Err)
 }
 
-// Count does what After does; see core.CountHook.
+// Count does the same as After; see core.CountHook.
 func (h *HitRatio) Count(cache, verb string, hits, misses int, _ time.Duration, _ error) {
 	if hits <= 0 && misses <= 0 {
 		return
@@ -110,9 +118,9 @@ func (h *HitRatio) Loaded(cache string, _ int, took time.Duration, err error) {
 	}
 }
 
-// Snapshot returns the figures by the names of caches; see core.Options. It has no
-// figures of verbs that look for no keys or were not called. Verbs do not wait for it: of a
-// verb with many keys it may have the hits and not yet the misses.
+// Snapshot returns the figures by the Name of the caches; see core.Options. It leaves out
+// verbs that look for no keys and verbs that were not called. Snapshot does not stop the
+// verbs: it may count the hits of a multi verb without its misses.
 func (h *HitRatio) Snapshot() map[string]CacheRatio {
 	all := map[string]CacheRatio{}
 	for _, c := range h.caches.all() {
@@ -125,9 +133,9 @@ func (c *counts) lookups() Lookups {
 	sum := Lookups{Verbs: map[string]Ratio{}}
 	for _, v := range c.verbs.all() {
 		hits, misses := v.value.hits.Load(), v.value.misses.Load()
-		var one Ratio
-		one.add(hits, misses)
-		sum.Verbs[v.name] = one
+		var ratio Ratio
+		ratio.add(hits, misses)
+		sum.Verbs[v.name] = ratio
 		sum.add(hits, misses)
 	}
 	return sum
@@ -135,8 +143,10 @@ func (c *counts) lookups() Lookups {
 
 func (c *counts) servedFigures() *Served {
 	s := Served{
-		Outcomes: map[string]uint64{},
-		Loads:    c.loads.Load(), LoadErrors: c.loadErrors.Load(), LoadTime: time.Duration(c.loadTime.Load()),
+		Outcomes:   map[string]uint64{},
+		Loads:      c.loads.Load(),
+		LoadErrors: c.loadErrors.Load(),
+		LoadTime:   time.Duration(c.loadTime.Load()),
 	}
 	var ratio Ratio
 	for _, o := range c.served.all() {

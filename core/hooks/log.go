@@ -18,7 +18,7 @@ type Slow struct {
 	Report func(ctx context.Context, op *core.Op)
 }
 
-// After reports.
+// After reports the verb if it took longer than s.Threshold.
 func (s *Slow) After(ctx context.Context, op *core.Op) {
 	switch {
 	case op.Duration <= s.Threshold:
@@ -29,14 +29,14 @@ func (s *Slow) After(ctx context.Context, op *core.Op) {
 	}
 }
 
-// A Log is a Hook that logs each verb at debug level, with its keys and never with values.
-// If Logger is nil, it is slog.Default.
+// A Log is a Hook that logs each verb at debug level. It logs keys, and never values. If
+// Logger is nil, it is slog.Default.
 type Log struct{ Logger *slog.Logger }
 
-// maxLoggedKeys is how many keys of a verb are logged.
+// maxLoggedKeys is the largest number of keys of a verb that are logged.
 const maxLoggedKeys = 10
 
-// After logs.
+// After logs the verb.
 func (l *Log) After(ctx context.Context, op *core.Op) {
 	logger := l.Logger
 	if logger == nil {
@@ -48,14 +48,19 @@ func (l *Log) After(ctx context.Context, op *core.Op) {
 	logger.LogAttrs(ctx, slog.LevelDebug, "cache", attrsOf(op)...)
 }
 
-// attrsOf returns what may be logged of op.
+// attrsOf returns the attributes of op that may be logged.
 func attrsOf(op *core.Op) []slog.Attr {
-	attrs := []slog.Attr{slog.String("cache", op.Cache), slog.String("verb", op.Verb), slog.Duration("duration", op.Duration)}
+	attrs := []slog.Attr{
+		slog.String("cache", op.Cache),
+		slog.String("verb", op.Verb),
+		slog.Duration("duration", op.Duration),
+	}
 	if op.Key != "" {
 		attrs = append(attrs, slog.String("key", op.Key))
 	}
 	if len(op.Keys) > 0 {
-		keys := append([]string(nil), op.Keys[:min(len(op.Keys), maxLoggedKeys)]...) // a handler may keep them
+		// A copy, because a handler may keep the keys.
+		keys := append([]string(nil), op.Keys[:min(len(op.Keys), maxLoggedKeys)]...)
 		attrs = append(attrs, slog.Any("keys", keys))
 	}
 	if more := len(op.Keys) - maxLoggedKeys; more > 0 {
@@ -70,7 +75,7 @@ func attrsOf(op *core.Op) []slog.Attr {
 	return attrs
 }
 
-// errorAttr returns what may be logged of err: no text that may contain part of a value.
+// errorAttr returns an attribute for err without any text that may contain part of a value.
 func errorAttr(err error) slog.Attr {
 	var multi *core.MultiError
 	switch {

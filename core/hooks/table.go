@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 )
 
-// A table holds a T for each name that it was asked for. It searches linearly, because
-// names are few. The zero table is empty.
+// A table holds a T for each name with which get was called. It searches linearly, because
+// there are few names. The zero table is empty.
 type table[T any] struct {
 	mu   sync.Mutex               // held to add a row
-	rows atomic.Pointer[[]row[T]] // the slice is never changed, but replaced
+	rows atomic.Pointer[[]row[T]] // the slice is replaced, and never changed
 }
 
 type row[T any] struct {
@@ -19,7 +19,7 @@ type row[T any] struct {
 	value *T
 }
 
-// get returns the T for name, which it adds if there is none.
+// get returns the T for name. It adds one if there is none.
 func (t *table[T]) get(name string) *T {
 	for _, r := range t.all() {
 		if r.name == name {
@@ -30,7 +30,7 @@ func (t *table[T]) get(name string) *T {
 	defer t.mu.Unlock()
 	rows := t.all()
 	for _, r := range rows {
-		if r.name == name { // added meanwhile
+		if r.name == name { // another goroutine has added it meanwhile
 			return r.value
 		}
 	}
@@ -40,7 +40,7 @@ func (t *table[T]) get(name string) *T {
 	return value
 }
 
-// all returns the rows, read-only.
+// all returns the rows, which must not be changed.
 func (t *table[T]) all() []row[T] {
 	if rows := t.rows.Load(); rows != nil {
 		return *rows
@@ -48,7 +48,7 @@ func (t *table[T]) all() []row[T] {
 	return nil
 }
 
-// toJSON returns v, which is made of maps, strings and numbers, as JSON.
+// toJSON returns v as JSON. V consists of maps, strings and numbers.
 func toJSON(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -10,15 +10,15 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Timing is a Hook that measures how long verbs take, by cache and verb. It keeps a
-// histogram of constant size for each; the quantiles are accurate to within 6.25 %. The
-// zero value is ready to use, by any number of caches. It must not be copied.
+// A Timing is a Hook that measures how long verbs take. It keeps a histogram of constant
+// size for each verb of each cache; the quantiles are accurate to within 6.25 %. The zero
+// value is ready to use. Any number of caches may share a Timing. It must not be copied.
 type Timing struct{ caches table[table[histogram]] }
 
-// Times tell how long the calls of a verb took.
+// Times says how long the calls of a verb took.
 type Times struct {
 	Count uint64        `json:"count"`
-	Min   time.Duration `json:"min"` // nanoseconds in JSON, as are the others
+	Min   time.Duration `json:"min"` // this and the others are nanoseconds in JSON
 	Max   time.Duration `json:"max"`
 	Mean  time.Duration `json:"mean"`
 	P50   time.Duration `json:"p50"` // half of the calls took no longer
@@ -27,19 +27,19 @@ type Times struct {
 	P999  time.Duration `json:"p999"`
 }
 
-// After measures.
+// After adds the duration of the verb to the figures.
 func (t *Timing) After(_ context.Context, op *core.Op) {
 	t.Count(op.Cache, op.Verb, op.Hits, op.Misses, op.Duration, op.Err)
 }
 
-// Count does what After does; see core.CountHook.
+// Count does the same as After; see core.CountHook.
 func (t *Timing) Count(cache, verb string, _, _ int, duration time.Duration, _ error) {
 	t.caches.get(cache).get(verb).add(duration)
 }
 
-// Snapshot returns the figures by the names of caches and of verbs, without those that
-// were not called. Verbs do not wait for it, and it may have only a part of the figures
-// of a verb that ends meanwhile.
+// Snapshot returns the figures by the names of the caches and the verbs. It leaves out verbs
+// that were not called. Snapshot does not stop the verbs: it may have only a part of the
+// figures of a verb that ends meanwhile.
 func (t *Timing) Snapshot() map[string]map[string]Times {
 	all := map[string]map[string]Times{}
 	for _, c := range t.caches.all() {
@@ -57,33 +57,34 @@ func (t *Timing) Snapshot() map[string]map[string]Times {
 // String returns the Snapshot as JSON.
 func (t *Timing) String() string { return toJSON(t.Snapshot()) }
 
-// A histogram counts durations in buckets that grow exponentially: there are 1<<finer
-// buckets for each power of two.
+// A histogram counts durations in buckets that grow exponentially: there are 1<<bucketBits
+// buckets for each power of two nanoseconds.
 type histogram struct {
-	sum     atomic.Uint64
-	least   atomic.Uint64 // plus 1; 0 while there is none
+	sum     atomic.Uint64 // in nanoseconds, as are least and most
+	least   atomic.Uint64 // plus 1; 0 if there is none yet
 	most    atomic.Uint64
-	buckets [(63 - finer + 1) << finer]atomic.Uint64
+	buckets [(63 - bucketBits + 1) << bucketBits]atomic.Uint64
 }
 
-const finer = 3
+const bucketBits = 3
 
-// bucketOf returns the bucket of n nanoseconds.
+// bucketOf returns the index of the bucket for a duration of n nanoseconds.
 func bucketOf(n uint64) int {
-	if n < 1<<finer {
+	if n < 1<<bucketBits {
 		return int(n)
 	}
-	power := bits.Len64(n) - 1 - finer // at least 0
-	return power<<finer + int(n>>power)
+	power := bits.Len64(n) - 1 - bucketBits // at least 0
+	return power<<bucketBits + int(n>>power)
 }
 
-// middleOf returns the nanoseconds that stand for all durations in a bucket.
-func middleOf(bucket int) uint64 {
-	if bucket < 1<<finer {
+// midpoint returns the nanoseconds in the middle of a bucket, which stand for all durations
+// in it.
+func midpoint(bucket int) uint64 {
+	if bucket < 1<<bucketBits {
 		return uint64(bucket)
 	}
-	power := bucket>>finer - 1
-	low := uint64(bucket&(1<<finer-1)+1<<finer) << power
+	power := bucket>>bucketBits - 1
+	low := uint64(bucket&(1<<bucketBits-1)+1<<bucketBits) << power
 	return low + (1<<power-1)/2
 }
 
@@ -100,7 +101,8 @@ func (h *histogram) add(d time.Duration) {
 			break
 		}
 	}
-	h.buckets[bucketOf(n)].Add(1) // last: what is counted is in the other figures already
+	// Last, so that the other figures already include every duration that is counted.
+	h.buckets[bucketOf(n)].Add(1)
 }
 
 func (h *histogram) times() Times {
@@ -114,13 +116,13 @@ func (h *histogram) times() Times {
 		return t
 	}
 	t.Min, t.Max = time.Duration(max(h.least.Load(), 1)-1), time.Duration(h.most.Load())
-	within := func(n uint64) time.Duration { return min(max(time.Duration(n), t.Min), t.Max) }
-	t.Mean = within(h.sum.Load() / t.Count)
+	clamp := func(n uint64) time.Duration { return min(max(time.Duration(n), t.Min), t.Max) }
+	t.Mean = clamp(h.sum.Load() / t.Count)
 	quantile := func(q float64) time.Duration {
 		rank := uint64(math.Ceil(q * float64(t.Count)))
 		for i, n := range counts {
 			if rank <= n {
-				return within(middleOf(i))
+				return clamp(midpoint(i))
 			}
 			rank -= n
 		}
