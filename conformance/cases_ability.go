@@ -118,47 +118,34 @@ var abilityCases = []testCase{
 				e.decline("times to live of more than an hour, by Traits.MaxTTL")
 				return
 			}
-			wantTTL := func(key string, least, most time.Duration) {
-				if ttl, err := e.cache.TTL(e.ctx, key); err != nil || ttl < least || ttl > most {
-					e.errorf("TTL of %s: %v and error %v, want %v to %v",
-						quote(key), ttl, err, least, most)
-				}
-			}
-			res := e.resolution()
-			start := time.Now()
-			e.must("Set", e.cache.Set(e.ctx, "hour", []byte("1"), time.Hour))
-			e.must("Set", e.cache.Set(e.ctx, "short", []byte("v"), 500*time.Millisecond))
-			e.set("forever", "v")
-			wantTTL("hour", time.Hour-time.Since(start)-res, time.Hour+res)
-			wantTTL("forever", core.Forever, core.Forever)
+			e.storeAndCheckLeft("Set", "hour", time.Hour, func() error {
+				return e.cache.Set(e.ctx, "hour", []byte("1"), time.Hour)
+			})
+			e.storeAndCheckLeft("Set", "forever", core.Forever, func() error {
+				return e.cache.Set(e.ctx, "forever", []byte("v"), core.Forever)
+			})
 			_, err := e.cache.TTL(e.ctx, "absent")
 			e.want("TTL of an absent key", err, core.ErrMiss)
-			time.Sleep(200 * time.Millisecond)
-			ttl, err := e.cache.TTL(e.ctx, "short")
-			if time.Since(start) < 500*time.Millisecond &&
-				(err != nil || ttl <= 0 || ttl > 300*time.Millisecond+res) {
-
-				e.errorf("TTL after 200 of 500 ms: %v and error %v, want 300 ms", ttl, err)
+			var short lifetime
+			ttl := e.withShortTTL(500*time.Millisecond, func(round string, ttl time.Duration) error {
+				short = e.timeStore("Set", round, ttl, func() error {
+					return e.cache.Set(e.ctx, round, []byte("v"), ttl)
+				})
+				time.Sleep(ttl / 2)
+				left, err := e.cache.TTL(e.ctx, round)
+				if err == nil && (left <= 0 || left > ttl/2+e.resolution()) {
+					err = fmt.Errorf("TTL after half of %v: %v", ttl, left)
+				}
+				return err
+			})
+			time.Sleep(ttl/2 + e.resolution())
+			expired := e.eventually(func() bool {
+				_, err = e.cache.TTL(e.ctx, short.key)
+				return errors.Is(err, core.ErrMiss)
+			})
+			if !expired {
+				e.errorf("TTL of an expired item: error is %v, want %v", err, core.ErrMiss)
 			}
-			_, err = e.cache.Incr(e.ctx, "hour", 1)
-			e.must("Incr", err)
-			wantTTL("hour", time.Hour-time.Since(start)-res, time.Hour+res-200*time.Millisecond)
-			e.must("Touch", e.cache.Touch(e.ctx, "hour", 2*time.Hour))
-			wantTTL("hour", time.Hour+time.Minute, 2*time.Hour+res)
-			e.must("Replace", e.cache.Replace(e.ctx, "hour", []byte("v"), time.Minute))
-			wantTTL("hour", 30*time.Second, time.Minute+res)
-			item := e.item("hour")
-			item.TTL = time.Hour
-			e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, item))
-			wantTTL("hour", time.Hour-time.Minute, time.Hour+res)
-			e.must("Touch with 0", e.cache.Touch(e.ctx, "hour", 0))
-			wantTTL("hour", core.Forever, core.Forever)
-			e.must("Set", e.cache.Set(e.ctx, "hour", []byte("v"), time.Hour))
-			e.must("Set with 0", e.cache.Set(e.ctx, "hour", []byte("v"), 0))
-			wantTTL("hour", core.Forever, core.Forever)
-			time.Sleep(300*time.Millisecond + res)
-			_, err = e.cache.TTL(e.ctx, "short")
-			e.want("TTL of an expired item", err, core.ErrMiss)
 		},
 	},
 	{

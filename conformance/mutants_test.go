@@ -19,7 +19,7 @@ type mutation struct {
 type ctxt = context.Context
 
 var mutants = slices.Concat(verbMutants, multiMutants, casMutants, counterMutants, ttlMutants,
-	keyMutants, valueMutants, aliasMutants, contextMutants, raceMutants, abilityMutants)
+	leftMutants, listMutants, keyMutants, valueMutants, aliasMutants, contextMutants, raceMutants, abilityMutants)
 
 var nullMutants = []mutation{
 	{"it keeps items", "null-read", func(m *mutant) { m.store = m.reference.Store }},
