@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -146,6 +147,67 @@ var abilityCases = []testCase{
 			if !expired {
 				e.errorf("TTL of an expired item: error is %v, want %v", err, core.ErrMiss)
 			}
+		},
+	},
+	{
+		id: "ability-counter",
+		rule: "IncrFrom and DecrFrom of a core.CounterStarter start an absent counter at initial " +
+			"plus or minus delta, with the flag of an integer and the time to live, and change a " +
+			"present one as Incr and Decr do.",
+		run: func(e *env) {
+			s, ok := e.backend.(core.CounterStarter)
+			if !ok {
+				e.decline("core.CounterStarter")
+				return
+			}
+			for _, c := range []struct {
+				what, present  string // the value before; "" if the key is absent
+				down           bool
+				delta, initial uint64
+				want           uint64
+			}{
+				{"IncrFrom", "", false, 5, 10, 15},
+				{"DecrFrom", "", true, 4, 10, 6},
+				{"DecrFrom", "", true, 11, 10, 0},
+				{"IncrFrom", "", false, 2, math.MaxUint64, 1},
+				{"IncrFrom", "7", false, 3, 1000, 10},
+				{"DecrFrom", "7", true, 3, 1000, 4},
+				{"DecrFrom", "7", true, 8, 1000, 0},
+				{"IncrFrom", "9223372036854775807", false, 1, 0, 1 << 63},
+				{"IncrFrom", "18446744073709551615", false, 1, 0, 0},
+			} {
+				key := fmt.Sprintf("%s of %q by %d from %d", c.what, c.present, c.delta, c.initial)
+				const ttl = 2 * time.Hour
+				start := func() error {
+					call := s.IncrFrom
+					if c.down {
+						call = s.DecrFrom
+					}
+					n, err := call(e.ctx, e.fullKey(key), c.delta, c.initial, ttl)
+					e.wantNumber(key, n, err, c.want)
+					return err
+				}
+				if c.present == "" {
+					e.storeAndCheckLeft(key, key, ttl, start)
+					if got := e.item(key).Flags; got != core.FlagInt && !e.cache.Traits().NoFlags {
+						e.errorf("flags after %s: %#x, want %#x", key, got, core.FlagInt)
+					}
+				} else {
+					e.set(key, c.present)
+					e.must(key, start())
+					if _, ok := e.backend.(core.TTLReader); ok {
+						left, err := e.cache.TTL(e.ctx, key)
+						if err != nil || left != core.Forever {
+							e.errorf("TTL after %s: %v and error %v, want core.Forever", key, left, err)
+						}
+					}
+				}
+				e.wantCount(key, c.want)
+			}
+			e.set("text", "abc")
+			_, err := s.IncrFrom(e.ctx, e.fullKey("text"), 1, 1, 0)
+			e.want("IncrFrom of text", err, core.ErrNotNumber)
+			e.wantValue("text", "abc")
 		},
 	},
 	{

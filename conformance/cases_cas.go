@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -215,6 +217,100 @@ var casCases = []testCase{
 				e.want("CompareAndDelete", e.cache.CompareAndDelete(e.ctx, item), core.ErrConflict)
 			}
 			e.wantValue("k", "old")
+		},
+	},
+	{
+		id: "cas-other-key",
+		rule: "A token belongs to its key: for that of another key, whose item was stored in the " +
+			"same way, both compare verbs return ErrConflict.",
+		run: func(e *env) {
+			values := map[string]string{"a": "same", "b": "same"}
+			stores := []func() error{
+				func() error { return e.cache.SetMulti(e.ctx, bytesOf(values), 0) },
+				func() error {
+					return errors.Join(e.cache.Set(e.ctx, "a", []byte("same"), 0),
+						e.cache.Set(e.ctx, "b", []byte("same"), 0))
+				},
+				func() error {
+					return errors.Join(e.cache.Set(e.ctx, "b", []byte("1"), 0),
+						e.cache.Set(e.ctx, "a", []byte("1"), 0))
+				},
+			}
+			for _, store := range stores {
+				e.must("a store", store())
+				a, b := e.item("a"), e.item("b")
+				a.Token, b.Token = b.Token, a.Token
+				a.TTL = longTTL
+				e.want("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, withValue(a, "new")),
+					core.ErrConflict)
+				e.want("CompareAndDelete", e.cache.CompareAndDelete(e.ctx, b), core.ErrConflict)
+				e.wantValue("a", string(a.Value))
+				e.wantValue("b", string(b.Value))
+			}
+		},
+	},
+	{
+		id: "cas-other-backend",
+		rule: "A token belongs to its backend: for that of another backend of the same kind, to " +
+			"which the same was done, both compare verbs return ErrConflict.",
+		plainOnly:   true,
+		twoBackends: true,
+		run: func(e *env) {
+			for _, b := range []core.Backend{e.backend, e.other} {
+				for range 3 {
+					e.must("Store", b.Store(e.ctx, core.Set,
+						core.Item{Key: "k", Value: []byte("same")}))
+				}
+			}
+			foreign, err := e.other.GetItem(e.ctx, "k")
+			e.must("GetItem", err)
+			foreign.Key, foreign.TTL = "k", 0
+			for _, mode := range []core.Mode{core.CompareAndSwap, core.CompareAndDelete} {
+				foreign.Value = []byte("new")
+				e.want(mode.String()+" with a token of another backend",
+					e.backend.Store(e.ctx, mode, foreign), core.ErrConflict)
+				e.wantValue("k", "same")
+			}
+		},
+	},
+	{
+		id: "cas-many-changes",
+		rule: "CompareAndSwap of an item that has changed 256 or 65,536 times returns " +
+			"ErrConflict: no token comes back.",
+		plainOnly: true,
+		run: func(e *env) {
+			const workers = 32
+			change := func(n int, verb func() error) {
+				e.inParallel(workers, func(w int) {
+					for i := w; i < n; i += workers {
+						e.must("a change", verb())
+					}
+				})
+			}
+			for what, verb := range map[string]func() error{
+				"Set": func() error { return e.cache.Set(e.ctx, "k", []byte("1"), 0) },
+				"Incr": func() error {
+					_, err := e.cache.Incr(e.ctx, "k", 1)
+					return err
+				},
+			} {
+				for _, n := range []int{256, 65_536} {
+					e.set("k", "1")
+					e.must(what, verb())
+					item := e.item("k")
+					start := time.Now()
+					if change(256, verb); n > 256 {
+						const limit = 20 * time.Second
+						if each := time.Since(start) / 256; each*time.Duration(n) > limit {
+							e.decline(fmt.Sprintf("65,536 changes by %s: one takes %v", what, each))
+							continue
+						}
+						change(n-256, verb)
+					}
+					e.want(fmt.Sprintf("CompareAndSwap after %d changes by %s", n, what),
+						e.cache.CompareAndSwap(e.ctx, withValue(item, "new")), core.ErrConflict)
+				}
+			}
 		},
 	},
 	{

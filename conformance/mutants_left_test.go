@@ -149,12 +149,24 @@ func TestTimesToLiveAreCheckedWithoutTTLReader(t *testing.T) {
 // listMutants have faults in races, in batches and in lists of keys.
 var listMutants = []mutation{
 	{"Incr takes the counter out and stores it again", "left-race", func(m *mutant) {
+		touched := make(chan struct{})
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
 			left, _ := m.reference.TTL(ctx, key)
-			letOthersRun()
+			select {
+			case <-touched:
+			case <-time.After(time.Millisecond):
+			}
 			n, err := m.reference.Incr(ctx, key, delta)
 			m.reference.Touch(ctx, key, left)
 			return n, err
+		}
+		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
+			err := m.reference.Touch(ctx, key, ttl)
+			select {
+			case touched <- struct{}{}:
+			default:
+			}
+			return err
 		}
 	}},
 	{"item 101 of a batch never expires", "left-batch", func(m *mutant) {

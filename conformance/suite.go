@@ -42,7 +42,7 @@ func (s suite) casesOf(v view) []testCase {
 	if s.profile == Null {
 		return slices.Concat(nullCases, coreCases)
 	}
-	cases := slices.Concat(readCases, storeCases, multiCases, casCases, counterCases, ttlCases,
+	cases := slices.Concat(readCases, storeCases, multiCases, sizeCases, casCases, counterCases, ttlCases,
 		leftCases, keyCases, valueCases, aliasCases, contextCases, raceCases, abilityCases,
 		listCases, coreCases, faultCases)
 	return slices.DeleteFunc(cases, func(c testCase) bool { return c.plainOnly && v.name != "plain" })
