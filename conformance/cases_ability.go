@@ -140,7 +140,7 @@ var abilityCases = []testCase{
 				return err
 			})
 			time.Sleep(ttl/2 + e.resolution())
-			expired := e.eventually(func() bool {
+			expired := eventually(!e.fakeTime, func() bool {
 				_, err = e.cache.TTL(e.ctx, short.key)
 				return errors.Is(err, core.ErrMiss)
 			})

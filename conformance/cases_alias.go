@@ -72,7 +72,10 @@ var aliasCases = []testCase{
 						e.errorf("%s wrote to the caller's bytes or after them", key)
 					}
 					copy(buf, other)
-					e.wantValue(key, value)
+					if got, err := e.cache.Get(e.ctx, key); err != nil || string(got) != value {
+						e.errorf("Get after %s, and after the caller wrote to its bytes: %s and error %v, "+
+							"want %s", key, quote(string(got)), err, quote(value))
+					}
 				}
 			}
 		},

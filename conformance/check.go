@@ -131,6 +131,7 @@ func check(ctx context.Context, open func() (core.Backend, error), opts *CheckOp
 	}
 	c := checker{open: open, limit: limit, progress: opts.Progress, suite: suite{
 		profile: opts.Profile, seed: opts.Seed, stall: opts.Stall, kill: opts.Kill,
+		leaks: &leakLog{},
 	}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
@@ -260,8 +261,8 @@ func (c *checker) run(ctx context.Context, j job) (*Result, error) {
 		r.Status, r.Notes = NotRun, []string{reason}
 		return r, nil
 	}
-	labels := labelGoroutines()
-	defer labels.reset()
+	goroutines := newGoroutineSet()
+	defer goroutines.end()
 	b, err := c.open()
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
@@ -272,11 +273,11 @@ func (c *checker) run(ctx context.Context, j job) (*Result, error) {
 			return nil, fmt.Errorf("open: %w", errors.Join(err, b.Close()))
 		}
 	}
-	e.goroutines = labels.baseline(b)
+	e.goroutines = goroutines.begin(b)
 	var o outcome
 	stacks := watch(c.limit, func() { o = j.execute(e, j.view) })
 	if stacks != "" {
-		r.Status, r.Failures = Failed, []string{"hangs; all goroutines:\n" + stacks}
+		r.Status, r.Failures = Failed, []string{stacks}
 		return r, errHangs
 	}
 	r.Failures, r.Declined, r.Notes, r.Duration = o.failures, o.declined, o.notes, o.took

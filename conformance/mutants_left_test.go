@@ -136,7 +136,7 @@ func TestTimesToLiveAreCheckedWithoutTTLReader(t *testing.T) {
 			t.Run(p.fault+"/"+id, func(t *testing.T) {
 				c := caseByID(t, Cache, id)
 				synctest.Test(t, func(t *testing.T) {
-					r := runInBubble(t, c, func() core.Backend { return bare{newMutant(p.plant)} })
+					r := runCaseInBubble(t, c, func() core.Backend { return bare{newMutant(p.plant)} })
 					if len(r.failures) == 0 {
 						t.Errorf("%s passes although %s", id, p.fault)
 					}
