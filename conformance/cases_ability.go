@@ -128,17 +128,20 @@ var abilityCases = []testCase{
 			_, err := e.cache.TTL(e.ctx, "absent")
 			e.want("TTL of an absent key", err, core.ErrMiss)
 			var short lifetime
-			ttl := e.withShortTTL(500*time.Millisecond, func(round string, ttl time.Duration) error {
-				short = e.timeStore("Set", round, ttl, func() error {
-					return e.cache.Set(e.ctx, round, []byte("v"), ttl)
-				})
-				time.Sleep(ttl / 2)
-				left, err := e.cache.TTL(e.ctx, round)
-				if err == nil && (left <= 0 || left > ttl/2+e.resolution()) {
-					err = fmt.Errorf("TTL after half of %v: %v", ttl, left)
-				}
-				return err
-			})
+			ttl := e.withShortTTL(
+				500*time.Millisecond,
+				func(round string, ttl time.Duration) error {
+					short = e.timeStore("Set", round, ttl, func() error {
+						return e.cache.Set(e.ctx, round, []byte("v"), ttl)
+					})
+					time.Sleep(ttl / 2)
+					left, err := e.cache.TTL(e.ctx, round)
+					if err == nil && (left <= 0 || left > ttl/2+e.resolution()) {
+						err = fmt.Errorf("TTL after half of %v: %v", ttl, left)
+					}
+					return err
+				},
+			)
 			time.Sleep(ttl/2 + e.resolution())
 			expired := eventually(!e.fakeTime, func() bool {
 				_, err = e.cache.TTL(e.ctx, short.key)
@@ -198,7 +201,8 @@ var abilityCases = []testCase{
 					if _, ok := e.backend.(core.TTLReader); ok {
 						left, err := e.cache.TTL(e.ctx, key)
 						if err != nil || left != core.Forever {
-							e.errorf("TTL after %s: %v and error %v, want core.Forever", key, left, err)
+							e.errorf("TTL after %s: %v and error %v, want core.Forever",
+								key, left, err)
 						}
 					}
 				}

@@ -105,8 +105,8 @@ var counterCases = []testCase{
 	},
 	{
 		id: "counter-limits",
-		rule: "Numbers near powers of 10, 2^31, 2^32, 2^53, 2^63 and 2^64 are exact, up and down, and after " +
-			"each change all verbs read the same number.",
+		rule: "Numbers near powers of 10, 2^31, 2^32, 2^53, 2^63 and 2^64 are exact, up and " +
+			"down, and after each change all verbs read the same number.",
 		run: func(e *env) {
 			for i, limit := range []uint64{100, 1e10, 1 << 31, 1 << 32, 1 << 53, 1 << 63} {
 				key := numbered("n", i)
@@ -224,7 +224,8 @@ var counterCases = []testCase{
 			"Count return ErrNotNumber, and the value stays as it is.",
 		run: func(e *env) {
 			for _, value := range []string{
-				"", "abc", "-1", "+5", " 5", "\t5", "5\n", "5\r\n", "5\t", "5\x00", "5 6", "1.0", "1.5",
+				"", "abc", "-1", "+5", " 5", "\t5", "5\n", "5\r\n", "5\t", "5\x00", "5 6",
+				"1.0", "1.5",
 				"1e3", "0x5", "0x10", "0b1", "12a", "1_000", "1,000", "٣", "５", "NaN", "true",
 				"18446744073709551616", "99999999999999999999", "123456789012345678901",
 			} {

@@ -162,7 +162,9 @@ var sizeCases = []testCase{
 			start := time.Now()
 			e.checkBatch(1000)
 			if took := 40 * time.Since(start); took > limit {
-				e.decline("batches of 40,000 keys, which would take " + took.Round(time.Second).String())
+				e.decline(
+					"batches of 40,000 keys, which would take " + took.Round(time.Second).String(),
+				)
 				return
 			}
 			start = time.Now()

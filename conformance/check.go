@@ -146,7 +146,10 @@ func check(ctx context.Context, open func() (core.Backend, error), opts *CheckOp
 				return nil, err
 			}
 			if selected {
-				report.Results = append(report.Results, Result{View: v.name, ID: tc.id, Rule: tc.rule})
+				report.Results = append(
+					report.Results,
+					Result{View: v.name, ID: tc.id, Rule: tc.rule},
+				)
 				jobs = append(jobs, job{view: v, testCase: tc, at: len(report.Results) - 1})
 			}
 		}
@@ -168,8 +171,12 @@ func matchesAny(patterns []string, id string) (bool, error) {
 	for _, pattern := range patterns {
 		ok, err := path.Match(pattern, id)
 		if err != nil {
-			return false, fmt.Errorf("%w: conformance: CheckOptions.Cases has %q; want a pattern of "+
-				"path.Match like ttl-*", core.ErrConfig, pattern)
+			return false, fmt.Errorf(
+				"%w: conformance: CheckOptions.Cases has %q; want a pattern of "+
+					"path.Match like ttl-*",
+				core.ErrConfig,
+				pattern,
+			)
 		}
 		if ok {
 			return true, nil

@@ -95,8 +95,11 @@ func (e *env) sleep(d time.Duration) bool {
 	start := e.realClock.now()
 	for step := time.Minute; d > 0; step *= 2 {
 		if e.realClock.now()-start > limit {
-			e.decline("a wait of " + d.Round(time.Second).String() + ": in a bubble it should take no " +
-				"time, but a goroutine of the backend, such as one with a ticker, runs meanwhile")
+			e.decline(
+				"a wait of " + d.Round(time.Second).String() + ": in a bubble it should " +
+					"take no time, but a goroutine of the backend, such as one with a ticker, " +
+					"runs meanwhile",
+			)
 			return false
 		}
 		time.Sleep(min(step, d))

@@ -84,7 +84,9 @@ func (e *env) checkLeaks() {
 	pause := 5 * time.Millisecond
 	if e.realClock != nil {
 		start := e.realClock.now()
-		late = func() bool { return time.Now().After(deadline) || e.realClock.now()-start > time.Second }
+		late = func() bool {
+			return time.Now().After(deadline) || e.realClock.now()-start > time.Second
+		}
 	}
 	for ; ; time.Sleep(pause) {
 		left := e.goroutines.left(e.leaks)

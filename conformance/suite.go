@@ -43,10 +43,29 @@ func (s suite) casesOf(v view) []testCase {
 	if s.profile == Null {
 		return slices.Concat(nullCases, coreCases)
 	}
-	cases := slices.Concat(readCases, storeCases, multiCases, sizeCases, casCases, counterCases, ttlCases,
-		leftCases, keyCases, valueCases, aliasCases, contextCases, raceCases, abilityCases,
-		listCases, coreCases, faultCases)
-	return slices.DeleteFunc(cases, func(c testCase) bool { return c.plainOnly && v.name != "plain" })
+	cases := slices.Concat(
+		readCases,
+		storeCases,
+		multiCases,
+		sizeCases,
+		casCases,
+		counterCases,
+		ttlCases,
+		leftCases,
+		keyCases,
+		valueCases,
+		aliasCases,
+		contextCases,
+		raceCases,
+		abilityCases,
+		listCases,
+		coreCases,
+		faultCases,
+	)
+	return slices.DeleteFunc(
+		cases,
+		func(c testCase) bool { return c.plainOnly && v.name != "plain" },
+	)
 }
 
 // missing returns what the suite lacks to run c, or "".

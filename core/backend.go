@@ -43,11 +43,17 @@ type Item struct {
 type Mode uint8
 
 const (
-	Set              Mode = iota // always
-	Add                          // if the key is absent, else ErrExists
-	Replace                      // if the key is present, else ErrMiss
-	CompareAndSwap               // if the item has not changed since Token was read, else ErrConflict or ErrMiss
-	CompareAndDelete             // as CompareAndSwap, but delete the item; Value, Flags and TTL are ignored
+	Set     Mode = iota // always
+	Add                 // if the key is absent, else ErrExists
+	Replace             // if the key is present, else ErrMiss
+
+	// CompareAndSwap: if the item has not changed since Token was read, else ErrConflict or
+	// ErrMiss.
+	CompareAndSwap
+
+	// CompareAndDelete: as CompareAndSwap, but Store deletes the item and ignores Value, Flags
+	// and TTL.
+	CompareAndDelete
 )
 
 var modeNames = [...]string{"Set", "Add", "Replace", "CompareAndSwap", "CompareAndDelete"}
@@ -137,11 +143,21 @@ type ValueGetter interface {
 type CounterStarter interface {
 	// IncrFrom is Incr for a counter that may be absent. If it is, IncrFrom stores initial
 	// + delta, modulo 2^64, with FlagInt, for ttl. It is one atomic step.
-	IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error)
+	IncrFrom(
+		ctx context.Context,
+		key string,
+		delta, initial uint64,
+		ttl time.Duration,
+	) (uint64, error)
 
 	// DecrFrom is Decr for a counter that may be absent. If it is, DecrFrom stores initial
 	// - delta, or 0 if delta is larger. Otherwise it is like IncrFrom.
-	DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error)
+	DecrFrom(
+		ctx context.Context,
+		key string,
+		delta, initial uint64,
+		ttl time.Duration,
+	) (uint64, error)
 }
 
 // A MultiGetter reads many keys in fewer round trips than one each. As in the next two

@@ -110,7 +110,10 @@ func (b *boltBackend) GetItem(_ context.Context, key string) (core.Item, error) 
 }
 
 // update changes the entry under key in one transaction. Change returns nil to delete it.
-func (b *boltBackend) update(key string, change func(seq uint64, old *entry) (*entry, error)) error {
+func (b *boltBackend) update(
+	key string,
+	change func(seq uint64, old *entry) (*entry, error),
+) error {
 	return b.db.Update(func(tx *bbolt.Tx) error { return updateIn(tx, key, change) })
 }
 
@@ -148,9 +151,12 @@ func (b *boltBackend) StoreMulti(_ context.Context, mode core.Mode, items []core
 	var failed core.MultiError
 	err := b.db.Update(func(tx *bbolt.Tx) error {
 		for _, item := range items {
-			failed.Add(item.Key, updateIn(tx, item.Key, func(seq uint64, old *entry) (*entry, error) {
-				return store(mode, item, old, b.made(item.Token, seq))
-			}))
+			failed.Add(
+				item.Key,
+				updateIn(tx, item.Key, func(seq uint64, old *entry) (*entry, error) {
+					return store(mode, item, old, b.made(item.Token, seq))
+				}),
+			)
 		}
 		return nil
 	})

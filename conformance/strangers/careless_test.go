@@ -164,11 +164,17 @@ func TestCarelessDriverFailsWithMessagesThatLeadToItsFaults(t *testing.T) {
 		{"flags are dropped", "flags", "flags"},
 		{"times to live are cut to seconds", "ttl-fraction", "time to live"},
 		{"an expired item is present until the next sweep", "ttl-expired", ""},
-		{"Delete of an absent key succeeds", "delete-absent", "error is <nil>, want cachewire: miss"},
-		{"Touch of an absent key succeeds", "touch-absent", "error is <nil>, want cachewire: miss"},
-		{"the token is the value", "cas-same-bytes", "CompareAndSwap after Set: error is <nil>, want cachewire: changed"},
+		{"Delete of an absent key succeeds", "delete-absent", "is <nil>, want cachewire: miss"},
+		{"Touch of an absent key succeeds", "touch-absent", "is <nil>, want cachewire: miss"},
+		{
+			"the token is the value", "cas-same-bytes",
+			"CompareAndSwap after Set: error is <nil>, want cachewire: changed",
+		},
 		{"CompareAndSwap of an absent key conflicts", "cas-absent", "want cachewire: miss"},
-		{"numbers have a sign", "incr-not-number", `Incr of "-1": error is <nil>, want cachewire: not a number`},
+		{
+			"numbers have a sign", "incr-not-number",
+			`Incr of "-1": error is <nil>, want cachewire: not a number`,
+		},
 		{"numbers have a sign, at 2^63", "counter-limits", "9223372036854775807"},
 		{"Decr goes below 0", "decr-floor", "Decr of 5 by 6: 18446744073709551615"},
 		{"Incr loses the time to live", "ttl-counter", "still present"},
@@ -181,7 +187,13 @@ func TestCarelessDriverFailsWithMessagesThatLeadToItsFaults(t *testing.T) {
 		case got == "":
 			t.Errorf("%s: %s passes", want.fault, want.id)
 		case !strings.Contains(got, want.message):
-			t.Errorf("%s: %s fails with\n%s\nwant it to contain %q", want.fault, want.id, got, want.message)
+			t.Errorf(
+				"%s: %s fails with\n%s\nwant it to contain %q",
+				want.fault,
+				want.id,
+				got,
+				want.message,
+			)
 		case strings.Contains(got, "panic:"):
 			t.Errorf("%s: %s panics:\n%s", want.fault, want.id, got)
 		}

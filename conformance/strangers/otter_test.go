@@ -19,12 +19,14 @@ type otterBackend struct {
 
 func newOtter() (*otterBackend, error) {
 	cache, err := otter.New(&otter.Options[string, *entry]{
-		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, *entry]) time.Duration {
-			if e.Value.expires.IsZero() {
-				return math.MaxInt64
-			}
-			return max(time.Until(e.Value.expires), 1)
-		}),
+		ExpiryCalculator: otter.ExpiryWritingFunc(
+			func(e otter.Entry[string, *entry]) time.Duration {
+				if e.Value.expires.IsZero() {
+					return math.MaxInt64
+				}
+				return max(time.Until(e.Value.expires), 1)
+			},
+		),
 	})
 	if err != nil {
 		return nil, err
