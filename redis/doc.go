@@ -1,0 +1,2 @@
+// Package redis is a driver for Redis and Valkey.
+package redis
