@@ -3,11 +3,15 @@ module github.com/cachewire/cachewire/redis
 go 1.25.0
 
 require (
+	github.com/cachewire/cachewire/conformance v0.1.0
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/redis/rueidis v1.0.79
 )
 
-require golang.org/x/sys v0.47.0 // indirect
+require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
 
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/benchmarks => ../benchmarks
