@@ -15,6 +15,7 @@ import (
 )
 
 func TestEveryFormOfURLOpensACache(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, &redistest.Options{Password: "p@ss"})
 	socket := redistest.Start(t, &redistest.Options{Unix: true})
 	secure := redistest.Start(t, &redistest.Options{TLS: true})
@@ -47,6 +48,7 @@ func TestEveryFormOfURLOpensACache(t *testing.T) {
 }
 
 func TestAURLThatIsWrongIsErrConfig(t *testing.T) {
+	t.Parallel()
 	for url, part := range map[string]string{
 		"redis://":                                  "redis://host:6379/0",
 		"redis:h":                                   "no //",
@@ -94,6 +96,7 @@ func TestAURLThatIsWrongIsErrConfig(t *testing.T) {
 }
 
 func TestOptionsThatAreWrongAreErrConfig(t *testing.T) {
+	t.Parallel()
 	for _, opts := range []*redis.Options{
 		nil, {}, {Addrs: []string{"h"}, Timeout: -1}, {Addrs: []string{"h"}, Connections: 3},
 		{Addrs: []string{"h"}, MaxValue: -1}, {Addrs: []string{"h"}, MaxValue: 512 << 20}, {Addrs: []string{"h"}, DB: -1},
@@ -130,6 +133,7 @@ func clientOf(t testing.TB, addr string) rueidis.Client {
 }
 
 func TestAClientThatExistsIsUsedAndNotClosed(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, nil)
 	client := clientOf(t, server.Addr())
 	c := openCache(t, &redis.Options{Client: client, Timeout: time.Second})
@@ -154,6 +158,7 @@ func TestAClientThatExistsIsUsedAndNotClosed(t *testing.T) {
 }
 
 func TestAsReturnsTheClient(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, patient(redistest.Start(t, nil).Addr()))
 	var client rueidis.Client
 	if !c.As(&client) {

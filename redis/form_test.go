@@ -16,6 +16,7 @@ import (
 )
 
 func TestTheStoredFormIsAsDocumented(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, nil)
 	c := openCache(t, patient(server.Addr()))
 	ctx := t.Context()
@@ -63,6 +64,7 @@ func TestTheStoredFormIsAsDocumented(t *testing.T) {
 // What another program has stored is read as it is, in both modes, also what looks like a part
 // of a header.
 func TestValuesWithoutAHeaderAreReadAsTheyAre(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, nil)
 	for _, plain := range []bool{false, true} {
 		opts := patient(server.Addr())
@@ -117,6 +119,7 @@ func TestValuesWithoutAHeaderAreReadAsTheyAre(t *testing.T) {
 
 // The script agrees with big integers at every boundary of its arithmetic.
 func TestCountersAgreeWithBigIntegers(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, nil)
 	numbers := []uint64{0, 1, 2, 9, 10}
 	for _, n := range []uint64{1e10, 1e15, 1 << 32, 1 << 53, 1 << 63, 1844674407 * 1e10, 1e19} {
@@ -168,6 +171,7 @@ func TestCountersAgreeWithBigIntegers(t *testing.T) {
 
 // The script accepts what core.ParseCount accepts.
 func TestCountersAcceptWhatParseCountAccepts(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, nil)
 	c := openCache(t, patient(server.Addr()))
 	texts := []string{
@@ -194,6 +198,7 @@ func TestCountersAcceptWhatParseCountAccepts(t *testing.T) {
 
 // Counted are the scripts that the server has run, since it counts what they call, too.
 func TestCountersAndCompareVerbsAreOneRoundTrip(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, nil)
 	c := openCache(t, patient(server.Addr()))
 	ctx := t.Context()

@@ -114,3 +114,6 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// lines returns the lines of text.
+func lines(text string) []string { return strings.Split(strings.TrimSpace(text), "\n") }
