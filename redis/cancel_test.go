@@ -120,6 +120,9 @@ func TestCloseEndsVerbsThatWaitAndLeavesNoGoroutine(t *testing.T) {
 			for _, s := range servers {
 				s.Resume()
 			}
+			if name == "cluster" && !longEnabled {
+				return // rueidis may keep a connection that it does not need for 5 seconds
+			}
 			eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 		})
 	}

@@ -21,11 +21,12 @@ func NewFleet(start func() []*Server) *Fleet { return &Fleet{start: start} }
 func (f *Fleet) Take(t testing.TB) []*Server {
 	t.Helper()
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	var servers []*Server
 	if last := len(f.free) - 1; last >= 0 {
 		servers, f.free = f.free[last], f.free[:last]
-	} else {
+	}
+	f.mu.Unlock()
+	if servers == nil {
 		servers = f.start()
 	}
 	for _, s := range servers { // a sentinel has no FLUSHALL, which does no harm
