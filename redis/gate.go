@@ -203,6 +203,11 @@ func (b *Backend) do(ctx context.Context, c rueidis.Client, cmd rueidis.Complete
 			return result
 		}
 	}
+	return b.doOwned(ctx, c, cmd, k)
+}
+
+// doOwned is do by a goroutine. It is a function of its own, so that do does not allocate.
+func (b *Backend) doOwned(ctx context.Context, c rueidis.Client, cmd rueidis.Completed, k kind) rueidis.RedisResult {
 	lane := int(cmd.Slot()&^rueidisNoSlot) / slotsPerLane
 	result, err := own(ctx, b.gate, lane, func(ctx context.Context) (rueidis.RedisResult, bool) {
 		var result rueidis.RedisResult

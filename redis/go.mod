@@ -5,6 +5,7 @@ go 1.25.0
 require (
 	github.com/cachewire/cachewire/conformance v0.1.0
 	github.com/cachewire/cachewire/core v0.1.0
+	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/redis/rueidis v1.0.79
 )
 
