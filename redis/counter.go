@@ -46,9 +46,9 @@ var bareHead = string(binary.BigEndian.AppendUint32([]byte(magic), core.FlagByte
 // nil.
 func (b *Backend) move(ctx context.Context, key string, up bool, delta uint64, first *beginning) (uint64, error) {
 	var args [6]string
-	args[0], args[1], args[2] = strconv.FormatUint(delta, 10), "+", newStamp()
+	args[0], args[1], args[2] = strconv.FormatUint(delta, 10), "1", newStamp()
 	if !up {
-		args[1] = "-"
+		args[1] = "-1"
 	}
 	if !b.plain {
 		args[3] = bareHead
@@ -59,7 +59,11 @@ func (b *Backend) move(ctx context.Context, key string, up bool, delta uint64, f
 		args[5] = expiry(first.ttl)
 		n = 6
 	}
-	reply, err := b.run(ctx, counterScript, key, args[:n]...).ToString()
+	result := b.run(ctx, counterScript, key, args[:n]...)
+	if number, err := result.ToInt64(); err == nil && number >= 0 {
+		return uint64(number), nil
+	}
+	reply, err := result.ToString()
 	switch {
 	case rueidis.IsRedisNil(err):
 		return 0, core.ErrMiss

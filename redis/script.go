@@ -77,14 +77,15 @@ var persistScript = newScript(`
 if redis.call('PERSIST', KEYS[1]) == 1 then return 1 end
 return redis.call('EXISTS', KEYS[1])`)
 
-// counterScript moves a counter. Arguments: the delta in decimal digits; "+" or "-"; the stamp
-// of the new state; what precedes the stamp of a counter that was stored without a header, or
-// "" if it stays without; and if the counter may be absent, what to store then and its time to
-// live in milliseconds, or "". It returns the new number in decimal digits, nil if the key is
-// absent, "" if it has stored the initial number, and "-" if the value is not a counter.
+// counterScript moves a counter. Arguments: the delta in decimal digits; 1 to add it, or -1; the
+// stamp of the new state; what precedes the stamp of a counter that was stored without a header,
+// or "" if it stays without; and if the counter may be absent, what to store then and its time
+// to live in milliseconds, or "". It returns the new number, as an integer or in decimal digits,
+// nil if the key is absent, "" if it has stored the initial number, and "-" if the value is not
+// a counter.
 //
-// Numbers of Lua are exact up to 2^53. So numbers of more than 15 digits are moved in two
-// halves of 10 digits each.
+// Lua prints numbers of up to 14 digits exactly, so those of up to 13 take the short way. Others
+// are moved in two halves of 10 digits each, because numbers are exact up to 2^53.
 var counterScript = newScript(`
 local value = redis.call('GET', KEYS[1])
 if not value then
@@ -96,42 +97,45 @@ if not value then
 	end
 	return ''
 end
-local head = ''
-if #value >= 15 and string.sub(value, 1, 3) == '\248cr' then
-	head = string.sub(value, 1, 7) .. ARGV[3]
-	value = string.sub(value, 16)
-elseif ARGV[4] ~= '' then
-	head = ARGV[4] .. ARGV[3]
-end
-local digits = string.match(value, '^0*(%d+) *$')
-if not digits then return '-' end
-local delta, up, sum = ARGV[1], ARGV[2] == '+', nil
-if #digits <= 15 and #delta <= 15 then
-	local n = tonumber(digits)
-	if up then n = n + tonumber(delta) else n = math.max(0, n - tonumber(delta)) end
-	sum = string.format('%.0f', n)
+local head, digits = string.match(value, '^(\248cr....)........(%d+)$')
+if digits then
+	head = head .. ARGV[3]
 else
-	if #digits > 20 or #digits == 20 and digits > '18446744073709551615' then return '-' end
-	local function halves(text)
-		text = string.rep('0', 20 - #text) .. text
-		return tonumber(string.sub(text, 1, 10)), tonumber(string.sub(text, 11))
+	head = ''
+	if #value >= 15 and string.sub(value, 1, 3) == '\248cr' then
+		head = string.sub(value, 1, 7) .. ARGV[3]
+		value = string.sub(value, 16)
+	elseif ARGV[4] ~= '' then
+		head = ARGV[4] .. ARGV[3]
 	end
-	local high, low = halves(digits)
-	local deltaHigh, deltaLow = halves(delta)
-	if up then
-		high, low = high + deltaHigh, low + deltaLow
-		if low >= 1e10 then high, low = high + 1, low - 1e10 end
-		if high > 1844674407 or high == 1844674407 and low >= 3709551616 then
-			high, low = high - 1844674407, low - 3709551616
-		end
-	elseif high > deltaHigh or high == deltaHigh and low >= deltaLow then
-		high, low = high - deltaHigh, low - deltaLow
-	else
-		high, low = 0, 0
-	end
-	if low < 0 then high, low = high - 1, low + 1e10 end
-	sum = string.format('%.0f%010.0f', high, low)
-	sum = string.match(sum, '^0*(%d+)$')
+	digits = string.match(value, '^(%d+) *$')
+	if not digits then return '-' end
 end
+if #digits <= 13 and #ARGV[1] <= 13 then
+	local sum = math.max(0, digits + ARGV[1] * ARGV[2])
+	redis.call('SET', KEYS[1], head .. sum, 'KEEPTTL')
+	return sum
+end
+digits = string.match(digits, '^0*(%d+)$')
+if #digits > 20 or #digits == 20 and digits > '18446744073709551615' then return '-' end
+local function halves(text)
+	text = string.rep('0', 20 - #text) .. text
+	return tonumber(string.sub(text, 1, 10)), tonumber(string.sub(text, 11))
+end
+local high, low = halves(digits)
+local deltaHigh, deltaLow = halves(ARGV[1])
+if ARGV[2] == '1' then
+	high, low = high + deltaHigh, low + deltaLow
+	if low >= 1e10 then high, low = high + 1, low - 1e10 end
+	if high > 1844674407 or high == 1844674407 and low >= 3709551616 then
+		high, low = high - 1844674407, low - 3709551616
+	end
+elseif high > deltaHigh or high == deltaHigh and low >= deltaLow then
+	high, low = high - deltaHigh, low - deltaLow
+else
+	high, low = 0, 0
+end
+if low < 0 then high, low = high - 1, low + 1e10 end
+local sum = string.match(string.format('%.0f%010.0f', high, low), '^0*(%d+)$')
 redis.call('SET', KEYS[1], head .. sum, 'KEEPTTL')
 return sum`)
