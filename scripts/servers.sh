@@ -32,10 +32,11 @@ redis_package() {
 	if have apt-get; then echo redis-server; else echo redis; fi
 }
 
-# have_python reports whether one Python has all of the modules that are given.
+# have_python reports whether one Python has all of the modules that are given. It does not look
+# in the current folder, which has a folder redis.
 have_python() {
 	for python in /usr/bin/python3 python3; do
-		if "$python" -c "import $(echo "$*" | tr ' ' ',')" 2>/dev/null; then return 0; fi
+		if (cd / && "$python" -c "import $(echo "$*" | tr ' ' ',')") 2>/dev/null; then return 0; fi
 	done
 	return 1
 }

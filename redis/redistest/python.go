@@ -21,7 +21,13 @@ func NeedPython(t testing.TB, modules ...string) Python {
 		probe = "import " + strings.Join(modules, ", ")
 	}
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
-		if path, err := exec.LookPath(name); err == nil && exec.Command(path, "-c", probe).Run() == nil {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		cmd := exec.Command(path, "-c", probe)
+		cmd.Dir = t.TempDir() // Python looks for modules in the current folder
+		if cmd.Run() == nil {
 			return Python{path}
 		}
 	}
@@ -37,6 +43,7 @@ func (p Python) Run(t testing.TB, script string, args ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.path, append([]string{"-c", script}, args...)...)
+	cmd.Dir = t.TempDir()
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
