@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cachewire/cachewire/backendtest"
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/dependency"
 	"github.com/cachewire/cachewire/encoding"
@@ -53,16 +54,7 @@ func cacheOf(t testing.TB, b core.Backend, hooks ...core.Hook) *core.Cache {
 // caches returns a cache over each kind of backend.
 func caches(t *testing.T) map[string]*core.Cache {
 	t.Helper()
-	servers := memcachetest.StartN(t, 2, nil)
-	b, err := memcachepure.New(
-		[]memcache.Server{{Addr: servers[0].Addr()}, {Addr: servers[1].Addr()}},
-		&memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return map[string]*core.Cache{
-		"memory": cacheOf(t, must(memory.New(nil))), "memcached": cacheOf(t, b),
-	}
+	return backendtest.Caches(t)
 }
 
 func wantErr(t testing.TB, err, target error) {

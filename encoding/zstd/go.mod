@@ -11,6 +11,7 @@ require (
 require github.com/cachewire/cachewire/core v0.1.0
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../../benchmarks
 	github.com/cachewire/cachewire/conformance => ../../conformance
 	github.com/cachewire/cachewire/core => ../../core
