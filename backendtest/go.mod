@@ -4,14 +4,17 @@ go 1.25.0
 
 require (
 	github.com/cachewire/cachewire/core v0.1.0
+	github.com/cachewire/cachewire/lockout v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0
+	github.com/cachewire/cachewire/patterns v0.1.0
 	github.com/cachewire/cachewire/redis v0.1.0
 )
 
 require (
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c // indirect
+	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
 	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
 	github.com/redis/rueidis v1.0.79 // indirect
 	golang.org/x/sync v0.20.0 // indirect

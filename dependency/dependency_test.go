@@ -57,6 +57,26 @@ func caches(t *testing.T) map[string]*core.Cache {
 	return backendtest.Caches(t)
 }
 
+func TestACacheThatComparesValuesHasTagsButNoWires(t *testing.T) {
+	c := backendtest.ByValue.Cache(t)
+	_, err := dependency.New(c, nil)
+	wantErr(t, err, core.ErrConfig)
+	if err == nil || !strings.Contains(err.Error(), "ByValue") {
+		t.Errorf("New: error is %v, want it to name Traits.ByValue", err)
+	}
+	ctx := t.Context()
+	tagged := must(dependency.NewTagged(c, encoding.Text(), nil))
+	at, err := tagged.Versions(ctx, "tag")
+	wantErr(t, err, nil)
+	wantErr(t, tagged.Set(ctx, "k", "v", 0, at), nil)
+	if got, err := tagged.Get(ctx, "k"); got != "v" || err != nil {
+		t.Errorf("Get: %q, %v", got, err)
+	}
+	wantErr(t, tagged.Invalidate(ctx, "tag"), nil)
+	_, err = tagged.Get(ctx, "k")
+	wantErr(t, err, core.ErrMiss)
+}
+
 func wantErr(t testing.TB, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
