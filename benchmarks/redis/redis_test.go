@@ -136,7 +136,7 @@ func newRedisCache(b *testing.B, addr string) rival {
 	ctx := context.Background()
 	c := rediscache.New(&rediscache.Options{Redis: newGoRedis(b, addr)})
 	return rival{
-		name: "go-redis/cache",
+		name: "go-redis-cache",
 		get:  func(i int) error { var got []byte; return c.Get(ctx, keys[i%multiKeys], &got) },
 		set: func(i int) error {
 			return c.Set(&rediscache.Item{Ctx: ctx, Key: keys[i%multiKeys], Value: value, TTL: time.Minute})
