@@ -44,7 +44,8 @@ var Servers = []Kind{
 		for _, addr := range memcachetest.StartN(t, 2, nil).Addrs() {
 			servers = append(servers, memcache.Server{Addr: addr})
 		}
-		b, err := memcachepure.New(servers, &memcachepure.Options{Options: memcache.Options{Timeout: timeout}})
+		b, err := memcachepure.New(servers,
+			&memcachepure.Options{Options: memcache.Options{Timeout: timeout}})
 		return checked(t, b, err)
 	}},
 	{"redis", func(t testing.TB) core.Backend { return openRedis(t, false) }},

@@ -18,7 +18,8 @@ import (
 const aiocache = `
 import sys, redis, uuid
 r = redis.Redis(host=sys.argv[1].split(":")[0], port=int(sys.argv[1].split(":")[1]))
-def acquire(key, lease, value): return bool(r.set("main:" + key + "-lock", value, nx=True, px=int(lease * 1000)))
+def acquire(key, lease, value):
+    return bool(r.set("main:" + key + "-lock", value, nx=True, px=int(lease * 1000)))
 release = r.register_script("""
 if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) else return 0 end
 """)
@@ -29,7 +30,8 @@ func openBoth(t *testing.T, addr string) map[string]*core.Cache {
 	t.Helper()
 	caches := map[string]*core.Cache{}
 	for name, plain := range map[string]bool{"default": false, "plain": true} {
-		b, err := redis.New(&redis.Options{Addrs: []string{addr}, Timeout: 20 * time.Second, Plain: plain})
+		b, err := redis.New(&redis.Options{Addrs: []string{addr}, Timeout: 20 * time.Second,
+			Plain: plain})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,13 +50,15 @@ func TestOnePassAndTheRedLockOfPythonExcludeEachOther(t *testing.T) {
 	server := redistest.Start(t, nil)
 	for name, c := range openBoth(t, server.Addr()) {
 		t.Run(name, func(t *testing.T) {
-			pass, err := patterns.NewOnePass(c, &patterns.OnePassOptions{Prefix: "main:", LockTTL: time.Minute})
+			pass, err := patterns.NewOnePass(c,
+				&patterns.OnePassOptions{Prefix: "main:", LockTTL: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}
 			run := func(script, want string) {
 				t.Helper()
-				if got := python.Run(t, aiocache+script, server.Addr()); strings.TrimSpace(got) != want {
+				if got := python.Run(t, aiocache+script,
+					server.Addr()); strings.TrimSpace(got) != want {
 					t.Errorf("%s prints %q, want %q", script, got, want)
 				}
 			}
@@ -94,7 +98,8 @@ func TestAPythonProgramSharesCountersOfALockoutInPlainMode(t *testing.T) {
 	server := redistest.Start(t, nil)
 	c := openBoth(t, server.Addr())["plain"]
 	locker, err := lockout.New(c, lockout.Terms[string]{
-		"by_ip": {Key: func(ip string) string { return "by_ip:" + ip }, Count: 4, Period: time.Minute, Duration: time.Hour},
+		"by_ip": {Key: func(ip string) string { return "by_ip:" + ip }, Count: 4,
+			Period: time.Minute, Duration: time.Hour},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +122,8 @@ func TestAPythonProgramSharesCountersOfALockoutInPlainMode(t *testing.T) {
 	if err := signIn.Forbid(ctx, "192.0.2.1"); !errors.Is(err, lockout.ErrLocked) {
 		t.Errorf("Forbid after 4 of 4: %v, want ErrLocked", err)
 	}
-	got := python.Run(t, aiocache+`print(r.exists("lock:c:sign_in:by_ip:192.0.2.1"))`, server.Addr())
+	got := python.Run(t, aiocache+`print(r.exists("lock:c:sign_in:by_ip:192.0.2.1"))`,
+		server.Addr())
 	if strings.TrimSpace(got) != "1" {
 		t.Errorf("Python sees %s locks", got)
 	}

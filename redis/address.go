@@ -16,7 +16,8 @@ const (
 	maxSocketPath = 107
 )
 
-const wantAddress = "want host:port, host, [::1]:6379, or the path of a unix socket like /run/redis.sock"
+const wantAddress = "want host:port, host, [::1]:6379, or the path of a unix socket like " +
+	"/run/redis.sock"
 
 // addresses returns Addrs with their ports. The errors show nothing of an address, because a
 // password may stand in the wrong place.
@@ -57,8 +58,10 @@ func parseAddress(text string, defaultPort int) (string, error) {
 	case text == "":
 		return "", fmt.Errorf("empty; %s", wantAddress)
 	case strings.HasPrefix(text, "/"):
-		if len(text) > maxSocketPath || strings.HasSuffix(text, "/") || strings.ContainsRune(text, 0) {
-			return "", fmt.Errorf("not the path of a unix socket: it has %d bytes, of at most %d, or ends in a slash", len(text), maxSocketPath)
+		if len(text) > maxSocketPath || strings.HasSuffix(text, "/") ||
+			strings.ContainsRune(text, 0) {
+			return "", fmt.Errorf("not the path of a unix socket: it has %d bytes, of at most "+
+				"%d, or ends in a slash", len(text), maxSocketPath)
 		}
 		return text, nil
 	case isIPv6(text):
@@ -77,7 +80,8 @@ func parseAddress(text string, defaultPort int) (string, error) {
 		}
 	}
 	if !isHostName(host) && !isIPv6(host) {
-		return "", fmt.Errorf("not a host name: want ASCII letters, digits, dots, hyphens; %s", wantAddress)
+		return "", fmt.Errorf("not a host name: want ASCII letters, digits, dots, hyphens; %s",
+			wantAddress)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {

@@ -34,7 +34,9 @@ func TestVerbsAllocateLittleMoreThanRueidis(t *testing.T) {
 	}
 	wantErr(t, "SetMulti", c.SetMulti(background, values, 0), nil)
 	server.Do("SET", "bare count", "1")
-	do := func(cmd rueidis.Completed) { wantErr(t, "rueidis", bare.Do(background, cmd).Error(), nil) }
+	do := func(cmd rueidis.Completed) {
+		wantErr(t, "rueidis", bare.Do(background, cmd).Error(), nil)
+	}
 	for _, verb := range []struct {
 		name  string
 		bare  func()
@@ -47,7 +49,8 @@ func TestVerbsAllocateLittleMoreThanRueidis(t *testing.T) {
 			func(ctx context.Context) error { return second(c.GetItem(ctx, "key")) }, 0},
 		{"Set", func() { do(bare.B().Set().Key("key").Value("value").Build()) },
 			func(ctx context.Context) error { return c.Set(ctx, "key", value, 0) }, 1},
-		{"Set with a time to live", func() { do(bare.B().Set().Key("key").Value("value").Px(time.Hour).Build()) },
+		{"Set for an hour",
+			func() { do(bare.B().Set().Key("key").Value("value").Px(time.Hour).Build()) },
 			func(ctx context.Context) error { return c.Set(ctx, "key", value, time.Hour) }, 1},
 		{"Touch", func() { do(bare.B().Pexpire().Key("key").Milliseconds(3600000).Build()) },
 			func(ctx context.Context) error { return c.Touch(ctx, "key", time.Hour) }, 0},
@@ -61,11 +64,14 @@ func TestVerbsAllocateLittleMoreThanRueidis(t *testing.T) {
 		defer cancel()
 		wantErr(t, verb.name, verb.ours(cancellable), nil)
 		budget := testing.AllocsPerRun(200, verb.bare) + verb.extra
-		never := testing.AllocsPerRun(200, func() { wantErr(t, verb.name, verb.ours(background), nil) })
-		can := testing.AllocsPerRun(200, func() { wantErr(t, verb.name, verb.ours(cancellable), nil) })
+		never := testing.AllocsPerRun(200,
+			func() { wantErr(t, verb.name, verb.ours(background), nil) })
+		can := testing.AllocsPerRun(200,
+			func() { wantErr(t, verb.name, verb.ours(cancellable), nil) })
 		t.Logf("%s: %v and %v allocations, budget %v", verb.name, never, can, budget)
 		if never > budget || can > budget {
-			t.Errorf("%s: %v allocations, with a cancellable context %v; want at most %v", verb.name, never, can, budget)
+			t.Errorf("%s: %v allocations, with a cancellable context %v; want at most %v",
+				verb.name, never, can, budget)
 		}
 	}
 	// Per key of a multi verb.

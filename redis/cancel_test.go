@@ -38,7 +38,8 @@ func TestTenThousandCancelledVerbsLeaveNothing(t *testing.T) {
 			case 1:
 				var got map[string][]byte
 				got, err = c.GetMulti(ctx, []string{key, key + " absent"})
-				if err = keyError(err, key); err == nil && (string(got[key]) != value || len(got) != 1) {
+				if err = keyError(err, key); err == nil &&
+					(string(got[key]) != value || len(got) != 1) {
 					t.Errorf("GetMulti %s: %q", key, got)
 				}
 			case 2:
@@ -64,11 +65,14 @@ func TestTenThousandCancelledVerbsLeaveNothing(t *testing.T) {
 		}
 	})
 	if cancelled.Load() < 500 || replied.Load() < 500 {
-		t.Errorf("%d cancelled and %d replied: too few of one to show anything", cancelled.Load(), replied.Load())
+		t.Errorf("%d cancelled and %d replied: too few of one to show anything", cancelled.Load(),
+			replied.Load())
 	}
 	wantErr(t, "Close", c.Close(), nil)
-	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines })
-	eventually(t, "all connections but that of Do are closed", func() bool { return len(lines(server.Do("CLIENT", "LIST"))) == 1 })
+	eventually(t, "all goroutines have ended",
+		func() bool { return runtime.NumGoroutine() <= goroutines })
+	eventually(t, "all connections but that of Do are closed",
+		func() bool { return len(lines(server.Do("CLIENT", "LIST"))) == 1 })
 }
 
 func TestCloseEndsVerbsThatWaitAndLeavesNoGoroutine(t *testing.T) {
@@ -83,7 +87,8 @@ func TestCloseEndsVerbsThatWaitAndLeavesNoGoroutine(t *testing.T) {
 		},
 		"sentinel": func() ([]string, []*redistest.Server, string) {
 			g := redistest.StartSentinel(t, nil)
-			return []string{g.Sentinel.Addr()}, []*redistest.Server{g.Primary, g.Sentinel}, redistest.MasterName
+			return []string{g.Sentinel.Addr()}, []*redistest.Server{g.Primary, g.Sentinel},
+				redistest.MasterName
 		},
 	}
 	for name, start := range start {
@@ -110,10 +115,12 @@ func TestCloseEndsVerbsThatWaitAndLeavesNoGoroutine(t *testing.T) {
 					ended <- verbs[i%len(verbs)].call(use, c, "k")
 				}()
 			}
-			eventually(t, "the verbs wait", func() bool { return runtime.NumGoroutine() >= before+waiting })
+			eventually(t, "the verbs wait",
+				func() bool { return runtime.NumGoroutine() >= before+waiting })
 			takes(t, "Close", 5*time.Second, func() { wantErr(t, "Close", c.Close(), nil) })
 			for range waiting {
-				if err := <-ended; !errors.Is(err, core.ErrUnavailable) && !errors.Is(err, core.ErrClosed) {
+				if err := <-ended; !errors.Is(err, core.ErrUnavailable) &&
+					!errors.Is(err, core.ErrClosed) {
 					t.Errorf("a verb that Close has ended: %v", err)
 				}
 			}
@@ -123,7 +130,8 @@ func TestCloseEndsVerbsThatWaitAndLeavesNoGoroutine(t *testing.T) {
 			if name == "cluster" && !longEnabled {
 				return // rueidis may keep a connection that it does not need for 5 seconds
 			}
-			eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+			eventually(t, "all goroutines have ended",
+				func() bool { return runtime.NumGoroutine() <= before })
 		})
 	}
 }

@@ -77,7 +77,8 @@ func (s *connSet) close() {
 }
 
 // dial connects to address for rueidis. Config is nil without TLS.
-func (b *Backend) dial(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
+func (b *Backend) dial(ctx context.Context, address string, dialer *net.Dialer,
+	config *tls.Config) (net.Conn, error) {
 	b.gate.close()
 	if ctx.Done() != nil {
 		return nil, errInlineDial

@@ -2,6 +2,8 @@ package redis_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -9,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/redis"
 	"github.com/cachewire/cachewire/redis/redistest"
 )
 
@@ -55,4 +59,122 @@ func calls(t testing.TB, server *redistest.Server, command string) int {
 		}
 	}
 	return 0
+}
+
+// storm runs verbs from many goroutines whose contexts are done after 20 ms, until stop, and
+// returns how late the latest was.
+func storm(c *core.Cache, stop <-chan struct{}) (worst time.Duration, n int64) {
+	var late, count atomic.Int64
+	inParallel(64, 64, func(i int) {
+		for round := 0; ; round++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			const pause = 20 * time.Millisecond
+			ctx, cancel := context.WithTimeout(context.Background(), pause)
+			if round%2 == 0 {
+				cancel()
+				ctx, cancel = cancelAfter(pause)
+			}
+			start := time.Now()
+			v := verbs[(i+round)%12] // not the slow ones
+			_ = v.call(ctx, c, fmt.Sprint("k", i))
+			took := int64(time.Since(start) - pause)
+			for old := late.Load(); took > old &&
+				!late.CompareAndSwap(old, took); old = late.Load() {
+			}
+			count.Add(1)
+			cancel()
+		}
+	})
+	return time.Duration(late.Load()), count.Load()
+}
+
+// The server is stopped, resumed, killed and replaced by one that is silent, under load.
+func TestVerbsReturnInTimeWhateverTheServerDoes(t *testing.T) {
+	for name, start := range map[string]func() (*redistest.Server, *redis.Options){
+		"one server": func() (*redistest.Server, *redis.Options) {
+			s := redistest.Start(t, nil)
+			return s, &redis.Options{Addrs: []string{s.Addr()}}
+		},
+		"4 connections": func() (*redistest.Server, *redis.Options) {
+			s := redistest.Start(t, nil)
+			return s, &redis.Options{Addrs: []string{s.Addr()}, Connections: 4}
+		},
+		"one of a cluster": func() (*redistest.Server, *redis.Options) {
+			c := redistest.StartCluster(t, 3, nil)
+			return c[1], &redis.Options{Addrs: c.Addrs()}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, opts := start()
+			c := openCache(t, opts)
+			set(t, c, "k", "v")
+			stop := make(chan struct{})
+			done := make(chan time.Duration)
+			go func() {
+				worst, n := storm(c, stop)
+				t.Logf("%d verbs, the latest %v late", n, worst)
+				done <- worst
+			}()
+			length := 300 * time.Millisecond
+			if longEnabled {
+				length = 10 * time.Second
+			}
+			stage := func(what string, length time.Duration) {
+				t.Log(what)
+				time.Sleep(length) // for verbs to meet it
+			}
+			stage("healthy", 100*time.Millisecond)
+			server.Pause()
+			stage("silent", length)
+			server.Resume()
+			stage("resumed", 100*time.Millisecond)
+			server.Restart()
+			server.Pause()
+			stage("killed, and silent after the restart", length)
+			close(stop)
+			if worst := <-done; worst > slack {
+				t.Errorf("a verb returned %v after its context was done", worst)
+			}
+			server.Resume()
+			eventually(t, "verbs succeed",
+				func() bool {
+					return c.SetMulti(t.Context(),
+						map[string][]byte{"a": nil, "b": nil, "c": nil}, 0) == nil
+				})
+		})
+	}
+}
+
+// While one primary of a cluster is silent, the keys of the others are served.
+func TestASilentPrimaryCostsItsOwnKeys(t *testing.T) {
+	cluster := redistest.StartCluster(t, 3, nil)
+	c := openCache(t, &redis.Options{Addrs: cluster.Addrs()})
+	keys := []string{"key-a", "key-c", "key-b", "key-d", "key-e", "key-f"}
+	for _, key := range keys {
+		set(t, c, key, key)
+	}
+	cluster[2].Pause()
+	var served, failed int
+	for round := range 100 {
+		key := keys[round%len(keys)]
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		got, err := c.Get(ctx, key)
+		cancel()
+		switch {
+		case err == nil && string(got) == key:
+			served++
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, core.ErrUnavailable):
+			failed++
+		default:
+			t.Errorf("Get %s: %q, %v", key, got, err)
+		}
+	}
+	if served < 20 || failed < 5 {
+		t.Errorf("%d verbs were served and %d failed, want both", served, failed)
+	}
+	cluster[2].Resume()
 }

@@ -29,12 +29,14 @@ type beginning struct {
 }
 
 // IncrFrom adds delta to the counter under key, or stores initial + delta.
-func (b *Backend) IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
+func (b *Backend) IncrFrom(ctx context.Context, key string, delta, initial uint64,
+	ttl time.Duration) (uint64, error) {
 	return b.move(ctx, key, true, delta, &beginning{initial + delta, ttl})
 }
 
 // DecrFrom subtracts delta from the counter under key, or stores initial - delta.
-func (b *Backend) DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
+func (b *Backend) DecrFrom(ctx context.Context, key string, delta, initial uint64,
+	ttl time.Duration) (uint64, error) {
 	return b.move(ctx, key, false, delta, &beginning{initial - min(initial, delta), ttl})
 }
 
@@ -44,7 +46,8 @@ var bareHead = string(binary.BigEndian.AppendUint32([]byte(magic), core.FlagByte
 
 // move moves the counter under key by delta, or stores first if it is absent and first is not
 // nil.
-func (b *Backend) move(ctx context.Context, key string, up bool, delta uint64, first *beginning) (uint64, error) {
+func (b *Backend) move(ctx context.Context, key string, up bool, delta uint64,
+	first *beginning) (uint64, error) {
 	var args [6]string
 	args[0], args[1], args[2] = strconv.FormatUint(delta, 10), "1", newStamp()
 	if !up {
@@ -78,7 +81,8 @@ func (b *Backend) move(ctx context.Context, key string, up bool, delta uint64, f
 	}
 	number, err := strconv.ParseUint(reply, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%w: the server returned %.100q for a counter", core.ErrUnavailable, reply)
+		return 0, fmt.Errorf("%w: the server returned %.100q for a counter", core.ErrUnavailable,
+			reply)
 	}
 	return number, nil
 }

@@ -14,7 +14,7 @@
 //	redis://?server=[::1]:6379&server=[::2]:6379        servers that do not fit before the path
 //
 //	parameter          of Options        default   meaning
-//	timeout            Timeout           2s        how long a server may take to connect, or be silent
+//	timeout            Timeout           2s        how long a server may be silent
 //	connections        Connections       1         connections to each server: 1, 2, 4 or 8
 //	max_value          MaxValue          512MiB    the longest value, less 15 bytes by default
 //	plain              Plain             false     whether other programs can read the values
@@ -79,15 +79,15 @@
 //
 // # Permissions
 //
-// The verbs send GET, SET, UNLINK, PEXPIRE, PTTL, EVAL and EVALSHA, and the scripts call GET, SET,
-// GETRANGE, EXISTS, PERSIST and UNLINK. Keys sends SCAN, Flush sends FLUSHDB, Ping sends PING, and
-// Stats sends INFO and DBSIZE. To connect takes HELLO and AUTH, SELECT for a database other than
-// 0, CLUSTER SLOTS or CLUSTER SHARDS in a cluster, and ROLE under sentinels. An ACL rule for all of
-// it, on keys that begin with "app:", is
+// The user needs permission for these commands, or for these categories and INFO:
 //
-//	~app:* -@all +get +set +unlink +pexpire +pttl +persist +exists +getrange +eval +evalsha +scan +info +dbsize +ping +hello +auth +select +flushdb +cluster +role
+//	+get +set +unlink +pexpire +pttl +persist +exists +getrange +eval +evalsha
+//	+scan +flushdb +ping +info +dbsize +hello +auth +select
 //
-// By categories: @read, @write, @connection, @scripting, +info, +cluster and +role; FLUSHDB and SCAN
-// are in @dangerous and @keyspace. Neither SCRIPT nor CONFIG nor CLIENT is needed. Without FLUSHDB, a
-// Cache with a prefix can be flushed: it needs only SCAN and UNLINK.
+//	+@read +@write +@scripting +@connection +info
+//
+// Add +cluster in a cluster. Under sentinels add +role, and the sentinels must allow SENTINEL
+// and SUBSCRIBE. SELECT is only sent for a database other than 0, and INFO and DBSIZE only by
+// Stats. Neither SCRIPT nor CONFIG nor CLIENT nor KEYS is needed. If FLUSHDB is not permitted, a
+// Cache with a prefix can still be flushed: that needs only SCAN and UNLINK.
 package redis

@@ -51,9 +51,11 @@ func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 		n, err := strconv.ParseUint(path, 10, 31)
 		switch {
 		case err != nil:
-			return nil, configErrorf("the path after the servers is not the number of a database; want %s://host:6379/0", u.Scheme)
+			return nil, configErrorf("the path after the servers is not the number of a "+
+				"database; want %s://host:6379/0", u.Scheme)
 		case hasDB:
-			return nil, configErrorf("the URL has a database in its path and as parameter db; want one of them")
+			return nil, configErrorf("the URL has a database in its path and as parameter db; " +
+				"want one of them")
 		}
 		opts.DB = int(n)
 	}
@@ -75,7 +77,8 @@ func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 func urlAddrs(u *url.URL, given []string) (addrs []string, path string, err error) {
 	path = strings.TrimPrefix(u.Path, "/")
 	want := fmt.Sprintf("want %[1]s://host:6379/0, %[1]s://a:6379,b:6379 (a cluster), "+
-		"%[1]s://a:26379,b:26379?master=name (sentinels), %[1]s://?server=[::1]:6379&server=b:6379, "+
+		"%[1]s://a:26379,b:26379?master=name (sentinels), "+
+		"%[1]s://?server=[::1]:6379&server=b:6379, "+
 		"or %[1]s:///run/redis.sock?db=0", u.Scheme)
 	switch {
 	case u.Opaque != "":
@@ -83,7 +86,8 @@ func urlAddrs(u *url.URL, given []string) (addrs []string, path string, err erro
 	case u.Fragment != "":
 		return nil, "", configErrorf("the URL has a #; %s", want)
 	case u.Host != "" && len(given) > 0:
-		return nil, "", configErrorf("the URL names servers before its path and as parameter server; %s", want)
+		return nil, "", configErrorf("the URL names servers before its path and as parameter "+
+			"server; %s", want)
 	case u.Host != "":
 		return strings.Split(u.Host, ","), path, nil
 	case len(given) > 0:
@@ -110,9 +114,11 @@ func urlUser(u *url.URL, opts *Options) error {
 	password, ok := u.User.Password()
 	switch {
 	case !ok:
-		return configErrorf("the URL has a user without a password; want %[1]s://user:password@host, or %[1]s://:password@host", u.Scheme)
+		return configErrorf("the URL has a user without a password; want "+
+			"%[1]s://user:password@host, or %[1]s://:password@host", u.Scheme)
 	case password == "":
-		return configErrorf("the URL has an empty password; want %[1]s://user:password@host, or no user and no password", u.Scheme)
+		return configErrorf("the URL has an empty password; want %[1]s://user:password@host, or "+
+			"no user and no password", u.Scheme)
 	}
 	opts.Password = password
 	return nil
@@ -129,7 +135,8 @@ func urlRoots(config *tls.Config, file string) error {
 	}
 	config.RootCAs = x509.NewCertPool()
 	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return configErrorf("parameter tls_ca: the file has no certificate; want a file of certificates in PEM")
+		return configErrorf("parameter tls_ca: the file has no certificate; want a file of " +
+			"certificates in PEM")
 	}
 	return nil
 }

@@ -44,13 +44,18 @@ func refusal(said *rueidis.RedisError) error {
 	text := said.Error()
 	switch {
 	case isWrongType(said):
-		return fmt.Errorf("%w: the key holds another type of Redis than a string: %w", core.ErrCodec, said)
+		return fmt.Errorf("%w: the key holds another type of Redis than a string: %w",
+			core.ErrCodec, said)
 	case strings.HasPrefix(text, "MOVED "), strings.HasPrefix(text, "ASK "):
-		return fmt.Errorf("%w: the server belongs to a cluster: open it with cluster=true: %w", core.ErrUnavailable, said)
+		return fmt.Errorf("%w: the server belongs to a cluster: open it with cluster=true: %w",
+			core.ErrUnavailable, said)
 	case strings.HasPrefix(text, "READONLY "):
-		return fmt.Errorf("%w: the server is a replica, which takes no writes: %w", core.ErrUnavailable, said)
-	case strings.Contains(text, "unknown command") && strings.Contains(strings.ToUpper(text), "EVAL"):
-		return fmt.Errorf("%w: the server has no scripts, which this verb needs: %w", core.ErrUnavailable, said)
+		return fmt.Errorf("%w: the server is a replica, which takes no writes: %w",
+			core.ErrUnavailable, said)
+	case strings.Contains(text, "unknown command") &&
+		strings.Contains(strings.ToUpper(text), "EVAL"):
+		return fmt.Errorf("%w: the server has no scripts, which this verb needs: %w",
+			core.ErrUnavailable, said)
 	}
 	return fmt.Errorf("%w: %w", core.ErrUnavailable, said)
 }

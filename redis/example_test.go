@@ -34,7 +34,8 @@ func ExampleNew() {
 
 func Example() {
 	ctx := context.Background()
-	cache, err := core.Open(ctx, "rediss://user:secret@cache.example.org/3?timeout=1s&plain=true", nil)
+	cache, err := core.Open(ctx, "rediss://user:secret@cache.example.org/3?timeout=1s&plain=true",
+		nil)
 	if err != nil {
 		log.Fatal(err)
 	}

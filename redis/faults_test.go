@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,50 +14,6 @@ import (
 	"github.com/cachewire/cachewire/redis"
 	"github.com/cachewire/cachewire/redis/redistest"
 )
-
-// verbs are those of a Cache, each on a key.
-var verbs = []struct {
-	name   string
-	writes bool
-	call   func(ctx context.Context, c *core.Cache, key string) error
-}{
-	{"Get", false, func(ctx context.Context, c *core.Cache, key string) error { _, err := c.Get(ctx, key); return err }},
-	{"GetItem", false, func(ctx context.Context, c *core.Cache, key string) error { _, err := c.GetItem(ctx, key); return err }},
-	{"GetMulti", false, func(ctx context.Context, c *core.Cache, key string) error {
-		_, err := c.GetMulti(ctx, []string{key, "other"})
-		return keyError(err, key)
-	}},
-	{"TTL", false, func(ctx context.Context, c *core.Cache, key string) error { _, err := c.TTL(ctx, key); return err }},
-	{"Set", true, func(ctx context.Context, c *core.Cache, key string) error { return c.Set(ctx, key, []byte("1"), 0) }},
-	{"Add", true, func(ctx context.Context, c *core.Cache, key string) error {
-		return c.Add(ctx, key+" new", []byte("1"), time.Hour)
-	}},
-	{"Incr", true, func(ctx context.Context, c *core.Cache, key string) error { _, err := c.Incr(ctx, key, 1); return err }},
-	{"IncrFrom", true, func(ctx context.Context, c *core.Cache, key string) error {
-		_, err := c.IncrFrom(ctx, key, 1, 1, time.Hour)
-		return err
-	}},
-	{"Touch", true, func(ctx context.Context, c *core.Cache, key string) error { return c.Touch(ctx, key, time.Hour) }},
-	{"Touch for ever", true, func(ctx context.Context, c *core.Cache, key string) error { return c.Touch(ctx, key, 0) }},
-	{"SetMulti", true, func(ctx context.Context, c *core.Cache, key string) error {
-		return keyError(c.SetMulti(ctx, map[string][]byte{key: []byte("1"), "other": nil}, 0), key)
-	}},
-	{"Delete", true, func(ctx context.Context, c *core.Cache, key string) error { return c.Delete(ctx, key) }},
-	{"DeleteMulti", true, func(ctx context.Context, c *core.Cache, key string) error {
-		return keyError(c.DeleteMulti(ctx, []string{key, "other"}), key)
-	}},
-	{"Ping", false, func(ctx context.Context, c *core.Cache, _ string) error { return c.Ping(ctx) }},
-	{"Stats", false, func(ctx context.Context, c *core.Cache, _ string) error { _, err := c.Stats(ctx); return err }},
-	{"Flush", true, func(ctx context.Context, c *core.Cache, _ string) error { return c.Flush(ctx) }},
-}
-
-// wantAll checks the error of every verb.
-func wantAll(t *testing.T, c *core.Cache, what string, target error) {
-	t.Helper()
-	for _, v := range verbs {
-		wantErr(t, v.name+" "+what, v.call(t.Context(), c, "k"), target)
-	}
-}
 
 func TestAServerThatIsKilledOrSilentIsUnavailableAndThenEmpty(t *testing.T) {
 	server := redistest.Start(t, nil)
@@ -85,13 +40,17 @@ func TestAServerThatIsKilledOrSilentIsUnavailableAndThenEmpty(t *testing.T) {
 		var running sync.WaitGroup
 		for _, v := range verbs {
 			running.Go(func() {
-				wantErr(t, v.name+" of a silent server", v.call(context.Background(), c, "k"), core.ErrUnavailable)
+				wantErr(t, v.name+" of a silent server", v.call(context.Background(), c, "k"),
+					core.ErrUnavailable)
 			})
 		}
 		running.Wait()
 	})
 	server.Resume()
-	eventually(t, "verbs succeed", func() bool { return c.Set(t.Context(), "k", []byte("1"), 0) == nil })
+	eventually(t, "verbs succeed", func() bool {
+		return c.Set(t.Context(), "k", []byte("1"),
+			0) == nil
+	})
 	wantValue(t, c, "k", "1")
 }
 
@@ -125,128 +84,17 @@ func TestServersThatComeLaterAreFound(t *testing.T) {
 				wantErr(t, "Set of a silent server", c.Set(ctx, "k", nil, 0), context.Canceled)
 			})
 			takes(t, "Set", 10*time.Second, func() {
-				wantErr(t, "Set of a silent server", c.Set(t.Context(), "k", nil, 0), core.ErrUnavailable)
+				wantErr(t, "Set of a silent server", c.Set(t.Context(), "k", nil, 0),
+					core.ErrUnavailable)
 			})
 			for _, s := range servers {
 				s.Resume()
 			}
-			eventually(t, "Set succeeds", func() bool { return c.Set(t.Context(), "k", []byte("v"), 0) == nil })
+			eventually(t, "Set succeeds",
+				func() bool { return c.Set(t.Context(), "k", []byte("v"), 0) == nil })
 			wantValue(t, c, "k", "v")
 		})
 	}
-}
-
-// storm runs verbs from many goroutines whose contexts are done after 20 ms, until stop, and
-// returns how late the latest was.
-func storm(c *core.Cache, stop <-chan struct{}) (worst time.Duration, n int64) {
-	var late, count atomic.Int64
-	inParallel(64, 64, func(i int) {
-		for round := 0; ; round++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			const pause = 20 * time.Millisecond
-			ctx, cancel := context.WithTimeout(context.Background(), pause)
-			if round%2 == 0 {
-				cancel()
-				ctx, cancel = cancelAfter(pause)
-			}
-			start := time.Now()
-			v := verbs[(i+round)%12] // not the slow ones
-			_ = v.call(ctx, c, fmt.Sprint("k", i))
-			took := int64(time.Since(start) - pause)
-			for old := late.Load(); took > old && !late.CompareAndSwap(old, took); old = late.Load() {
-			}
-			count.Add(1)
-			cancel()
-		}
-	})
-	return time.Duration(late.Load()), count.Load()
-}
-
-// The server is stopped, resumed, killed and replaced by one that is silent, under load.
-func TestVerbsReturnInTimeWhateverTheServerDoes(t *testing.T) {
-	for name, start := range map[string]func() (*redistest.Server, *redis.Options){
-		"one server": func() (*redistest.Server, *redis.Options) {
-			s := redistest.Start(t, nil)
-			return s, &redis.Options{Addrs: []string{s.Addr()}}
-		},
-		"4 connections": func() (*redistest.Server, *redis.Options) {
-			s := redistest.Start(t, nil)
-			return s, &redis.Options{Addrs: []string{s.Addr()}, Connections: 4}
-		},
-		"one of a cluster": func() (*redistest.Server, *redis.Options) {
-			c := redistest.StartCluster(t, 3, nil)
-			return c[1], &redis.Options{Addrs: c.Addrs()}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server, opts := start()
-			c := openCache(t, opts)
-			set(t, c, "k", "v")
-			stop := make(chan struct{})
-			done := make(chan time.Duration)
-			go func() {
-				worst, n := storm(c, stop)
-				t.Logf("%d verbs, the latest %v late", n, worst)
-				done <- worst
-			}()
-			length := 300 * time.Millisecond
-			if longEnabled {
-				length = 10 * time.Second
-			}
-			stage := func(what string, length time.Duration) {
-				t.Log(what)
-				time.Sleep(length) // for verbs to meet it
-			}
-			stage("healthy", 100*time.Millisecond)
-			server.Pause()
-			stage("silent", length)
-			server.Resume()
-			stage("resumed", 100*time.Millisecond)
-			server.Restart()
-			server.Pause()
-			stage("killed, and silent after the restart", length)
-			close(stop)
-			if worst := <-done; worst > slack {
-				t.Errorf("a verb returned %v after its context was done", worst)
-			}
-			server.Resume()
-			eventually(t, "verbs succeed", func() bool { return c.SetMulti(t.Context(), map[string][]byte{"a": nil, "b": nil, "c": nil}, 0) == nil })
-		})
-	}
-}
-
-// While one primary of a cluster is silent, the keys of the others are served.
-func TestASilentPrimaryCostsItsOwnKeys(t *testing.T) {
-	cluster := redistest.StartCluster(t, 3, nil)
-	c := openCache(t, &redis.Options{Addrs: cluster.Addrs()})
-	keys := []string{"key-a", "key-c", "key-b", "key-d", "key-e", "key-f"}
-	for _, key := range keys {
-		set(t, c, key, key)
-	}
-	cluster[2].Pause()
-	var served, failed int
-	for round := range 100 {
-		key := keys[round%len(keys)]
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		got, err := c.Get(ctx, key)
-		cancel()
-		switch {
-		case err == nil && string(got) == key:
-			served++
-		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, core.ErrUnavailable):
-			failed++
-		default:
-			t.Errorf("Get %s: %q, %v", key, got, err)
-		}
-	}
-	if served < 20 || failed < 5 {
-		t.Errorf("%d verbs were served and %d failed, want both", served, failed)
-	}
-	cluster[2].Resume()
 }
 
 func TestErrorsOfTheServerSayWhatIsWrong(t *testing.T) {
@@ -274,7 +122,8 @@ func TestErrorsOfTheServerSayWhatIsWrong(t *testing.T) {
 		wantText(t, "Set", err, "certificate")
 	})
 	t.Run("out of memory", func(t *testing.T) {
-		server := redistest.Start(t, &redistest.Options{Args: []string{"--maxmemory", "4mb", "--maxmemory-policy", "noeviction"}})
+		server := redistest.Start(t, &redistest.Options{Args: []string{"--maxmemory", "4mb",
+			"--maxmemory-policy", "noeviction"}})
 		c := openCache(t, patient(server.Addr()))
 		set(t, c, "n", "1")
 		var err error
@@ -291,14 +140,18 @@ func TestErrorsOfTheServerSayWhatIsWrong(t *testing.T) {
 		wantErr(t, "Touch", c.Touch(ctx, "n", time.Hour), nil)
 		wantErr(t, "Flush", c.Flush(ctx), nil)
 		server.Do("CONFIG", "SET", "maxmemory", "4mb")
-		eventually(t, "there is room again", func() bool { return c.Set(ctx, "k", []byte("v"), 0) == nil })
+		eventually(t, "there is room again",
+			func() bool { return c.Set(ctx, "k", []byte("v"), 0) == nil })
 	})
 	t.Run("replica", func(t *testing.T) {
-		primary := redistest.Start(t, &redistest.Options{Args: []string{"--repl-diskless-sync-delay", "0"}})
+		primary := redistest.Start(t, &redistest.Options{
+			Args: []string{"--repl-diskless-sync-delay", "0"},
+		})
 		replica := redistest.Start(t, &redistest.Options{ReplicaOf: primary})
 		c := openCache(t, patient(replica.Addr()))
 		primary.Do("SET", "k", "1")
-		eventually(t, "the replica has the key", func() bool { return replica.Do("GET", "k") == "1" })
+		eventually(t, "the replica has the key",
+			func() bool { return replica.Do("GET", "k") == "1" })
 		for _, v := range verbs {
 			if err := v.call(ctx, c, "k"); v.writes {
 				wantErr(t, v.name, err, core.ErrUnavailable)
@@ -327,7 +180,8 @@ func TestErrorsOfTheServerSayWhatIsWrong(t *testing.T) {
 	})
 	t.Run("loading", func(t *testing.T) {
 		server := redistest.Start(t, &redistest.Options{Args: []string{
-			"--enable-debug-command", "yes", "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024",
+			"--enable-debug-command", "yes", "--key-load-delay", "1000",
+			"--loading-process-events-interval-bytes", "1024",
 		}})
 		c := openCache(t, patient(server.Addr()))
 		values := map[string][]byte{}
@@ -362,7 +216,8 @@ func TestErrorsOfTheServerSayWhatIsWrong(t *testing.T) {
 		wantText(t, "Set", err, "without cluster=true")
 	})
 	t.Run("no FLUSHDB", func(t *testing.T) {
-		server := redistest.Start(t, &redistest.Options{Args: []string{"--rename-command", "FLUSHDB", ""}})
+		server := redistest.Start(t, &redistest.Options{Args: []string{"--rename-command",
+			"FLUSHDB", ""}})
 		c := openCache(t, patient(server.Addr()))
 		set(t, c, "a:k", "v")
 		err := c.Flush(ctx)
@@ -416,7 +271,8 @@ func TestAKeyOfAnotherTypeIsAnErrorThatNamesIt(t *testing.T) {
 	}
 	for _, item := range []core.Item{item, bare} {
 		wantErr(t, "CompareAndSwap", c.CompareAndSwap(ctx, item), core.ErrConflict)
-		wantErr(t, "CompareAndDelete", keyError(c.StoreMulti(ctx, core.CompareAndDelete, []core.Item{item}), "k"), core.ErrConflict)
+		wantErr(t, "CompareAndDelete", keyError(c.StoreMulti(ctx, core.CompareAndDelete,
+			[]core.Item{item}), "k"), core.ErrConflict)
 	}
 	wantErr(t, "Add", c.Add(ctx, "k", nil, 0), core.ErrExists)
 	wantErr(t, "Touch", c.Touch(ctx, "k", time.Hour), nil)
@@ -428,30 +284,38 @@ func TestAKeyOfAnotherTypeIsAnErrorThatNamesIt(t *testing.T) {
 	wantErr(t, "Delete", c.Delete(ctx, "k"), nil)
 }
 
-// second returns the error of a verb.
-func second[T any](_ T, err error) error { return err }
-
-// The categories and commands that the documentation of the package names are enough.
+// The commands that the documentation of the package names are enough, and so are the
+// categories.
 func TestTheDocumentedPermissionsAreEnough(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, nil)
-	server.Do("ACL", "SETUSER", "cache", "on", ">secret", "~app:*", "resetchannels", "-@all",
-		"+get", "+set", "+unlink", "+pexpire", "+pttl", "+persist", "+exists", "+getrange", "+eval", "+evalsha",
-		"+scan", "+info", "+dbsize", "+ping", "+hello", "+auth", "+select", "+flushdb")
-	opts := patient(server.Addr())
-	opts.Username, opts.Password = "cache", "secret"
-	root := openCache(t, opts)
-	c := must(root.WithPrefix("app:"))
-	for _, v := range verbs {
-		set(t, c, "k", "1")
-		wantErr(t, v.name, v.call(t.Context(), c, "k"), nil)
+	for name, rule := range map[string]string{
+		"commands": "+get +set +unlink +pexpire +pttl +persist +exists +getrange +eval +evalsha " +
+			"+scan +flushdb +ping +info +dbsize +hello +auth +select",
+		"categories": "+@read +@write +@scripting +@connection +info",
+	} {
+		t.Run(name, func(t *testing.T) {
+			user := []string{"ACL", "SETUSER", name, "on", ">secret", "~app:*", "-@all"}
+			if got := server.Do(append(user, strings.Fields(rule)...)...); got != "OK" {
+				t.Fatal(got)
+			}
+			opts := patient(server.Addr())
+			opts.Username, opts.Password = name, "secret"
+			opts.DB = 1
+			root := openCache(t, opts)
+			c := must(root.WithPrefix("app:"))
+			for _, v := range verbs {
+				set(t, c, "k", "1")
+				wantErr(t, v.name, v.call(t.Context(), c, "k"), nil)
+			}
+			set(t, c, "k", "1")
+			item, err := c.GetItem(t.Context(), "k")
+			wantErr(t, "GetItem", err, nil)
+			wantErr(t, "CompareAndSwap", c.CompareAndSwap(t.Context(), item), nil)
+			wantErr(t, "Flush of everything", root.Flush(t.Context()), nil)
+			err = root.Set(t.Context(), "other", nil, 0)
+			wantErr(t, "Set of another key", err, core.ErrUnavailable)
+			wantText(t, "Set of another key", err, "NOPERM")
+		})
 	}
-	set(t, c, "k", "1")
-	item, err := c.GetItem(t.Context(), "k")
-	wantErr(t, "GetItem", err, nil)
-	wantErr(t, "CompareAndSwap", c.CompareAndSwap(t.Context(), item), nil)
-	wantErr(t, "Flush of everything", root.Flush(t.Context()), nil)
-	err = root.Set(t.Context(), "other", nil, 0)
-	wantErr(t, "Set of another key", err, core.ErrUnavailable)
-	wantText(t, "Set of another key", err, "NOPERM")
 }

@@ -47,11 +47,13 @@ func TestTheStoredFormIsAsDocumented(t *testing.T) {
 		{Key: "k", Value: []byte("\xf8cr123456789012")},
 	} {
 		wantErr(t, "Store", p.Store(ctx, core.Set, item), nil)
-		if got := server.Do("GET", "k"); len(got) != 15+len(item.Value) || !strings.HasPrefix(got, "\xf8cr") {
+		if got := server.Do("GET", "k"); len(got) != 15+len(item.Value) ||
+			!strings.HasPrefix(got, "\xf8cr") {
 			t.Errorf("plain mode stores %q as %q", item.Value, got)
 		}
 		for name, c := range map[string]*core.Cache{"plain": p, "default": c} {
-			if got, err := c.GetItem(ctx, "k"); string(got.Value) != string(item.Value) || got.Flags != item.Flags || err != nil {
+			if got, err := c.GetItem(ctx, "k"); string(got.Value) != string(item.Value) ||
+				got.Flags != item.Flags || err != nil {
 				t.Errorf("%s mode reads %q, %d, %v", name, got.Value, got.Flags, err)
 			}
 		}
@@ -72,7 +74,8 @@ func TestValuesWithoutAHeaderAreReadAsTheyAre(t *testing.T) {
 		c := openCache(t, opts)
 		ctx := t.Context()
 		for _, value := range []string{
-			"", "text", `{"a": 1}`, "\x80\x04pickle", "\xf8", "\xf8c", "\xf8cr", "\xf8cr12345678901", "\xf8cw345678901234567",
+			"", "text", `{"a": 1}`, "\x80\x04pickle", "\xf8", "\xf8c", "\xf8cr",
+			"\xf8cr12345678901", "\xf8cw345678901234567",
 		} {
 			server.Do("SET", "k", value)
 			item, err := c.GetItem(ctx, "k")
@@ -145,7 +148,8 @@ func TestCountersAgreeWithBigIntegers(t *testing.T) {
 			for _, delta := range numbers {
 				key := fmt.Sprint(plain, from, " ", delta)
 				steps = append(steps, step{key, from, delta})
-				items[key+"up"], items[key+"down"] = []byte(fmt.Sprint(from)), []byte(fmt.Sprint(from))
+				items[key+"up"], items[key+"down"] = []byte(fmt.Sprint(from)),
+					[]byte(fmt.Sprint(from))
 			}
 		}
 		wantErr(t, "SetMulti", c.SetMulti(t.Context(), items, time.Hour), nil)
@@ -157,7 +161,8 @@ func TestCountersAgreeWithBigIntegers(t *testing.T) {
 				t.Errorf("%d + %d = %d, %v; want %d", s.from, s.delta, n, err, up)
 			}
 			down := s.from - min(s.from, s.delta)
-			if n, err := c.Decr(context.Background(), s.key+"down", s.delta); n != down || err != nil {
+			if n, err := c.Decr(context.Background(), s.key+"down", s.delta); n != down ||
+				err != nil {
 				t.Errorf("%d - %d = %d, %v; want %d", s.from, s.delta, n, err, down)
 			}
 			for key, want := range map[string]uint64{s.key + "up": up, s.key + "down": down} {
@@ -175,9 +180,12 @@ func TestCountersAcceptWhatParseCountAccepts(t *testing.T) {
 	server := redistest.Start(t, nil)
 	c := openCache(t, patient(server.Addr()))
 	texts := []string{
-		"", " ", "0", "00", "7 ", "007  ", " 7", "7\n", "7\x00", "\x007", "+7", "-7", "0x7", "7.0", "1e3", "７",
-		"18446744073709551615", "18446744073709551616", "018446744073709551615  ", "28446744073709551615",
-		"99999999999999999999", "184467440737095516150", strings.Repeat("0", 5000) + "7" + strings.Repeat(" ", 5000),
+		"", " ", "0", "00", "7 ", "007  ", " 7", "7\n", "7\x00", "\x007", "+7", "-7", "0x7", "7.0",
+		"1e3", "７",
+		"18446744073709551615", "18446744073709551616", "018446744073709551615  ",
+		"28446744073709551615",
+		"99999999999999999999", "184467440737095516150", strings.Repeat("0", 5000) + "7" +
+			strings.Repeat(" ", 5000),
 		strings.Repeat("9", 100000), strings.Repeat("1", 100000) + "x", "9007199254740993",
 	}
 	for _, text := range texts {
@@ -189,8 +197,10 @@ func TestCountersAcceptWhatParseCountAccepts(t *testing.T) {
 			}
 			want, wantErr := core.ParseCount([]byte(text))
 			got, err := c.Incr(t.Context(), "n", 1)
-			if wantErr == nil && got != want+1 || errors.Is(err, core.ErrNotNumber) != (wantErr != nil) {
-				t.Errorf("Incr of %.30q is %d, %v; ParseCount returns %d, %v", text, got, err, want, wantErr)
+			if wantErr == nil && got != want+1 ||
+				errors.Is(err, core.ErrNotNumber) != (wantErr != nil) {
+				t.Errorf("Incr of %.30q is %d, %v; ParseCount returns %d, %v", text, got, err, want,
+					wantErr)
 			}
 		}
 	}

@@ -138,7 +138,8 @@ func (g *gate) end() {
 // own runs call in a goroutine and returns its result, or the error of ctx as soon as ctx is
 // done. Call gets a context that rueidis may dial with. It reports whether the server has
 // replied. Lane is any number.
-func own[T any](ctx context.Context, g *gate, lane int, call func(ctx context.Context) (result T, replied bool)) (T, error) {
+func own[T any](ctx context.Context, g *gate, lane int,
+	call func(ctx context.Context) (result T, replied bool)) (T, error) {
 	var none T
 	places := g.lanes[uint(lane)%lanes]
 	select {
@@ -186,7 +187,8 @@ const (
 )
 
 // do sends one command.
-func (b *Backend) do(ctx context.Context, c rueidis.Client, cmd rueidis.Completed, k kind) rueidis.RedisResult {
+func (b *Backend) do(ctx context.Context, c rueidis.Client, cmd rueidis.Completed,
+	k kind) rueidis.RedisResult {
 	if b.gate.enter(ctx) {
 		result := c.Do(ctx, cmd)
 		b.gate.leave()
@@ -207,7 +209,8 @@ func (b *Backend) do(ctx context.Context, c rueidis.Client, cmd rueidis.Complete
 }
 
 // doOwned is do by a goroutine. It is a function of its own, so that do does not allocate.
-func (b *Backend) doOwned(ctx context.Context, c rueidis.Client, cmd rueidis.Completed, k kind) rueidis.RedisResult {
+func (b *Backend) doOwned(ctx context.Context, c rueidis.Client, cmd rueidis.Completed,
+	k kind) rueidis.RedisResult {
 	lane := int(cmd.Slot()&^rueidisNoSlot) / slotsPerLane
 	result, err := own(ctx, b.gate, lane, func(ctx context.Context) (rueidis.RedisResult, bool) {
 		var result rueidis.RedisResult
@@ -241,7 +244,8 @@ const (
 
 // doMulti sends commands in one pipeline for each server and returns their results. They are
 // never empty. If ctx is done, that is the error.
-func (b *Backend) doMulti(ctx context.Context, c rueidis.Client, commands []rueidis.Completed, k kind) ([]rueidis.RedisResult, error) {
+func (b *Backend) doMulti(ctx context.Context, c rueidis.Client, commands []rueidis.Completed,
+	k kind) ([]rueidis.RedisResult, error) {
 	call := func(ctx context.Context) ([]rueidis.RedisResult, bool) {
 		results := c.DoMulti(ctx, commands...)
 		for try := 1; try < maxTries; try++ {

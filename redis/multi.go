@@ -166,7 +166,8 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 }
 
 // setItems stores items in one pipeline. It returns false if ctx has abandoned all of them.
-func (b *Backend) setItems(ctx context.Context, c rueidis.Client, mode core.Mode, items []core.Item, failed *failures) bool {
+func (b *Backend) setItems(ctx context.Context, c rueidis.Client, mode core.Mode, items []core.Item,
+	failed *failures) bool {
 	commands := make([]rueidis.Completed, 0, len(items))
 	sent := make([]int, 0, len(items))
 	for i := range items {
@@ -190,7 +191,8 @@ func (b *Backend) setItems(ctx context.Context, c rueidis.Client, mode core.Mode
 }
 
 // compareItems is setItems for the compare verbs.
-func (b *Backend) compareItems(ctx context.Context, c rueidis.Client, mode core.Mode, items []core.Item, failed *failures) bool {
+func (b *Backend) compareItems(ctx context.Context, c rueidis.Client, mode core.Mode,
+	items []core.Item, failed *failures) bool {
 	args := make([][]string, len(items))
 	var unsent []int // the places of the items that are to be compared
 	for i := range items {

@@ -58,7 +58,8 @@ func TestFortyThousandKeys(t *testing.T) {
 		for _, server := range servers {
 			server.Do("SCRIPT", "FLUSH")
 		}
-		err = c.StoreMulti(ctx, core.CompareAndDelete, append(swaps, core.Item{Key: "absent", Token: swaps[0].Token}))
+		err = c.StoreMulti(ctx, core.CompareAndDelete,
+			append(swaps, core.Item{Key: "absent", Token: swaps[0].Token}))
 		for _, item := range swaps {
 			wantErr(t, "CompareAndDelete of "+item.Key, keyError(err, item.Key), core.ErrConflict)
 		}
@@ -82,10 +83,12 @@ func TestKeysOfAMultiVerbFailForThemselves(t *testing.T) {
 		}
 		got, err := c.GetMulti(ctx, []string{"text", "list", "absent"})
 		wantErr(t, "GetMulti of a list", keyError(err, "list"), core.ErrCodec)
-		if string(got["text"]) != "text" || len(got) != 1 || keyError(err, "text") != nil || keyError(err, "absent") != nil {
+		if string(got["text"]) != "text" || len(got) != 1 || keyError(err, "text") != nil ||
+			keyError(err, "absent") != nil {
 			t.Errorf("GetMulti: %q, %v", got, err)
 		}
-		err = c.SetMulti(ctx, map[string][]byte{"large": make([]byte, 5<<20), "small": []byte("v")}, 0)
+		err = c.SetMulti(ctx, map[string][]byte{"large": make([]byte, 5<<20), "small": []byte("v")},
+			0)
 		wantErr(t, "SetMulti of a large value", keyError(err, "large"), core.ErrTooLarge)
 		wantErr(t, "SetMulti of a small value", keyError(err, "small"), nil)
 		wantValue(t, c, "small", "v")
@@ -277,7 +280,8 @@ func TestKeysBeginAgainAfterALostConnection(t *testing.T) {
 		}
 	}
 	if len(seen) != len(values) || total == len(values) {
-		t.Errorf("%d keys were yielded, %d of them different, want some of %d twice", total, len(seen), len(values))
+		t.Errorf("%d keys were yielded, %d of them different, want some of %d twice", total,
+			len(seen), len(values))
 	}
 }
 
@@ -351,7 +355,8 @@ func TestAFailoverUnderLoad(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 				err := c.Set(ctx, key, []byte(fmt.Sprint(key, " ", i)), 0)
-				if got, err := c.Get(ctx, key); err == nil && !strings.HasPrefix(string(got), key+" ") {
+				if got, err := c.Get(ctx, key); err == nil &&
+					!strings.HasPrefix(string(got), key+" ") {
 					t.Errorf("Get %s: %q", key, got)
 				}
 				if err == nil {
@@ -364,7 +369,10 @@ func TestAFailoverUnderLoad(t *testing.T) {
 	eventually(t, "the replica has keys", func() bool { return g.Replica.Do("DBSIZE") != "0" })
 	g.Primary.Kill()
 	g.AwaitFailover()
-	eventually(t, "Set succeeds", func() bool { return c.Set(t.Context(), "after", []byte("v"), 0) == nil })
+	eventually(t, "Set succeeds", func() bool {
+		return c.Set(t.Context(), "after", []byte("v"),
+			0) == nil
+	})
 	n, err := c.IncrFrom(t.Context(), "n", 1, 0, 0)
 	if n != 1 || err != nil {
 		t.Errorf("IncrFrom at the new primary, which does not know the script: %d, %v", n, err)

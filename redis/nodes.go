@@ -54,7 +54,8 @@ func (b *Backend) primaries(ctx context.Context) ([]node, error) {
 		}
 		return nodes, nil
 	}
-	return nil, fmt.Errorf("%w: the servers of the cluster: %w", core.ErrUnavailable, errors.Join(errs...))
+	return nil, fmt.Errorf("%w: the servers of the cluster: %w", core.ErrUnavailable,
+		errors.Join(errs...))
 }
 
 // primaryAddrs returns the addresses of the primaries in a reply to CLUSTER SLOTS, each once, as
@@ -131,7 +132,8 @@ func (b *Backend) Flush(ctx context.Context) error {
 			return nil
 		}
 		if said, ok := rueidis.IsRedisErr(err); ok {
-			return fmt.Errorf("%w: FLUSHDB is refused; Flush of a Cache with a prefix needs only SCAN and UNLINK: %w",
+			return fmt.Errorf("%w: FLUSHDB is refused; Flush of a Cache with a prefix needs "+
+				"only SCAN and UNLINK: %w",
 				core.ErrUnavailable, said)
 		}
 		return failure(ctx, err)

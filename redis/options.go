@@ -93,11 +93,14 @@ func (o Options) check() (Options, error) {
 	}
 	switch {
 	case o.Username != "" && o.Password == "":
-		return o, configErrorf("Username is set and Password is not; want both, or only a Password for the user \"default\"")
+		return o, configErrorf("Username is set and Password is not; want both, or only a " +
+			"Password for the user \"default\"")
 	case o.SentinelUsername != "" && o.SentinelPassword == "":
-		return o, configErrorf("SentinelUsername is set and SentinelPassword is not; want both, or only a SentinelPassword")
+		return o, configErrorf("SentinelUsername is set and SentinelPassword is not; want both, " +
+			"or only a SentinelPassword")
 	case o.Master == "" && o.SentinelPassword != "":
-		return o, configErrorf("SentinelPassword is set and Master is not; want the name of the primary that the sentinels watch")
+		return o, configErrorf("SentinelPassword is set and Master is not; want the name of the " +
+			"primary that the sentinels watch")
 	case o.Cluster && o.Master != "":
 		return o, configErrorf("Cluster and Master are set; want one of them")
 	case o.DB < 0:
@@ -105,13 +108,17 @@ func (o Options) check() (Options, error) {
 	case o.DB > 0 && o.isCluster():
 		return o, configErrorf("DB is %d in a cluster, which has only database 0", o.DB)
 	case o.Timeout < 0:
-		return o, configErrorf("Timeout is %v, want more than 0, or 0 for %v", o.Timeout, defaultTimeout)
+		return o, configErrorf("Timeout is %v, want more than 0, or 0 for %v", o.Timeout,
+			defaultTimeout)
 	case o.Connections != 0 && !slices.Contains([]int{1, 2, 4, maxConnections}, o.Connections):
-		return o, configErrorf("Connections is %d, want 1, 2, 4 or %d, or 0 for 1", o.Connections, maxConnections)
+		return o, configErrorf("Connections is %d, want 1, 2, 4 or %d, or 0 for 1", o.Connections,
+			maxConnections)
 	case o.MaxValue < 0 || o.MaxValue > maxBulk-headerLen:
-		return o, configErrorf("MaxValue is %d, want 1024 to %d, or 0 for the latter", o.MaxValue, maxBulk-headerLen)
+		return o, configErrorf("MaxValue is %d, want 1024 to %d, or 0 for the latter", o.MaxValue,
+			maxBulk-headerLen)
 	case o.MaxValue != 0 && o.MaxValue < 1024:
-		return o, configErrorf("MaxValue is %d, want 1024 or more, or 0 for %d", o.MaxValue, maxBulk-headerLen)
+		return o, configErrorf("MaxValue is %d, want 1024 or more, or 0 for %d", o.MaxValue,
+			maxBulk-headerLen)
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -135,7 +142,8 @@ func (o Options) checkClient() error {
 		other = "Cluster"
 	case o.Master != "":
 		other = "Master"
-	case o.Username != "" || o.Password != "" || o.SentinelUsername != "" || o.SentinelPassword != "":
+	case o.Username != "" || o.Password != "" || o.SentinelUsername != "" ||
+		o.SentinelPassword != "":
 		other = "a user or a password"
 	case o.DB != 0:
 		other = "DB"
@@ -146,7 +154,8 @@ func (o Options) checkClient() error {
 	default:
 		return nil
 	}
-	return configErrorf("Client and %s are set; want one of them, because the client is connected already", other)
+	return configErrorf("Client and %s are set; want one of them, because the client is "+
+		"connected already", other)
 }
 
 // isCluster reports whether the servers are a cluster.

@@ -40,7 +40,8 @@ func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, err
 }
 
 // scan yields the keys of one server. It returns false if the iteration ends.
-func (b *Backend) scan(ctx context.Context, c rueidis.Client, prefix string, yield func(string, error) bool) bool {
+func (b *Backend) scan(ctx context.Context, c rueidis.Client, prefix string,
+	yield func(string, error) bool) bool {
 	pattern := escape(prefix) + "*"
 	scans, cursor, dials := 1, uint64(0), b.dials.Load()
 	for {
@@ -49,7 +50,8 @@ func (b *Backend) scan(ctx context.Context, c rueidis.Client, prefix string, yie
 		// A page that came over a new connection may be of another server.
 		if now := b.dials.Load(); cursor != 0 && (now != dials || isLost(err)) {
 			if scans++; scans > maxScans {
-				yield("", fmt.Errorf("%w: connections were lost in each of %d scans", core.ErrUnavailable, maxScans))
+				yield("", fmt.Errorf("%w: connections were lost in each of %d scans",
+					core.ErrUnavailable, maxScans))
 				return false
 			}
 			cursor, dials = 0, now

@@ -27,7 +27,8 @@ func (s *script) bySource(c rueidis.Client, key string, args []string) rueidis.C
 }
 
 // run runs s on key.
-func (b *Backend) run(ctx context.Context, s *script, key string, args ...string) rueidis.RedisResult {
+func (b *Backend) run(ctx context.Context, s *script, key string,
+	args ...string) rueidis.RedisResult {
 	c, err := b.connect(ctx)
 	if err != nil {
 		return rueidis.NewErrorResult(err)

@@ -145,7 +145,8 @@ func (b *Backend) checkSize(item core.Item) error {
 	if len(item.Value) <= b.maxValue {
 		return nil
 	}
-	return fmt.Errorf("%w: %d bytes, want at most %d (Options.MaxValue)", core.ErrTooLarge, len(item.Value), b.maxValue)
+	return fmt.Errorf("%w: %d bytes, want at most %d (Options.MaxValue)", core.ErrTooLarge,
+		len(item.Value), b.maxValue)
 }
 
 // Delete deletes the item under key.
@@ -225,4 +226,5 @@ func expiry(ttl time.Duration) string {
 	return strconv.FormatInt(milliseconds(ttl), 10)
 }
 
-var errNoCluster = errors.New("the server is not one of a cluster: open it with one address and without cluster=true")
+var errNoCluster = errors.New("the server is not one of a cluster: open it with one address and " +
+	"without cluster=true")

@@ -58,15 +58,19 @@ func newRueidis(b *testing.B, addr string) rival {
 	}
 	b.Cleanup(c.Close)
 	text := rueidis.BinaryString(value)
-	set := func(i int) rueidis.Completed { return c.B().Set().Key(keys[i]).Value(text).Px(time.Minute).Build() }
+	set := func(i int) rueidis.Completed {
+		return c.B().Set().Key(keys[i]).Value(text).Px(time.Minute).Build()
+	}
 	return rival{
 		name: "rueidis",
 		get: func(i int) error {
 			_, err := c.Do(ctx, c.B().Get().Key(keys[i%multiKeys]).Build()).AsBytes()
 			return err
 		},
-		set:  func(i int) error { return c.Do(ctx, set(i%multiKeys)).Error() },
-		incr: func(int) error { return c.Do(ctx, c.B().Incrby().Key("bare count").Increment(1).Build()).Error() },
+		set: func(i int) error { return c.Do(ctx, set(i%multiKeys)).Error() },
+		incr: func(int) error {
+			return c.Do(ctx, c.B().Incrby().Key("bare count").Increment(1).Build()).Error()
+		},
 		getMulti: func() (int, error) {
 			commands := make([]rueidis.Completed, multiKeys)
 			for i, key := range keys {
@@ -126,7 +130,8 @@ func newCachewire(b *testing.B, name, addr string, plain bool, ctx context.Conte
 }
 
 func newGoRedis(b *testing.B, addr string) *goredis.Client {
-	c := goredis.NewClient(&goredis.Options{Addr: addr, PoolSize: 128, ReadTimeout: timeout, WriteTimeout: timeout})
+	c := goredis.NewClient(&goredis.Options{Addr: addr, PoolSize: 128, ReadTimeout: timeout,
+		WriteTimeout: timeout})
 	b.Cleanup(func() { c.Close() })
 	return c
 }
@@ -139,7 +144,8 @@ func newRedisCache(b *testing.B, addr string) rival {
 		name: "go-redis-cache",
 		get:  func(i int) error { var got []byte; return c.Get(ctx, keys[i%multiKeys], &got) },
 		set: func(i int) error {
-			return c.Set(&rediscache.Item{Ctx: ctx, Key: keys[i%multiKeys], Value: value, TTL: time.Minute})
+			return c.Set(&rediscache.Item{Ctx: ctx, Key: keys[i%multiKeys], Value: value,
+				TTL: time.Minute})
 		},
 	}
 }

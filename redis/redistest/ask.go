@@ -45,7 +45,8 @@ func (s *Server) ask(deadline time.Time, command ...string) (string, error) {
 	}
 	replies := bufio.NewReader(conn)
 	if s.password != "" {
-		if reply, err := exchange(conn, replies, []string{"AUTH", s.password}); err != nil || reply != "OK" {
+		if reply, err := exchange(conn, replies, []string{"AUTH", s.password}); err != nil ||
+			reply != "OK" {
 			return reply, err
 		}
 	}

@@ -74,7 +74,8 @@ func Start(t testing.TB, opts *Options) *Server {
 		s.addr = net.JoinHostPort("127.0.0.1", port)
 		s.args = []string{"--bind", "127.0.0.1", "--port", port}
 		if opts.TLS {
-			s.args = append([]string{"--bind", "127.0.0.1", "--port", "0", "--tls-port", port}, s.makeCertificate()...)
+			s.args = append([]string{"--bind", "127.0.0.1", "--port", "0", "--tls-port", port},
+				s.makeCertificate()...)
 		}
 	}
 	s.args = append(s.args, "--save", "", "--dir", s.dir)
@@ -202,7 +203,8 @@ func (s *Server) start() error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		// The process id, because on some systems another server may have taken the port.
 		info, err := s.ask(deadline, "INFO", "server")
-		if err == nil && strings.Contains(info, "process_id:"+strconv.Itoa(p.cmd.Process.Pid)+"\r\n") {
+		if err == nil && strings.Contains(info,
+			"process_id:"+strconv.Itoa(p.cmd.Process.Pid)+"\r\n") {
 			return nil
 		}
 		select {
