@@ -22,7 +22,6 @@ type Backend struct {
 
 	gate    *gate
 	conns   connSet
-	dials   atomic.Uint64 // connections that were begun
 	closing context.Context
 	cancel  context.CancelFunc // ends closing
 
@@ -145,7 +144,9 @@ func (b *Backend) As(target any) bool {
 	return true
 }
 
-// Close closes all connections, which ends the verbs that are running.
+// Close closes all connections, which ends the verbs that are running, and waits for the
+// goroutines of the Backend. In a cluster whose servers have changed, rueidis can keep a goroutine
+// for up to 5 seconds longer.
 func (b *Backend) Close() error {
 	b.cancel()
 	b.mu.Lock()

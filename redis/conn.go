@@ -42,7 +42,26 @@ func (c *conn) Close() error {
 type connSet struct {
 	mu     sync.Mutex
 	all    map[*conn]struct{} // guarded by mu
+	dials  map[string]int     // guarded by mu: connections begun, by address, and in all under ""
 	closed bool               // guarded by mu
+}
+
+// dialled returns how many connections were begun to address, or in all if it is "".
+func (s *connSet) dialled(address string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dials[address]
+}
+
+// begin counts a connection to address.
+func (s *connSet) begin(address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dials == nil {
+		s.dials = map[string]int{}
+	}
+	s.dials[address]++
+	s.dials[""]++
 }
 
 // add reports whether c may be used.
@@ -86,7 +105,7 @@ func (b *Backend) dial(ctx context.Context, address string, dialer *net.Dialer,
 	// rueidis has no context of its own here.
 	ctx, cancel := context.WithTimeout(b.closing, dialer.Timeout)
 	defer cancel()
-	b.dials.Add(1)
+	b.conns.begin(address)
 	network := "tcp"
 	if strings.HasPrefix(address, "/") {
 		network = "unix"
@@ -164,20 +183,19 @@ func (b *Backend) open(o *opening) {
 		err = errNoCluster
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	defer close(o.done)
-	b.opening = nil
-	o.err = err
-	switch {
-	case c == nil:
-	case b.closed, err != nil && !b.option.ForceSingleClient:
-		// A client that was made in spite of an error holds connections.
-		go c.Close()
-		if b.closed {
-			o.err = errClosed
-		}
-	default:
-		// rueidis returns a client for one server even if it could not connect.
-		b.client.Store(&c)
+	if b.closed {
+		err = errClosed
+	}
+	b.opening, o.err = nil, err
+	// rueidis returns a client for one server even if it could not connect.
+	if c != nil && !b.closed && (err == nil || b.option.ForceSingleClient) {
+		opened := c
+		b.client.Store(&opened)
+		c = nil // it is kept
+	}
+	b.mu.Unlock()
+	close(o.done)
+	if c != nil {
+		c.Close()
 	}
 }

@@ -63,6 +63,7 @@ func TestAURLThatIsWrongIsErrConfig(t *testing.T) {
 		"redis://user@h":                          "user without a password",
 		"redis://user:@h":                         "empty password",
 		"redis://h?timeout=5":                     "timeout",
+		"redis://h?timeout=1ms":                   "Timeout is 1ms, want 10ms or more",
 		"redis://h?timeout=0":                     "timeout",
 		"redis://h?connections=3":                 "want 1, 2, 4 or 8",
 		"redis://h?connections=16":                "connections",

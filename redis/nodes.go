@@ -42,17 +42,17 @@ func (b *Backend) primaries(ctx context.Context) ([]node, error) {
 			continue
 		}
 		var nodes []node
-		for _, primary := range primaryAddrs(slots, addr) {
+		addrs := primaryAddrs(slots, addr)
+		for _, primary := range addrs {
 			if client, ok := all[primary]; ok {
 				nodes = append(nodes, node{primary, client})
-			} else {
-				errs = append(errs, fmt.Errorf("%s is not known yet", primary))
+			} else { // it is new, and rueidis will hear of it
+				errs = append(errs, fmt.Errorf("%s is not connected yet", primary))
 			}
 		}
-		if len(errs) > 0 || len(nodes) == 0 {
-			break
+		if len(nodes) > 0 && len(nodes) == len(addrs) {
+			return nodes, nil
 		}
-		return nodes, nil
 	}
 	return nil, fmt.Errorf("%w: the servers of the cluster: %w", core.ErrUnavailable,
 		errors.Join(errs...))

@@ -14,6 +14,9 @@ import (
 const (
 	defaultTimeout = 2 * time.Second
 
+	// minTimeout keeps the signs of life from being most of what a server does.
+	minTimeout = 10 * time.Millisecond
+
 	// maxBulk is the longest string of a request that Redis takes, by its default
 	// proto-max-bulk-len.
 	maxBulk = 512 << 20
@@ -55,7 +58,7 @@ type Options struct {
 	// until it is asked for a sign of life, which it has to give within Timeout as well. So a
 	// verb whose context is never done returns core.ErrUnavailable after at most 3 times
 	// Timeout. One reply must arrive within Timeout, which matters for large values on slow
-	// lines. If 0, it is 2 seconds.
+	// lines. It is at least 10 milliseconds. If 0, it is 2 seconds.
 	Timeout time.Duration
 
 	// Connections is how many connections there are to each server: 1, 2, 4 or 8. All verbs
@@ -107,9 +110,9 @@ func (o Options) check() (Options, error) {
 		return o, configErrorf("DB is %d, want 0 or more", o.DB)
 	case o.DB > 0 && o.isCluster():
 		return o, configErrorf("DB is %d in a cluster, which has only database 0", o.DB)
-	case o.Timeout < 0:
-		return o, configErrorf("Timeout is %v, want more than 0, or 0 for %v", o.Timeout,
-			defaultTimeout)
+	case o.Timeout != 0 && o.Timeout < minTimeout:
+		return o, configErrorf("Timeout is %v, want %v or more, or 0 for %v", o.Timeout,
+			minTimeout, defaultTimeout)
 	case o.Connections != 0 && !slices.Contains([]int{1, 2, 4, maxConnections}, o.Connections):
 		return o, configErrorf("Connections is %d, want 1, 2, 4 or %d, or 0 for 1", o.Connections,
 			maxConnections)

@@ -6,8 +6,6 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/redis/rueidis"
-
 	"github.com/cachewire/cachewire/core"
 )
 
@@ -15,8 +13,8 @@ const (
 	// scanCount is how many keys Redis looks at for one page.
 	scanCount = 1000
 
-	// maxScans is how often the scan of a server begins again.
-	maxScans = 3
+	// maxScans is how often the scan of a server begins. The first one may connect to it.
+	maxScans = 5
 )
 
 // Keys yields the keys that begin with prefix, by SCAN on each primary. It holds one page in
@@ -32,7 +30,7 @@ func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, err
 			return
 		}
 		for _, n := range nodes {
-			if !b.scan(ctx, n.client, prefix, yield) {
+			if !b.scan(ctx, n, prefix, yield) {
 				return
 			}
 		}
@@ -40,40 +38,51 @@ func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, err
 }
 
 // scan yields the keys of one server. It returns false if the iteration ends.
-func (b *Backend) scan(ctx context.Context, c rueidis.Client, prefix string,
+func (b *Backend) scan(ctx context.Context, n node, prefix string,
 	yield func(string, error) bool) bool {
-	pattern := escape(prefix) + "*"
-	scans, cursor, dials := 1, uint64(0), b.dials.Load()
-	for {
-		scan := c.B().Scan().Cursor(cursor).Match(pattern).Count(scanCount).Build()
-		page, err := b.do(ctx, c, scan, writing).AsScanEntry() // not sent again by itself
-		// A page that came over a new connection may be of another server.
-		if now := b.dials.Load(); cursor != 0 && (now != dials || isLost(err)) {
-			if scans++; scans > maxScans {
-				yield("", fmt.Errorf("%w: connections were lost in each of %d scans",
-					core.ErrUnavailable, maxScans))
-				return false
-			}
-			cursor, dials = 0, now
-			continue
-		} else if cursor == 0 {
-			dials = now
-			if scans < maxScans && isLost(err) {
-				scans++
-				continue
-			}
-		}
-		if err != nil {
-			yield("", failure(ctx, err))
+	for range maxScans {
+		switch b.scanOnce(ctx, n, prefix, yield) {
+		case scanned:
+			return true
+		case stopped:
 			return false
+		}
+	}
+	yield("", fmt.Errorf("%w: connections were lost in each of %d scans",
+		core.ErrUnavailable, maxScans))
+	return false
+}
+
+// A scanEnd says why scanOnce has returned.
+type scanEnd uint8
+
+const (
+	scanned scanEnd = iota // all keys were yielded
+	stopped                // the iteration has ended, with or without an error
+	lost                   // there is another connection, for which the cursor means nothing
+)
+
+func (b *Backend) scanOnce(ctx context.Context, n node, prefix string,
+	yield func(string, error) bool) scanEnd {
+	pattern, dials := escape(prefix)+"*", b.conns.dialled(n.addr)
+	for cursor := uint64(0); ; {
+		scan := n.client.B().Scan().Cursor(cursor).Match(pattern).Count(scanCount).Build()
+		// As a read it would be sent again, with the same cursor.
+		page, err := b.do(ctx, n.client, scan, writing).AsScanEntry()
+		switch {
+		case ctx.Err() == nil && (isLost(err) || b.conns.dialled(n.addr) != dials):
+			return lost
+		case err != nil:
+			yield("", failure(ctx, err))
+			return stopped
 		}
 		for _, key := range page.Elements {
 			if strings.HasPrefix(key, prefix) && !yield(key, nil) {
-				return false
+				return stopped
 			}
 		}
 		if cursor = page.Cursor; cursor == 0 {
-			return true
+			return scanned
 		}
 	}
 }
