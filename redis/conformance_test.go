@@ -60,7 +60,8 @@ func startOne(t testing.TB) []*redistest.Server {
 	return []*redistest.Server{redistest.Start(t, nil)}
 }
 
-// The build tag long adds longSettings.
+// The build tag long adds longSettings. Then one follows the other, because the cases about time
+// need a machine that is not too busy.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	all := settings
@@ -69,7 +70,9 @@ func TestConformance(t *testing.T) {
 	}
 	for _, s := range all {
 		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
+			if !longEnabled {
+				t.Parallel()
+			}
 			fleet := redistest.NewFleet(func() []*redistest.Server { return s.start(t) })
 			conformance.Run(t, conformance.Config{
 				New: func(t testing.TB) core.Backend {
