@@ -246,9 +246,8 @@ func TestAKeyOfAnotherTypeIsAnErrorThatNamesIt(t *testing.T) {
 	ctx := t.Context()
 	set(t, c, "k", "1")
 	item, _ := c.GetItem(ctx, "k")
-	bare := core.Item{Key: "k"}
 	server.Do("SET", "k", "1")
-	bare, _ = c.GetItem(ctx, "k")
+	bare, _ := c.GetItem(ctx, "k")
 	another := func() { server.Do("DEL", "k"); server.Do("LPUSH", "k", "x") }
 	another()
 	for what, err := range map[string]error{
