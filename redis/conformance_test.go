@@ -1,6 +1,8 @@
 package redis_test
 
 import (
+	"errors"
+	"sync"
 	"testing"
 
 	"github.com/cachewire/cachewire/conformance"
@@ -74,12 +76,46 @@ func TestConformance(t *testing.T) {
 				t.Parallel()
 			}
 			fleet := redistest.NewFleet(func() []*redistest.Server { return s.start(t) })
-			conformance.Run(t, conformance.Config{
+			var behind sync.Map // the servers of each Backend
+			config := conformance.Config{
 				New: func(t testing.TB) core.Backend {
-					return open(t, s.options(fleet.Take(t)))
+					servers := fleet.Take(t)
+					b := open(t, s.options(servers))
+					behind.Store(b, servers)
+					return b
 				},
 				Parallel: true,
-			})
+			}
+			if s.name != "sentinel" { // which would fail over; see TestAFailoverUnderLoad
+				config.Stall = func(b core.Backend) (resume func(), err error) {
+					return onServers(&behind, b, (*redistest.Server).Pause, (*redistest.Server).Resume)
+				}
+				config.Kill = func(b core.Backend) (restart func(), err error) {
+					return onServers(&behind, b, (*redistest.Server).Kill, (*redistest.Server).Restart)
+				}
+			}
+			conformance.Run(t, config)
 		})
 	}
+}
+
+// onServers calls do for each server behind b, and returns a function that calls undo for them
+// and waits until a cluster is one again.
+func onServers(behind *sync.Map, b core.Backend, do, undo func(*redistest.Server)) (func(), error) {
+	found, ok := behind.Load(b)
+	if !ok {
+		return nil, errors.New("a Backend that New did not return")
+	}
+	servers := found.([]*redistest.Server)
+	for _, s := range servers {
+		do(s)
+	}
+	return func() {
+		for _, s := range servers {
+			undo(s)
+		}
+		if len(servers) > 1 {
+			redistest.Cluster(servers).Await()
+		}
+	}, nil
 }

@@ -70,7 +70,7 @@ r.hset(key("hash"), "field", "value")
 	}
 	got := python.Run(t, aiocache+`
 print(json_get("user"), r.get(key("text")).decode(), int(r.get(key("number"))), r.get(key("bytes")),
-    r.incrby(key("count"), 1), r.incrby(key("from"), 1), 0 < r.pttl(key("from")) <= 60000)
+    r.incrby(key("count"), 1), r.incrby(key("from"), 1), 0 < r.pttl(key("from")) <= 60001)
 `, server.Addr())
 	want := `{'Name': 'Bob', 'Age': 41} hello 7 b'\x00\xff' 102 3 True`
 	if strings.TrimSpace(got) != want {

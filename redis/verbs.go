@@ -209,13 +209,14 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, error) {
 	return time.Duration(max(ms, 1)) * time.Millisecond, nil // 0 is the last millisecond
 }
 
-// milliseconds returns ttl in milliseconds, rounded up.
+// milliseconds returns the time to live that Redis gets for ttl: 0 for 0, else ttl rounded up, and
+// one millisecond more, because Redis counts from the beginning of the present millisecond. So no
+// item expires early.
 func milliseconds(ttl time.Duration) int64 {
-	ms := int64(ttl / time.Millisecond)
-	if ttl%time.Millisecond != 0 {
-		ms++
+	if ttl == 0 {
+		return 0
 	}
-	return ms
+	return int64((ttl-1)/time.Millisecond) + 2
 }
 
 // expiry returns ttl as the scripts take it.

@@ -1,11 +1,13 @@
 package redistest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,6 +31,9 @@ func launch(binary string, args []string, log io.Writer) (*process, error) {
 		// Linux ends the child with the thread that started it (golang.org/issue/27505).
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		// The process may outlast the test that starts it. So its goroutines do not have the
+		// labels by which package conformance finds those of a backend.
+		pprof.SetGoroutineLabels(context.Background())
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
