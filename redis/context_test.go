@@ -109,6 +109,9 @@ func TestVerbsReturnInTimeWhateverTheServerDoes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name == "4 connections" && !longEnabled {
+				t.Skip("it runs in make long")
+			}
 			server, opts := start()
 			c := openCache(t, opts)
 			set(t, c, "k", "v")

@@ -29,8 +29,9 @@
 //
 // # Stored form
 //
-// An item is a string of Redis under the key of the item, as it is. It expires after its time to
-// milliseconds: the time to live rounded up, and one more, so that no item expires early. The string begins with a header:
+// An item is a string of Redis under the key of the item, as it is. Its expiry is that of Redis:
+// the time to live in milliseconds, rounded up, and one more, so that no item expires early. The
+// string begins with a header:
 //
 //	bytes  0 to 2    f8 63 72 (hexadecimal): the magic
 //	bytes  3 to 6    the flags, 32 bits, big-endian

@@ -101,9 +101,10 @@ func TestKeysOfAMultiVerbFailForThemselves(t *testing.T) {
 
 // A primary that is down costs its own keys.
 func TestADeadPrimaryCostsItsOwnKeysOfAMultiVerb(t *testing.T) {
+	t.Parallel()
 	cluster := redistest.StartCluster(t, 3, nil)
 	opts := impatient(cluster.Addrs()...)
-	opts.Timeout = 2 * time.Second
+	opts.Timeout = 5 * time.Second
 	c := openCache(t, opts)
 	values := map[string][]byte{}
 	var keys []string
@@ -261,6 +262,7 @@ func backendOf(t testing.TB, c *core.Cache) core.KeyLister {
 
 // A cursor means nothing to a server that was restarted, even if it has the same keys.
 func TestKeysBeginAgainAfterALostConnection(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, nil)
 	c := openCache(t, patient(server.Addr()))
 	values := map[string][]byte{}
@@ -288,6 +290,7 @@ func TestKeysBeginAgainAfterALostConnection(t *testing.T) {
 // Slots move while verbs run: MOVED and ASK are followed, and scripts are sent again to a server
 // that does not know them.
 func TestSlotsOfAClusterMoveUnderLoad(t *testing.T) {
+	t.Parallel()
 	cluster := redistest.StartCluster(t, 3, nil)
 	c := openCache(t, patient(cluster.Addrs()...))
 	ctx := t.Context()
