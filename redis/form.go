@@ -19,8 +19,12 @@ const (
 // A header identifies a state of an item. It is the token of an item that has one.
 type header [headerLen]byte
 
-// A bare is the token of an item that is stored without a header: its value.
-type bare struct{ value string }
+// A bare is the token of an item that is stored without a header: its value, and where it was
+// read.
+type bare struct {
+	backend    *Backend
+	key, value string
+}
 
 // hasHeader reports whether stored begins with a header.
 func hasHeader(stored []byte) bool {
@@ -36,25 +40,26 @@ func decode(stored []byte) (value []byte, flags uint32) {
 	return stored[headerLen:], binary.BigEndian.Uint32(stored[len(magic):])
 }
 
-// tokenOf returns the token of an item as Redis stores it. A token that is a header shares the
-// memory of stored, so that it costs no allocation.
-func tokenOf(stored []byte) any {
+// tokenOf returns the token of the item that Redis stores under key. A token that is a header
+// shares the memory of stored, so that it costs no allocation.
+func (b *Backend) tokenOf(key string, stored []byte) any {
 	if hasHeader(stored) {
 		return (*header)(stored[:headerLen])
 	}
-	return &bare{rueidis.BinaryString(stored)}
+	return &bare{b, key, rueidis.BinaryString(stored)}
 }
 
-// comparable returns the bytes that the compare script expects for a token, and reports
-// whether this package made the token.
-func comparable(token any) (string, bool) {
+// expected returns the bytes that the compare script expects for a token of the item under key,
+// and reports whether the token can be right. A header is right for one state of one key only,
+// because its stamp is random.
+func (b *Backend) expected(token any, key string) (string, bool) {
 	switch t := token.(type) {
 	case *header:
 		if t != nil {
 			return string(t[:]), true
 		}
 	case *bare:
-		if t != nil {
+		if t != nil && t.backend == b && t.key == key {
 			return t.value, true
 		}
 	}

@@ -124,7 +124,7 @@ func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, err
 			at := p.from + i
 			switch stored, err := stored(ctx, result); err {
 			case nil:
-				items[at], found[at] = itemOf(keys[at], stored), true
+				items[at], found[at] = b.itemOf(keys[at], stored), true
 			case core.ErrMiss:
 			default:
 				failed.add(keys[at], err)

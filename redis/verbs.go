@@ -49,12 +49,12 @@ func (b *Backend) GetItem(ctx context.Context, key string) (core.Item, error) {
 	if err != nil {
 		return core.Item{}, err
 	}
-	return itemOf("", stored), nil
+	return b.itemOf(key, stored), nil
 }
 
-func itemOf(key string, stored []byte) core.Item {
+func (b *Backend) itemOf(key string, stored []byte) core.Item {
 	value, flags := decode(stored)
-	return core.Item{Key: key, Value: value, Flags: flags, Token: tokenOf(stored)}
+	return core.Item{Key: key, Value: value, Flags: flags, Token: b.tokenOf(key, stored)}
 }
 
 // Store stores item, or deletes it for core.CompareAndDelete, on the condition of mode.
@@ -108,11 +108,11 @@ func storeResult(ctx context.Context, mode core.Mode, result rueidis.RedisResult
 	return core.ErrMiss
 }
 
-var errForeignToken = fmt.Errorf("%w: the token is not one of package redis", core.ErrConflict)
+var errForeignToken = fmt.Errorf("%w: the token is of another backend or key", core.ErrConflict)
 
 // compareArgs returns the arguments of compareScript.
 func (b *Backend) compareArgs(mode core.Mode, item core.Item) ([]string, error) {
-	token, ok := comparable(item.Token)
+	token, ok := b.expected(item.Token, item.Key)
 	if !ok {
 		return nil, errForeignToken
 	}
