@@ -26,6 +26,16 @@ func (s *Server) Do(command ...string) string {
 	return reply
 }
 
+// info returns a section of INFO, or "" if the server does not return it, which can be while its
+// role changes.
+func (s *Server) info(section string) string {
+	info, err := s.ask(time.Now().Add(patience), "INFO", section)
+	if err != nil {
+		return ""
+	}
+	return info
+}
+
 // ask sends a command, after AUTH if the server wants a password.
 func (s *Server) ask(deadline time.Time, command ...string) (string, error) {
 	network := "tcp"

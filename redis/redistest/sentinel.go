@@ -53,9 +53,9 @@ func StartSentinel(t testing.TB, opts *Options) *Guarded {
 	s.begin()
 	g.Sentinel = s
 	g.await("the replica is in step", func() bool {
-		return strings.Contains(g.Replica.Do("INFO", "replication"), "master_link_status:up") &&
-			strings.Contains(s.Do("INFO", "sentinel"), "status=ok") &&
-			strings.Contains(s.Do("INFO", "sentinel"), "slaves=1")
+		return strings.Contains(g.Replica.info("replication"), "master_link_status:up") &&
+			strings.Contains(s.info("sentinel"), "status=ok") &&
+			strings.Contains(s.info("sentinel"), "slaves=1")
 	})
 	return g
 }
@@ -64,7 +64,7 @@ func StartSentinel(t testing.TB, opts *Options) *Guarded {
 func (g *Guarded) AwaitFailover() {
 	g.Primary.t.Helper()
 	g.await("the replica is the primary", func() bool {
-		return strings.Contains(g.Replica.Do("INFO", "replication"), "role:master")
+		return strings.Contains(g.Replica.info("replication"), "role:master")
 	})
 }
 
