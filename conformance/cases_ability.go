@@ -192,8 +192,9 @@ var abilityCases = []testCase{
 				}
 				if c.present == "" {
 					e.storeAndCheckLeft(key, key, ttl, start)
-					if got := e.item(key).Flags; got != core.FlagInt && !e.cache.Traits().NoFlags {
-						e.errorf("flags after %s: %#x, want %#x", key, got, core.FlagInt)
+					got, want := e.item(key).Flags, e.readFlags(core.FlagInt)
+					if got != want && !e.cache.Traits().NoFlags {
+						e.errorf("flags after %s: %#x, want %#x", key, got, want)
 					}
 				} else {
 					e.set(key, c.present)

@@ -132,9 +132,9 @@ func (e *env) wantItems(keys []string, want []core.Item) map[string]core.Item {
 		case !bytes.Equal(item.Value, w.Value):
 			e.errorf("GetItems of %d keys: value of %s has %s",
 				len(keys), quote(w.Key), difference(item.Value, w.Value))
-		case item.Flags != w.Flags:
+		case item.Flags != e.readFlags(w.Flags):
 			e.errorf("GetItems of %d keys: flags of %s are %#x, want %#x",
-				len(keys), quote(w.Key), item.Flags, w.Flags)
+				len(keys), quote(w.Key), item.Flags, e.readFlags(w.Flags))
 		}
 	}
 	if len(got) > len(want) {

@@ -254,7 +254,8 @@ func (c *historyClient) flush() {
 
 func (c *historyClient) compare(key string, n int) {
 	item := c.items[key]
-	if item.Token == nil {
+	// In the model each change makes another token.
+	if item.Token == nil || c.cache.Traits().ByValue {
 		return
 	}
 	if n%2 == 0 {

@@ -26,7 +26,7 @@ type Item struct {
 	Key   string
 	Value []byte
 
-	// Flags is kept beside the value, unless the Traits of the backend say NoFlags.
+	// Flags is kept beside the value, unless the Traits of the backend say NoFlags or ByValue.
 	Flags uint32
 
 	// TTL is how long the item lives once it is stored: 0 is the default of the
@@ -275,6 +275,12 @@ type Traits struct {
 
 	// NoFlags says that the backend does not keep Item.Flags.
 	NoFlags bool
+
+	// ByValue says that the backend keeps nothing beside the values with FlagBytes, FlagText
+	// or FlagInt, so that other programs can read them. They are read with the flags 0. Their
+	// tokens are their values: a compare verb accepts the token of an earlier state with the
+	// same value, such as one before the item was deleted and stored again.
+	ByValue bool
 
 	// KeepsNothing says that every store succeeds and is forgotten at once. It keeps
 	// IncrFrom from returning a number as if there were a counter.

@@ -12,8 +12,11 @@ require (
 	github.com/cachewire/cachewire/memory v0.1.0
 	github.com/cachewire/cachewire/null v0.1.0
 	github.com/cachewire/cachewire/patterns v0.1.0
+	github.com/cachewire/cachewire/redis v0.1.0
 	golang.org/x/term v0.45.0
 )
+
+require github.com/redis/rueidis v1.0.79 // indirect
 
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect
@@ -27,6 +30,7 @@ require (
 )
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../benchmarks
 	github.com/cachewire/cachewire/conformance => ../conformance
 	github.com/cachewire/cachewire/conformance/strangers => ../conformance/strangers
@@ -43,4 +47,5 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memory => ../memory
 	github.com/cachewire/cachewire/null => ../null
 	github.com/cachewire/cachewire/patterns => ../patterns
+	github.com/cachewire/cachewire/redis => ../redis
 )

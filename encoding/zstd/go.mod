@@ -11,6 +11,7 @@ require (
 require github.com/cachewire/cachewire/core v0.1.0
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../../benchmarks
 	github.com/cachewire/cachewire/conformance => ../../conformance
 	github.com/cachewire/cachewire/conformance/strangers => ../../conformance/strangers
@@ -27,4 +28,5 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memory => ../../memory
 	github.com/cachewire/cachewire/null => ../../null
 	github.com/cachewire/cachewire/patterns => ../../patterns
+	github.com/cachewire/cachewire/redis => ../../redis
 )
