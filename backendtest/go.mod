@@ -25,6 +25,7 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/backendtest => ../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../benchmarks
 	github.com/cachewire/cachewire/conformance => ../conformance
+	github.com/cachewire/cachewire/conformance/strangers => ../conformance/strangers
 	github.com/cachewire/cachewire/core => ../core
 	github.com/cachewire/cachewire/dependency => ../dependency
 	github.com/cachewire/cachewire/docs => ../docs

@@ -15,6 +15,7 @@ require (
 )
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../../benchmarks
 	github.com/cachewire/cachewire/conformance => ../../conformance
 	github.com/cachewire/cachewire/conformance/strangers => ../../conformance/strangers
@@ -31,4 +32,5 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memory => ../../memory
 	github.com/cachewire/cachewire/null => ../../null
 	github.com/cachewire/cachewire/patterns => ../../patterns
+	github.com/cachewire/cachewire/redis => ../../redis
 )
