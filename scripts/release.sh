@@ -108,6 +108,9 @@ rehearse() {
 		printf ')\n\nfunc main() {}\n'
 	} | program everything "${dirs[@]}"
 	(cd "$scratch/everything" && go run . && go vet .)
+	for dir in "${dirs[@]}"; do
+		[[ -f $scratch/modules/$repository/$dir@$version/LICENSE ]] || fail "$dir is without LICENSE"
+	done
 	echo "rehearsed: ${#dirs[@]} modules at $version: ${dirs[*]}"
 }
 
