@@ -83,6 +83,9 @@ func (c envelopeCodec[T]) Decode(data []byte, flags uint32) (Enveloped[T], error
 			return Enveloped[T]{}, err
 		}
 		if v.Facts.NotFound {
+			if len(data) != 0 || flags&^core.FlagEnvelope != 0 {
+				return Enveloped[T]{}, errDamaged // there is a value
+			}
 			return v, nil
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	vmihailenco "github.com/vmihailenco/msgpack/v5"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/encoding/msgpack"
 )
 
@@ -35,8 +36,12 @@ func TestOrdersRoundTripWithAndWithoutFlags(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("GetMulti = %.200v, %v; want all orders", got, err)
 			}
-			if item, err := c.GetItem(ctx, "small"); err != nil || item.Flags != core.FlagBytes {
-				t.Errorf("stored with flags %d, %v; want %d", item.Flags, err, core.FlagBytes)
+			flags := encoding.FlagMsgPack
+			if wrap != nil {
+				flags = 0
+			}
+			if item, err := c.GetItem(ctx, "small"); err != nil || item.Flags != flags {
+				t.Errorf("stored with flags %#x, %v; want %#x", item.Flags, err, flags)
 			}
 		})
 	}
