@@ -17,10 +17,11 @@ func kindRules[T any]() []rule[T] {
 	}
 }
 
-// Flags that only Python writes.
+// Flags that only Python writes, and all that say what kind of value it is.
 const (
 	flagPickle = 1
 	flagLong   = 4
+	kindFlags  = flagPickle | core.FlagInt | flagLong | core.FlagText | 15<<24
 )
 
 // A foreign is the value of a codec.

@@ -4,16 +4,24 @@
 //	err := users.Set(ctx, "user:1", User{Name: "Ann"}, time.Minute)
 //
 // MessagePack is faster and shorter than JSON, and it keeps bytes, times and the kinds of
-// numbers. To programs in other languages the values are bytes, which most languages can
-// decode. The codec works over every backend, including those that keep no flags.
+// numbers. The codec works over every backend, including those that keep no flags. A flag of
+// its own says that a value is MessagePack, so that no other codec takes it for its own. The
+// codec also reads bytes that programs in other languages have encoded. For programs that
+// accept only bytes, wrap it in [encoding.AsBytes].
 //
 // # Types
 //
 // Package github.com/vmihailenco/msgpack/v5 decides how a type is written. It writes
 // exported fields, by name or as the tag `msgpack:"name,omitempty"` says. A type with
-// methods EncodeMsgpack and DecodeMsgpack, or with those of package encoding, writes
-// itself. An integer takes as few bytes as it needs, so that one in an interface comes back
-// as the smallest type that holds it.
+// methods EncodeMsgpack and DecodeMsgpack, or MarshalMsgpack and UnmarshalMsgpack, or with
+// those of package encoding, writes itself. An integer takes as few bytes as it needs, so that
+// one in an interface comes back as the smallest type that holds it; a struct in an interface
+// comes back as a map. A time comes back in the zone of the reader.
+//
+// Unexported fields, and those with the tag `msgpack:"-"`, are left out. It is an error if
+// nothing of a struct is left then, because all of its fields are unexported: of T, or of a
+// type anywhere in T, of which NewTyped names the field. A pointer to nil cannot be stored,
+// because it would come back as nil.
 //
 // When that package decodes a type of struct that is embedded by pointer for the first
 // time, it starts a goroutine that never ends.

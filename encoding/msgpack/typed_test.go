@@ -3,11 +3,9 @@ package msgpack_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"reflect"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"weak"
@@ -234,35 +232,4 @@ func TestALongValueIsNotKeptInMemory(t *testing.T) {
 	}
 	runtime.KeepAlive(long)
 	runtime.KeepAlive(data)
-}
-
-// The goroutines write and read values of many lengths with the same codec.
-func TestACodecMayBeUsedByManyGoroutines(t *testing.T) {
-	codec := msgpack.Codec[user]()
-	var wg sync.WaitGroup
-	for g := range 8 {
-		wg.Go(func() {
-			for i := range 300 {
-				want := user{strings.Repeat(fmt.Sprint(g, i), i), g}
-				data, flags, err := codec.Append(nil, want)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if got, err := codec.Decode(data, flags); got != want || err != nil {
-					t.Errorf("%.100v is decoded as %.100v, %v", want, got, err)
-					return
-				}
-				for _, bad := range []string{
-					string(data[:len(data)-1]), "\x81\xa3age\x90", "\x81\xa1x\x01",
-				} {
-					if v, err := codec.Decode([]byte(bad), flags); err == nil || v != (user{}) {
-						t.Errorf("Decode(%.20q) = %v, %v; want an error", bad, v, err)
-						return
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
 }
