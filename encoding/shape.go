@@ -35,6 +35,10 @@ type ShapeRules struct {
 	// If addressable is true, methods of the pointer count as well.
 	Encodes func(t reflect.Type, addressable bool) bool
 
+	// Null reports whether v, which encodes itself and is not nil, is written as null. If nil,
+	// no such value is.
+	Null func(v reflect.Value) bool
+
 	// gob says that the rules are those of package gob.
 	gob bool
 }
@@ -78,7 +82,7 @@ func (s *Shape) nothing() string {
 	if s.rules.gob {
 		return "a zero value or to nil"
 	}
-	return "nil"
+	return "nil, or to what is stored as nil"
 }
 
 // A visited is a type that visit has seen or, if embedded is true, that embedded has seen. If
@@ -94,14 +98,19 @@ type visited struct {
 // stored.
 func (s *Shape) visit(t reflect.Type, addressable bool, path string, seen map[visited]bool) error {
 	now := visited{t, addressable, false}
-	if _, ok := seen[now]; ok || s.encodes(t, addressable) {
+	if _, ok := seen[now]; ok {
 		return nil
 	}
 	seen[now] = true
-	switch t.Kind() {
-	case reflect.Pointer:
-		s.risky = s.risky || !s.rules.gob && nilable(t.Elem().Kind())
+	if t.Kind() == reflect.Pointer { // which has the methods of what it points to
+		s.risky = s.risky || !s.rules.gob && nilable(t.Elem().Kind()) ||
+			s.rules.Null != nil && s.encodes(t.Elem(), true)
 		return s.visit(t.Elem(), true, path, seen)
+	}
+	if s.encodes(t, addressable) {
+		return nil
+	}
+	switch t.Kind() {
 	case reflect.Slice:
 		return s.visit(t.Elem(), true, path+"[]", seen)
 	case reflect.Array:
@@ -302,8 +311,9 @@ func (s *Shape) pointsToNil(p reflect.Value) bool {
 		return e.IsNil()
 	case reflect.Slice, reflect.Map:
 		return e.IsNil() && !s.rules.gob // which stores it as empty
+	default:
+		return s.rules.Null != nil && s.opaque[e.Type()] && s.rules.Null(e)
 	}
-	return false
 }
 
 // omittedPointer reports whether package gob leaves out field, a pointer that is not nil,

@@ -29,7 +29,7 @@ type Config[T any] struct {
 
 	// Equal reports whether two values are equal. If nil, values are equal if
 	// [reflect.DeepEqual] says so, with two exceptions: NaN is equal to itself, and values
-	// with a method Equal are equal if it says so.
+	// with a method Equal or Cmp, as in packages time and math/big, are equal if it says so.
 	Equal func(x, y T) bool
 
 	// NilIsEmpty says that a nil slice or map may come back empty, and an empty one nil.

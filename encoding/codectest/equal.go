@@ -98,19 +98,33 @@ next:
 	return true
 }
 
-// byMethod compares x and y by their method Equal, if they have one that says true or false
-// for two values of their type, as time.Time does.
+// byMethod compares x and y by a method Equal of their type or of a pointer to it, as time.Time
+// has, or by Cmp, as math/big has. It reports whether there is one.
 func byMethod(x, y reflect.Value) (equal, ok bool) {
-	if !x.CanInterface() || x.Kind() == reflect.Interface {
+	if !x.CanInterface() || !y.CanInterface() || x.Kind() == reflect.Interface {
 		return false, false
 	}
-	m := x.MethodByName("Equal")
-	if !m.IsValid() {
-		return false, false
+	if x.Kind() != reflect.Pointer && x.CanAddr() && y.CanAddr() {
+		x, y = x.Addr(), y.Addr() // which has the methods of both
 	}
-	t := m.Type()
-	if t.NumIn() != 1 || t.NumOut() != 1 || t.In(0) != x.Type() || t.Out(0).Kind() != reflect.Bool {
-		return false, false
+	for _, name := range []string{"Equal", "Cmp"} {
+		m := x.MethodByName(name)
+		if !m.IsValid() || m.Type().NumIn() != 1 || m.Type().NumOut() != 1 {
+			continue
+		}
+		arg := y
+		if m.Type().In(0) != arg.Type() && arg.Kind() == reflect.Pointer {
+			arg = arg.Elem()
+		}
+		if m.Type().In(0) != arg.Type() {
+			continue
+		}
+		switch result := m.Call([]reflect.Value{arg})[0]; result.Kind() {
+		case reflect.Bool:
+			return result.Bool(), true
+		case reflect.Int:
+			return result.Int() == 0, true
+		}
 	}
-	return m.Call([]reflect.Value{y})[0].Bool(), true
+	return false, false
 }
