@@ -210,3 +210,36 @@ func TestTheConfigurationSaysWhatTheFormatPromises(t *testing.T) {
 		}
 	}
 }
+
+// The values of the codecs in modules of their own are tested there.
+func TestForeignersAreValuesOfTheirCodecs(t *testing.T) {
+	type of map[string]string
+	encode := func(codec func() (data []byte, flags uint32, err error)) foreign {
+		data, flags, err := codec()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return foreign{"", string(data), flags}
+	}
+	for name, got := range map[string]foreign{
+		"Text": encode(func() ([]byte, uint32, error) { return encoding.Text().Append(nil, "grüße") }),
+		"Int":  encode(func() ([]byte, uint32, error) { return encoding.Int[int]().Append(nil, 53) }),
+		"JSON": encode(func() ([]byte, uint32, error) {
+			return encoding.JSON[of]().Append(nil, of{"codectest": "foreign"})
+		}),
+		"Gob of 53": encode(func() ([]byte, uint32, error) { return encoding.Gob[int]().Append(nil, 53) }),
+		"an envelope": encode(func() ([]byte, uint32, error) {
+			return encoding.Envelope(encoding.Text(), core.Traits{}).Append(nil,
+				encoding.Enveloped[string]{Facts: encoding.Facts{NotFound: true}})
+		}),
+		"an envelope with text": encode(func() ([]byte, uint32, error) {
+			return encoding.Envelope(encoding.Text(), core.Traits{}).Append(nil,
+				encoding.Enveloped[string]{Value: "text", Facts: encoding.Facts{Took: 7}})
+		}),
+	} {
+		i := slices.IndexFunc(foreigners, func(f foreign) bool { return f.name == name })
+		if i < 0 || foreigners[i].data != got.data || foreigners[i].flags != got.flags {
+			t.Errorf("%s: the codec writes %q with %#x, which is not in foreigners", name, got.data, got.flags)
+		}
+	}
+}

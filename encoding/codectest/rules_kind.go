@@ -48,7 +48,7 @@ var foreigners = []foreign{
 	{"CBOR", "\xa1\x69codectest\x67foreign", encoding.FlagCBOR},
 	{"CBOR of 53", "\x18\x35", encoding.FlagCBOR},
 	{"Protobuf", "\x09\x0a\x07foreign", encoding.FlagProtobuf},
-	{"Gob of 53", "\x03\x04\x00\x6a\x4b\x85\x9a\x6b", encoding.FlagGob},
+	{"Gob of 53", "\x03\x04\x00\x6a\x04\x78\x20\xe4", encoding.FlagGob},
 	{"an envelope", "\xf8cw\x01\x02\x03\x00", core.FlagEnvelope},
 	{"an envelope with text", "\xf8cw\x01\x03\x02\x01\x07text", core.FlagEnvelope | core.FlagText},
 	{"encrypted", "\xf9" + "0123456789012345678901234567890123456789", encoding.FlagEncrypted},
