@@ -7,6 +7,10 @@ require (
 	github.com/allegro/bigcache/v3 v3.1.0
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c
 	github.com/cachewire/cachewire/core v0.1.0
+	github.com/cachewire/cachewire/encoding/cbor v0.1.0
+	github.com/cachewire/cachewire/encoding/msgpack v0.1.0
+	github.com/cachewire/cachewire/encoding/protobuf v0.1.0
+	github.com/cachewire/cachewire/encoding/seal v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
 	github.com/cachewire/cachewire/memcache-pooled v0.1.0
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
@@ -23,23 +27,35 @@ require (
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2
 	github.com/viccon/sturdyc v1.1.5
 	golang.org/x/sync v0.20.0
-	golang.org/x/sys v0.36.0
+	golang.org/x/sys v0.47.0
 )
 
 require (
+	github.com/bytedance/gopkg v0.1.3 // indirect
+	github.com/bytedance/sonic/loader v0.5.3 // indirect
+	github.com/cloudwego/base64x v0.1.6 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
-	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
+	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
+	github.com/klauspost/cpuid/v2 v2.2.9 // indirect
+	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
+	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
 	github.com/zeebo/xxh3 v1.0.2 // indirect
+	golang.org/x/arch v0.0.0-20210923205945-b76863e36670 // indirect
+	golang.org/x/crypto v0.55.0 // indirect
 )
 
 require (
+	github.com/bytedance/sonic v1.15.5
 	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
-	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
+	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/cachewire/cachewire/lockout v0.1.0
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/sethvargo/go-limiter v0.7.1
 	github.com/ulule/limiter/v3 v3.11.2
+	github.com/vmihailenco/msgpack/v5 v5.4.1
+	google.golang.org/protobuf v1.36.12
 )
 
 replace ( // written by scripts/modules.sh, the same in every module
