@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/metrics"
+	"sync"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -171,27 +172,35 @@ func memoryIsBounded[T any](s *suite[T]) {
 		}).lengths()
 	}
 	for flags := range kinds {
-		for first := range 256 {
-			head := []byte{byte(first)}
-			for _, claim := range [][]byte{
-				binary.BigEndian.AppendUint32(head, 1<<31-1),
-				binary.BigEndian.AppendUint32(head, 1<<24),
-				binary.BigEndian.AppendUint64(head, 1<<40),
-				binary.AppendUvarint(head, 1<<40),
-				append(head, bytes.Repeat([]byte{0xff}, 20)...),
-			} {
-				claim = append(claim, 0, 0, 0)
-				s.wantMemory("a length", encoded{claim, flags}, allowed(len(claim)))
-			}
-			deep := bytes.Repeat(head, 1<<14)
-			s.wantMemory("nesting", encoded{deep, flags}, allowed(len(deep)))
-		}
-		for _, level := range []string{`[`, `{"a":`, `[{"a":`, "\x91", "\x81\xa0", "\x81\x60", "\x9f", "\xbf\x60"} {
-			deep := bytes.Repeat([]byte(level), 1<<20/len(level))
-			s.wantMemory("nesting", encoded{deep, flags}, allowed(len(deep)))
+		for _, data := range hostile() {
+			s.wantMemory("a length or nesting", encoded{data, flags}, allowed(len(data)))
 		}
 	}
 }
+
+// hostile returns data that claim large lengths, in the ways of many formats, and data that are
+// nested deep.
+var hostile = sync.OnceValue(func() (all [][]byte) {
+	for first := range 256 {
+		head := []byte{byte(first)}
+		for _, claim := range [][]byte{
+			binary.BigEndian.AppendUint32(head, 1<<31-1),
+			binary.BigEndian.AppendUint32(head, 1<<24),
+			binary.BigEndian.AppendUint64(head, 1<<40),
+			binary.AppendUvarint(head, 1<<40),
+			append(head, bytes.Repeat([]byte{0xff}, 20)...),
+		} {
+			all = append(all, append(claim, 0, 0, 0))
+		}
+		all = append(all, bytes.Repeat(head, 1<<13))
+	}
+	for _, level := range []string{
+		"[", `{"a":`, `[{"a":`, "\x91", "\x81\xa0", "\x81\x60", "\x9f", "\xbf\x60",
+	} {
+		all = append(all, bytes.Repeat([]byte(level), 1<<20/len(level)))
+	}
+	return all
+})
 
 func bombIsRefused[T any](s *suite[T]) {
 	if s.MaxSize == 0 {
