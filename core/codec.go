@@ -8,6 +8,7 @@ import (
 
 // A Codec encodes values of T as bytes and decodes them, for [Typed]. It is used by many
 // goroutines at once. A Typed returns its errors as ErrCodec, with the error as the cause.
+// Package encoding/codectest tests whether a type keeps this contract.
 type Codec[T any] interface {
 	// Append appends the encoded v to dst, which may have other values in it, and
 	// returns the extended slice and the flags to store beside v. It keeps no

@@ -310,6 +310,14 @@ var errNilGob = errors.New("gob: the value is nil, or a pointer to nil")
 // isNil reports whether v is nil itself.
 func isNil(v reflect.Value) bool { return nilable(v.Kind()) && v.IsNil() }
 
+func nilable(kind reflect.Kind) bool {
+	switch kind {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return true
+	}
+	return false
+}
+
 // lastPointer follows v to a pointer that does not point to a pointer, because package
 // gob accepts no other for types with a GobEncode method. It returns false if it finds
 // nil, at which package gob panics.

@@ -3,8 +3,8 @@ package encoding
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -16,10 +16,9 @@ type Shape struct {
 	rules ShapeRules
 	typ   reflect.Type
 
-	once   sync.Once // sets what is below
-	err    error
-	risky  bool                  // whether a value may have pointers that vanish
-	opaque map[reflect.Type]bool // the types in typ that encode themselves
+	once sync.Once // sets what is below
+	err  error
+	root *part
 }
 
 // ShapeRules say how a codec stores values by reflection.
@@ -56,78 +55,90 @@ func NewShape(t reflect.Type, rules ShapeRules) *Shape { return &Shape{rules: ru
 // struct that is embedded by pointer.
 func (s *Shape) Err() error {
 	s.once.Do(func() {
-		s.opaque = map[reflect.Type]bool{}
-		s.err = s.visit(s.typ, true, "", map[visited]bool{})
-		if s.err != nil {
+		v := visitor{ShapeRules: s.rules, parts: map[visited]*part{}}
+		if s.root, s.err = v.visit(s.typ, true, ""); s.err != nil {
 			s.err = fmt.Errorf("%w: encoding: %s[%v]: %w", core.ErrConfig, s.rules.Codec, s.typ, s.err)
+			return
 		}
+		v.findRisks()
 	})
 	return s.err
 }
 
-// Check returns what Err returns, or an error if v, which is a value of the type, has a
-// pointer that would come back as nil, because it points to nil.
-func (s *Shape) Check(v reflect.Value) error {
-	if err := s.Err(); err != nil || !s.risky {
-		return err
-	}
-	if path, found := s.vanishing(v, ""); found {
-		return fmt.Errorf("%s: the pointer %s would come back as nil, because it points to %s",
-			s.rules.Codec, path, s.nothing())
-	}
-	return nil
+// A part is a type in the type of a Shape, or that type itself. A type that encodes itself is
+// no part.
+type part struct {
+	elem   *part   // of a pointer, slice, array or map
+	fields []field // of a struct, those that are stored
+
+	stored bool   // whether any field of the struct is stored
+	lost   string // the path of a field of the struct that is not stored
+
+	// vanishes reports whether p, a pointer that is not nil, would come back as nil. If it is
+	// nil, no pointer does.
+	vanishes func(p reflect.Value) bool
+
+	risky bool // whether values have a part with vanishes
 }
 
-func (s *Shape) nothing() string {
-	if s.rules.gob {
-		return "a zero value or to nil"
-	}
-	return "nil, or to what is stored as nil"
+// A field is a field of a part.
+type field struct {
+	*part
+	index int
+	name  string
+
+	// omitted reports whether the codec leaves out v, the value of the field, although it is
+	// not nil. If it is nil, the codec does not.
+	omitted func(v reflect.Value) bool
 }
 
-// A visited is a type that visit has seen or, if embedded is true, that embedded has seen. If
-// it is not addressable, methods of its pointer do not count.
+// A visitor finds the parts of a type.
+type visitor struct {
+	ShapeRules
+	parts map[visited]*part
+}
+
+// A visited is a type that a visitor has seen. If it is not addressable, methods of its pointer
+// do not count.
 type visited struct {
 	reflect.Type
 	addressable bool
 	embedded    bool
 }
 
-// visit returns an error if values of t, which is a part of the type, vanish. The part is at
-// path. It sets risky. What it has seen is in seen, with whether fields of an embedded type are
-// stored.
-func (s *Shape) visit(t reflect.Type, addressable bool, path string, seen map[visited]bool) error {
+// visit returns t as a part, or nil if t encodes itself. It returns an error if values of t, or
+// of what is in it, vanish. The part is at path.
+func (v *visitor) visit(t reflect.Type, addressable bool, path string) (_ *part, err error) {
 	now := visited{t, addressable, false}
-	if _, ok := seen[now]; ok {
-		return nil
+	if p, ok := v.parts[now]; ok {
+		return p, nil
 	}
-	seen[now] = true
+	p := new(part)
+	v.parts[now] = p
 	if t.Kind() == reflect.Pointer { // which has the methods of what it points to
-		s.risky = s.risky || !s.rules.gob && nilable(t.Elem().Kind()) ||
-			s.rules.Null != nil && s.encodes(t.Elem(), true)
-		return s.visit(t.Elem(), true, path, seen)
+		p.vanishes = v.vanishes(t.Elem())
+		p.elem, err = v.visit(t.Elem(), true, path)
+		return p, err
 	}
-	if s.encodes(t, addressable) {
-		return nil
+	if v.Encodes(t, addressable) {
+		v.parts[now] = nil
+		return nil, nil
 	}
 	switch t.Kind() {
 	case reflect.Slice:
-		return s.visit(t.Elem(), true, path+"[]", seen)
+		p.elem, err = v.visit(t.Elem(), true, path+"[]")
 	case reflect.Array:
-		return s.visit(t.Elem(), addressable, path+"[]", seen)
+		p.elem, err = v.visit(t.Elem(), addressable, path+"[]")
 	case reflect.Map:
-		if err := s.visit(t.Key(), false, path+"[key]", seen); err != nil {
-			return err
+		if _, err = v.visit(t.Key(), false, path+"[key]"); err == nil {
+			p.elem, err = v.visit(t.Elem(), false, path+"[]")
 		}
-		return s.visit(t.Elem(), false, path+"[]", seen)
 	case reflect.Struct:
-		stored, lost, err := s.fields(t, addressable, path, seen)
-		if err == nil && !stored && lost != "" {
-			err = errLost(lost, t)
+		if err = v.visitFields(p, t, addressable, path); err == nil && !p.stored && p.lost != "" {
+			err = errLost(p.lost, t)
 		}
-		return err
 	}
-	return nil
+	return p, err
 }
 
 func errLost(field string, t reflect.Type) error {
@@ -135,118 +146,79 @@ func errLost(field string, t reflect.Type) error {
 		"an exported field, a type that encodes itself, or a tag that drops it", field, t)
 }
 
-// fields visits the fields of t, and reports whether any of them is stored. If there is a
-// field that is not, lost is its path, unless a tag drops it.
-func (s *Shape) fields(
-	t reflect.Type, addressable bool, path string, seen map[visited]bool,
-) (stored bool, lost string, err error) {
+// visitFields visits the fields of p, which is the struct t.
+func (v *visitor) visitFields(p *part, t reflect.Type, addressable bool, path string) error {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		at := join(path, f.Name)
+		var fp *part
+		var err error
+		stored := f.IsExported()
 		switch {
-		case f.Name == "_" || s.dropped(f):
-		case f.Anonymous && s.isPlainStruct(f.Type, addressable):
-			var has bool
-			if has, err = s.embedded(f, addressable, at, seen); has {
-				stored = true
-			} else if lost == "" && !f.IsExported() && s.rules.gob {
-				lost = at
-			}
-		case f.IsExported():
-			stored = true
-			s.risky = s.risky || s.rules.gob && f.Type.Kind() == reflect.Pointer
-			err = s.visit(f.Type, addressable, at, seen)
-		case lost == "":
-			lost = at
+		case f.Name == "_" || v.dropped(f):
+			continue
+		case f.Anonymous && v.isPlainStruct(f.Type, addressable):
+			fp, stored, err = v.visitEmbedded(f, addressable, at)
+		case stored:
+			fp, err = v.visit(f.Type, addressable, at)
 		}
-		if err != nil {
-			return false, "", err
+		switch {
+		case err != nil:
+			return err
+		case stored:
+			p.stored = true
+			p.fields = append(p.fields, field{fp, i, f.Name, v.omitted(f.Type)})
+		case p.lost == "" && (!f.IsExported() && (!f.Anonymous || v.gob || fp == nil)):
+			p.lost = at
 		}
 	}
-	return stored, lost, nil
+	return nil
 }
 
 // isPlainStruct reports whether t is a struct that does not encode itself, or points to one.
-func (s *Shape) isPlainStruct(t reflect.Type, addressable bool) bool {
+func (v *visitor) isPlainStruct(t reflect.Type, addressable bool) bool {
 	if t.Kind() == reflect.Pointer {
 		t, addressable = t.Elem(), true
 	}
-	return t.Kind() == reflect.Struct && !s.encodes(t, addressable)
+	return t.Kind() == reflect.Struct && !v.Encodes(t, addressable)
 }
 
-// encodes reports whether values of t encode themselves, and remembers it.
-func (s *Shape) encodes(t reflect.Type, addressable bool) bool {
-	encodes := s.rules.Encodes(t, addressable)
-	s.opaque[t] = s.opaque[t] || encodes
-	return encodes
-}
-
-// embedded visits the fields of f, an embedded struct, and reports whether any of them is
-// stored.
-func (s *Shape) embedded(
-	f reflect.StructField, addressable bool, path string, seen map[visited]bool,
-) (stored bool, err error) {
+// visitEmbedded returns the part of f, an embedded struct or a pointer to one, and whether any of
+// its fields is stored.
+func (v *visitor) visitEmbedded(
+	f reflect.StructField, addressable bool, path string,
+) (_ *part, stored bool, err error) {
 	t, isPointer := f.Type, false
 	if t.Kind() == reflect.Pointer {
 		t, addressable, isPointer = t.Elem(), true, true
 	}
 	now := visited{t, addressable, true}
-	if stored, ok := seen[now]; ok {
-		return stored, nil
+	p, ok := v.parts[now]
+	if !ok {
+		p = new(part) // of a type that embeds itself, only other fields count
+		v.parts[now] = p
+		if err := v.visitFields(p, t, addressable, path); err != nil {
+			return nil, false, err
+		}
 	}
-	seen[now] = false // of a type that embeds itself, only other fields count
-	stored, lost, err := s.fields(t, addressable, path, seen)
-	seen[now] = stored
 	switch {
-	case err != nil:
-		return false, err
-	case stored && !f.IsExported() && (isPointer || s.rules.gob):
-		return false, fmt.Errorf("the exported fields of %s cannot be stored and read, because "+
+	case p.stored && !f.IsExported() && (isPointer || v.gob):
+		return nil, false, fmt.Errorf("the exported fields of %s cannot be stored and read, because "+
 			"the embedded type is unexported; want an exported type", path)
-	case !stored && lost != "" && (f.IsExported() || !s.rules.gob):
-		return false, errLost(lost, t)
+	case !p.stored && p.lost != "" && (f.IsExported() || !v.gob):
+		return nil, false, errLost(p.lost, t)
 	}
-	s.risky = s.risky || isPointer && s.rules.gob
-	return stored, nil
-}
-
-// isUTF8 reports whether all strings in v are UTF-8, except those in values that encode
-// themselves.
-func (s *Shape) isUTF8(v reflect.Value) bool {
-	if s.opaque[v.Type()] {
-		return true
+	if isPointer {
+		pointer := &part{elem: p}
+		v.parts[visited{f.Type, addressable, true}] = pointer
+		return pointer, p.stored, nil
 	}
-	switch v.Kind() {
-	case reflect.String:
-		return utf8.ValidString(v.String())
-	case reflect.Pointer, reflect.Interface:
-		return v.IsNil() || s.isUTF8(v.Elem())
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			if !s.isUTF8(v.Index(i)) {
-				return false
-			}
-		}
-	case reflect.Map:
-		for entries := v.MapRange(); entries.Next(); {
-			if !s.isUTF8(entries.Key()) || !s.isUTF8(entries.Value()) {
-				return false
-			}
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			if (f.IsExported() || f.Anonymous) && !s.dropped(f) && !s.isUTF8(v.Field(i)) {
-				return false
-			}
-		}
-	}
-	return true
+	return p, p.stored, nil
 }
 
 // dropped reports whether a tag drops f.
-func (s *Shape) dropped(f reflect.StructField) bool {
-	for _, name := range s.rules.Tags {
+func (v *visitor) dropped(f reflect.StructField) bool {
+	for _, name := range v.Tags {
 		if tag, ok := f.Tag.Lookup(name); ok {
 			return tag == "-"
 		}
@@ -254,105 +226,23 @@ func (s *Shape) dropped(f reflect.StructField) bool {
 	return false
 }
 
-// vanishing returns the path of a pointer in v that would come back as nil. The path of v is
-// path.
-func (s *Shape) vanishing(v reflect.Value, path string) (string, bool) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		if v.IsNil() {
-			return "", false
-		}
-		if s.pointsToNil(v) {
-			return pathOr(path, "itself"), true
-		}
-		return s.vanishing(v.Elem(), path)
-	case reflect.Slice, reflect.Array:
-		if !hasParts(v.Type().Elem().Kind()) {
-			return "", false
-		}
-		for i := range v.Len() {
-			if found, ok := s.vanishing(v.Index(i), fmt.Sprintf("%s[%d]", path, i)); ok {
-				return found, true
-			}
-		}
-	case reflect.Map:
-		if !hasParts(v.Type().Elem().Kind()) {
-			return "", false
-		}
-		for entries := v.MapRange(); entries.Next(); {
-			if found, ok := s.vanishing(entries.Value(), fmt.Sprintf("%s[%v]", path, entries.Key())); ok {
-				return found, true
-			}
-		}
-	case reflect.Struct:
-		if s.opaque[v.Type()] {
-			return "", false
-		}
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			if !f.IsExported() && !f.Anonymous || s.dropped(f) {
-				continue
-			}
-			at := join(path, f.Name)
-			if field := v.Field(i); s.rules.gob && omittedPointer(field) {
-				return at, true
-			} else if found, ok := s.vanishing(field, at); ok {
-				return found, true
+// findRisks sets risky of all parts.
+func (v *visitor) findRisks() {
+	for changed := true; changed; {
+		changed = false
+		for _, p := range v.parts {
+			if p != nil && !p.risky && p.isRisky() {
+				p.risky, changed = true, true
 			}
 		}
 	}
-	return "", false
 }
 
-// pointsToNil reports whether p, which is not nil, points to nil.
-func (s *Shape) pointsToNil(p reflect.Value) bool {
-	switch e := p.Elem(); e.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		return e.IsNil()
-	case reflect.Slice, reflect.Map:
-		return e.IsNil() && !s.rules.gob // which stores it as empty
-	default:
-		return s.rules.Null != nil && s.opaque[e.Type()] && s.rules.Null(e)
-	}
-}
-
-// omittedPointer reports whether package gob leaves out field, a pointer that is not nil,
-// because there is a zero value at its end.
-func omittedPointer(field reflect.Value) bool {
-	if field.Kind() != reflect.Pointer || field.IsNil() {
-		return false
-	}
-	v := field.Elem()
-	for ; v.Kind() == reflect.Pointer && !encodesGob(v.Type(), true); v = v.Elem() {
-		if v.IsNil() {
-			return true
-		}
-	}
-	switch v.Kind() {
-	case reflect.Slice:
-		return v.Len() == 0
-	case reflect.Struct, reflect.Array:
-		return encodesGob(v.Type(), true) && v.IsZero()
-	}
-	return v.IsZero()
-}
-
-func nilable(kind reflect.Kind) bool {
-	switch kind {
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
-		return true
-	}
-	return false
-}
-
-// hasParts reports whether a value of this kind may have pointers in it. What is in an
-// interface is not looked into: it comes back as another type in most codecs.
-func hasParts(kind reflect.Kind) bool {
-	switch kind {
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Array, reflect.Struct:
-		return true
-	}
-	return false
+func (p *part) isRisky() bool {
+	return p.vanishes != nil || p.elem != nil && p.elem.risky ||
+		slices.ContainsFunc(p.fields, func(f field) bool {
+			return f.omitted != nil || f.part != nil && f.risky
+		})
 }
 
 func join(path, name string) string {
@@ -360,11 +250,4 @@ func join(path, name string) string {
 		return name
 	}
 	return path + "." + name
-}
-
-func pathOr(path, other string) string {
-	if path == "" {
-		return other
-	}
-	return path
 }
