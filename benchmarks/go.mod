@@ -36,11 +36,14 @@ require (
 	github.com/cloudwego/base64x v0.1.6 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
-	github.com/klauspost/cpuid/v2 v2.2.9 // indirect
+	github.com/klauspost/compress v1.16.3 // indirect
+	github.com/klauspost/cpuid/v2 v2.2.10 // indirect
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
+	github.com/vmihailenco/go-tinylfu v0.2.2 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
-	github.com/zeebo/xxh3 v1.0.2 // indirect
+	github.com/zeebo/xxh3 v1.1.0 // indirect
+	go.uber.org/atomic v1.11.0 // indirect
 	golang.org/x/arch v0.0.0-20210923205945-b76863e36670 // indirect
 	golang.org/x/crypto v0.55.0 // indirect
 )
@@ -50,8 +53,12 @@ require (
 	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
 	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/cachewire/cachewire/lockout v0.1.0
+	github.com/cachewire/cachewire/redis v0.1.0
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/go-redis/cache/v9 v9.0.0
 	github.com/pkg/errors v0.9.1 // indirect
+	github.com/redis/go-redis/v9 v9.22.0
+	github.com/redis/rueidis v1.0.79
 	github.com/sethvargo/go-limiter v0.7.1
 	github.com/ulule/limiter/v3 v3.11.2
 	github.com/vmihailenco/msgpack/v5 v5.4.1
@@ -59,8 +66,10 @@ require (
 )
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../benchmarks
 	github.com/cachewire/cachewire/conformance => ../conformance
+	github.com/cachewire/cachewire/conformance/strangers => ../conformance/strangers
 	github.com/cachewire/cachewire/core => ../core
 	github.com/cachewire/cachewire/dependency => ../dependency
 	github.com/cachewire/cachewire/docs => ../docs
@@ -77,4 +86,5 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memory => ../memory
 	github.com/cachewire/cachewire/null => ../null
 	github.com/cachewire/cachewire/patterns => ../patterns
+	github.com/cachewire/cachewire/redis => ../redis
 )
