@@ -29,9 +29,10 @@
 //
 // A value comes back as it was, or storing it is an error. A type of which nothing would be left
 // is refused when the Typed is made, such as a struct with only unexported fields; [JSON] and
-// [Gob] say what they leave out of other types. A nil pointer, slice, map or interface is a value
-// like any other: every codec of a type that has nil stores it, and returns it as nil. Only for
-// Bytes are nil and empty the same, as they are in package core.
+// [Gob] say what they leave out of other types. What is in an interface is not checked. A nil
+// pointer, slice, map or interface is a value like any other: every codec of a type that has nil
+// stores it, and returns it as nil. Only for Bytes are nil and empty the same, as they are in
+// package core.
 //
 // A codec returns an error if the stored value is of another kind, or is damaged, as far
 // as its flags and its format show that; [JSON] and [Gob] say how far theirs do. Typed

@@ -23,7 +23,8 @@ import (
 // functions or channels. It is an error if nothing of a struct is left then: of T, or of a type
 // anywhere in T, of which NewTyped names the field. So it is if T embeds an unexported type
 // with exported fields, which package gob leaves out, too. A pointer in a field that points to a
-// zero value cannot be stored, because package gob would make it nil.
+// zero value cannot be stored, because package gob would make it nil. Nor can a value that
+// contains itself.
 //
 // Each encoded value is complete: it begins with the description of its type, and ends with a
 // checksum. The codec writes and reads a description only once, which makes it ten times as
@@ -111,7 +112,7 @@ func (c *gobCodec[T]) Append(dst []byte, v T) (data []byte, flags uint32, err er
 	}
 	w.out, w.v = append(dst, w.description...), v
 	r, ok := lastPointer(&w.v)
-	if err = c.shape.Check(r.Elem()); err == nil && !ok {
+	if err = c.shape.Check(reflect.ValueOf(&w.v).Elem()); err == nil && !ok {
 		err = errNilGob
 	}
 	if err == nil {

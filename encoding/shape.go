@@ -9,7 +9,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Shape knows what would vanish from values of a type if a codec stored them by reflection.
+// A Shape knows what would vanish from values of a type if a codec stored them by reflection, and
+// whether they can contain themselves.
 // It is for authors of codecs: Err refuses the type, and Check single values. A Shape may be
 // used by many goroutines at once.
 type Shape struct {
@@ -78,7 +79,10 @@ type part struct {
 	// nil, no pointer does.
 	vanishes func(p reflect.Value) bool
 
-	risky bool // whether values have a part with vanishes
+	visiting bool // whether visit is looking at what is in it
+	loops    bool // whether values can contain values of the same type, and so themselves
+
+	risky bool // whether values have a part with vanishes or loops
 }
 
 // A field is a field of a part.
@@ -111,9 +115,13 @@ type visited struct {
 func (v *visitor) visit(t reflect.Type, addressable bool, path string) (_ *part, err error) {
 	now := visited{t, addressable, false}
 	if p, ok := v.parts[now]; ok {
+		if p != nil && p.visiting {
+			p.loops = true
+		}
 		return p, nil
 	}
-	p := new(part)
+	p := &part{visiting: true}
+	defer func() { p.visiting = false }()
 	v.parts[now] = p
 	if t.Kind() == reflect.Pointer { // which has the methods of what it points to
 		p.vanishes = v.vanishes(t.Elem())
@@ -239,7 +247,7 @@ func (v *visitor) findRisks() {
 }
 
 func (p *part) isRisky() bool {
-	return p.vanishes != nil || p.elem != nil && p.elem.risky ||
+	return p.vanishes != nil || p.loops || p.elem != nil && p.elem.risky ||
 		slices.ContainsFunc(p.fields, func(f field) bool {
 			return f.omitted != nil || f.part != nil && f.risky
 		})

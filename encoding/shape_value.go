@@ -3,70 +3,98 @@ package encoding
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// Check returns what Err returns, or an error if v, which is a value of the type, has a
-// pointer that would come back as nil, because it points to nil.
+// maxDepth is how deep values may be nested; it is the limit of the decoder of encoding/json.
+// Encoders recurse without a limit, and a stack that overflows ends the program.
+const maxDepth = 10_000
+
+// Check returns what Err returns, or an error if v, which is a value of the type, cannot come
+// back as it is: a pointer in it would come back as nil, because it points to nil, or v is
+// nested more than 10,000 deep, as it is if it contains itself. What is in an interface is not
+// checked.
 func (s *Shape) Check(v reflect.Value) error {
 	if err := s.Err(); err != nil || s.root == nil || !s.root.risky {
 		return err
 	}
-	if path, found := s.root.vanishing(v); found {
+	switch flaw, path := s.root.flaw(v, 0); flaw {
+	case tooDeep:
+		return fmt.Errorf("%s: the value contains itself, or is nested more than %d deep",
+			s.rules.Codec, maxDepth)
+	case vanishing:
 		nothing := "nil, or to what is stored as nil"
 		if s.rules.gob {
 			nothing = "a zero value or to nil"
 		}
-		if path = strings.TrimPrefix(path, "."); path == "" {
-			path = "itself"
+		slices.Reverse(path)
+		name := strings.TrimPrefix(strings.Join(path, ""), ".")
+		if name == "" {
+			name = "itself"
 		}
 		return fmt.Errorf("%s: the pointer %s would come back as nil, because it points to %s",
-			s.rules.Codec, path, nothing)
+			s.rules.Codec, name, nothing)
 	}
 	return nil
 }
 
-// vanishing returns the path from v, a value of p, to a pointer that would come back as nil, and
-// whether there is one.
-func (p *part) vanishing(v reflect.Value) (path string, found bool) {
-	if p == nil || !p.risky {
-		return "", false
+// A flaw is what is wrong with a value.
+type flaw int
+
+const (
+	flawless  flaw = iota
+	vanishing      // a pointer would come back as nil
+	tooDeep        // it is nested more than maxDepth deep
+)
+
+// flaw returns what is wrong with v, a value of p, which depth values contain, and the path from
+// v to the pointer that would come back as nil, the last step first.
+func (p *part) flaw(v reflect.Value, depth int) (flaw, []string) {
+	switch {
+	case p == nil || !p.risky:
+		return flawless, nil
+	case v.Kind() != reflect.Pointer:
+		depth++
+	case v.IsNil():
+		return flawless, nil
+	case p.vanishes != nil && p.vanishes(v):
+		return vanishing, nil
+	case v.Type().Elem().Kind() == reflect.Pointer: // which may be v itself
+		depth++
+	}
+	if depth > maxDepth {
+		return tooDeep, nil
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		if v.IsNil() {
-			return "", false
-		}
-		if p.vanishes != nil && p.vanishes(v) {
-			return "", true
-		}
-		return p.elem.vanishing(v.Elem())
+		return p.elem.flaw(v.Elem(), depth)
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
-			if path, found := p.elem.vanishing(v.Index(i)); found {
-				return fmt.Sprintf("[%d]%s", i, path), true
+			if f, path := p.elem.flaw(v.Index(i), depth); f != flawless {
+				return f, append(path, fmt.Sprintf("[%d]", i))
 			}
 		}
 	case reflect.Map:
 		for entries := v.MapRange(); entries.Next(); {
-			if path, found := p.elem.vanishing(entries.Value()); found {
-				return fmt.Sprintf("[%v]%s", entries.Key(), path), true
+			if f, path := p.elem.flaw(entries.Value(), depth); f != flawless {
+				return f, append(path, fmt.Sprintf("[%v]", entries.Key()))
 			}
 		}
 	case reflect.Struct:
 		for i := range p.fields {
-			f := &p.fields[i]
-			value := v.Field(f.index)
-			if f.omitted != nil && f.omitted(value) {
-				return "." + f.name, true
+			field := &p.fields[i]
+			value := v.Field(field.index)
+			if field.omitted != nil && field.omitted(value) {
+				return vanishing, []string{"." + field.name}
 			}
-			if path, found := f.vanishing(value); found {
-				return "." + f.name + path, true
+			if f, path := field.flaw(value, depth); f != flawless {
+				return f, append(path, "."+field.name)
 			}
 		}
 	}
-	return "", false
+	return flawless, nil
 }
 
 // vanishes returns the function that reports whether a pointer to a value of t, which is not nil,

@@ -82,6 +82,7 @@ func TestCodecsKeepTheirContract(t *testing.T) {
 		"pointer":            suite(codectest.Config[*user]{Values: []*user{ann, {}, nil}}, nil),
 		"pointer to pointer": suite(codectest.Config[**user]{Values: []**user{&ann, nil}, Refused: []**user{new(*user)}}, nil),
 		"fields":             suite(codectest.Config[gadget]{Values: []gadget{g, {}}}, nil),
+		"pointer to fields":  suite(codectest.Config[*gadget]{Values: []*gadget{&g, {}}}, nil),
 		"slice":              suite(codectest.Config[[]user]{Values: [][]user{{*ann, {}}, {}, nil}}, nil),
 		"map": suite(codectest.Config[map[string]user]{
 			Values: []map[string]user{{"": {}, "a": *ann}, {}, nil}}, nil),

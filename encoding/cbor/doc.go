@@ -33,6 +33,7 @@
 // # Damaged values
 //
 // Data that are not one complete value of T are an error, never a panic. They take no more
-// memory than their length justifies. A value that is nested more than 10,000 deep can be
-// written, but not read.
+// memory than their length justifies. A value that is nested more than 10,000 deep, as one that
+// contains itself, is an error as well, when it is stored. In an interface it is not found then:
+// one that is nested can be written, but not read, and one that contains itself ends the program.
 package cbor

@@ -29,5 +29,7 @@
 // # Damaged values
 //
 // Data that are not one complete message are an error, never a panic. They take no more memory
-// than their length justifies. Damage that leaves a well-formed message is not found.
+// than their length justifies. Damage that leaves a well-formed message is not found. Do not store
+// a message that contains itself: package proto follows it until the stack overflows, which ends
+// the program.
 package protobuf
