@@ -46,9 +46,11 @@ func TestAKeyedCodecGetsTheKeyOfTheBackend(t *testing.T) {
 			return errors.Join(err, users.CompareAndSwap(ctx, item))
 		}
 		for name, store := range map[string]func() error{
-			"Set":            func() error { return users.Set(ctx, "1", "Ann", 0) },
-			"Replace":        func() error { return users.Replace(ctx, "1", "Ann", 0) },
-			"SetMulti":       func() error { return users.SetMulti(ctx, map[string]string{"1": "Ann"}, 0) },
+			"Set":     func() error { return users.Set(ctx, "1", "Ann", 0) },
+			"Replace": func() error { return users.Replace(ctx, "1", "Ann", 0) },
+			"SetMulti": func() error {
+				return users.SetMulti(ctx, map[string]string{"1": "Ann"}, 0)
+			},
 			"CompareAndSwap": swap,
 			"Add": func() error {
 				return errors.Join(users.Delete(ctx, "1"), users.Add(ctx, "1", "Ann", 0))
@@ -72,7 +74,8 @@ func TestAKeyedCodecGetsTheKeyOfTheBackend(t *testing.T) {
 		}
 		want := map[string]string{"1": "Ann", "2": "Bob"}
 		wantErr(t, users.SetMulti(ctx, want, 0), nil)
-		if got, err := users.GetMulti(ctx, []string{"1", "2", "none"}); !maps.Equal(got, want) || err != nil {
+		got, err := users.GetMulti(ctx, []string{"1", "2", "none"})
+		if !maps.Equal(got, want) || err != nil {
 			t.Errorf("GetMulti = %v, %v; want %v", got, err, want)
 		}
 
@@ -83,7 +86,7 @@ func TestAKeyedCodecGetsTheKeyOfTheBackend(t *testing.T) {
 		_, err = users.Get(ctx, "2")
 		wantErr(t, err, core.ErrCodec)
 		wantErr(t, err, errOtherKey)
-		got, err := users.GetMulti(ctx, []string{"1", "2"})
+		got, err = users.GetMulti(ctx, []string{"1", "2"})
 		wantFailed(t, err, map[string]error{"2": errOtherKey})
 		if len(got) != 1 || got["1"] != "Ann" {
 			t.Errorf("GetMulti = %v, want the value of 1", got)

@@ -20,7 +20,9 @@ func AsBytes[T any](codec core.Codec[T]) core.Codec[T] { return bytesOf[T]{codec
 
 type bytesOf[T any] struct{ codec core.Codec[T] }
 
-func (c bytesOf[T]) Check(traits core.Traits) error { return checkCodec("AsBytes", c.codec, traits) }
+func (c bytesOf[T]) Check(traits core.Traits) error {
+	return checkCodec("AsBytes", c.codec, traits)
+}
 
 func (c bytesOf[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 	data, flags, err := c.codec.Append(dst, v)
@@ -34,4 +36,6 @@ func (c bytesOf[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 	return data, flags & core.FlagZlib, nil
 }
 
-func (c bytesOf[T]) Decode(data []byte, flags uint32) (T, error) { return c.codec.Decode(data, flags) }
+func (c bytesOf[T]) Decode(data []byte, flags uint32) (T, error) {
+	return c.codec.Decode(data, flags)
+}

@@ -50,7 +50,8 @@ type Compression interface {
 }
 
 // kindFlags are the flags that say what kind of value it is.
-const kindFlags = flagPickle | core.FlagInt | flagLong | core.FlagText | core.FlagEnvelope | ownKinds
+const kindFlags = flagPickle | core.FlagInt | flagLong | core.FlagText |
+	core.FlagEnvelope | ownKinds
 
 // Never is the Threshold of a codec that compresses no value.
 const Never = math.MaxInt
@@ -92,13 +93,18 @@ func Compress[T any](codec core.Codec[T], opts *CompressOptions) core.Codec[T] {
 		c.err = configErrorf("CompressOptions.MaxSize is %d; want 0 (for %d) or more",
 			c.MaxSize, defaultMaxSize)
 	case isNilPointer(c.With):
-		c.err = configErrorf("CompressOptions.With is a nil %T; want nil (for zlib), or one like zstd.New()",
-			c.With)
+		c.err = configErrorf(
+			"CompressOptions.With is a nil %T; want nil (for zlib), or one like zstd.New()",
+			c.With,
+		)
 	default:
 		c.flag = c.With.Flag()
 		if bits.OnesCount32(c.flag) != 1 || c.flag&kindFlags != 0 {
-			c.err = configErrorf("CompressOptions.With has the Flag %#x; want a single bit outside %#x",
-				c.flag, kindFlags)
+			c.err = configErrorf(
+				"CompressOptions.With has the Flag %#x; want a single bit outside %#x",
+				c.flag,
+				kindFlags,
+			)
 		}
 	}
 	return c

@@ -29,7 +29,11 @@ func wantTooDeep[T any](t *testing.T, codec core.Codec[T], v T) {
 	t.Helper()
 	data, _, err := codec.Append([]byte("dst"), v)
 	if err == nil || string(data) != "dst" || !strings.Contains(err.Error(), "contains itself") {
-		t.Errorf("Append = %.40q, %v; want dst, and an error that says it contains itself", data, err)
+		t.Errorf(
+			"Append = %.40q, %v; want dst, and an error that says it contains itself",
+			data,
+			err,
+		)
 	}
 }
 

@@ -72,8 +72,12 @@ func (f *Facts) check() error {
 		return errTook
 	}
 	if !f.Fresh.IsZero() && (f.Fresh.Before(firstTime) || f.Fresh.After(lastTime)) {
-		return fmt.Errorf("Facts.Fresh is %s, want %s to %s", f.Fresh.UTC().Format(time.RFC3339Nano),
-			firstTime.Format(time.RFC3339Nano), lastTime.Format(time.RFC3339Nano))
+		return fmt.Errorf(
+			"Facts.Fresh is %s, want %s to %s",
+			f.Fresh.UTC().Format(time.RFC3339Nano),
+			firstTime.Format(time.RFC3339Nano),
+			lastTime.Format(time.RFC3339Nano),
+		)
 	}
 	return nil
 }

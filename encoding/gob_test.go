@@ -140,7 +140,8 @@ func TestGobRefusesDataThatIsNotOneWholeValue(t *testing.T) {
 func TestGobDoesNotAllocateWhatTheLengthOfAMessageClaims(t *testing.T) {
 	codec := encoding.Gob[user]()
 	for _, data := range []string{
-		"\xfc\x3f\xff\xff\xffabc", "\xfd\xff\xff\xff", freshGob(t, user{"Ann", 1}) + "\xfc\x3f\xff\xff\xff",
+		"\xfc\x3f\xff\xff\xffabc", "\xfd\xff\xff\xff",
+		freshGob(t, user{"Ann", 1}) + "\xfc\x3f\xff\xff\xff",
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

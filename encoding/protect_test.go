@@ -90,7 +90,11 @@ func TestProtectedFactsCannotBeChanged(t *testing.T) {
 		}
 		plain := encoding.Envelope(encoding.JSON[user](), c.Traits())
 		for _, facts := range []encoding.Facts{{}, {NotFound: true}, allFacts} {
-			data, flags := encode(t, plain, encoding.Enveloped[user]{Value: user{"Eve", 1}, Facts: facts})
+			data, flags := encode(
+				t,
+				plain,
+				encoding.Enveloped[user]{Value: user{"Eve", 1}, Facts: facts},
+			)
 			item := core.Item{Key: "k", Value: data, Flags: flags}
 			if err := c.Store(t.Context(), core.Set, item); err != nil {
 				t.Fatal(err)
@@ -156,7 +160,10 @@ func TestNewTypedRefusesWrongArgumentsOfProtect(t *testing.T) {
 		}
 	}
 	// The guard keeps the flags that a compressed value needs.
-	packed := encoding.Protect(encoding.Compress(text, &encoding.CompressOptions{Threshold: 1}), guard)
+	packed := encoding.Protect(
+		encoding.Compress(text, &encoding.CompressOptions{Threshold: 1}),
+		guard,
+	)
 	wantKept(t, noFlags, packed, strings.Repeat("x", 100))
 }
 
@@ -183,7 +190,10 @@ func TestAsBytesStoresValuesWithTheFlagsOfBytes(t *testing.T) {
 		}
 		wantDecodeErr(t, codec, string(data), core.FlagInt, "")
 	}
-	reversed := encoding.Compress(encoding.Text(), &encoding.CompressOptions{Threshold: 1, With: reverser{}})
+	reversed := encoding.Compress(
+		encoding.Text(),
+		&encoding.CompressOptions{Threshold: 1, With: reverser{}},
+	)
 	wantAppendErr(t, encoding.AsBytes(reversed), "text   ", "without which")
 	enveloped := encoding.AsBytes(encoding.Envelope(encoding.Text(), core.Traits{}))
 	wantAppendErr(t, enveloped, encoding.Enveloped[string]{Facts: allFacts}, "without which")

@@ -58,7 +58,13 @@ func (s *Shape) Err() error {
 	s.once.Do(func() {
 		v := visitor{ShapeRules: s.rules, parts: map[visited]*part{}}
 		if s.root, s.err = v.visit(s.typ, true, ""); s.err != nil {
-			s.err = fmt.Errorf("%w: encoding: %s[%v]: %w", core.ErrConfig, s.rules.Codec, s.typ, s.err)
+			s.err = fmt.Errorf(
+				"%w: encoding: %s[%v]: %w",
+				core.ErrConfig,
+				s.rules.Codec,
+				s.typ,
+				s.err,
+			)
 			return
 		}
 		v.findRisks()
@@ -211,8 +217,11 @@ func (v *visitor) visitEmbedded(
 	}
 	switch {
 	case p.stored && !f.IsExported() && (isPointer || v.gob):
-		return nil, false, fmt.Errorf("the exported fields of %s cannot be stored and read, because "+
-			"the embedded type is unexported; want an exported type", path)
+		return nil, false, fmt.Errorf(
+			"the exported fields of %s cannot be stored and read, because "+
+				"the embedded type is unexported; want an exported type",
+			path,
+		)
 	case !p.stored && p.lost != "" && (f.IsExported() || !v.gob):
 		return nil, false, errLost(p.lost, t)
 	}

@@ -50,7 +50,10 @@ func codecFor[T any](t *testing.T, name string) core.Codec[T] {
 	case "Gob":
 		return encoding.Gob[T]()
 	case "Compress":
-		return encoding.Compress(encoding.JSON[T](), &encoding.CompressOptions{Threshold: 1, MaxSize: 64 << 10})
+		return encoding.Compress(
+			encoding.JSON[T](),
+			&encoding.CompressOptions{Threshold: 1, MaxSize: 64 << 10},
+		)
 	}
 	t.Fatalf("no codec %s", name)
 	return nil
@@ -147,7 +150,12 @@ func TestAValueThatCannotBeEncodedDoesNotAffectTheNext(t *testing.T) {
 	}
 	wantAppendErr(t, encoding.JSON[chan int](), make(chan int), "chan int")
 	wantAppendErr(t, encoding.Gob[chan int](), make(chan int), "chan int")
-	wantAppendErr(t, encoding.Gob[struct{ a int }](), struct{ a int }{1}, "the field a is unexported")
+	wantAppendErr(
+		t,
+		encoding.Gob[struct{ a int }](),
+		struct{ a int }{1},
+		"the field a is unexported",
+	)
 	type holder struct{ V any }
 	type unregistered struct{ X int }
 	codec := encoding.Gob[holder]()

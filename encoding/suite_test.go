@@ -79,11 +79,13 @@ func TestCodecsKeepTheirContract(t *testing.T) {
 					codectest.Written(codecFor[*user](t, name), ann, user{"Ann", 40}),
 				}
 			}),
-		"pointer":            suite(codectest.Config[*user]{Values: []*user{ann, {}, nil}}, nil),
-		"pointer to pointer": suite(codectest.Config[**user]{Values: []**user{&ann, nil}, Refused: []**user{new(*user)}}, nil),
-		"fields":             suite(codectest.Config[gadget]{Values: []gadget{g, {}}}, nil),
-		"pointer to fields":  suite(codectest.Config[*gadget]{Values: []*gadget{&g, {}}}, nil),
-		"slice":              suite(codectest.Config[[]user]{Values: [][]user{{*ann, {}}, {}, nil}}, nil),
+		"pointer": suite(codectest.Config[*user]{Values: []*user{ann, {}, nil}}, nil),
+		"pointer to pointer": suite(codectest.Config[**user]{
+			Values: []**user{&ann, nil}, Refused: []**user{new(*user)}}, nil),
+		"fields":            suite(codectest.Config[gadget]{Values: []gadget{g, {}}}, nil),
+		"pointer to fields": suite(codectest.Config[*gadget]{Values: []*gadget{&g, {}}}, nil),
+		"slice": suite(codectest.Config[[]user]{
+			Values: [][]user{{*ann, {}}, {}, nil}}, nil),
 		"map": suite(codectest.Config[map[string]user]{
 			Values: []map[string]user{{"": {}, "a": *ann}, {}, nil}}, nil),
 		"map by numbers": suite(codectest.Config[map[int8][]string]{
@@ -96,16 +98,18 @@ func TestCodecsKeepTheirContract(t *testing.T) {
 			Values: []pair[string, *pair[int, []float32]]{
 				{"a", &pair[int, []float32]{1, []float32{1.5, math.MaxFloat32}}}, {}}}, nil),
 		"recursive": suite(codectest.Config[tree]{Values: []tree{
-			{Kids: map[string]*tree{"a": {Tags: []string{"x"}}}, When: moment, N: seven, Raw: []byte{1}},
+			{Kids: map[string]*tree{"a": {Tags: []string{"x"}}},
+				When: moment, N: seven, Raw: []byte{1}},
 			{},
 		}}, nil),
 		"array": suite(codectest.Config[[3]int]{Values: [][3]int{{1, 0, 2}, {}}}, nil),
 		"float": suite(codectest.Config[celsius]{
 			Values: []celsius{0, -0.5, math.MaxFloat64}, Bare: true}, nil),
-		"bool":       suite(codectest.Config[bool]{Values: []bool{true, false}}, nil),
-		"bytes":      suite(codectest.Config[[]byte]{Values: [][]byte{{0, 1, 255}}}, nil),
-		"time":       suite(codectest.Config[time.Time]{Values: []time.Time{moment, {}}}, nil),
-		"big number": suite(codectest.Config[*big.Int]{Bare: true, Values: []*big.Int{seven, new(big.Int).Lsh(seven, 3000)}}, nil),
+		"bool":  suite(codectest.Config[bool]{Values: []bool{true, false}}, nil),
+		"bytes": suite(codectest.Config[[]byte]{Values: [][]byte{{0, 1, 255}}}, nil),
+		"time":  suite(codectest.Config[time.Time]{Values: []time.Time{moment, {}}}, nil),
+		"big number": suite(codectest.Config[*big.Int]{
+			Values: []*big.Int{seven, new(big.Int).Lsh(seven, 3000)}, Bare: true}, nil),
 		"own format": suite(codectest.Config[point]{Values: []point{{1, 2}, {}}}, nil),
 	} {
 		t.Run(name, test)
@@ -140,14 +144,23 @@ func TestCodecsOfInterfacesAndNumbersKeepTheirContract(t *testing.T) {
 	t.Run("Gob of fields that are interfaces", func(t *testing.T) {
 		codectest.Run(t, codectest.Config[pair[string, any]]{
 			New: encoding.Gob[pair[string, any]], NilIsEmpty: true,
-			Values:  []pair[string, any]{{"a", 7}, {"b", nil}, {"c", gadget{Name: "d"}}, {"e", user{}}},
+			Values: []pair[string, any]{
+				{"a", 7},
+				{"b", nil},
+				{"c", gadget{Name: "d"}},
+				{"e", user{}},
+			},
 			Refused: []pair[string, any]{{"a", &struct{ X int }{1}}},
 		})
 	})
 	t.Run("Gob of floats", func(t *testing.T) {
 		codectest.Run(t, codectest.Config[[]float64]{
-			New:    encoding.Gob[[]float64],
-			Values: [][]float64{{math.NaN(), math.Inf(-1), 0, math.SmallestNonzeroFloat64}, {}, nil},
+			New: encoding.Gob[[]float64],
+			Values: [][]float64{
+				{math.NaN(), math.Inf(-1), 0, math.SmallestNonzeroFloat64},
+				{},
+				nil,
+			},
 		})
 	})
 	t.Run("JSON of floats", func(t *testing.T) {
@@ -160,12 +173,16 @@ func TestCodecsOfInterfacesAndNumbersKeepTheirContract(t *testing.T) {
 	t.Run("Gob of complex numbers", func(t *testing.T) {
 		codectest.Run(t, codectest.Config[map[string]complex128]{
 			New: encoding.Gob[map[string]complex128], NilIsEmpty: true,
-			Values: []map[string]complex128{{"": 0, "i": complex(0, 1)}, {"nan": complex(math.NaN(), 0)}},
+			Values: []map[string]complex128{
+				{"": 0, "i": complex(0, 1)},
+				{"nan": complex(math.NaN(), 0)},
+			},
 		})
 	})
 	t.Run("JSON of errors that encode", func(t *testing.T) {
 		codectest.Run(t, codectest.Config[*failing]{
-			New: encoding.JSON[*failing], Values: []*failing{{}}, Refused: []*failing{{errors.New("no ink")}},
+			New: encoding.JSON[*failing], Values: []*failing{{}},
+			Refused: []*failing{{errors.New("no ink")}},
 		})
 	})
 }
@@ -179,30 +196,43 @@ func TestPlainCodecsKeepTheirContract(t *testing.T) {
 	})
 	t.Run("Text", func(t *testing.T) {
 		codectest.Run(t, codectest.Config[string]{
-			New: encoding.Text, Values: []string{"", "grüße"}, Refused: []string{"\xff"}, Bare: true,
+			New: encoding.Text, Values: []string{"", "grüße"}, Refused: []string{"\xff"},
+			Bare: true,
 		})
 	})
 	t.Run("Int", func(t *testing.T) {
 		codectest.Run(t, codectest.Config[int8]{
-			New: encoding.Int[int8], Values: []int8{0, 53, -128, 127}, Bare: true, Reads: []uint32{flagLong},
+			New: encoding.Int[int8], Values: []int8{0, 53, -128, 127}, Bare: true,
+			Reads: []uint32{flagLong},
 		})
 		codectest.Run(t, codectest.Config[uint64]{
-			New: encoding.Int[uint64], Values: []uint64{0, 53, math.MaxUint64}, Bare: true, Reads: []uint32{flagLong},
+			New: encoding.Int[uint64], Values: []uint64{0, 53, math.MaxUint64}, Bare: true,
+			Reads: []uint32{flagLong},
 		})
 	})
 	t.Run("Compress", func(t *testing.T) {
 		codectest.Run(t, codectest.Config[[]byte]{
 			New: func() core.Codec[[]byte] {
-				return encoding.Compress(encoding.Bytes(), &encoding.CompressOptions{Threshold: 100, MaxSize: 5000})
+				return encoding.Compress(
+					encoding.Bytes(),
+					&encoding.CompressOptions{Threshold: 100, MaxSize: 5000},
+				)
 			},
-			Values: [][]byte{{}, []byte("bytes"), make([]byte, 3000)}, Refused: [][]byte{make([]byte, 5001)},
+			Values: [][]byte{
+				{},
+				[]byte("bytes"),
+				make([]byte, 3000),
+			}, Refused: [][]byte{make([]byte, 5001)},
 			Bare: true, Aliases: true, NilIsEmpty: true, MaxSize: 5000,
 		})
 	})
 	t.Run("Compress that only reads", func(t *testing.T) {
 		codectest.Run(t, codectest.Config[user]{
 			New: func() core.Codec[user] {
-				return encoding.Compress(encoding.JSON[user](), &encoding.CompressOptions{Threshold: encoding.Never, MaxSize: 5000})
+				return encoding.Compress(
+					encoding.JSON[user](),
+					&encoding.CompressOptions{Threshold: encoding.Never, MaxSize: 5000},
+				)
 			},
 			Values: []user{{"Ann", 40}}, MaxSize: 5000,
 		})

@@ -44,8 +44,9 @@ var ann = user{
 }
 
 var annpb = &userpb.User{
-	Id: ann.ID, Name: ann.Name, Email: ann.Email, Age: ann.Age, Balance: ann.Balance, Active: ann.Active,
-	Created: timestamppb.New(ann.Created), Roles: ann.Roles, Visits: ann.Visits, Avatar: ann.Avatar,
+	Id: ann.ID, Name: ann.Name, Email: ann.Email, Age: ann.Age,
+	Balance: ann.Balance, Active: ann.Active, Created: timestamppb.New(ann.Created),
+	Roles: ann.Roles, Visits: ann.Visits, Avatar: ann.Avatar,
 }
 
 // A rival encodes ann, appending to dst if it can, and decodes the data.
@@ -94,12 +95,24 @@ var rivals = func() []rival {
 	byJSON := encoding.JSON[user]()
 	return append([]rival{
 		{
-			"encoding/json alone", func([]byte) ([]byte, error) { return json.Marshal(&ann) },
-			func(data []byte) (any, error) { var v user; err := json.Unmarshal(data, &v); return v, err }, ann,
+			"encoding/json alone",
+			func([]byte) ([]byte, error) { return json.Marshal(&ann) },
+			func(data []byte) (any, error) {
+				var v user
+				err := json.Unmarshal(data, &v)
+				return v, err
+			},
+			ann,
 		},
 		{
-			"vmihailenco/msgpack alone", func([]byte) ([]byte, error) { return vmihailenco.Marshal(&ann) },
-			func(data []byte) (any, error) { var v user; err := vmihailenco.Unmarshal(data, &v); return v, err }, ann,
+			"vmihailenco/msgpack alone",
+			func([]byte) ([]byte, error) { return vmihailenco.Marshal(&ann) },
+			func(data []byte) (any, error) {
+				var v user
+				err := vmihailenco.Unmarshal(data, &v)
+				return v, err
+			},
+			ann,
 		},
 		of("JSON", byJSON, ann),
 		of("Gob", encoding.Gob[user](), ann),

@@ -48,11 +48,25 @@ func encode[T any](t testing.TB, codec core.Codec[T], v T) string {
 }
 
 // wantDecodeErr fails unless codec returns the zero value and an error with part.
-func wantDecodeErr[T any](t *testing.T, codec core.Codec[T], data string, flags uint32, part string) {
+func wantDecodeErr[T any](
+	t *testing.T,
+	codec core.Codec[T],
+	data string,
+	flags uint32,
+	part string,
+) {
 	t.Helper()
 	v, err := codec.Decode([]byte(data), flags)
 	if err == nil || !strings.Contains(err.Error(), part) || !reflect.ValueOf(&v).Elem().IsZero() {
-		t.Errorf("%T: Decode(%.50q, %#x) = %v, %v; want an error with %q", codec, data, flags, v, err, part)
+		t.Errorf(
+			"%T: Decode(%.50q, %#x) = %v, %v; want an error with %q",
+			codec,
+			data,
+			flags,
+			v,
+			err,
+			part,
+		)
 	}
 }
 
@@ -148,7 +162,8 @@ func TestLongAndDeepValuesAreRead(t *testing.T) {
 	for i := range 200_000 {
 		lots[i] = true
 	}
-	all, err := cbor.Codec[map[int]bool]().Decode([]byte(encode(t, cbor.Codec[map[int]bool](), lots)), 0)
+	codec := cbor.Codec[map[int]bool]()
+	all, err := codec.Decode([]byte(encode(t, codec, lots)), 0)
 	if len(all) != len(lots) || err != nil {
 		t.Errorf("%d pairs are decoded as %d, %v", len(lots), len(all), err)
 	}
@@ -236,7 +251,8 @@ func TestTheCodecAllocatesNoMoreThanThePackage(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for _, v := range []any{
-		nil, 53, -1, 1.5, "text", []byte("bytes"), user{"Ann", 40}, gadget{Name: "g", N: big.NewInt(7)},
+		nil, 53, -1, 1.5, "text", []byte("bytes"), user{"Ann", 40},
+		gadget{Name: "g", N: big.NewInt(7)},
 		tree{Kids: map[string]*tree{"a": {}}}, map[int]any{1: "a"}, time.Unix(1, 5),
 	} {
 		data, err := fxamacker.Marshal(v)
@@ -276,7 +292,15 @@ func checkDecode[T any](t *testing.T, codec core.Codec[T], data []byte) {
 		return
 	}
 	got, err := codec.Decode(again, flags)
-	if err != nil || fmt.Sprintf("%#v", reflect.TypeOf(got)) != fmt.Sprintf("%#v", reflect.TypeOf(v)) {
-		t.Errorf("%T: %v, which Decode(%q) returned, is decoded as %v, %v", codec, v, data, got, err)
+	if err != nil ||
+		fmt.Sprintf("%#v", reflect.TypeOf(got)) != fmt.Sprintf("%#v", reflect.TypeOf(v)) {
+		t.Errorf(
+			"%T: %v, which Decode(%q) returned, is decoded as %v, %v",
+			codec,
+			v,
+			data,
+			got,
+			err,
+		)
 	}
 }

@@ -98,7 +98,8 @@ func TestTheCodecKeepsItsContract(t *testing.T) {
 	ann := &user{"Ann", 40}
 	g := gadget{
 		"grüße", -1, &price, []string{"a", ""}, map[string]int{"": 0, "b": 1}, []byte{0, 255},
-		moment, &moment, &gadget{Name: "spare"}, []gadget{{}, {Count: 7}}, [4]byte{1, 0, 2}, "any", seven,
+		moment, &moment, &gadget{Name: "spare"}, []gadget{{}, {Count: 7}}, [4]byte{1, 0, 2},
+		"any", seven,
 	}
 	type userWithEmail struct {
 		Name, Email string
@@ -111,7 +112,8 @@ func TestTheCodecKeepsItsContract(t *testing.T) {
 			Versions: []codectest.Version[user]{
 				codectest.Written(cbor.Codec[userWithEmail](),
 					userWithEmail{"Ann", "ann@example.org", 40}, *ann),
-				codectest.Written(cbor.Codec[userWithoutAge](), userWithoutAge{"Ann"}, user{Name: "Ann"}),
+				codectest.Written(cbor.Codec[userWithoutAge](), userWithoutAge{"Ann"},
+					user{Name: "Ann"}),
 			},
 		}),
 		"pointer": suite(ann, &user{}, nil),
@@ -131,7 +133,8 @@ func TestTheCodecKeepsItsContract(t *testing.T) {
 		"generic": suite(pair[string, *pair[int, []float32]]{
 			"a", &pair[int, []float32]{1, []float32{1.5, float32(math.NaN())}}},
 			pair[string, *pair[int, []float32]]{}),
-		"recursive":  suite(tree{Kids: map[string]*tree{"a": {Tags: []string{"x"}}}, Left: &tree{}}, tree{}),
+		"recursive": suite(tree{Kids: map[string]*tree{"a": {Tags: []string{"x"}}},
+			Left: &tree{}}, tree{}),
 		"time":       suite(moment, time.Unix(1, 0), time.Time{}),
 		"big number": suite(seven, new(big.Int).Lsh(seven, 3000), nil),
 		"interface": suiteOf(codectest.Config[any]{

@@ -185,9 +185,11 @@ func TestTheConfigurationSaysWhatTheFormatPromises(t *testing.T) {
 		want   []string
 	}{
 		{"all promises", func(*Config[[]byte]) {}, nil},
-		{"not bare", func(c *Config[[]byte]) { c.Bare = false }, []string{"concurrent", "cut", "extended"}},
+		{"not bare", func(c *Config[[]byte]) { c.Bare = false },
+			[]string{"concurrent", "cut", "extended"}},
 		{"no aliases", func(c *Config[[]byte]) { c.Aliases = false }, []string{"decode-keeps"}},
-		{"nil is not empty", func(c *Config[[]byte]) { c.NilIsEmpty = false }, []string{"zero", "cut"}},
+		{"nil is not empty", func(c *Config[[]byte]) { c.NilIsEmpty = false },
+			[]string{"zero", "cut"}},
 		{"sealed", func(c *Config[[]byte]) { c.Sealed = true }, []string{"mutated"}},
 		{"Append returns the value itself", func(c *Config[[]byte]) {
 			c.New = func() core.Codec[[]byte] { return blob{encoding.Bytes(), true, false} }
@@ -200,7 +202,8 @@ func TestTheConfigurationSaysWhatTheFormatPromises(t *testing.T) {
 		}, nil},
 		{"no values are equal", func(c *Config[[]byte]) {
 			c.Equal = func(x, y []byte) bool { return false }
-		}, []string{"equal", "zero", "no-flags", "concurrent", "append", "append-keeps", "decode-keeps",
+		}, []string{"equal", "zero", "no-flags", "concurrent", "append", "append-keeps",
+			"decode-keeps",
 			"cut", "extended", "mutated", "foreign"}},
 	} {
 		cfg := promises
@@ -222,12 +225,18 @@ func TestForeignersAreValuesOfTheirCodecs(t *testing.T) {
 		return foreign{"", string(data), flags}
 	}
 	for name, got := range map[string]foreign{
-		"Text": encode(func() ([]byte, uint32, error) { return encoding.Text().Append(nil, "grüße") }),
-		"Int":  encode(func() ([]byte, uint32, error) { return encoding.Int[int]().Append(nil, 53) }),
+		"Text": encode(func() ([]byte, uint32, error) {
+			return encoding.Text().Append(nil, "grüße")
+		}),
+		"Int": encode(func() ([]byte, uint32, error) {
+			return encoding.Int[int]().Append(nil, 53)
+		}),
 		"JSON": encode(func() ([]byte, uint32, error) {
 			return encoding.JSON[of]().Append(nil, of{"codectest": "foreign"})
 		}),
-		"Gob of 53": encode(func() ([]byte, uint32, error) { return encoding.Gob[int]().Append(nil, 53) }),
+		"Gob of 53": encode(func() ([]byte, uint32, error) {
+			return encoding.Gob[int]().Append(nil, 53)
+		}),
 		"an envelope": encode(func() ([]byte, uint32, error) {
 			return encoding.Envelope(encoding.Text(), core.Traits{}).Append(nil,
 				encoding.Enveloped[string]{Facts: encoding.Facts{NotFound: true}})
@@ -239,7 +248,12 @@ func TestForeignersAreValuesOfTheirCodecs(t *testing.T) {
 	} {
 		i := slices.IndexFunc(foreigners, func(f foreign) bool { return f.name == name })
 		if i < 0 || foreigners[i].data != got.data || foreigners[i].flags != got.flags {
-			t.Errorf("%s: the codec writes %q with %#x, which is not in foreigners", name, got.data, got.flags)
+			t.Errorf(
+				"%s: the codec writes %q with %#x, which is not in foreigners",
+				name,
+				got.data,
+				got.flags,
+			)
 		}
 	}
 }

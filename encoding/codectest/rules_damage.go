@@ -15,13 +15,29 @@ import (
 // damageRules are about data that is not what Append wrote.
 func damageRules[T any]() []rule[T] {
 	return []rule[T]{
-		{"cut", "The beginning of an encoded value is refused, unless the format is bare.", cutIsRefused[T]},
+		{
+			"cut",
+			"The beginning of an encoded value is refused, unless the format is bare.",
+			cutIsRefused[T],
+		},
 		{"extended", "An encoded value with more bytes is refused or decoded as the same value, " +
 			"unless the format is bare.", extendedIsRefused[T]},
-		{"mutated", "Damaged data never makes Decode panic. If it is decoded, the value is whole: it " +
-			"can be stored and comes back equal. A sealed format refuses it.", mutatedIsHarmless[T]},
-		{"memory", "Decode takes no more memory than the length of its input justifies.", memoryIsBounded[T]},
-		{"bomb", "Decode decompresses no more than the documented number of bytes.", bombIsRefused[T]},
+		{
+			"mutated",
+			"Damaged data never makes Decode panic. If it is decoded, the value is whole: it " +
+				"can be stored and comes back equal. A sealed format refuses it.",
+			mutatedIsHarmless[T],
+		},
+		{
+			"memory",
+			"Decode takes no more memory than the length of its input justifies.",
+			memoryIsBounded[T],
+		},
+		{
+			"bomb",
+			"Decode decompresses no more than the documented number of bytes.",
+			bombIsRefused[T],
+		},
 	}
 }
 
@@ -52,7 +68,9 @@ func cutIsRefused[T any](s *suite[T]) {
 
 func extendedIsRefused[T any](s *suite[T]) {
 	for v, e := range s.samples {
-		for _, more := range []string{"\x00", " ", "\n", "0", "x", "}", "\x80", "\xc0", "\xff", string(e.data)} {
+		for _, more := range []string{
+			"\x00", " ", "\n", "0", "x", "}", "\x80", "\xc0", "\xff", string(e.data),
+		} {
 			if more == "" {
 				continue
 			}
@@ -91,7 +109,11 @@ func (m *mutator) lengths() {
 	for i := range positions(m.data) {
 		m.change("0x7f", i, func(p []byte) { p[0] = 0x7f })
 		m.change("0xff", i, func(p []byte) { p[0] = 0xff })
-		m.change("a large number", i, func(p []byte) { copy(p[1:], "\x7f\xff\xff\xff\xff\xff\xff") })
+		m.change(
+			"a large number",
+			i,
+			func(p []byte) { copy(p[1:], "\x7f\xff\xff\xff\xff\xff\xff") },
+		)
 		m.change("a large varint", i, func(p []byte) { copy(p, "\xff\xff\xff\xff\x0f") })
 	}
 }

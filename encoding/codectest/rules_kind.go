@@ -13,8 +13,12 @@ import (
 func kindRules[T any]() []rule[T] {
 	return []rule[T]{
 		{"flags", "A value with the flags of another kind of value is refused.", flagsTell[T]},
-		{"foreign", "The value of another codec is refused, or if its flags are among those that the " +
-			"codec reads, decoded as a whole value.", foreignIsRefused[T]},
+		{
+			"foreign",
+			"The value of another codec is refused, or if its flags are among those that the " +
+				"codec reads, decoded as a whole value.",
+			foreignIsRefused[T],
+		},
 	}
 }
 
@@ -87,11 +91,17 @@ func flagsTell[T any](s *suite[T]) {
 	for v, e := range s.samples {
 		for _, f := range foreigners {
 			if !s.reads(f.flags, own) {
-				s.wantRefused(fmt.Sprintf("%s with the flags of %s", show(v), f.name), encoded{e.data, f.flags})
+				s.wantRefused(
+					fmt.Sprintf("%s with the flags of %s", show(v), f.name),
+					encoded{e.data, f.flags},
+				)
 			}
 		}
 		if e.flags&core.FlagZlib == 0 {
-			s.wantRefused(show(v)+", which is not compressed", encoded{e.data, e.flags | core.FlagZlib})
+			s.wantRefused(
+				show(v)+", which is not compressed",
+				encoded{e.data, e.flags | core.FlagZlib},
+			)
 		}
 		s.wantRefused(show(v)+" with another flag", encoded{e.data, e.flags | 1<<31})
 	}

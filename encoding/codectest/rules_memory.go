@@ -6,8 +6,12 @@ import "bytes"
 func memoryRules[T any]() []rule[T] {
 	return []rule[T]{
 		{"append", "Append appends to dst, and leaves the bytes that are in it.", appendAppends[T]},
-		{"append-keeps", "Append keeps no reference to the slice that it returns, which shares no " +
-			"memory with the value.", appendKeepsNothing[T]},
+		{
+			"append-keeps",
+			"Append keeps no reference to the slice that it returns, which shares no " +
+				"memory with the value.",
+			appendKeepsNothing[T],
+		},
 		{"decode-input", "Decode does not write to its input.", decodeDoesNotWrite[T]},
 		{"decode-keeps", "Decode keeps no reference to its input. Only a value may refer to it, " +
 			"if the documentation says so, and must leave append no room to write to it.",
@@ -25,10 +29,16 @@ func appendAppends[T any](s *suite[T]) {
 				continue
 			}
 			if !bytes.HasPrefix(data, []byte("dst")) || string(dst) != "dst" {
-				s.errorf("Append(%q, %s) = %.60q, which does not begin with dst", dst, show(v), data)
+				s.errorf(
+					"Append(%q, %s) = %.60q, which does not begin with dst",
+					dst,
+					show(v),
+					data,
+				)
 				continue
 			}
-			if got, err := s.decode(encoded{data[len("dst"):], flags}); err != nil || !s.same(got, v) {
+			got, err := s.decode(encoded{data[len("dst"):], flags})
+			if err != nil || !s.same(got, v) {
 				s.errorf("%s, appended to %d bytes with room for %d, is decoded as %s, %v",
 					show(v), len(dst), room, show(got), err)
 			}

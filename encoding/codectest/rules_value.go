@@ -99,7 +99,13 @@ func versionsAreRead[T any](s *suite[T]) {
 			continue
 		}
 		if got, err := s.decode(encoded{data, flags}); err != nil || !s.same(got, version.want) {
-			s.errorf("%s is decoded as %s, %v; want %s", version.text, show(got), err, show(version.want))
+			s.errorf(
+				"%s is decoded as %s, %v; want %s",
+				version.text,
+				show(got),
+				err,
+				show(version.want),
+			)
 		}
 	}
 }

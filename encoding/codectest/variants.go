@@ -84,7 +84,8 @@ func varied(v reflect.Value, depth int) (all []reflect.Value) {
 			if !t.Field(i).IsExported() {
 				continue
 			}
-			for _, field := range slices.Concat(empties(t.Field(i).Type), varied(v.Field(i), depth-1)) {
+			fields := slices.Concat(empties(t.Field(i).Type), varied(v.Field(i), depth-1))
+			for _, field := range fields {
 				s := reflect.New(t).Elem()
 				s.Set(v)
 				s.Field(i).Set(field)

@@ -64,7 +64,8 @@ func TestTheCodecKeepsItsContract(t *testing.T) {
 			Versions: []codectest.Version[user]{
 				codectest.Written(msgpack.Codec[userWithEmail](),
 					userWithEmail{"Ann", "ann@example.org", 40}, *ann),
-				codectest.Written(msgpack.Codec[userWithoutAge](), userWithoutAge{"Ann"}, user{Name: "Ann"}),
+				codectest.Written(msgpack.Codec[userWithoutAge](), userWithoutAge{"Ann"},
+					user{Name: "Ann"}),
 			},
 		}),
 		"pointer": suite(ann, &user{}, nil),
@@ -88,7 +89,9 @@ func TestTheCodecKeepsItsContract(t *testing.T) {
 		"time":       suite(moment, time.Unix(1, 0)),
 		"big number": suite(seven, new(big.Int).Lsh(seven, 3000), nil),
 		"interface": suiteOf(codectest.Config[any]{
-			Values:  []any{nil, true, "x", 1.5, int8(53), []byte{1}, []any{nil, map[string]any{"a": "b"}}},
+			Values: []any{
+				nil, true, "x", 1.5, int8(53), []byte{1}, []any{nil, map[string]any{"a": "b"}},
+			},
 			Refused: []any{make(chan int), func() {}},
 			// Damaged data may be decoded as a number that is stored as a smaller type.
 			Equal: func(x, y any) bool { return same(reflect.ValueOf(&x), reflect.ValueOf(&y)) },
@@ -212,15 +215,23 @@ func checker[T any](codec core.Codec[T]) core.CodecChecker { return codec.(core.
 // A type may be registered after a codec was made for it.
 func TestARegisteredTypeIsAccepted(t *testing.T) {
 	codec := msgpack.Codec[pair[string, byCode]]()
-	vmihailenco.RegisterExtEncoder(77, byCode{}, func(_ *vmihailenco.Encoder, v reflect.Value) ([]byte, error) {
-		return []byte{byte(v.Field(0).Int())}, nil
-	})
-	vmihailenco.RegisterExtDecoder(77, byCode{}, func(d *vmihailenco.Decoder, v reflect.Value, _ int) error {
-		var b [1]byte
-		err := d.ReadFull(b[:])
-		v.Set(reflect.ValueOf(byCode{int(b[0])}))
-		return err
-	})
+	vmihailenco.RegisterExtEncoder(
+		77,
+		byCode{},
+		func(_ *vmihailenco.Encoder, v reflect.Value) ([]byte, error) {
+			return []byte{byte(v.Field(0).Int())}, nil
+		},
+	)
+	vmihailenco.RegisterExtDecoder(
+		77,
+		byCode{},
+		func(d *vmihailenco.Decoder, v reflect.Value, _ int) error {
+			var b [1]byte
+			err := d.ReadFull(b[:])
+			v.Set(reflect.ValueOf(byCode{int(b[0])}))
+			return err
+		},
+	)
 	t.Cleanup(func() { vmihailenco.UnregisterExt(77) })
 	if err := checker(codec).Check(core.Traits{}); err != nil {
 		t.Fatal(err)

@@ -29,8 +29,9 @@ func same[T proto.Message](x, y T) bool { return proto.Equal(x, y) }
 func visit() *testpb.Visit {
 	paid := false
 	return &testpb.Visit{
-		Page: "/grüße", Took: -1, Tags: []string{"a", ""}, Counts: map[string]int64{"": 0, "b": 1},
-		Raw: []byte{0, 255}, At: timestamppb.New(time.Unix(1, 5)),
+		Page: "/grüße", Took: -1, Tags: []string{"a", ""},
+		Counts: map[string]int64{"": 0, "b": 1},
+		Raw:    []byte{0, 255}, At: timestamppb.New(time.Unix(1, 5)),
 		Parent: &testpb.Visit{}, Children: []*testpb.Visit{{}, {Page: "/child"}},
 		Who: &testpb.Visit_Name{Name: "Ann"}, Score: math.NaN(), Paid: &paid,
 	}
@@ -39,10 +40,13 @@ func visit() *testpb.Visit {
 func TestTheCodecKeepsItsContract(t *testing.T) {
 	t.Run("all fields", func(t *testing.T) {
 		codectest.Run(t, codectest.Config[*testpb.Visit]{
-			New:     protobuf.Codec[*testpb.Visit],
-			Values:  []*testpb.Visit{visit(), {Page: "/"}, {}, {Who: &testpb.Visit_Id{}}, nil},
-			Refused: []*testpb.Visit{{Page: "\xff"}, {Children: []*testpb.Visit{{Tags: []string{"\xff"}}}}},
-			Equal:   same[*testpb.Visit],
+			New:    protobuf.Codec[*testpb.Visit],
+			Values: []*testpb.Visit{visit(), {Page: "/"}, {}, {Who: &testpb.Visit_Id{}}, nil},
+			Refused: []*testpb.Visit{
+				{Page: "\xff"},
+				{Children: []*testpb.Visit{{Tags: []string{"\xff"}}}},
+			},
+			Equal: same[*testpb.Visit],
 			Versions: []codectest.Version[*testpb.Visit]{
 				codectest.Written(protobuf.Codec[*testpb.LaterVisit](),
 					&testpb.LaterVisit{Page: "/"}, &testpb.Visit{Page: "/"}),
@@ -62,9 +66,11 @@ func TestTheCodecKeepsItsContract(t *testing.T) {
 	t.Run("proto2", func(t *testing.T) {
 		name, is := "a", false
 		codectest.Run(t, codectest.Config[*descriptorpb.UninterpretedOption_NamePart]{
-			New:     protobuf.Codec[*descriptorpb.UninterpretedOption_NamePart],
-			Equal:   same[*descriptorpb.UninterpretedOption_NamePart],
-			Values:  []*descriptorpb.UninterpretedOption_NamePart{{NamePart: &name, IsExtension: &is}},
+			New:   protobuf.Codec[*descriptorpb.UninterpretedOption_NamePart],
+			Equal: same[*descriptorpb.UninterpretedOption_NamePart],
+			Values: []*descriptorpb.UninterpretedOption_NamePart{
+				{NamePart: &name, IsExtension: &is},
+			},
 			Refused: []*descriptorpb.UninterpretedOption_NamePart{{}, {NamePart: &name}},
 		})
 	})
@@ -112,7 +118,8 @@ func TestMessagesAreDelimitedAsInOtherLanguages(t *testing.T) {
 			t.Errorf("stored as %q, want %q", data, want.Bytes())
 		}
 		var got testpb.Visit
-		if err := protodelim.UnmarshalFrom(bytes.NewReader(data), &got); err != nil || !proto.Equal(&got, v) {
+		if err := protodelim.UnmarshalFrom(bytes.NewReader(data), &got); err != nil ||
+			!proto.Equal(&got, v) {
 			t.Errorf("protodelim reads %v, %v; want %v", &got, err, v)
 		}
 	}
@@ -173,7 +180,8 @@ func TestNewTypedRefusesATypeThatIsNoGeneratedMessage(t *testing.T) {
 	_, _, appending := protobuf.Codec[proto.Message]().Append(nil, &testpb.Visit{})
 	_, decoding := protobuf.Codec[*dynamicpb.Message]().Decode([]byte("\x00"), 0)
 	for _, err := range []error{ofInterface, dynamic, appending, decoding} {
-		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), "want a pointer to a generated") {
+		if !errors.Is(err, core.ErrConfig) ||
+			!strings.Contains(err.Error(), "want a pointer to a generated") {
 			t.Errorf("error is %v, want ErrConfig", err)
 		}
 	}

@@ -18,8 +18,8 @@
 // A guard takes several keys: the first protects, and all of them open. To replace a key, in this
 // order: give all processes the new key as the second one; make it the first one everywhere; drop
 // the old one when the last value that it protected has expired. A value names its key by four
-// bytes. If it is none of the guard's, the error is [ErrUnknownKey], which is also core.ErrCodec, so
-// that a program which treats that as a miss loads the value again.
+// bytes. If it is none of the guard's, the error is [ErrUnknownKey], which is also core.ErrCodec.
+// A program that treats that as a miss loads the value again.
 //
 // # Threats
 //
@@ -38,8 +38,8 @@
 //	see keys, and lengths of values         yes                  yes
 //	see that two values are the same        no                   yes
 //
-// Against an earlier value that is put back, a value can carry a time or a version of its own, which
-// the program compares.
+// Against an earlier value that is put back, a value can carry a time or a version of its own,
+// which the program compares.
 //
 // Whoever has a key can do everything; the guards do not tell readers from writers. They protect
 // values, and not the counters and locks that the program keeps in the same cache: lockout, the

@@ -117,7 +117,8 @@ func TestValuesHaveTheDocumentedFormat(t *testing.T) {
 		t.Errorf("the plain value is %q, %v; want %q", got, err, want)
 	}
 
-	signed := must(must(guards["Signer"](newKey)).Append([]byte("dst"), key, []byte("value"), flags))[len("dst"):]
+	signer := must(guards["Signer"](newKey))
+	signed := must(signer.Append([]byte("dst"), key, []byte("value"), flags))[len("dst"):]
 	mac := hmac.New(sha256.New, derive("sign 1", 32))
 	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(key))))
 	mac.Write([]byte(key))
@@ -152,7 +153,8 @@ func TestWhatIsNotExactlyTheValueIsForged(t *testing.T) {
 		wantForged := func(what string, data []byte, key string) {
 			t.Helper()
 			src, _, err := g.Open(data, key)
-			if src != nil || !errors.Is(err, seal.ErrForged) && !errors.Is(err, seal.ErrUnknownKey) {
+			if src != nil ||
+				!errors.Is(err, seal.ErrForged) && !errors.Is(err, seal.ErrUnknownKey) {
 				t.Errorf("%s: Open = %q, %v; want ErrForged", what, src, err)
 			}
 		}
@@ -167,7 +169,9 @@ func TestWhatIsNotExactlyTheValueIsForged(t *testing.T) {
 		}
 		wantForged("a byte more", append(bytes.Clone(good), 0), "user:1")
 		wantForged("twice", append(bytes.Clone(good), good...), "user:1")
-		for _, key := range []string{"user:2", "", "user:1\x00", "user:", "\x00user:1", strings.Repeat("k", 70_000)} {
+		for _, key := range []string{
+			"user:2", "", "user:1\x00", "user:", "\x00user:1", strings.Repeat("k", 70_000),
+		} {
 			wantForged(fmt.Sprintf("under %.20q", key), good, key)
 		}
 		// The end of the key and the beginning of the value must not be exchangeable.
@@ -178,7 +182,9 @@ func TestWhatIsNotExactlyTheValueIsForged(t *testing.T) {
 				wantForged("made by "+name, data, "user:1")
 			}
 		}
-		if src, flags, err := g.Open(good, "user:1"); string(src) != "value" || flags != core.FlagText || err != nil {
+		if src, flags, err := g.Open(good, "user:1"); string(src) != "value" ||
+			flags != core.FlagText ||
+			err != nil {
 			t.Errorf("Open = %q, %d, %v", src, flags, err)
 		}
 	})
@@ -190,7 +196,8 @@ func TestFlagsComeBack(t *testing.T) {
 		g := guard(newKey)
 		for _, want := range []uint32{0, 1, 127, 128, encoding.FlagGob | core.FlagZlib, 1<<32 - 1} {
 			data := must(g.Append(nil, "k", []byte("v"), want))
-			if src, flags, err := g.Open(data, "k"); string(src) != "v" || flags != want || err != nil {
+			if src, flags, err := g.Open(data, "k"); string(src) != "v" || flags != want ||
+				err != nil {
 				t.Errorf("flags %#x come back as %#x, with %q, %v", want, flags, src, err)
 			}
 		}
@@ -206,8 +213,10 @@ func TestKeysAreReplacedWithoutLosingValues(t *testing.T) {
 			writer, reader encoding.Guard
 			want           error
 		}{
-			{"the first step", before, during, nil}, {"the first step, backwards", during, before, nil},
-			{"the second step", during, after, nil}, {"the second step, backwards", after, during, nil},
+			{"the first step", before, during, nil},
+			{"the first step, backwards", during, before, nil},
+			{"the second step", during, after, nil},
+			{"the second step, backwards", after, during, nil},
 			{"the last step", after, end, nil}, {"the last step, backwards", end, after, nil},
 			{"a dropped key", before, end, seal.ErrUnknownKey},
 			{"a key that is not known yet", end, before, seal.ErrUnknownKey},
@@ -238,7 +247,7 @@ func TestWrongKeysAreRefused(t *testing.T) {
 			"there are no keys; want one or more":            nil,
 			"key 0 has 0 bytes; want 32 random ones":         {nil},
 			"key 0 has 16 bytes; want 32":                    {newKey[:16]},
-			"key 1 has 33 bytes; want 32":                    {newKey, append(bytes.Clone(oldKey), 0)},
+			"key 1 has 33 bytes; want 32":                    {newKey, make([]byte, 33)},
 			"key 1 is all zero; want 32 random bytes":        {newKey, make([]byte, 32)},
 			"key 2 is given twice, or has the ID of another": {newKey, oldKey, newKey},
 		} {
@@ -296,17 +305,25 @@ func TestTypedBindsValuesToTheKeyWithThePrefix(t *testing.T) {
 		if err := c.Store(ctx, core.Set, item); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := admins.Get(ctx, "1"); !errors.Is(err, seal.ErrForged) || !errors.Is(err, core.ErrCodec) {
+		if got, err := admins.Get(ctx, "1"); !errors.Is(err, seal.ErrForged) ||
+			!errors.Is(err, core.ErrCodec) {
 			t.Errorf("a user who was moved is %v, %v; want ErrForged", got, err)
 		}
 		// Without its flag, which someone may take away, it is not read as JSON either.
 		item = core.Item{Key: "admin/1", Value: []byte(`{"Name":"Eve"}`)}
-		for _, item.Flags = range []uint32{core.FlagBytes, core.FlagText, encoding.FlagSigned, encoding.FlagEncrypted} {
+		for _, item.Flags = range []uint32{
+			core.FlagBytes, core.FlagText, encoding.FlagSigned, encoding.FlagEncrypted,
+		} {
 			if err := c.Store(ctx, core.Set, item); err != nil {
 				t.Fatal(err)
 			}
 			if got, err := admins.Get(ctx, "1"); !errors.Is(err, core.ErrCodec) {
-				t.Errorf("a plain value with flags %#x is %v, %v; want ErrCodec", item.Flags, got, err)
+				t.Errorf(
+					"a plain value with flags %#x is %v, %v; want ErrCodec",
+					item.Flags,
+					got,
+					err,
+				)
 			}
 		}
 	})
@@ -320,7 +337,8 @@ func TestGuardsAllocateNothingButThePlainValue(t *testing.T) {
 		g := must(guards[name](newKey))
 		src, dst := make([]byte, 1000), make([]byte, 0, 2000)
 		key := strings.Repeat("k", 100)
-		if got := testing.AllocsPerRun(100, func() { _, _ = g.Append(dst, key, src, 16) }); got > 0 {
+		got := testing.AllocsPerRun(100, func() { _, _ = g.Append(dst, key, src, 16) })
+		if got > 0 {
 			t.Errorf("%s: Append: %v allocations, want none", name, got)
 		}
 		data := must(g.Append(nil, key, src, 16))

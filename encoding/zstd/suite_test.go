@@ -36,7 +36,8 @@ func TestCompressedValuesKeepTheContract(t *testing.T) {
 		"struct": suite(encoding.JSON[order], codectest.Config[order]{Values: []order{small, {}}}),
 		"gob": suite(encoding.Gob[order], codectest.Config[order]{
 			Values: []order{small, {}}, NilIsEmpty: true}),
-		"pointer": suite(encoding.JSON[*order], codectest.Config[*order]{Values: []*order{&small, nil}}),
+		"pointer": suite(encoding.JSON[*order],
+			codectest.Config[*order]{Values: []*order{&small, nil}}),
 		"generic": suite(encoding.JSON[pair[string, []int]], codectest.Config[pair[string, []int]]{
 			Values: []pair[string, []int]{{long, []int{1}}, {}}}),
 		"recursive": suite(encoding.JSON[tree], codectest.Config[tree]{
