@@ -84,6 +84,10 @@ func TestCodecsKeepTheirContract(t *testing.T) {
 			Values: []**user{&ann, nil}, Refused: []**user{new(*user)}}, nil),
 		"fields":            suite(codectest.Config[gadget]{Values: []gadget{g, {}}}, nil),
 		"pointer to fields": suite(codectest.Config[*gadget]{Values: []*gadget{&g, {}}}, nil),
+		"map to fields": suite(codectest.Config[map[string]*gadget]{
+			Values: []map[string]*gadget{{"a": &g}}}, nil),
+		"map to maps": suite(codectest.Config[map[string]map[int][]string]{
+			Values: []map[string]map[int][]string{{"a": {1: {"x"}}}}}, nil),
 		"slice": suite(codectest.Config[[]user]{
 			Values: [][]user{{*ann, {}}, {}, nil}}, nil),
 		"map": suite(codectest.Config[map[string]user]{

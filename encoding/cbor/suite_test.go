@@ -120,6 +120,7 @@ func TestTheCodecKeepsItsContract(t *testing.T) {
 		"pointer to pointer": suiteOf(codectest.Config[**user]{
 			Values: []**user{&ann, nil}, Refused: []**user{new(*user)}}),
 		"fields":         suite(g, gadget{}),
+		"map to fields":  suite(map[string]*gadget{"a": &g, "b": nil}),
 		"slice":          suite([]user{*ann, {}}, []user{}, nil),
 		"map":            suite(map[string]user{"": {}, "a": *ann}, map[string]user{}, nil),
 		"map by numbers": suite(map[int8]string{0: "a", -1: ""}),

@@ -1,6 +1,8 @@
 package codectest
 
 import (
+	"cmp"
+	"fmt"
 	"reflect"
 	"slices"
 )
@@ -78,6 +80,21 @@ func varied(v reflect.Value, depth int) (all []reflect.Value) {
 			reflect.Copy(s, v)
 			s.Index(0).Set(elem)
 			all = append(all, s)
+		}
+	case reflect.Map:
+		if v.Len() == 0 {
+			return nil
+		}
+		key := slices.MinFunc(v.MapKeys(), func(x, y reflect.Value) int {
+			return cmp.Compare(fmt.Sprint(x), fmt.Sprint(y)) // always the same one
+		})
+		for _, elem := range slices.Concat(empties(t.Elem()), varied(v.MapIndex(key), depth-1)) {
+			m := reflect.MakeMapWithSize(t, v.Len())
+			for entries := v.MapRange(); entries.Next(); {
+				m.SetMapIndex(entries.Key(), entries.Value())
+			}
+			m.SetMapIndex(key, elem)
+			all = append(all, m)
 		}
 	case reflect.Struct:
 		for i := range t.NumField() {

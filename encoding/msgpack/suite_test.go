@@ -72,6 +72,7 @@ func TestTheCodecKeepsItsContract(t *testing.T) {
 		"pointer to pointer": suiteOf(codectest.Config[**user]{
 			Values: []**user{&ann, nil}, Refused: []**user{new(*user)}}),
 		"fields":          suite(g, gadget{}),
+		"map to fields":   suite(map[string]*gadget{"a": &g, "b": nil}),
 		"slice":           suite([]user{*ann, {}}, []user{}, nil),
 		"map":             suite(map[string]user{"": {}, "a": *ann}, map[string]user{}, nil),
 		"map of anything": suite(map[string]any{"a": int8(1), "b": nil, "c": "d"}),
