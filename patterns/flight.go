@@ -226,10 +226,11 @@ func (f *flights[T]) recoverPanic(j *job[T]) {
 func (f *flights[T]) finish(j *job[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	// Before the waiters wake: a caller that reads the old count looks into the cache again.
+	f.endCount.Add(uint64(len(j.flights)))
 	for _, fl := range j.flights {
 		close(fl.done)
 		f.forget(fl)
-		f.endCount.Add(1)
 	}
 	if j.limit != nil {
 		j.limit.Stop()

@@ -18,6 +18,8 @@ var (
 
 	// ErrLost means that the lease has ended, and another one may hold the pass.
 	ErrLost = errors.New("patterns: the lease has ended")
+
+	errEmptyKey = fmt.Errorf("%w: patterns: the key is empty", core.ErrInvalidKey)
 )
 
 const (
@@ -99,7 +101,7 @@ func NewOnePass(cache *core.Cache, opts *OnePassOptions) (*OnePass, error) {
 // it before LockTTL has passed.
 func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	if key == "" {
-		return nil, fmt.Errorf("%w: patterns: the key is empty", core.ErrInvalidKey)
+		return nil, errEmptyKey
 	}
 	ctx = orBackground(ctx)
 	start := time.Now()
@@ -146,8 +148,11 @@ func (o *OnePass) Acquire(ctx context.Context, key string) (*Lease, error) {
 }
 
 // Wait waits until no lease holds the pass for key. It returns ErrTimeout if that takes
-// longer than LockTTL.
+// longer than LockTTL, and core.ErrInvalidKey if key is "".
 func (o *OnePass) Wait(ctx context.Context, key string) error {
+	if key == "" {
+		return errEmptyKey
+	}
 	ctx, cancel := context.WithTimeoutCause(orBackground(ctx), o.opts.LockTTL, ErrTimeout)
 	defer cancel()
 	for pause := (backoff{}); ; {

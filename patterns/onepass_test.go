@@ -42,6 +42,9 @@ func TestOneLeaseHoldsThePass(t *testing.T) {
 			wantErr(t, lease.Release(ctx), nil)
 			_, err = local.Try(ctx, "")
 			wantErr(t, err, core.ErrInvalidKey)
+			_, err = local.Acquire(ctx, "")
+			wantErr(t, err, core.ErrInvalidKey)
+			wantErr(t, local.Wait(ctx, ""), core.ErrInvalidKey)
 		})
 	}
 }
