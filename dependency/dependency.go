@@ -1,6 +1,7 @@
 package dependency
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -206,16 +207,23 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 			}
 			return failed.Err()
 		}
-		first := last - n + 1
-		unwired := d.wire(ctx, master, first, keys, &failed)
+		wires := keysAt(master, numbersFromTo(last-n+1, last))
+		var failedNow core.MultiError
+		unwired := d.wire(ctx, wires, keys, &failedNow)
 		if late(drawn) {
 			// A Delete may have taken the numbers for settled, and would not find these
-			// wires. All keys are wired again. The old wires are deleted, because they
-			// would hide that their numbers have been drawn again.
-			if err := d.unwire(ctx, master, first, keys); err != nil {
-				return err
+			// wires. All keys are wired again, those that failed as well. The old wires are
+			// deleted, because they would hide that their numbers have been drawn again.
+			if err := d.unwire(ctx, wires, keys); err != nil {
+				for i, key := range keys {
+					failed.Add(key, cmp.Or(errorFor(wires[i], err), errTooLate))
+				}
+				return failed.Err()
 			}
 			continue
+		}
+		for key, err := range failedNow.Errors {
+			failed.Add(key, err)
 		}
 		keys = unwired
 		// If numbers are taken again, the counter was lost, and the numbers of old wires are
@@ -231,12 +239,11 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 	return failed.Err()
 }
 
-// unwire deletes the wires that wire has made.
-func (d *Dependency) unwire(
-	ctx context.Context, master string, first uint64, keys []string,
-) error {
-	wires := keysAt(master, numbersFromTo(first, first+uint64(len(keys))-1))
-	items, err := d.cache.GetItems(ctx, wires)
+var errTooLate = fmt.Errorf("%w: not wired, because the cache was slow", core.ErrConflict)
+
+// unwire deletes those of wires that hold one of keys, as wire has made them.
+func (d *Dependency) unwire(ctx context.Context, wires, keys []string) error {
+	items, err := d.getItems(ctx, wires)
 	if err != nil {
 		return err
 	}
@@ -252,14 +259,14 @@ func (d *Dependency) unwire(
 
 func isKey(key string) bool { return 0 < len(key) && len(key) <= core.MaxKeyLen }
 
-// wire wires keys under the numbers from first on. It returns the keys whose number is taken,
-// and adds those that could not be wired to failed.
+// wire stores keys under wires. It returns the keys whose wire is taken, and adds those that
+// could not be wired to failed.
 func (d *Dependency) wire(
-	ctx context.Context, master string, first uint64, keys []string, failed *core.MultiError,
+	ctx context.Context, wires, keys []string, failed *core.MultiError,
 ) (unwired []string) {
 	items := make([]core.Item, len(keys))
 	for i, key := range keys {
-		items[i] = d.item(keyAt(master, first+uint64(i)), key, d.opts.TTL)
+		items[i] = d.item(wires[i], key, d.opts.TTL)
 	}
 	err := d.storeMulti(ctx, core.Add, items)
 	if err == nil {
