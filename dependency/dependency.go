@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -24,23 +26,25 @@ type Options struct {
 	AnyMaster bool
 }
 
-// A Dependency wires items of a cache to master keys. It has no state of its own: any number
-// of them, in any number of processes, work on the same wires. Many goroutines may use it at
-// once.
+// A Dependency wires items of a cache to master keys. All wires are in the cache: any number
+// of Dependencies, in any number of processes, work on the same ones. A Dependency only
+// remembers which master keys were deleted through it, for DeletedSince and Hold. Many
+// goroutines may use it at once.
 //
 // The verbs take few calls of the cache, each for up to 10,000 keys. Add and AddMulti take 2.
 // They take 2 more each time that a number which they have drawn is taken, which can happen
 // during a Delete, or after the counter was lost. Delete takes 3, or 5 if more than 100 keys
 // are wired, and some more if keys are added to those meanwhile.
 type Dependency struct {
-	cache *core.Cache
-	opts  Options
+	cache   *core.Cache
+	opts    Options
+	journal journal
 }
 
 // New returns a Dependency whose wires are in cache. A nil opts is the zero Options. New
 // returns core.ErrConfig if cache is nil or the TTL is negative.
 func New(cache *core.Cache, opts *Options) (*Dependency, error) {
-	d := &Dependency{cache: cache}
+	d := &Dependency{cache: cache, journal: journal{seed: maphash.MakeSeed()}}
 	if opts != nil {
 		d.opts = *opts
 	}
@@ -179,12 +183,17 @@ func (d *Dependency) Add(ctx context.Context, master, key string) error {
 
 // AddMulti wires keys to master. A key that is already wired is wired again, under a new
 // number. If some keys could not be wired, the error is a *core.MultiError with those. After
-// any other error, none of them is wired.
+// any other error, none of them is wired. The error is core.ErrInvalidKey for the key of an
+// item that a wire of master would replace: master followed by digits.
 func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string) error {
 	for _, key := range keys {
-		if !isKey(key) {
+		switch {
+		case !isKey(key):
 			return fmt.Errorf("%w: a key of %d bytes cannot be wired; want 1 to %d",
 				core.ErrInvalidKey, len(key), core.MaxKeyLen)
+		case isWire(master, key):
+			return fmt.Errorf("%w: %.100q is the key of a wire of %.100q; want another key for the item",
+				core.ErrInvalidKey, key, master)
 		}
 	}
 	failed := core.MultiError{Verb: "AddMulti", Driver: "dependency", Total: len(keys)}
@@ -255,6 +264,12 @@ func (d *Dependency) unwire(ctx context.Context, wires, keys []string) error {
 	}
 	_, err = d.remove(ctx, made)
 	return err
+}
+
+// isWire reports whether key is the master key followed by digits.
+func isWire(master, key string) bool {
+	number, ok := strings.CutPrefix(key, master)
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 func isKey(key string) bool { return 0 < len(key) && len(key) <= core.MaxKeyLen }
