@@ -16,7 +16,7 @@ func BenchmarkHit(b *testing.B) {
 	ctx := context.Background()
 	users := must(core.NewTyped(memoryCache(b), core.Shared[*user]()))
 	cached := must(patterns.New(users, nil))
-	soft := must(patterns.New(users, &patterns.Options{
+	soft := must(patterns.New(users, &patterns.Options[*user]{
 		TTL: time.Hour, SoftTTL: time.Minute, Early: 1,
 	}))
 	load := func(context.Context) (*user, error) { return ann, nil }

@@ -1,7 +1,7 @@
 // Package patterns loads values that a cache does not have, once for all their callers.
 //
 //	users, err := core.NewTyped(cache, encoding.JSON[User]())
-//	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute})
+//	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute})
 //
 //	u, err := cached.GetOrCreate(ctx, "user:1", func(ctx context.Context) (User, error) {
 //		return db.LoadUser(ctx, 1)

@@ -55,7 +55,7 @@ func caches(t testing.TB) map[string]*core.Cache {
 }
 
 // newTexts returns a Cached of texts, which is closed at the end of the test.
-func newTexts(t testing.TB, c *core.Cache, opts *patterns.Options) *patterns.Cached[string] {
+func newTexts(t testing.TB, c *core.Cache, opts *patterns.Options[string]) *patterns.Cached[string] {
 	t.Helper()
 	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), opts))
 	t.Cleanup(func() { cached.Close() })
@@ -131,7 +131,6 @@ type pattern func(
 
 var allPatterns = map[string]pattern{
 	"GetOrSet":    (*patterns.Cached[string]).GetOrSet,
-	"GetOrAdd":    (*patterns.Cached[string]).GetOrAdd,
 	"GetOrCreate": (*patterns.Cached[string]).GetOrCreate,
 }
 

@@ -245,7 +245,7 @@ func TestErrNotFoundIsStoredForNegativeTTL(t *testing.T) {
 				return "", fmt.Errorf("no such text: %w", patterns.ErrNotFound)
 			}
 			l := loader{result: notFound}
-			cached := newTexts(t, memoryCache(t), &patterns.Options{TTL: time.Hour})
+			cached := newTexts(t, memoryCache(t), &patterns.Options[string]{TTL: time.Hour})
 			for range 2 {
 				_, err := get(cached, ctx, "k", l.load)
 				wantErr(t, err, patterns.ErrNotFound)
@@ -255,7 +255,7 @@ func TestErrNotFoundIsStoredForNegativeTTL(t *testing.T) {
 			}
 			l.want(t, 2)
 			l = loader{result: notFound}
-			cached = newTexts(t, memoryCache(t), &patterns.Options{
+			cached = newTexts(t, memoryCache(t), &patterns.Options[string]{
 				TTL: time.Hour, NegativeTTL: time.Minute,
 			})
 			for range 3 {
