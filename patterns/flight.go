@@ -33,8 +33,9 @@ type flight[T any] struct {
 	loaded  bool       // the loader was called
 	encoded *core.Item // the value, for callers that get a copy; nil if they share it
 
-	// The fields below are guarded by flights.mu.
+	// The fields below are guarded by flights.mu. Looks may be read once done is closed.
 
+	looks   int           // how many looks into the cache have begun; see late
 	done    chan struct{} // made if there is a caller that waits on it
 	joiners int           // callers that have joined the flight since it was started
 	begun   bool          // the loader is called, or was
@@ -57,7 +58,15 @@ type flight[T any] struct {
 type joinedFlight[T any] struct {
 	flight  *flight[T]
 	started bool            // by this caller
+	looks   int             // the looks of the flight when this caller joined
 	done    <-chan struct{} // the done of the flight
+}
+
+// late reports whether the outcome, which may be read, was found in the cache by a look that
+// had begun before this caller joined. Then it may be older than an invalidation that has
+// returned before the caller began.
+func (j *joinedFlight[T]) late() bool {
+	return !j.started && !j.flight.loaded && j.looks == j.flight.looks
 }
 
 // A job loads one or more flights, which end together. It runs in a goroutine of its own, or
@@ -225,7 +234,7 @@ func (fl *flight[T]) join() joinedFlight[T] {
 	if fl.done == nil {
 		fl.done = make(chan struct{})
 	}
-	return joinedFlight[T]{flight: fl, done: fl.done}
+	return joinedFlight[T]{flight: fl, looks: fl.looks, done: fl.done}
 }
 
 // started returns fl for the caller who started it. It is called with flights.mu held.
@@ -426,6 +435,15 @@ func (f *flights[T]) abandoned(j *job[T]) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return j.abandoned
+}
+
+// beginLook notes that a look into the cache for group is next.
+func (f *flights[T]) beginLook(group ...*flight[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fl := range group {
+		fl.looks++
+	}
 }
 
 // begin notes that the loader of group is called next, and what was true before.

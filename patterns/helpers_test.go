@@ -124,6 +124,9 @@ func (e *errorLog) list() []error {
 	return nil
 }
 
+// options are those of a Cached of texts.
+type options = patterns.Options[string]
+
 type pattern func(
 	c *patterns.Cached[string], ctx context.Context, key string,
 	load func(context.Context) (string, error), names ...string,
@@ -132,6 +135,34 @@ type pattern func(
 var allPatterns = map[string]pattern{
 	"GetOrSet":    (*patterns.Cached[string]).GetOrSet,
 	"GetOrCreate": (*patterns.Cached[string]).GetOrCreate,
+}
+
+// allLoads are the ways to load the text of a key, with that of many keys among them.
+var allLoads = map[string]pattern{
+	"GetOrSet":      (*patterns.Cached[string]).GetOrSet,
+	"GetOrCreate":   (*patterns.Cached[string]).GetOrCreate,
+	"OnePassCreate": (*patterns.Cached[string]).OnePassCreate,
+	"GetOrSetMulti": getOne,
+}
+
+// getOne is a pattern that uses GetOrSetMulti.
+func getOne(
+	c *patterns.Cached[string], ctx context.Context, key string,
+	load func(context.Context) (string, error), names ...string,
+) (string, error) {
+	loadMulti := func(ctx context.Context, keys []string) (map[string]string, error) {
+		v, err := load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]string{keys[0]: v}, nil
+	}
+	all, err := patterns.GetOrSetMulti(ctx, c, []string{key}, identity, loadMulti, names...)
+	v, ok := all[key]
+	if !ok && err == nil {
+		err = patterns.ErrNotFound
+	}
+	return v, err
 }
 
 // must returns v, and panics if there is an error.

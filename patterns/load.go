@@ -187,7 +187,7 @@ func (c *Cached[T]) fly(
 	case r.pattern >= getOrCreate:
 		now, err = c.waitForPass(ctx, r, fl)
 	case endedSince: // the flight that ended may have stored a value under this key
-		now, err = c.lookAgain(ctx, r.key)
+		now, err = c.lookAgain(ctx, r.key, fl)
 	}
 	if err != nil || now.servable() && !c.call.Reload {
 		return now.value, firstError(err, now.err)
@@ -277,13 +277,24 @@ func (c *Cached[T]) await(
 			return e.value, firstError(err, e.err)
 		}
 	}
-	failed := fl.err != nil && fl.err != errSkipped && !errors.Is(fl.err, ErrNotFound)
+	if fl.err == errSkipped {
+		return fl.value, errSkipped
+	}
+	failed := fl.err != nil && !errors.Is(fl.err, ErrNotFound)
+	if !failed && j.late() {
+		now, err := c.lookAgain(ctx, fl.key, nil)
+		if err != nil || !now.servable() {
+			return now.value, firstError(err, errSkipped)
+		}
+		c.observeServed(now.outcome(), 1)
+		return now.value, now.err
+	}
 	if failed && e.state == expired {
 		c.opts.OnError(ctx, fl.err)
 		c.observeServed(e.outcome(), 1)
 		return e.value, e.err
 	}
-	if fl.err != errSkipped && !isCallerError(fl.err) {
+	if !isCallerError(fl.err) {
 		c.observeServed(j.outcome(ctx, fl.err), 1)
 	}
 	return c.valueFor(j), fl.err
@@ -354,10 +365,10 @@ func (c *Cached[T]) waitForPass(
 		case ctx.Err() != nil:
 			return e, ctx.Err()
 		case got && r.pattern == onePassCreate && !waited:
-			e, err := c.lookAgain(ctx, r.key)
+			e, err := c.lookAgain(ctx, r.key, fl)
 			return entry[T]{exists: e.exists, token: e.token, down: e.down}, err
 		case got: // the last holder may have stored a value since the last look
-			return c.lookAgain(ctx, r.key)
+			return c.lookAgain(ctx, r.key, fl)
 		case c.flights.isDropped(fl):
 			return e, errSkipped
 		case !errors.Is(err, ErrHeld):
@@ -374,14 +385,14 @@ func (c *Cached[T]) waitForPass(
 			case context.Cause(wait) != ErrTimeout:
 				return e, err
 			case c.opts.LoadOnTimeout:
-				return c.lookAgain(ctx, r.key)
+				return c.lookAgain(ctx, r.key, fl)
 			}
 			return e, ErrTimeout
 		}
 		if r.pattern == onePassCreate {
 			continue
 		}
-		if e, err := c.lookAgain(ctx, r.key); e.down || err != nil || e.servable() {
+		if e, err := c.lookAgain(ctx, r.key, fl); e.down || err != nil || e.servable() {
 			return e, err
 		}
 	}
@@ -407,8 +418,14 @@ func (c *Cached[T]) detach(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeout(context.WithoutCancel(ctx), c.opts.LockTTL)
 }
 
-// lookAgain is lookUp after a first look. It returns only errors that the caller must get.
-func (c *Cached[T]) lookAgain(ctx context.Context, key string) (e entry[T], err error) {
+// lookAgain is lookUp after a first look, for fl, or for a caller if that is nil. It returns
+// only errors that the caller must get.
+func (c *Cached[T]) lookAgain(
+	ctx context.Context, key string, fl *flight[T],
+) (e entry[T], err error) {
+	if fl != nil {
+		c.flights.beginLook(fl)
+	}
 	e, err = c.lookUp(ctx, key)
 	if errors.Is(err, core.ErrCodec) { // the first look has reported it
 		return e, nil
@@ -443,6 +460,7 @@ func (c *Cached[T]) refresh(
 		}
 		c.handleCacheError(ctx, err)
 	}
+	c.flights.beginLook(fl)
 	e, err := c.lookUp(ctx, r.key)
 	switch {
 	case err != nil:

@@ -186,6 +186,7 @@ func (b *batch[A, T]) stillMissing(
 	for i, fl := range group {
 		keys[i] = fl.key
 	}
+	b.c.flights.beginLook(group...)
 	entries, _ := b.c.lookUpMulti(ctx, keys) // what cannot be read is loaded
 	var missing []*flight[T]
 	for _, fl := range group {
