@@ -96,8 +96,8 @@ type Options[T any] struct {
 	// Pause is how long a key rests in this process after its load has failed. Meanwhile, a
 	// value that is due or kept by FailSafe is served without a load. Pause doubles with each
 	// further failure, up to 64 times, and is shortened by up to a half, at random. A load that
-	// succeeds, returns ErrNotFound or was left by its callers is no failure. If 0, Pause is a
-	// second.
+	// succeeds or returns ErrNotFound, a write of the key, or 64 pauses without a load ends that.
+	// A load that its callers have left is no failure. If 0, Pause is a second.
 	Pause time.Duration
 
 	// ErrorTTL is how long at most the error of a failed load is returned again, during the

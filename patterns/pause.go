@@ -59,7 +59,8 @@ func (p *pauses) fail(err error, keys ...string) {
 		}
 		length := f.length/2 + time.Duration(rand.Int64N(int64(f.length/2)+1))
 		f.err, f.until, f.errUntil = err, now.Add(length), now.Add(min(length, p.errorTTL))
-		f.forget = now.Add(add(f.length, f.length))
+		// After the pause there is time for a load that takes long to fail.
+		f.forget = now.Add(add(f.length, p.longest()))
 		if !again && len(p.failed) >= maxPauses {
 			for other := range p.failed { // any
 				delete(p.failed, other)
