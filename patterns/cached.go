@@ -70,6 +70,7 @@ func New[T any](typed *core.Typed[T], opts *Options[T]) (*Cached[T], error) {
 	f := &s.flights
 	f.limit, f.linger = o.LockTTL, o.Linger
 	f.report = func(err error) { o.OnError(context.Background(), err) }
+	f.tooSlow = func(keys []string) { s.pauses.fail(errTooSlow, keys...) }
 	f.release = c.release
 	if !isShared(typed) && !isImmutable[T]() {
 		f.encode = c.encode

@@ -83,7 +83,7 @@ type job[T any] struct {
 	// The fields below are guarded by flights.mu.
 
 	waiters    int         // callers that wait, summed over the flights
-	abandoned  bool        // cancelled because all callers have left
+	cancelled  bool        // because all callers have left, or because it took too long
 	sealed     bool        // its flights are not in the table any more
 	background bool        // it needs no waiters until then
 	until      time.Time   // when background ends
@@ -126,6 +126,7 @@ type flights[T any] struct {
 	limit   time.Duration      // how long a job in the background may run without waiters
 	linger  time.Duration      // how long a job runs on after its last waiter has left
 	report  func(error)        // called with the panic of a job in the background
+	tooSlow func([]string)     // called with the keys of a job that has taken longer; mu is held
 	release func(lease *Lease) // releases the lease of a flight that has ended
 	encode  func(*flight[T])   // sets encoded of a flight; nil if callers may share values
 }
@@ -389,24 +390,28 @@ func (f *flights[T]) keepRunning(j *job[T], d time.Duration) {
 	j.limit = time.AfterFunc(d, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if time.Now().Before(j.until) {
-			return // it has been reset meanwhile
+		if time.Now().Before(j.until) || j.sealed {
+			return // it has been reset meanwhile, or the job is over
 		}
 		j.background = false
-		f.cancelIfUnused(j)
+		if f.cancelIfUnused(j) {
+			f.tooSlow(j.keys())
+		}
 	})
 }
 
-// cancelIfUnused cancels j if no caller waits for it and it is not in the background. It is
-// called with mu held.
-func (f *flights[T]) cancelIfUnused(j *job[T]) {
+// cancelIfUnused cancels j if no caller waits for it and it is not in the background. It
+// reports whether it did. It is called with mu held.
+func (f *flights[T]) cancelIfUnused(j *job[T]) bool {
 	if j.waiters > 0 || j.background {
-		return
+		return false
 	}
+	j.cancelled = true
 	j.cancel()
 	for _, fl := range j.flights { // a new caller must not join a cancelled load
 		fl.dropped = true
 	}
+	return true
 }
 
 // leave removes a caller from the waiters of fl. If background is set, the load then goes on
@@ -424,17 +429,17 @@ func (f *flights[T]) leave(fl *flight[T], background bool) {
 		f.keepRunning(j, f.limit)
 	case f.linger != 0:
 		f.keepRunning(j, f.linger)
-	case !j.background:
-		j.abandoned = true
+	default:
 		f.cancelIfUnused(j)
 	}
 }
 
-// abandoned reports whether j was cancelled because all its callers have left.
-func (f *flights[T]) abandoned(j *job[T]) bool {
+// wasCancelled reports whether j was cancelled, because all its callers have left, or because
+// it took too long and tooSlow was called.
+func (f *flights[T]) wasCancelled(j *job[T]) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return j.abandoned
+	return j.cancelled
 }
 
 // beginLook notes that a look into the cache for group is next.

@@ -261,7 +261,7 @@ func (b *batch[A, T]) loadAndStore(ctx context.Context, group []*flight[T]) erro
 		}
 	}
 	c.pauses.end(ended...)
-	if err != nil && !c.flights.abandoned(group[0].job) {
+	if err != nil && !c.flights.wasCancelled(group[0].job) {
 		c.pauses.fail(err, failed...)
 	}
 	if _, err := c.handleMultiError(ctx, c.storeLoadedMulti(ctx, items, o, took)); err != nil {

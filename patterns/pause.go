@@ -1,6 +1,8 @@
 package patterns
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -40,6 +42,9 @@ type failure struct {
 	length   time.Duration // of the pause, without jitter
 	forget   time.Time     // when the failure is forgotten
 }
+
+var errTooSlow = fmt.Errorf("patterns: the load took so long that it was cancelled: %w",
+	context.DeadlineExceeded)
 
 // fail notes that the loads of keys have failed with err.
 func (p *pauses) fail(err error, keys ...string) {

@@ -33,7 +33,7 @@ func (c *Cached[T]) loadAndStore(
 	c.observeLoaded(1, took, err)
 	notFound := errors.Is(err, ErrNotFound)
 	if err != nil && !notFound {
-		if !c.flights.abandoned(fl.job) {
+		if !c.flights.wasCancelled(fl.job) {
 			c.pauses.fail(err, r.key)
 		}
 		return zero, err
