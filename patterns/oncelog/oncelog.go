@@ -209,14 +209,17 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // add stores the item under key if it is absent. It is the only function that calls the cache.
+// insideItself must find it in a stack.
+//
+//go:noinline
 func (s *shared) add(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxWait)
 	defer cancel()
 	return s.cache.Add(ctx, key, []byte("1"), s.opts.Period)
 }
 
-// addName is the name of shared.add in a stack.
-var addName = runtime.FuncForPC(reflect.ValueOf((*shared).add).Pointer()).Name()
+// addEntry is where shared.add begins.
+var addEntry = reflect.ValueOf((*shared).add).Pointer()
 
 // insideItself reports whether this goroutine handles a record while a Handler calls the cache:
 // a hook or a codec of the cache has logged it. Its context may say nothing about that.
@@ -224,10 +227,8 @@ func insideItself() bool {
 	var pcs [64]uintptr
 	for skip := 2; ; skip += len(pcs) {
 		n := runtime.Callers(skip, pcs[:])
-		frames := runtime.CallersFrames(pcs[:n])
-		for more := n != 0; more; {
-			var frame runtime.Frame
-			if frame, more = frames.Next(); frame.Function == addName {
+		for _, pc := range pcs[:n] {
+			if f := runtime.FuncForPC(pc - 1); f != nil && f.Entry() == addEntry {
 				return true
 			}
 		}
