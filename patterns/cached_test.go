@@ -130,20 +130,13 @@ func TestVerbsUseTheCommonSettings(t *testing.T) {
 // Items are dropped if one of the names with which they were stored is.
 func TestItemsAreDroppedByTheirNames(t *testing.T) {
 	for name, c := range caches(t) {
-		d, tags := must(dependency.New(c, nil)), must(dependency.NewTags(c, nil))
-		for kind, opts := range map[string]*patterns.Options[string]{
-			"wires": {Dependency: d},
-			"tags":  {Tags: tags},
-		} {
+		for kind, opts := range kindsOfNames(c) {
 			t.Run(name+" "+kind, func(t *testing.T) {
-				cached := newTexts(t, c, opts)
+				cached := newTexts(t, c, &opts)
 				ctx := t.Context()
 				dropItems := func(name string) {
-					if kind == "wires" {
-						wantErr(t, d.Delete(ctx, name), nil)
-					} else {
-						wantErr(t, tags.Invalidate(ctx, name), nil)
-					}
+					t.Helper()
+					wantErr(t, dropName(ctx, opts, name), nil)
 				}
 				for pname, get := range allPatterns {
 					var l loader

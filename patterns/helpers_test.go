@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cachewire/cachewire/backendtest"
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
 	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/memcache"
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
-	"github.com/cachewire/cachewire/memcache/memcachetest"
 	"github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/patterns"
 )
@@ -48,10 +49,7 @@ func memcachedCache(t testing.TB, addr string) *core.Cache {
 // caches returns a cache on each kind of backend.
 func caches(t testing.TB) map[string]*core.Cache {
 	t.Helper()
-	return map[string]*core.Cache{
-		"memory":    memoryCache(t),
-		"memcached": memcachedCache(t, memcachetest.Start(t, nil).Addr()),
-	}
+	return backendtest.AllCaches(t)
 }
 
 // newTexts returns a Cached of texts, which is closed at the end of the test.
@@ -126,6 +124,23 @@ func (e *errorLog) list() []error {
 
 // options are those of a Cached of texts.
 type options = patterns.Options[string]
+
+// kindsOfNames returns options for each kind of names that c can have.
+func kindsOfNames(c *core.Cache) map[string]options {
+	kinds := map[string]options{"tags": {Tags: must(dependency.NewTags(c, nil))}}
+	if !c.Traits().ByValue {
+		kinds["wires"] = options{Dependency: must(dependency.New(c, nil))}
+	}
+	return kinds
+}
+
+// dropName invalidates a name of values that are stored with opts.
+func dropName(ctx context.Context, opts options, name string) error {
+	if opts.Dependency != nil {
+		return opts.Dependency.Delete(ctx, name)
+	}
+	return opts.Tags.Invalidate(ctx, name)
+}
 
 type pattern func(
 	c *patterns.Cached[string], ctx context.Context, key string,
