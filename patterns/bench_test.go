@@ -2,6 +2,7 @@ package patterns_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -50,6 +51,10 @@ func BenchmarkMiss(b *testing.B) {
 	c := memoryCache(b)
 	users := must(core.NewTyped(c, core.Shared[int]()))
 	load := func(context.Context) (int, error) { return 7, nil }
+	keys := make([]string, 1000) // so that the pass of a key was released long ago
+	for i := range keys {
+		keys[i] = fmt.Sprint("user:", i)
+	}
 	for name, get := range map[string]func(
 		c *patterns.Cached[int], ctx context.Context, key string,
 		load func(context.Context) (int, error), names ...string,
@@ -61,11 +66,12 @@ func BenchmarkMiss(b *testing.B) {
 		ctx := context.Background()
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			for b.Loop() {
-				if v, err := get(cached, ctx, "k", load); v != 7 || err != nil {
+			for i := 0; b.Loop(); i++ {
+				key := keys[i%len(keys)]
+				if v, err := get(cached, ctx, key, load); v != 7 || err != nil {
 					b.Fatal(v, err)
 				}
-				if err := users.Delete(ctx, "k"); err != nil {
+				if err := users.Delete(ctx, key); err != nil {
 					b.Fatal(err)
 				}
 			}
