@@ -3,10 +3,13 @@ package patterns_test
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/patterns"
 )
 
@@ -76,5 +79,46 @@ func BenchmarkMiss(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkJoin measures a load that a hundred callers share. Callers share a value whose type
+// has nothing that they could change, and get copies of the other one.
+func BenchmarkJoin(b *testing.B) {
+	type shared struct{ Name, Mail, City string }
+	type copied struct {
+		Name, Mail, City string
+		Roles            []string
+	}
+	b.Run("shared", func(b *testing.B) { join(b, shared{"Ann", "ann@example.org", "Bern"}) })
+	b.Run("copied", func(b *testing.B) {
+		join(b, copied{"Ann", "ann@example.org", "Bern", []string{"admin"}})
+	})
+}
+
+func join[T any](b *testing.B, v T) {
+	values := must(core.NewTyped(memoryCache(b), encoding.JSON[T]()))
+	cached := must(patterns.New(values, nil))
+	ctx := context.Background()
+	load := func(context.Context) (T, error) {
+		for range 100 {
+			runtime.Gosched() // so that the other callers join
+		}
+		return v, nil
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if _, err := cached.GetOrSet(ctx, "k", load); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if err := values.Delete(ctx, "k"); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
