@@ -13,13 +13,11 @@ require (
 	github.com/cachewire/cachewire/null v0.1.0
 	github.com/cachewire/cachewire/patterns v0.1.0
 	github.com/cachewire/cachewire/redis v0.1.0
+	github.com/sony/gobreaker/v2 v2.4.0
 	golang.org/x/term v0.45.0
 )
 
-require (
-	github.com/redis/rueidis v1.0.79 // indirect
-	github.com/sony/gobreaker/v2 v2.4.0 // indirect
-)
+require github.com/redis/rueidis v1.0.79 // indirect
 
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect

@@ -119,10 +119,14 @@ const reserved = "~cw:"
 // checkKey returns an error if key is reserved. The cache checks the rest.
 func checkKey(key string) error {
 	if strings.HasPrefix(key, reserved) {
-		return fmt.Errorf("%w: patterns: %.100q begins with %q, as the keys of locks do",
-			core.ErrInvalidKey, key, reserved)
+		return reservedError(key)
 	}
 	return nil
+}
+
+func reservedError(key string) error {
+	return fmt.Errorf("%w: patterns: %.100q begins with %q, as the keys of locks do",
+		core.ErrInvalidKey, key, reserved)
 }
 
 // checkKeys is checkKey for many keys.

@@ -47,7 +47,7 @@ type request[T any] struct {
 func (c *Cached[T]) GetOrSet(
 	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
 ) (T, error) {
-	return c.getOrLoad(ctx, request[T]{key, getOrSet, load, names})
+	return c.getOrLoad(ctx, key, getOrSet, load, names)
 }
 
 // GetOrCreate is GetOrSet in which one process loads the value. The other processes wait
@@ -61,7 +61,7 @@ func (c *Cached[T]) GetOrSet(
 func (c *Cached[T]) GetOrCreate(
 	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
 ) (T, error) {
-	return c.getOrLoad(ctx, request[T]{key, getOrCreate, load, names})
+	return c.getOrLoad(ctx, key, getOrCreate, load, names)
 }
 
 // OnePassCreate is GetOrCreate without the first look into the cache. The caller that gets
@@ -71,42 +71,57 @@ func (c *Cached[T]) GetOrCreate(
 func (c *Cached[T]) OnePassCreate(
 	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
 ) (T, error) {
-	return c.getOrLoad(ctx, request[T]{key, onePassCreate, load, names})
+	return c.getOrLoad(ctx, key, onePassCreate, load, names)
 }
 
-func (c *Cached[T]) getOrLoad(ctx context.Context, r request[T]) (T, error) {
+// getOrLoad is GetOrSet for a pattern. A hit makes no request of its arguments, because to pass
+// that on takes some nanoseconds.
+func (c *Cached[T]) getOrLoad(
+	ctx context.Context, key string, p pattern, load func(ctx context.Context) (T, error),
+	names []string,
+) (T, error) {
 	var zero T
-	if r.load == nil {
+	if load == nil {
 		return zero, errNilLoader
 	}
-	if err := checkKey(r.key); err != nil {
+	if err := checkKey(key); err != nil {
 		return zero, err
 	}
 	ctx = orBackground(ctx)
 	endCount := c.flights.endCount.Load()
-	var e entry[T]
-	var err error
-	switch {
-	case c.call.Reload:
-		return c.reload(ctx, r)
-	case r.pattern == onePassCreate:
-	case c.plain:
-		var v T
-		if v, err = c.typed.Get(ctx, r.key); err == nil {
+	if p == onePassCreate || c.call.Reload {
+		return c.loadAnyway(ctx, request[T]{key, p, load, names})
+	}
+	if c.plain {
+		v, err := c.typed.Get(ctx, key)
+		if err == nil {
 			c.observeServed(Hit, 1)
 			return v, nil
 		}
-		if err == core.ErrMiss {
-			err = nil
-		} else if errors.Is(err, core.ErrCodec) {
-			getErr := err
-			if e, err = c.lookUp(ctx, r.key); errors.Is(err, core.ErrCodec) { // for the token
-				err = getErr
-			}
-		}
-	default:
-		e, err = c.lookUp(ctx, r.key)
+		return c.loadMissing(ctx, request[T]{key, p, load, names}, err, endCount)
 	}
+	e, err := c.lookUp(ctx, key)
+	if e.state == fresh {
+		c.observeServed(e.outcome(), 1)
+		return e.value, e.err
+	}
+	return c.loadStale(ctx, request[T]{key, p, load, names}, e, err, endCount)
+}
+
+// loadAnyway is getOrLoad without a look into the cache.
+func (c *Cached[T]) loadAnyway(ctx context.Context, r request[T]) (T, error) {
+	if c.call.Reload {
+		return c.reload(ctx, r)
+	}
+	endCount := c.flights.endCount.Load()
+	return c.joinOrLoad(ctx, r, entry[T]{}, nil, joinOptions[T]{endCount: endCount})
+}
+
+// loadStale returns the value of e, which a look into the cache has found, if it is due.
+// Otherwise it is joinOrLoad.
+func (c *Cached[T]) loadStale(
+	ctx context.Context, r request[T], e entry[T], err error, endCount uint64,
+) (T, error) {
 	if e.servable() {
 		c.observeServed(e.outcome(), 1)
 		if e.state == due {
@@ -115,6 +130,22 @@ func (c *Cached[T]) getOrLoad(ctx context.Context, r request[T]) (T, error) {
 		return e.value, e.err
 	}
 	return c.joinOrLoad(ctx, r, e, err, joinOptions[T]{endCount: endCount})
+}
+
+// loadMissing is loadStale after Typed.Get has returned err for r.key.
+func (c *Cached[T]) loadMissing(
+	ctx context.Context, r request[T], err error, endCount uint64,
+) (T, error) {
+	var e entry[T]
+	if err == core.ErrMiss {
+		err = nil
+	} else if errors.Is(err, core.ErrCodec) {
+		getErr := err
+		if e, err = c.lookUp(ctx, r.key); errors.Is(err, core.ErrCodec) { // for the token
+			err = getErr
+		}
+	}
+	return c.loadStale(ctx, r, e, err, endCount)
 }
 
 // reload loads r.key whatever is stored, after what is running has been kept from storing.
@@ -205,46 +236,6 @@ func (c *Cached[T]) fly(
 }
 
 var errNilLoader = configErrorf("the loader is nil")
-
-// handleCacheError returns err as fatal if the caller must get it: because ctx is done, or
-// the caller can correct it. Any other error goes to OnError. Down then reports whether the
-// cache could not be used; it is false if a value could not be decoded.
-func (c *Cached[T]) handleCacheError(ctx context.Context, err error) (down bool, fatal error) {
-	switch {
-	case err == nil:
-		return false, nil
-	case ctx.Err() != nil, isCallerError(err):
-		return false, err
-	}
-	c.opts.OnError(ctx, err)
-	return !errors.Is(err, core.ErrCodec), nil
-}
-
-// firstError returns the first of errs that is not nil.
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// isCallerError reports whether err is one that the caller can correct.
-func isCallerError(err error) bool {
-	for _, target := range []error{
-		core.ErrInvalidKey,
-		core.ErrInvalidTTL,
-		core.ErrConfig,
-		core.ErrClosed,
-		errors.ErrUnsupported,
-	} {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
-}
 
 // release releases the lease of a load.
 func (c *Cached[T]) release(lease *Lease) {

@@ -403,17 +403,3 @@ func (c *Cached[T]) deleteOldMulti(ctx context.Context, old map[string]any) erro
 	}
 	return failed.Err()
 }
-
-// handleMultiError is handleCacheError for the error of a multi verb. It is fatal as well
-// if the caller can correct the error of a key.
-func (c *Cached[T]) handleMultiError(ctx context.Context, err error) (down bool, fatal error) {
-	var multi *core.MultiError
-	if errors.As(err, &multi) {
-		for _, err := range multi.Errors {
-			if isCallerError(err) {
-				return false, err
-			}
-		}
-	}
-	return c.handleCacheError(ctx, err)
-}
