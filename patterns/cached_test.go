@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -180,69 +179,6 @@ func TestAValueLoadedDuringAnInvalidationIsStale(t *testing.T) {
 		want(t, v, err, "old")
 		_, err = cached.Get(t.Context(), pname)
 		wantErr(t, err, core.ErrMiss)
-	}
-}
-
-func TestNewRefusesWrongOptions(t *testing.T) {
-	c := memoryCache(t)
-	d, tags := must(dependency.New(c, nil)), must(dependency.NewTags(c, nil))
-	typed := must(core.NewTyped(c, encoding.Text()))
-	const limitedTTL = "a TTL other than core.Forever, in Options or as the default of the cache"
-	for _, tt := range []struct {
-		want string
-		opts patterns.Options[string]
-	}{
-		{"Options.TTL is -1s; want 0 or more", patterns.Options[string]{TTL: -time.Second}},
-		{"Options.LockTTL is -1ns; want 0 or more", patterns.Options[string]{LockTTL: -1}},
-		{"Options.WaitTimeout is -1ns; want 0 or more", patterns.Options[string]{WaitTimeout: -1}},
-		{"Options.NegativeTTL is -1ns; want 0 or more", patterns.Options[string]{NegativeTTL: -1}},
-		{"Options.SoftTTL is -1ns; want 0 or more", patterns.Options[string]{SoftTTL: -1}},
-		{"Options.FailSafe is -1ns; want 0 or more", patterns.Options[string]{FailSafe: -1}},
-		{"Options.SoftTimeout is -1ns; want 0 or more", patterns.Options[string]{SoftTimeout: -1}},
-		{
-			"Options.SoftTTL is 1m0s; want less than the TTL, which is 1m0s",
-			patterns.Options[string]{SoftTTL: time.Minute, TTL: time.Minute},
-		},
-		{
-			"Options.SoftTTL is 2562047h47m16.854775807s; want less than the TTL, which is core.",
-			patterns.Options[string]{SoftTTL: core.Forever},
-		},
-		{"Options.Early is NaN; want 0 or more", patterns.Options[string]{TTL: 1, Early: math.NaN()}},
-		{
-			"Options.Early is 1, and items never expire; want a SoftTTL, or " + limitedTTL,
-			patterns.Options[string]{Early: 1},
-		},
-		{
-			"Options.Early is 2, and items never expire; want a SoftTTL, or " + limitedTTL,
-			patterns.Options[string]{Early: 2, TTL: core.Forever},
-		},
-		{
-			"Options.FailSafe is 1m0s, and items never expire; want " + limitedTTL,
-			patterns.Options[string]{FailSafe: time.Minute},
-		},
-		{
-			"Options.FailSafe is 1s, and items never expire; want " + limitedTTL,
-			patterns.Options[string]{FailSafe: time.Second, TTL: core.Forever},
-		},
-		{
-			"Options.SoftTimeout is 1ns, and FailSafe is 0; want FailSafe as well",
-			patterns.Options[string]{TTL: 1, SoftTimeout: 1},
-		},
-		{
-			"Options have a Dependency and Tags; want at most one of them",
-			patterns.Options[string]{Dependency: d, Tags: tags},
-		},
-	} {
-		cached, err := patterns.New(typed, &tt.opts)
-		wanted := "cachewire: invalid configuration: patterns: " + tt.want
-		if cached != nil ||
-			!errors.Is(err, core.ErrConfig) || !strings.HasPrefix(err.Error(), wanted) {
-			t.Errorf("New = %v, %v; want nil and %s", cached, err, wanted)
-		}
-	}
-	cached, err := patterns.New[string](nil, nil)
-	if !errors.Is(err, core.ErrConfig) || cached != nil {
-		t.Errorf("New(nil) = %v, %v; want ErrConfig", cached, err)
 	}
 }
 

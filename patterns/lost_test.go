@@ -230,3 +230,29 @@ func TestAnotherProcessWinsOverALoad(t *testing.T) {
 		}
 	}
 }
+
+// If storing a value takes longer than LockTTL, its callers get it all the same, and OnError is
+// called.
+func TestAStoreThatHangsDoesNotLoseTheValue(t *testing.T) {
+	for pname, get := range allLoads {
+		synctest.Test(t, func(t *testing.T) {
+			b := &hookedBackend{Backend: must(memory.New(nil))}
+			b.beforeStore = func(ctx context.Context, _ core.Mode, item core.Item) error {
+				if item.Key == "k" {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				return nil
+			}
+			var reported errorLog
+			cached := newTexts(t, cacheOf(t, b), &options{OnError: reported.add})
+			v, err := get(cached, t.Context(), "k", (&loader{}).load)
+			if v != "loaded" || err != nil {
+				t.Errorf("%s: got %q, %v; want loaded", pname, v, err)
+			}
+			if all := reported.list(); len(all) != 1 {
+				t.Errorf("%s: OnError was called with %v, want one error", pname, all)
+			}
+		})
+	}
+}

@@ -302,3 +302,44 @@ func TestMemoizeRefusesWrongArguments(t *testing.T) {
 		}
 	}
 }
+
+// An Observer can tell Cacheds apart that share a cache.
+func TestEachCachedHasFiguresOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := memoryCache(t)
+		o := &recorder{}
+		for _, name := range []string{"", "people"} {
+			cached := newTexts(t, c, &options{Name: name, Observer: o})
+			_, err := cached.GetOrSet(t.Context(), "k"+name, (&loader{}).load)
+			wantErr(t, err, nil)
+		}
+		o.want(t, map[string]int{"memory loaded": 1, "people loaded": 1},
+			"memory 1 0s <nil>", "people 1 0s <nil>")
+	})
+}
+
+// A call whose context is done at once counts as timed out, like one whose context ends later.
+func TestACallWithADoneContextIsTimedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := must(core.New(must(memory.New(nil)), &core.Options{Name: "users"}))
+		defer c.Close()
+		for _, soft := range []time.Duration{0, time.Minute} {
+			o := &recorder{}
+			cached := newTexts(t, c, &options{TTL: time.Hour, SoftTTL: soft, Observer: o})
+			for _, get := range allPatterns {
+				_, err := get(cached, cancelledContext(), "k", (&loader{}).load)
+				wantErr(t, err, context.Canceled)
+			}
+			_, err := cached.Get(cancelledContext(), "k")
+			wantErr(t, err, context.Canceled)
+			load := func(context.Context, []string) (map[string]string, error) { return nil, nil }
+			if _, err = cached.GetOrSetMulti(cancelledContext(), []string{"a", "b"}, load); err == nil {
+				t.Error("GetOrSetMulti returns nil, want an error")
+			}
+			if _, err = cached.GetMulti(cancelledContext(), []string{"a", "b"}); err == nil {
+				t.Error("GetMulti returns nil, want an error")
+			}
+			o.want(t, map[string]int{patterns.TimedOut: len(allPatterns) + 5})
+		}
+	})
+}

@@ -277,3 +277,26 @@ func TestErrNotFoundIsStoredForNegativeTTL(t *testing.T) {
 		})
 	}
 }
+
+// A load in the background for which a caller waits is not cancelled after LockTTL.
+func TestALoadInTheBackgroundWithAWaiterIsNotCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := memoryCache(t)
+		cached := newTexts(t, c, &patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute})
+		wantErr(t, cached.Set(t.Context(), "k", "old"), nil)
+		time.Sleep(2 * time.Minute)
+		load := func(ctx context.Context) (string, error) {
+			select {
+			case <-time.After(time.Minute):
+				return "new", nil
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		}
+		v, err := cached.GetOrSet(t.Context(), "k", load)
+		want(t, v, err, "old")
+		wantErr(t, c.Delete(t.Context(), "k"), nil)
+		v, err = cached.GetOrSet(t.Context(), "k", load)
+		want(t, v, err, "new")
+	})
+}
