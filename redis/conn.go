@@ -42,7 +42,7 @@ func (c *conn) Close() error {
 type connSet struct {
 	mu     sync.Mutex
 	all    map[*conn]struct{} // guarded by mu
-	dials  map[string]int     // guarded by mu: connections begun, by address, and their sum under ""
+	dials  map[string]int     // guarded by mu: connections begun, by address; "" has the sum
 	closed bool               // guarded by mu
 }
 

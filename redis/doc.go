@@ -9,7 +9,7 @@
 //	redis://user:password@host:6379/0?timeout=1s        a single server, database 0
 //	redis:///run/redis.sock?db=1                        over a unix socket
 //	redis://a:6379,b:6379,c:6379                        a cluster, or some of its servers
-//	rediss://host:6379?cluster=true                     a cluster behind one address
+//	rediss://host:6379?cluster=true                     a cluster with one address
 //	redis://:password@a:26379,b:26379?master=main       sentinels
 //	redis://?server=[::1]:6379&server=[::2]:6379        servers as parameters
 //
@@ -21,8 +21,8 @@
 //	db                 DB                0         the number of the database
 //	cluster            Cluster           false     whether one address means a cluster
 //	master             Master                      the name of the primary that sentinels watch
-//	sentinel_user      SentinelUsername            the user and the password
-//	sentinel_password  SentinelPassword            for the sentinels
+//	sentinel_user      SentinelUsername            the user name for the sentinels
+//	sentinel_password  SentinelPassword            the password for the sentinels
 //	tls_ca             TLS                         a file of certificates in PEM to trust
 //
 // The server must be Redis 6.0 or later, or Valkey, and must have scripts (EVAL).
