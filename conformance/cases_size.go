@@ -193,7 +193,7 @@ var sizeCases = []testCase{
 				e.want("GetMulti", err, nil)
 				for key, value := range values {
 					if d := difference(got[key], value); d != "" {
-						e.errorf("GetMulti of %d values of %d bytes: that of %s has %s",
+						e.errorf("GetMulti of %d values of %d bytes: the value of %s has %s",
 							n, size, quote(key), d)
 					}
 				}

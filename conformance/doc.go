@@ -8,8 +8,8 @@
 //	}
 //
 // Each case has an ID, for go test -run, and a rule, which is the sentence of the contract
-// that it checks. A failure prints both. Every case runs in three views: on a Cache without
-// a prefix, on a Cache with a prefix, and on a Cache that is a namespace of a Client.
+// that it checks. A failure prints both. Most cases run in three views: on a Cache without a
+// prefix, on a Cache with a prefix, and on a Cache that is a namespace of a Client.
 //
 // A backend may decline the optional interfaces of package core. The suite finds out which
 // ones the backend implements: these must work, and the log lists the others as declined.

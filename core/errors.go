@@ -9,7 +9,7 @@ import (
 )
 
 // The errors of this package, for [errors.Is]. Verbs also return [errors.ErrUnsupported], if
-// the backend cannot do what is asked, and the errors of contexts.
+// the backend does not support the verb, and the errors of contexts.
 var (
 	// ErrMiss means that the key is absent or has expired. Verbs return it unwrapped, so
 	// that a miss costs no allocation.

@@ -50,7 +50,7 @@ type CountHook interface {
 
 // An Op is one call of one verb of a Cache or a Typed.
 type Op struct {
-	Cache    string        // Options.Name
+	Cache    string        // the Name of the Cache
 	Verb     string        // the name of the method: "Get", "SetMulti", …
 	Key      string        // the key of a verb on one key
 	Keys     []string      // the keys of a verb on many, as the caller gave them; read-only

@@ -371,7 +371,7 @@ func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *MultiErro
 	}
 }
 
-// A verdict is what the error of a backend's multi verb says about each key.
+// A verdict has the error of each key in the error of a backend's multi verb.
 type verdict struct {
 	byKey map[string]error // from a *MultiError
 	all   error            // any other error

@@ -28,7 +28,7 @@ import (
 type Params struct {
 	values url.Values
 	asked  []string // the names of the parameters that were read
-	wrong  []string // the mistakes, in words
+	wrong  []string // one text for each mistake
 }
 
 // NewParams returns the parameters of u.

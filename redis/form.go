@@ -66,8 +66,8 @@ func (b *Backend) expected(token any, key string) (string, bool) {
 	return "", false
 }
 
-// encode returns what Redis stores for value and flags. It is a copy, because a write that a
-// context has abandoned may be sent later.
+// encode returns the string that Redis stores for value and flags. It is a copy, because a
+// write that a context has abandoned may be sent later.
 func (b *Backend) encode(value []byte, flags uint32) string {
 	if b.plain && isPlain(value, flags) {
 		return string(value)

@@ -12,7 +12,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// load returns what Redis stores under key.
+// load returns the string that Redis stores under key.
 func (b *Backend) load(ctx context.Context, key string) ([]byte, error) {
 	c, err := b.connect(ctx)
 	if err != nil {

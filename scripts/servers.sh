@@ -110,7 +110,7 @@ service_exists() {
 }
 
 # stop_service stops a system-wide server that Debian starts when its package is installed, and
-# disables its start at boot. The tests start servers of their own.
+# disables its start at boot. The tests start their own servers.
 stop_service() {
 	if runs_systemd; then
 		quietly as_root systemctl disable --now "$1.service"

@@ -84,7 +84,7 @@ func (p *process) pause() error {
 
 func (p *process) resume() error { return p.cmd.Process.Signal(resumeSignal) }
 
-// An output keeps what is written to it.
+// An output keeps everything that is written to it.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder // guarded by mu
