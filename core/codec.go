@@ -8,7 +8,7 @@ import (
 
 // A Codec encodes values of T as bytes and decodes them, for [Typed]. It is used by many
 // goroutines at once. If it returns an error, the verb of Typed returns ErrCodec with this
-// error as the cause.
+// error as the cause. Package encoding/codectest tests whether a type keeps this contract.
 type Codec[T any] interface {
 	// Append appends the encoded v to dst. It returns the extended slice, and the flags to
 	// store with v. Dst may contain other values already. Append keeps no reference to dst.
@@ -19,6 +19,23 @@ type Codec[T any] interface {
 	// flags are 0 if the backend keeps none. Decode must not write to data. The value may
 	// refer to data, because data does not change.
 	Decode(data []byte, flags uint32) (T, error)
+}
+
+// A KeyedCodec is a Codec that binds a value to its key, so that it can refuse a value that
+// was stored under another key. A Typed calls AppendKey and DecodeKey instead of Append and
+// Decode. Append and Decode return an error, because their callers do not pass the key.
+//
+// The key is the key in the backend, with the prefix of the Cache. So two Caches with
+// different prefixes that read the same item pass the same key.
+type KeyedCodec[T any] interface {
+	Codec[T]
+
+	// AppendKey is Append for a value that is stored under key.
+	AppendKey(dst []byte, key string, v T) ([]byte, uint32, error)
+
+	// DecodeKey is Decode for a value that was read from key. It returns an error if
+	// AppendKey encoded the value for another key.
+	DecodeKey(data []byte, flags uint32, key string) (T, error)
 }
 
 // A CodecChecker is a Codec that may have been made with wrong arguments, or that does not
