@@ -2,6 +2,7 @@ package lockout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -80,11 +81,14 @@ func (t *tally) record(ctx context.Context) error {
 	if t.n = min(t.n, t.capacity); t.Algorithm == TokenBucket {
 		return t.changeBucket(ctx, fill)
 	}
-	err := t.windowAdd(ctx)
-	if err == nil {
-		t.learn()
+	if err := t.windowAdd(ctx); err != nil {
+		return err
 	}
-	return err
+	t.learn()
+	if t.used()-t.n >= t.capacity { // it was full: it must not grow until it wraps around
+		return t.windowRemove(ctx)
+	}
+	return nil
 }
 
 // remove removes the attempt.
@@ -188,13 +192,23 @@ func (t *tally) lookAtCounter(f *found, before bool) error {
 	return nil
 }
 
-// discard deletes the counter, which cannot be read, so that the next one starts anew.
+// discard deletes the counter, which cannot be read, so that the next one starts anew. It
+// does nothing if another caller was faster, who may have counted again.
 func (t *tally) discard(ctx context.Context) error {
 	t.looked, t.present, t.number = false, false, 0
-	if err := t.cache.Delete(ctx, t.key); err != core.ErrMiss {
-		return err
+	f := read(ctx, t.cache, []string{t.key})
+	err := f.err
+	switch {
+	case isUnreadable(err): // a value without a token
+		err = t.cache.Delete(ctx, t.key)
+	case err == nil && !f.miss && isUnreadable(t.lookAtCounter(&f, false)):
+		err = t.cache.CompareAndDelete(ctx, core.Item{Key: t.key, Token: f.one.Token})
 	}
-	return nil
+	t.looked, t.present, t.number = false, false, 0
+	if err == core.ErrMiss || errors.Is(err, core.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 // isStillFull reads the counter again, and reports whether there is room for nothing more.

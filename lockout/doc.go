@@ -67,6 +67,7 @@
 //	the same, refused             1, at first 2      1, at first 2      1
 //	Check, Reset, Status          1                  1                  1
 //	Add                           1, at first 2      1, at first 2      2
+//	Add to a full counter         2                  2                  2
 //
 // Of several rules, each takes one round trip, or two at first if it is a FixedWindow
 // without locks. If one of them needs to read first, one more reads for all. Setting a lock
@@ -84,6 +85,8 @@
 //	the cache keeps nothing          the same; OnError is called once a minute at most
 //	a counter cannot be read         it is deleted, and OnError is called; FailClosed refuses
 //	                                 this caller, otherwise it is the first of a new count
+//	that of the window before        it counts for nothing
+//	cannot be read
 //	a lock cannot be read            it is a lock, whatever it is
 //	the number of locks in a row     it starts again, and OnError is called
 //	cannot be read

@@ -18,7 +18,7 @@ const (
 // hints are the hints of one rule, for the counters that were used last.
 type hints struct {
 	seed   maphash.Seed
-	sets   [1 << 13]hintSet
+	sets   [1 << 12]hintSet
 	fullAt atomic.Int64 // when a counter was last full, in nanoseconds since 1970
 }
 

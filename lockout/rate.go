@@ -44,9 +44,9 @@ const (
 	maxCount = 999_999_999_999_999
 
 	// beforeBits is the number of bits in the counter of a SlidingWindow for the count of
-	// the period before. The other 40 bits below 2^63 are for the count of this period,
-	// with those that are about to be refused: 65,536 at once, each of which counts for
-	// the whole Count. (Before 1.6.22, memcached cannot add to a number above 2^63.)
+	// the period before. The 40 bits above it are for the count of this period, with those
+	// that are about to be refused: 131,072 at once, even if each counts for the whole
+	// Count. (Before 1.6.22, memcached cannot add to numbers from 2^63 up.)
 	beforeBits = 23
 
 	// maxPeriod keeps the times of a counter within 64 bits.

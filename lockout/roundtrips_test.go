@@ -133,7 +133,7 @@ func TestVerbsTakeTheRoundTripsThatAreDocumented(t *testing.T) {
 		{"Check", sliding, 3, 0, [4]int64{1, 1, 1, 1}},
 		{"Check", fixed, 3, time.Hour, [4]int64{1, 1, 1, 1}},
 		{"Add", fixed, 1, time.Hour, [4]int64{2, 1, 1 + 2, 2}},
-		{"Add", sliding, 1, 0, [4]int64{2, 1, 1, 1}},
+		{"Add", sliding, 1, 0, [4]int64{2, 1, 1, 2}},
 		{"Add", bucket, 1, 0, [4]int64{2, 2, 2, 2}},
 		{"Reset", sliding, 3, time.Hour, [4]int64{1, 1, 1, 1}},
 		{"Status", sliding, 3, time.Hour, [4]int64{1, 1, 1, 1}},

@@ -37,9 +37,6 @@ func newRule(
 	cache *core.Cache, lockout, name string, rate Rate, lock, maxLock time.Duration, keep bool,
 ) *rule {
 	path := lockout + ":" + name + ":"
-	if name == lockout { // as in a limiter; no other name is empty
-		path = lockout + "::"
-	}
 	r := &rule{
 		Rate: rate, capacity: rate.Count, refill: rate.Period,
 		name: name, lock: lock, maxLock: maxLock, keep: keep, cache: cache,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,6 +152,37 @@ func TestACounterThatCannotBeReadStartsAnew(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Many callers find a counter that cannot be read at once. One of them deletes it, and all
+// are counted.
+func TestManyCallersWhoCannotReadACounterAreCounted(t *testing.T) {
+	for name, algorithm := range algorithms {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, c *core.Cache) {
+				rate := lockout.Rate{Count: 20, Period: longPeriod, Algorithm: algorithm}
+				l := byIDOnly(t, c, rate, 0)
+				probe, b := hookedCache(t)
+				countAllowed(t, byIDOnly(t, probe, rate, 0), ann, 1)
+				wantErr(t, c.Set(t.Context(), keyOf(t, b, "by_id"), []byte("junk"), 0), nil)
+				var passed atomic.Int64
+				var all sync.WaitGroup
+				for range 200 {
+					all.Go(func() {
+						if err := l.Allow(context.Background(), ann); err == nil {
+							passed.Add(1)
+						} else {
+							wantErr(t, err, lockout.ErrLocked)
+						}
+					})
+				}
+				all.Wait()
+				if passed.Load() != 20 {
+					t.Errorf("%d passed, want 20", passed.Load())
+				}
+			})
+		})
+	}
 }
 
 // The count of the window before cannot be read. Then it is nothing.
