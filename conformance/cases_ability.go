@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -118,47 +119,100 @@ var abilityCases = []testCase{
 				e.decline("times to live of more than an hour, by Traits.MaxTTL")
 				return
 			}
-			wantTTL := func(key string, least, most time.Duration) {
-				if ttl, err := e.cache.TTL(e.ctx, key); err != nil || ttl < least || ttl > most {
-					e.errorf("TTL of %s: %v and error %v, want %v to %v",
-						quote(key), ttl, err, least, most)
-				}
-			}
-			res := e.resolution()
-			start := time.Now()
-			e.must("Set", e.cache.Set(e.ctx, "hour", []byte("1"), time.Hour))
-			e.must("Set", e.cache.Set(e.ctx, "short", []byte("v"), 500*time.Millisecond))
-			e.set("forever", "v")
-			wantTTL("hour", time.Hour-time.Since(start)-res, time.Hour+res)
-			wantTTL("forever", core.Forever, core.Forever)
+			e.storeAndCheckLeft("Set", "hour", time.Hour, func() error {
+				return e.cache.Set(e.ctx, "hour", []byte("1"), time.Hour)
+			})
+			e.storeAndCheckLeft("Set", "forever", core.Forever, func() error {
+				return e.cache.Set(e.ctx, "forever", []byte("v"), core.Forever)
+			})
 			_, err := e.cache.TTL(e.ctx, "absent")
 			e.want("TTL of an absent key", err, core.ErrMiss)
-			time.Sleep(200 * time.Millisecond)
-			ttl, err := e.cache.TTL(e.ctx, "short")
-			if time.Since(start) < 500*time.Millisecond &&
-				(err != nil || ttl <= 0 || ttl > 300*time.Millisecond+res) {
-
-				e.errorf("TTL after 200 of 500 ms: %v and error %v, want 300 ms", ttl, err)
+			var short lifetime
+			ttl := e.withShortTTL(
+				500*time.Millisecond,
+				func(round string, ttl time.Duration) error {
+					short = e.timeStore("Set", round, ttl, func() error {
+						return e.cache.Set(e.ctx, round, []byte("v"), ttl)
+					})
+					time.Sleep(ttl / 2)
+					left, err := e.cache.TTL(e.ctx, round)
+					if err == nil && (left <= 0 || left > ttl/2+e.resolution()) {
+						err = fmt.Errorf("TTL after half of %v: %v", ttl, left)
+					}
+					return err
+				},
+			)
+			time.Sleep(ttl/2 + e.resolution())
+			expired := eventually(!e.fakeTime, func() bool {
+				_, err = e.cache.TTL(e.ctx, short.key)
+				return errors.Is(err, core.ErrMiss)
+			})
+			if !expired {
+				e.errorf("TTL of an expired item: error is %v, want %v", err, core.ErrMiss)
 			}
-			_, err = e.cache.Incr(e.ctx, "hour", 1)
-			e.must("Incr", err)
-			wantTTL("hour", time.Hour-time.Since(start)-res, time.Hour+res-200*time.Millisecond)
-			e.must("Touch", e.cache.Touch(e.ctx, "hour", 2*time.Hour))
-			wantTTL("hour", time.Hour+time.Minute, 2*time.Hour+res)
-			e.must("Replace", e.cache.Replace(e.ctx, "hour", []byte("v"), time.Minute))
-			wantTTL("hour", 30*time.Second, time.Minute+res)
-			item := e.item("hour")
-			item.TTL = time.Hour
-			e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, item))
-			wantTTL("hour", time.Hour-time.Minute, time.Hour+res)
-			e.must("Touch with 0", e.cache.Touch(e.ctx, "hour", 0))
-			wantTTL("hour", core.Forever, core.Forever)
-			e.must("Set", e.cache.Set(e.ctx, "hour", []byte("v"), time.Hour))
-			e.must("Set with 0", e.cache.Set(e.ctx, "hour", []byte("v"), 0))
-			wantTTL("hour", core.Forever, core.Forever)
-			time.Sleep(300*time.Millisecond + res)
-			_, err = e.cache.TTL(e.ctx, "short")
-			e.want("TTL of an expired item", err, core.ErrMiss)
+		},
+	},
+	{
+		id: "ability-counter",
+		rule: "IncrFrom and DecrFrom of a core.CounterStarter start an absent counter at initial " +
+			"plus or minus delta, with the flag of an integer and the time to live, and change a " +
+			"present one as Incr and Decr do.",
+		run: func(e *env) {
+			s, ok := e.backend.(core.CounterStarter)
+			if !ok {
+				e.decline("core.CounterStarter")
+				return
+			}
+			for _, c := range []struct {
+				what, present  string // the value before; "" if the key is absent
+				down           bool
+				delta, initial uint64
+				want           uint64
+			}{
+				{"IncrFrom", "", false, 5, 10, 15},
+				{"DecrFrom", "", true, 4, 10, 6},
+				{"DecrFrom", "", true, 11, 10, 0},
+				{"IncrFrom", "", false, 2, math.MaxUint64, 1},
+				{"IncrFrom", "7", false, 3, 1000, 10},
+				{"DecrFrom", "7", true, 3, 1000, 4},
+				{"DecrFrom", "7", true, 8, 1000, 0},
+				{"IncrFrom", "9223372036854775807", false, 1, 0, 1 << 63},
+				{"IncrFrom", "18446744073709551615", false, 1, 0, 0},
+			} {
+				key := fmt.Sprintf("%s of %q by %d from %d", c.what, c.present, c.delta, c.initial)
+				const ttl = 2 * time.Hour
+				start := func() error {
+					call := s.IncrFrom
+					if c.down {
+						call = s.DecrFrom
+					}
+					n, err := call(e.ctx, e.fullKey(key), c.delta, c.initial, ttl)
+					e.wantNumber(key, n, err, c.want)
+					return err
+				}
+				if c.present == "" {
+					e.storeAndCheckLeft(key, key, ttl, start)
+					got, want := e.item(key).Flags, e.readFlags(core.FlagInt)
+					if got != want && !e.cache.Traits().NoFlags {
+						e.errorf("flags after %s: %#x, want %#x", key, got, want)
+					}
+				} else {
+					e.set(key, c.present)
+					e.must(key, start())
+					if _, ok := e.backend.(core.TTLReader); ok {
+						left, err := e.cache.TTL(e.ctx, key)
+						if err != nil || left != core.Forever {
+							e.errorf("TTL after %s: %v and error %v, want core.Forever",
+								key, left, err)
+						}
+					}
+				}
+				e.wantCount(key, c.want)
+			}
+			e.set("text", "abc")
+			_, err := s.IncrFrom(e.ctx, e.fullKey("text"), 1, 1, 0)
+			e.want("IncrFrom of text", err, core.ErrNotNumber)
+			e.wantValue("text", "abc")
 		},
 	},
 	{

@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -71,7 +72,16 @@ var aliasCases = []testCase{
 						e.errorf("%s wrote to the caller's bytes or after them", key)
 					}
 					copy(buf, other)
-					e.wantValue(key, value)
+					if got, err := e.cache.Get(e.ctx, key); err != nil || string(got) != value {
+						e.errorf(
+							"Get after %s, and after the caller wrote to its bytes: %s and "+
+								"error %v, want %s",
+							key,
+							quote(string(got)),
+							err,
+							quote(value),
+						)
+					}
 				}
 			}
 		},
@@ -142,6 +152,74 @@ var aliasCases = []testCase{
 								"returned are %s, %s and %s, want %s",
 								key, quote(string(got)), quote(string(item.Value)),
 								quote(string(values[key])), quote(value))
+						}
+					}
+				}
+			}
+		},
+	},
+	{
+		id: "alias-buffer",
+		rule: "A value that Get, GetItem or GetMulti returned stays as it is while the same " +
+			"connection, or the same buffer, is used for the next reads and stores of other keys.",
+		run: func(e *env) {
+			for _, size := range []int{10, 1000, e.limitSize(20_000), e.limitSize(200_000)} {
+				keys := make([]string, 5)
+				values := map[string][]byte{}
+				for i := range keys {
+					keys[i] = fmt.Sprintf("%d of %d bytes", i, size)
+					values[keys[i]] = valueOf(keys[i], size)
+				}
+				e.must("SetMulti", e.cache.SetMulti(e.ctx, values, 0))
+				returned := map[string][]byte{}
+				for verb, read := range map[string]func(key string) ([]byte, error){
+					"Get": func(key string) ([]byte, error) { return e.cache.Get(e.ctx, key) },
+					"GetItem": func(key string) ([]byte, error) {
+						item, err := e.cache.GetItem(e.ctx, key)
+						return item.Value, err
+					},
+					"GetMulti": func(key string) ([]byte, error) {
+						got, err := e.cache.GetMulti(e.ctx, []string{key, keys[4], "absent"})
+						return got[key], err
+					},
+				} {
+					got, err := read(keys[0])
+					e.must(verb, err)
+					returned[verb] = got
+				}
+				for next, call := range map[string]func() error{
+					"Get": func() error { _, err := e.cache.Get(e.ctx, keys[1]); return err },
+					"GetItem": func() error {
+						_, err := e.cache.GetItem(e.ctx, keys[2])
+						return err
+					},
+					"GetMulti": func() error {
+						_, err := e.cache.GetMulti(e.ctx, keys[1:])
+						return err
+					},
+					"Set": func() error {
+						return e.cache.Set(e.ctx, keys[3], valueOf("set", size), 0)
+					},
+					"SetMulti": func() error {
+						return e.cache.SetMulti(e.ctx, map[string][]byte{
+							keys[2]: valueOf("multi", size), keys[3]: valueOf("more", size),
+						}, 0)
+					},
+					"Delete and Add": func() error {
+						return errors.Join(e.cache.Delete(e.ctx, keys[4]),
+							e.cache.Add(e.ctx, keys[4], valueOf("added", size), 0))
+					},
+				} {
+					e.must(next, call())
+					for verb, got := range returned {
+						if d := difference(got, values[keys[0]]); d != "" {
+							e.errorf(
+								"after %s of another key, the value that %s had returned has %s",
+								next,
+								verb,
+								d,
+							)
+							returned[verb] = bytes.Clone(values[keys[0]])
 						}
 					}
 				}

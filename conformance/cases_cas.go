@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -23,8 +25,8 @@ var casCases = []testCase{
 			item.Flags = core.FlagText
 			e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, item))
 			e.wantValue("k", "new")
-			if got := e.item("k").Flags; got != core.FlagText && !e.cache.Traits().NoFlags {
-				e.errorf("flags after CompareAndSwap: %#x, want %#x", got, core.FlagText)
+			if got := e.item("k").Flags; got != e.readFlags(core.FlagText) && !e.cache.Traits().NoFlags {
+				e.errorf("flags after CompareAndSwap: %#x, want %#x", got, e.readFlags(core.FlagText))
 			}
 		},
 	},
@@ -42,9 +44,13 @@ var casCases = []testCase{
 		},
 	},
 	{
-		id:   "cas-same-bytes",
-		rule: "Every store changes the token, even if it stores the same bytes.",
+		id: "cas-same-bytes",
+		rule: "Every store changes the token, even if it stores the same bytes, unless " +
+			"Traits.ByValue is set.",
 		run: func(e *env) {
+			if e.declineStates() {
+				return
+			}
 			for _, value := range []string{"same", ""} {
 				e.set("k", value)
 				item := e.item("k")
@@ -81,9 +87,13 @@ var casCases = []testCase{
 		},
 	},
 	{
-		id:   "cas-stored-again",
-		rule: "An item that was deleted or has expired gets another token if it is stored again.",
+		id: "cas-stored-again",
+		rule: "An item that was deleted or has expired gets another token if it is stored again, " +
+			"unless Traits.ByValue is set.",
 		run: func(e *env) {
+			if e.declineStates() {
+				return
+			}
 			e.set("k", "same")
 			item := e.item("k")
 			e.must("Delete", e.cache.Delete(e.ctx, "k"))
@@ -155,19 +165,25 @@ var casCases = []testCase{
 		id:   "cas-counter",
 		rule: "Incr and Decr change the token, and CompareAndSwap can replace a counter.",
 		run: func(e *env) {
+			byValue := e.declineStates()
 			e.set("n", "0")
 			_, err := e.cache.Decr(e.ctx, "n", 1)
 			e.must("Decr", err)
 			floor := e.item("n")
 			_, err = e.cache.Decr(e.ctx, "n", 1)
 			e.must("Decr of 0", err)
-			e.want("CompareAndSwap after Decr of 0",
-				e.cache.CompareAndSwap(e.ctx, withValue(floor, "5")), core.ErrConflict)
+			if !byValue {
+				e.want("CompareAndSwap after Decr of 0",
+					e.cache.CompareAndSwap(e.ctx, withValue(floor, "5")), core.ErrConflict)
+			}
 			for what, move := range map[string]func() (uint64, error){
 				"Incr":      func() (uint64, error) { return e.cache.Incr(e.ctx, "n", 1) },
 				"Decr":      func() (uint64, error) { return e.cache.Decr(e.ctx, "n", 1) },
 				"Incr by 0": func() (uint64, error) { return e.cache.Incr(e.ctx, "n", 0) },
 			} {
+				if byValue && what == "Incr by 0" {
+					continue
+				}
 				e.set("n", "10")
 				// A backend may keep counters in another form after the first Incr.
 				_, err := e.cache.Incr(e.ctx, "n", 1)
@@ -218,6 +234,103 @@ var casCases = []testCase{
 		},
 	},
 	{
+		id: "cas-other-key",
+		rule: "A token belongs to its key: for that of another key, whose item was stored in the " +
+			"same way, both compare verbs return ErrConflict.",
+		run: func(e *env) {
+			values := map[string]string{"a": "same", "b": "same"}
+			stores := []func() error{
+				func() error { return e.cache.SetMulti(e.ctx, bytesOf(values), 0) },
+				func() error {
+					return errors.Join(e.cache.Set(e.ctx, "a", []byte("same"), 0),
+						e.cache.Set(e.ctx, "b", []byte("same"), 0))
+				},
+				func() error {
+					return errors.Join(e.cache.Set(e.ctx, "b", []byte("1"), 0),
+						e.cache.Set(e.ctx, "a", []byte("1"), 0))
+				},
+			}
+			for _, store := range stores {
+				e.must("a store", store())
+				a, b := e.item("a"), e.item("b")
+				a.Token, b.Token = b.Token, a.Token
+				a.TTL = longTTL
+				e.want("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, withValue(a, "new")),
+					core.ErrConflict)
+				e.want("CompareAndDelete", e.cache.CompareAndDelete(e.ctx, b), core.ErrConflict)
+				e.wantValue("a", string(a.Value))
+				e.wantValue("b", string(b.Value))
+			}
+		},
+	},
+	{
+		id: "cas-other-backend",
+		rule: "A token belongs to its backend: for that of another backend of the same kind, to " +
+			"which the same was done, both compare verbs return ErrConflict.",
+		plainOnly:   true,
+		twoBackends: true,
+		run: func(e *env) {
+			for _, b := range []core.Backend{e.backend, e.other} {
+				for range 3 {
+					e.must("Store", b.Store(e.ctx, core.Set,
+						core.Item{Key: "k", Value: []byte("same")}))
+				}
+			}
+			foreign, err := e.other.GetItem(e.ctx, "k")
+			e.must("GetItem", err)
+			foreign.Key, foreign.TTL = "k", 0
+			for _, mode := range []core.Mode{core.CompareAndSwap, core.CompareAndDelete} {
+				foreign.Value = []byte("new")
+				e.want(mode.String()+" with a token of another backend",
+					e.backend.Store(e.ctx, mode, foreign), core.ErrConflict)
+				e.wantValue("k", "same")
+			}
+		},
+	},
+	{
+		id: "cas-many-changes",
+		rule: "CompareAndSwap of an item that has changed 256 or 65,536 times returns " +
+			"ErrConflict: no token comes back, unless Traits.ByValue is set.",
+		plainOnly: true,
+		run: func(e *env) {
+			if e.declineStates() {
+				return
+			}
+			const workers = 32
+			change := func(n int, verb func() error) {
+				e.inParallel(workers, func(w int) {
+					for i := w; i < n; i += workers {
+						e.must("a change", verb())
+					}
+				})
+			}
+			for what, verb := range map[string]func() error{
+				"Set": func() error { return e.cache.Set(e.ctx, "k", []byte("1"), 0) },
+				"Incr": func() error {
+					_, err := e.cache.Incr(e.ctx, "k", 1)
+					return err
+				},
+			} {
+				for _, n := range []int{256, 65_536} {
+					e.set("k", "1")
+					e.must(what, verb())
+					item := e.item("k")
+					start := time.Now()
+					if change(256, verb); n > 256 {
+						const limit = 20 * time.Second
+						if each := time.Since(start) / 256; each*time.Duration(n) > limit {
+							e.decline(fmt.Sprintf("65,536 changes by %s: one takes %v", what, each))
+							continue
+						}
+						change(n-256, verb)
+					}
+					e.want(fmt.Sprintf("CompareAndSwap after %d changes by %s", n, what),
+						e.cache.CompareAndSwap(e.ctx, withValue(item, "new")), core.ErrConflict)
+				}
+			}
+		},
+	},
+	{
 		id: "cad-same",
 		rule: "CompareAndDelete deletes an item that has not changed, and an Add right after it " +
 			"succeeds.",
@@ -237,9 +350,10 @@ var casCases = []testCase{
 		run: func(e *env) {
 			e.set("k", "old")
 			item := e.item("k")
-			e.set("k", "old")
+			again := e.changedBack("old")
+			e.set("k", again)
 			e.want("CompareAndDelete", e.cache.CompareAndDelete(e.ctx, item), core.ErrConflict)
-			e.wantValue("k", "old")
+			e.wantValue("k", again)
 		},
 	},
 	{

@@ -18,20 +18,28 @@ var contextCases = []testCase{
 		run: func(e *env) {
 			ctx, cancel := context.WithCancel(e.ctx)
 			cancel()
-			b, key := e.backend, e.fullKey("k")
-			store := func(mode core.Mode) func() error {
-				return func() error {
-					return b.Store(ctx, mode,
-						core.Item{Key: key, Value: []byte("2"), Token: e.item("k").Token})
+			b := e.backend
+			store := func(mode core.Mode) func(key string) error {
+				return func(key string) error {
+					item := core.Item{Key: key, Value: []byte("2")}
+					if mode == core.CompareAndSwap || mode == core.CompareAndDelete {
+						old, err := b.GetItem(e.ctx, key)
+						e.must("GetItem", err)
+						item.Token = old.Token
+					}
+					return b.Store(ctx, mode, item)
 				}
 			}
 			for _, c := range []struct {
 				what  string
-				verb  func() error
+				verb  func(key string) error
 				after string // the value after success; "" if the key is then absent
 			}{
-				{"GetItem", func() error { _, err := b.GetItem(ctx, key); return err }, "1"},
-				{"Get", func() error {
+				{"GetItem", func(key string) error {
+					_, err := b.GetItem(ctx, key)
+					return err
+				}, "1"},
+				{"Get", func(key string) error {
 					g, ok := b.(core.ValueGetter)
 					if !ok {
 						return nil
@@ -43,10 +51,10 @@ var contextCases = []testCase{
 				{"Store with Replace", store(core.Replace), "2"},
 				{"Store with CompareAndSwap", store(core.CompareAndSwap), "2"},
 				{"Store with CompareAndDelete", store(core.CompareAndDelete), ""},
-				{"Touch", func() error { return b.Touch(ctx, key, longTTL) }, "1"},
-				{"Incr", func() error { _, err := b.Incr(ctx, key, 2); return err }, "3"},
-				{"Decr", func() error { _, err := b.Decr(ctx, key, 1); return err }, "0"},
-				{"GetItems", func() error {
+				{"Touch", func(key string) error { return b.Touch(ctx, key, longTTL) }, "1"},
+				{"Incr", func(key string) error { _, err := b.Incr(ctx, key, 2); return err }, "3"},
+				{"Decr", func(key string) error { _, err := b.Decr(ctx, key, 1); return err }, "0"},
+				{"GetItems", func(key string) error {
 					g, ok := b.(core.MultiGetter)
 					if !ok {
 						return nil
@@ -57,7 +65,7 @@ var contextCases = []testCase{
 					}
 					return keyError(err, key)
 				}, "1"},
-				{"TTL", func() error {
+				{"TTL", func(key string) error {
 					r, ok := b.(core.TTLReader)
 					if !ok {
 						return nil
@@ -65,33 +73,44 @@ var contextCases = []testCase{
 					_, err := r.TTL(ctx, key)
 					return err
 				}, "1"},
-				{"StoreMulti", func() error {
+				{"IncrFrom", func(key string) error {
+					s, ok := b.(core.CounterStarter)
+					if !ok {
+						_, err := b.Incr(ctx, key, 2)
+						return err
+					}
+					_, err := s.IncrFrom(ctx, key, 2, 0, 0)
+					return err
+				}, "3"},
+				{"StoreMulti", func(key string) error {
+					item := core.Item{Key: key, Value: []byte("2")}
 					s, ok := b.(core.MultiStorer)
 					if !ok {
-						return b.Store(ctx, core.Set, core.Item{Key: key, Value: []byte("2")})
+						return b.Store(ctx, core.Set, item)
 					}
-					items := []core.Item{{Key: key, Value: []byte("2")}}
-					return keyError(s.StoreMulti(ctx, core.Set, items), key)
+					return keyError(s.StoreMulti(ctx, core.Set, []core.Item{item}), key)
 				}, "2"},
-				{"DeleteMulti", func() error {
+				{"DeleteMulti", func(key string) error {
 					d, ok := b.(core.MultiDeleter)
 					if !ok {
 						return b.Delete(ctx, key)
 					}
 					return keyError(d.DeleteMulti(ctx, []string{key}), key)
 				}, ""},
-				{"Delete", func() error { return b.Delete(ctx, key) }, ""},
-				{"Flush", func() error { return b.Flush(ctx) }, ""},
+				{"Delete", func(key string) error { return b.Delete(ctx, key) }, ""},
+				{"Flush", func(string) error { return b.Flush(ctx) }, ""},
 			} {
-				e.set("k", "1")
-				switch err := c.verb(); {
+				// A write that fails may take place later. So each verb has a key of its own.
+				key := "key of " + c.what
+				e.set(key, "1")
+				switch err := c.verb(e.fullKey(key)); {
 				case err != nil && !errors.Is(err, context.Canceled):
 					e.errorf("%s under a context that is done: error is %v, want %v or no error",
 						c.what, err, context.Canceled)
 				case err == nil && c.after == "":
-					e.wantMiss("k")
+					e.wantMiss(key)
 				case err == nil:
-					e.wantValue("k", c.after)
+					e.wantDigits(key, c.after)
 				}
 			}
 		},

@@ -9,6 +9,30 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
+// checkChange changes a counter by delta, by Incr or Decr, and checks that every verb reads
+// the new number.
+func (e *env) checkChange(key string, delta int) {
+	before, err := e.cache.Count(e.ctx, key)
+	e.must("Count", err)
+	want := before + uint64(delta)
+	verb, change, by := "Incr", e.cache.Incr, uint64(delta)
+	if delta < 0 {
+		verb, change, by = "Decr", e.cache.Decr, uint64(-delta)
+		want = before - min(before, by)
+	}
+	what := fmt.Sprintf("%s of %d by %d", verb, before, by)
+	n, err := change(e.ctx, key, by)
+	e.wantNumber(what, n, err, want)
+	e.wantCount(key, want)
+	e.wantDigits(key, fmt.Sprint(want))
+	values, err := e.cache.GetMulti(e.ctx, []string{key})
+	if got := string(bytes.TrimRight(values[key], " ")); err != nil || got != fmt.Sprint(want) {
+		e.errorf("GetMulti after %s: %s and error %v, want %d", what, quote(got), err, want)
+	}
+	n, err = e.cache.Incr(e.ctx, key, 0)
+	e.wantNumber("Incr by 0 after "+what, n, err, want)
+}
+
 var counterCases = []testCase{
 	{
 		id:   "incr-absent",
@@ -80,6 +104,24 @@ var counterCases = []testCase{
 		},
 	},
 	{
+		id: "counter-limits",
+		rule: "Numbers near powers of 10, 2^31, 2^32, 2^53, 2^63 and 2^64 are exact, up and " +
+			"down, and after each change all verbs read the same number.",
+		run: func(e *env) {
+			for i, limit := range []uint64{100, 1e10, 1 << 31, 1 << 32, 1 << 53, 1 << 63} {
+				key := numbered("n", i)
+				e.set(key, fmt.Sprint(limit-2))
+				for _, delta := range []int{1, 1, 1, 2, -1, -2, -1, -1, 5} {
+					e.checkChange(key, delta)
+				}
+			}
+			e.set("top", fmt.Sprint(uint64(math.MaxUint64)-2))
+			for _, delta := range []int{1, 1, 1, 1, 3, -2, -1, -1, -1} {
+				e.checkChange("top", delta)
+			}
+		},
+	},
+	{
 		id:   "decr-shorter",
 		rule: "After a counter has lost a digit, all verbs read the same number.",
 		run: func(e *env) {
@@ -88,12 +130,7 @@ var counterCases = []testCase{
 				n, err := e.cache.Decr(e.ctx, "n", 1)
 				e.wantNumber(fmt.Sprintf("Decr of %d", from), n, err, from-1)
 				e.wantCount("n", from-1)
-				value, err := e.cache.Get(e.ctx, "n")
-				digits := string(bytes.TrimRight(value, " "))
-				if err != nil || digits != fmt.Sprint(from-1) {
-					e.errorf("Get after Decr of %d: %q and error %v, want the digits, "+
-						"possibly followed by spaces", from, value, err)
-				}
+				e.wantDigits("n", fmt.Sprint(from-1))
 				n, err = e.cache.Incr(e.ctx, "n", 1)
 				e.wantNumber("Incr back", n, err, from)
 			}
@@ -187,8 +224,10 @@ var counterCases = []testCase{
 			"Count return ErrNotNumber, and the value stays as it is.",
 		run: func(e *env) {
 			for _, value := range []string{
-				"", "abc", "-1", "1.5", "1e3", "0x10", "12a", "1_000", "٣",
-				"18446744073709551616", "99999999999999999999",
+				"", "abc", "-1", "+5", " 5", "\t5", "5\n", "5\r\n", "5\t", "5\x00", "5 6",
+				"1.0", "1.5",
+				"1e3", "0x5", "0x10", "0b1", "12a", "1_000", "1,000", "٣", "５", "NaN", "true",
+				"18446744073709551616", "99999999999999999999", "123456789012345678901",
 			} {
 				e.set("n", value)
 				_, err := e.cache.Incr(e.ctx, "n", 1)
@@ -215,8 +254,8 @@ var counterCases = []testCase{
 			e.must("Incr", err)
 			_, err = e.cache.Decr(e.ctx, "n", 1)
 			e.must("Decr", err)
-			if got := e.item("n").Flags; got != core.FlagInt {
-				e.errorf("flags: %#x, want %#x", got, core.FlagInt)
+			if got := e.item("n").Flags; got != e.readFlags(core.FlagInt) {
+				e.errorf("flags: %#x, want %#x", got, e.readFlags(core.FlagInt))
 			}
 		},
 	},
@@ -234,8 +273,9 @@ var counterCases = []testCase{
 			e.wantNumber("DecrFrom 10 by 11", n, err, 0)
 			n, err = e.cache.IncrFrom(e.ctx, "wrap", 2, math.MaxUint64, 0)
 			e.wantNumber("IncrFrom 2^64 - 1 by 2", n, err, 1)
-			if got := e.item("up").Flags; got != core.FlagInt && !e.cache.Traits().NoFlags {
-				e.errorf("flags: %#x, want %#x", got, core.FlagInt)
+			got, want := e.item("up").Flags, e.readFlags(core.FlagInt)
+			if got != want && !e.cache.Traits().NoFlags {
+				e.errorf("flags: %#x, want %#x", got, want)
 			}
 		},
 	},

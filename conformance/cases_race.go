@@ -13,6 +13,22 @@ const (
 	rounds     = 25 // for each goroutine
 )
 
+// addByCompareAndSwap adds delta to a counter, and tries again if another changed it.
+func (e *env) addByCompareAndSwap(key string, delta uint64) {
+	for {
+		item := e.item(key)
+		n, err := core.ParseCount(item.Value)
+		e.must("ParseCount", err)
+		err = e.cache.CompareAndSwap(e.ctx, withValue(item, fmt.Sprint(n+delta)))
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, core.ErrConflict) {
+			e.fatalf("CompareAndSwap: error is %v, want %v", err, core.ErrConflict)
+		}
+	}
+}
+
 var raceCases = []testCase{
 	{
 		id:   "race-add",
@@ -70,6 +86,45 @@ var raceCases = []testCase{
 				}
 			})
 			e.wantCount("n", 0)
+		},
+	},
+	{
+		id:        "race-incr-many",
+		rule:      "Of 20,000 increments by 32 goroutines none is lost.",
+		plainOnly: true,
+		run: func(e *env) {
+			const workers, increments = 32, 20_000
+			e.set("n", "0")
+			e.inParallel(workers, func(w int) {
+				for i := w; i < increments; i += workers {
+					_, err := e.cache.Incr(e.ctx, "n", 1)
+					e.must("Incr", err)
+				}
+			})
+			e.wantCount("n", increments)
+		},
+	},
+	{
+		id: "race-cas-incr-touch",
+		rule: "If CompareAndSwap, Incr and Touch change one counter at the same time, no change " +
+			"is lost.",
+		run: func(e *env) {
+			const workers, changes = 4, 50
+			e.set("n", "0")
+			e.inParallel(2*workers+1, func(w int) {
+				for range changes {
+					switch {
+					case w < workers:
+						_, err := e.cache.Incr(e.ctx, "n", 1)
+						e.must("Incr", err)
+					case w < 2*workers:
+						e.addByCompareAndSwap("n", 1000)
+					default:
+						e.must("Touch", e.cache.Touch(e.ctx, "n", longTTL))
+					}
+				}
+			})
+			e.wantCount("n", workers*changes*1001)
 		},
 	},
 	{
@@ -178,20 +233,15 @@ var raceCases = []testCase{
 	},
 	{
 		id: "race-history",
-		rule: "Each key is linearizable: if several goroutines call mixed verbs, some order of " +
-			"the verbs explains their results.",
+		rule: "Each key is linearizable: if several goroutines call all verbs, on values and " +
+			"counters, single and multi, some order of the verbs explains their results.",
 		run: func(e *env) {
-			for seed := range uint64(8) {
-				e.checkHistory(seed, valueVerbs, valueModel)
+			rounds := 8
+			if e.fakeTime {
+				rounds = 40
 			}
-		},
-	},
-	{
-		id:   "race-counter-history",
-		rule: "Each counter is linearizable, even if Set and Delete run at the same time.",
-		run: func(e *env) {
-			for seed := range uint64(8) {
-				e.checkHistory(seed, counterVerbs, counterModel)
+			for round := range rounds {
+				e.checkHistory(round)
 			}
 		},
 	},

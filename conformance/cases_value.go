@@ -48,25 +48,6 @@ var valueCases = []testCase{
 		},
 	},
 	{
-		id: "value-lengths",
-		rule: "Values of every length up to 1 MiB less 1,000 bytes, or up to Traits.MaxValue, " +
-			"are returned whole.",
-		run: func(e *env) {
-			most := e.limitSize(1<<20 - 1000)
-			for _, n := range []int{
-				1, 2, 7, 8, 9, 63, 64, 65, 255, 256, 1023, 1024, 4096, 8191, 65535, 65536,
-				1 << 18, most,
-			} {
-				if n > most {
-					continue
-				}
-				value := strings.Repeat("v", n-1) + "!"
-				e.set("k", value)
-				e.wantValue("k", value)
-			}
-		},
-	},
-	{
 		id: "value-too-large",
 		rule: "If a value is too large, such as one longer than Traits.MaxValue, a store returns " +
 			"ErrTooLarge; it never cuts or drops the value. The next verb works.",

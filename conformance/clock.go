@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,4 +50,95 @@ func (c *clock) stalled() time.Duration {
 func (c *clock) start() (elapsed func() time.Duration) {
 	lost, start := c.stalled(), time.Now()
 	return func() time.Duration { return time.Since(start) - (c.stalled() - lost) }
+}
+
+// A realClock tells the real time inside a bubble of testing/synctest.
+type realClock struct {
+	elapsed atomic.Int64 // nanoseconds since start
+	done    chan struct{}
+}
+
+// startRealClock starts a realClock. It must be called outside the bubble.
+func startRealClock() *realClock {
+	c := &realClock{done: make(chan struct{})}
+	go func() {
+		start := time.Now()
+		ticks := time.NewTicker(tick)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-c.done:
+				return
+			case <-ticks.C:
+				c.elapsed.Store(int64(time.Since(start)))
+			}
+		}
+	}()
+	return c
+}
+
+// stop ends the goroutine of c.
+func (c *realClock) stop() { close(c.done) }
+
+// now returns the real time that has passed since start.
+func (c *realClock) now() time.Duration { return time.Duration(c.elapsed.Load()) }
+
+// sleep waits for d, and reports whether it did. In a bubble, it gives up if the wait takes
+// a noticeable real time, because a goroutine of the backend, such as one with a ticker, runs
+// again and again meanwhile. The case then declines what it wanted to check.
+func (e *env) sleep(d time.Duration) bool {
+	if e.realClock == nil {
+		time.Sleep(d)
+		return true
+	}
+	const limit = 300 * time.Millisecond
+	start := e.realClock.now()
+	for step := time.Minute; d > 0; step *= 2 {
+		if e.realClock.now()-start > limit {
+			e.decline(
+				"a wait of " + d.Round(time.Second).String() + ": in a bubble it should " +
+					"take no time, but a goroutine of the backend, such as one with a ticker, " +
+					"runs meanwhile",
+			)
+			return false
+		}
+		time.Sleep(min(step, d))
+		d -= step
+	}
+	return true
+}
+
+// withShortTTL calls f, whose verbs give items the time to live ttl and must end before the
+// items expire. If they take too long, because the backend is slow or the machine busy, it
+// calls f again with a longer time to live and other keys, which all begin with round. Only
+// the error of the last call counts. It returns the last time to live.
+func (e *env) withShortTTL(
+	ttl time.Duration, f func(round string, ttl time.Duration) error,
+) time.Duration {
+
+	const tries = 6
+	for try := 0; ; try, ttl = try+1, 2*ttl {
+		start := time.Now()
+		err := f(numbered("round ", try)+" ", ttl)
+		if took := time.Since(start); took >= ttl && try < tries {
+			continue
+		} else if took >= ttl {
+			e.decline("a short time to live: the verbs of the case took " + took.String())
+		} else {
+			e.must("verbs before items with a time to live of "+ttl.String()+" expire", err)
+		}
+		return ttl
+	}
+}
+
+// eventually reports whether ok returns true. If patient, it calls ok again and again for half
+// a second, because a busy machine may be late.
+func eventually(patient bool, ok func() bool) bool {
+	for tries := 50; !ok(); tries-- {
+		if tries == 0 || !patient {
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return true
 }

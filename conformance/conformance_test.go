@@ -55,9 +55,12 @@ func TestEachMutantFailsTheCasesMeantForIt(t *testing.T) {
 				t.Run(p.fault+"/"+id, func(t *testing.T) {
 					c := caseByID(t, group.profile, id)
 					synctest.Test(t, func(t *testing.T) {
-						m := newMutant(group.base)
-						p.plant(m)
-						if r := c.execute(t.Context(), views[0], m, true); len(r.failures) == 0 {
+						newBackend := func() core.Backend {
+							m := newMutant(group.base)
+							p.plant(m)
+							return m
+						}
+						if r := runCaseInBubble(t, c, newBackend); len(r.failures) == 0 {
 							t.Errorf("%s passes although %s", id, p.fault)
 						}
 					})
@@ -81,13 +84,23 @@ func TestEveryCaseFailsForAMutant(t *testing.T) {
 			failing[id] = true
 		}
 	}
-	for _, c := range slices.Concat(casesOf(Cache), casesOf(Null)) {
+	for _, p := range faultMutants {
+		for _, id := range strings.Fields(p.cases) {
+			failing[id] = true
+		}
+	}
+	for _, c := range allCases() {
 		if failing[c.id] == slices.Contains(keptByCore, c.id) {
 			t.Errorf("%s: a mutant fails it is %v; want either a mutant or the ID in keptByCore",
 				c.id, failing[c.id])
 		}
 	}
 }
+
+// casesOf returns all cases of a profile.
+func casesOf(p Profile) []testCase { return suite{profile: p}.casesOf(views[0]) }
+
+func allCases() []testCase { return slices.Concat(casesOf(Cache), casesOf(Null)) }
 
 func TestCasesHaveIDsAndRules(t *testing.T) {
 	for _, profile := range []Profile{Cache, Null} {
@@ -99,6 +112,16 @@ func TestCasesHaveIDsAndRules(t *testing.T) {
 			seen[c.id] = true
 		}
 	}
+}
+
+// runCaseInBubble runs c, in a bubble of testing/synctest, with a backend that newBackend returns.
+func runCaseInBubble(t *testing.T, c testCase, newBackend func() core.Backend) outcome {
+	e := newEnv(t.Context(), suite{seed: 1}, newBackend())
+	e.fakeTime = true
+	if c.twoBackends {
+		e.other = newBackend()
+	}
+	return c.execute(e, views[0])
 }
 
 func caseByID(t *testing.T, p Profile, id string) testCase {
@@ -144,8 +167,11 @@ func TestBackendThatSupportsNothingFailsAlmostEveryCase(t *testing.T) {
 		"multi-none", "context-bytes",
 	}
 	for _, c := range casesOf(Cache) {
+		if c.fault != noFault {
+			continue
+		}
 		synctest.Test(t, func(t *testing.T) {
-			r := c.execute(t.Context(), views[0], declining{m}, true)
+			r := runCaseInBubble(t, c, func() core.Backend { return declining{m} })
 			if len(r.failures) == 0 && !slices.Contains(mayPass, c.id) {
 				t.Errorf("%s passes", c.id)
 			}
@@ -163,59 +189,4 @@ func TestWatchReturnsStacksOfAFunctionThatHangs(t *testing.T) {
 	if stacks := watch(time.Hour, func() {}); stacks != "" {
 		t.Errorf("stacks of a function that returns: %q, want none", stacks)
 	}
-}
-
-func TestCheckStopsAtACaseThatHangs(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	err := check(t.Context(), func() (core.Backend, error) {
-		return newMutant(func(m *mutant) {
-			m.get = func(ctx ctxt, key string) (core.Item, error) {
-				<-release
-				return m.reference.GetItem(ctx, key)
-			}
-		}), nil
-	}, 10*time.Millisecond)
-	const want = "plain/get-absent: Get and GetItem of an absent key return ErrMiss"
-	if err == nil || !strings.Contains(err.Error(), want) ||
-		!strings.Contains(err.Error(), "hangs") {
-
-		t.Errorf("Check of a backend that hangs: %v, want it to contain %q and \"hangs\"",
-			err, want)
-	}
-}
-
-func TestCheckReturnsFailuresAndErrors(t *testing.T) {
-	// In a bubble, waiting takes no time.
-	synctest.Test(t, func(t *testing.T) {
-		open := func() (core.Backend, error) { return newReference(), nil }
-		if err := Check(t.Context(), open); err != nil {
-			t.Errorf("Check of the reference: %v", err)
-		}
-		broken := func() (core.Backend, error) {
-			return newMutant(func(m *mutant) {
-				m.del = func(ctx ctxt, key string) error {
-					m.reference.Delete(ctx, key)
-					return nil
-				}
-			}), nil
-		}
-		err := Check(t.Context(), broken)
-		for _, view := range views {
-			want := view.name + "/delete-absent: Delete of an absent key returns ErrMiss."
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("Check of a mutant: %v, want it to contain %q", err, want)
-			}
-		}
-		errOpen := errors.New("cannot open")
-		open = func() (core.Backend, error) { return nil, errOpen }
-		if err := Check(t.Context(), open); !errors.Is(err, errOpen) {
-			t.Errorf("Check that cannot open: %v, want %v", err, errOpen)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := Check(ctx, broken); !errors.Is(err, context.Canceled) {
-			t.Errorf("Check under a context that is done: %v, want %v", err, context.Canceled)
-		}
-	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,16 +16,28 @@ import (
 // An env is what a case works with: an empty cache, and methods to check it and to report
 // failures. The methods that begin with want report a failure and let the case continue.
 type env struct {
+	suite
 	ctx      context.Context
 	cache    *core.Cache
 	backend  core.Backend // the backend of cache
+	other    core.Backend // nil unless the case has twoBackends
 	prefix   string       // the prefix of cache
 	closeAll func() error
-	fakeTime bool   // the case runs in a bubble of testing/synctest
-	clock    *clock // nil in fake time, which does not pass while the process is stopped
+
+	fakeTime   bool       // the case runs in a bubble of testing/synctest
+	realClock  *realClock // nil unless fakeTime
+	clock      *clock     // nil in fake time, which does not pass while the process is stopped
+	goroutines *goroutineSet
+	cleanups   []func()   // called when the case has ended
+	later      []lifetime // see wantLeft
 
 	mu      sync.Mutex
 	outcome // guarded by mu
+}
+
+// newEnv returns an env for a case with the backend b.
+func newEnv(ctx context.Context, s suite, b core.Backend) *env {
+	return &env{suite: s, ctx: ctx, backend: b}
 }
 
 // inNewGoroutine calls f in a new goroutine, which fatalf can end, and waits for it. A
@@ -63,6 +76,13 @@ func (e *env) inParallel(n int, f func(i int)) {
 	ended.Wait()
 }
 
+// cleanUp calls the cleanups.
+func (e *env) cleanUp() {
+	for _, cleanup := range e.cleanups {
+		cleanup()
+	}
+}
+
 // errStop is the value with which fatalf panics.
 var errStop = errors.New("the case ends here")
 
@@ -88,6 +108,13 @@ func (e *env) decline(what string) {
 	e.declined = append(e.declined, what)
 }
 
+// note records a figure that the case has measured.
+func (e *env) note(format string, args ...any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.notes = append(e.notes, fmt.Sprintf(format, args...))
+}
+
 // resolution returns the longest time by which an item may outlive its time to live.
 func (e *env) resolution() time.Duration {
 	if r := e.cache.Traits().Resolution; r > 0 {
@@ -106,6 +133,35 @@ func (e *env) wantInTime(what string, took time.Duration) {
 	if took > limit {
 		e.errorf("%s under a context that was done took %v", what, took)
 	}
+}
+
+// readFlags returns the flags with which the backend returns an item that was stored with flags.
+func (e *env) readFlags(flags uint32) uint32 {
+	if e.cache.Traits().ByValue {
+		switch flags {
+		case core.FlagBytes, core.FlagText, core.FlagInt:
+			return 0
+		}
+	}
+	return flags
+}
+
+// changedBack returns a value for a store that must change the token of an item with value. It
+// is value itself, unless Traits.ByValue says that only another value changes the token.
+func (e *env) changedBack(value string) string {
+	if e.cache.Traits().ByValue {
+		return value + ", changed"
+	}
+	return value
+}
+
+// declineStates reports whether the backend declines tokens of states, by Traits.ByValue.
+func (e *env) declineStates() bool {
+	if !e.cache.Traits().ByValue {
+		return false
+	}
+	e.decline("another token for the same value, by Traits.ByValue")
+	return true
 }
 
 // fullKey returns key with the prefix, as the backend knows it.
@@ -176,6 +232,18 @@ func (e *env) wantValue(key, value string) {
 		case string(got) != value:
 			e.errorf("%s %s: value is %s, want %s",
 				r.verb, quote(key), quote(string(got)), quote(value))
+		}
+	}
+}
+
+// wantDigits checks that key is present with the digits value, which spaces may follow:
+// some caches do not shorten a counter.
+func (e *env) wantDigits(key, value string) {
+	for _, r := range e.readers() {
+		got, err := r.read(key)
+		if err != nil || strings.TrimRight(string(got), " ") != value {
+			e.errorf("%s %s: value is %s and error %v, want %s, which spaces may follow",
+				r.verb, quote(key), quote(string(got)), err, quote(value))
 		}
 	}
 }

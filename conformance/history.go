@@ -1,32 +1,43 @@
 package conformance
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"text/tabwriter"
+	"time"
 
 	"github.com/anishathalye/porcupine"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// An op is a call of a verb in a history.
+// historyClients is how many goroutines call verbs at once in a history.
+const historyClients = 4
+
+// An op is what a call of a verb does to one key, in a history.
 type op struct {
-	verb string
-	key  string
-	arg  string // the value to store
-	old  string // for the compare verbs: the value that was read with the token
-	n    uint64 // the delta of a counter, or the number to set it to
+	id     int // different for each op
+	client int
+	verb   string
+	key    string
+	arg    string // the value to store
+	n      uint64 // the delta of a counter
+	life   int    // for "expire": the op that gave the item its time to live
 }
 
 // A result is what an op returned.
 type result struct {
 	err   error  // nil, a sentinel of package core, or errUncertain
-	value string // from Get
+	value string // from a read, without spaces at the end
 	n     uint64 // from a verb on a counter
 }
 
@@ -49,273 +60,409 @@ func classify(err error) error {
 	return nil
 }
 
-// A state is what the model knows about a key.
-type state struct {
-	present bool
-	value   string
-	touched bool // since the value was stored; this may or may not change the token
+// A history records what several clients do to a few keys at the same time.
+type history struct {
+	*env
+	name  string
+	keys  []string
+	clock atomic.Int64 // each call and each return has a time of its own
+	lives sync.WaitGroup
+
+	mu  sync.Mutex
+	ops []porcupine.Operation // guarded by mu
 }
 
-// A verbChooser chooses a random verb on key. It returns the op and a function that calls
-// the verb. Unique is a value that no other op stores. Items has the last item that the
-// client has read for each key, with its token; the verb may update it.
-type verbChooser func(e *env, r *rand.Rand, key, unique string, items map[string]core.Item) (
-	op, func() result)
-
-// checkHistory lets several clients call random verbs on a few keys at once, and checks that
-// the model explains the results.
-func (e *env) checkHistory(seed uint64, choose verbChooser, model porcupine.Model) {
-	const clients, keys, steps = 4, 3, 40
-	var (
-		clock   atomic.Int64 // each call and each return has a time of its own
-		mu      sync.Mutex
-		history []porcupine.Operation // guarded by mu
-	)
-	e.inParallel(clients, func(client int) {
-		r := rand.New(rand.NewPCG(seed, uint64(client)))
-		items := map[string]core.Item{}
-		for step := range steps {
-			key := fmt.Sprintf("h%d-%d", seed, r.IntN(keys))
-			in, do := choose(e, r, key, fmt.Sprintf("%d-%d", client, step), items)
-			call := clock.Add(1)
-			out := do()
-			returned := clock.Add(1)
-			if out.err == errUncertain {
-				// The verb may take effect at any later time. This includes never: after
-				// all others, it affects no result.
-				returned = math.MaxInt64
-			}
-			mu.Lock()
-			history = append(history, porcupine.Operation{
-				ClientId: client, Input: in, Call: call, Output: out, Return: returned,
-			})
-			mu.Unlock()
-		}
+func (h *history) record(o op, call int64, out result, returned int64) {
+	if out.err == errUncertain {
+		// The verb may take effect at any later time. This includes never: after all others,
+		// it affects no result.
+		returned = math.MaxInt64
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ops = append(h.ops, porcupine.Operation{
+		ClientId: o.client, Input: o, Call: call, Output: out, Return: returned,
 	})
-	if !slices.ContainsFunc(history, hasCertainResult) {
-		e.fatalf("every verb failed")
-	}
-	if !porcupine.CheckOperations(model, history) {
-		e.fatalf("no order of these verbs explains their results (seed %d):\n%s",
-			seed, formatHistory(history))
+}
+
+// A historyClient calls random verbs.
+type historyClient struct {
+	*history
+	r     *rand.Rand
+	id    int
+	next  int                  // the ID of the next op
+	items map[string]core.Item // the last that was read of each key, with its token
+	brief int                  // how many short times to live it may still use
+}
+
+// newOp returns an op on key.
+func (c *historyClient) newOp(verb, key string) op {
+	c.next++
+	return op{id: c.next*historyClients + c.id, client: c.id, verb: verb, key: key}
+}
+
+// do calls verb, which does o, and records it.
+func (c *historyClient) do(o op, verb func() result) {
+	call := c.clock.Add(1)
+	out := verb()
+	c.record(o, call, out, c.clock.Add(1))
+}
+
+// doLive is do for an op that gives an item the time to live ttl.
+func (c *historyClient) doLive(o op, ttl time.Duration, verb func() result) {
+	call, before := c.clock.Add(1), time.Now()
+	out := verb()
+	after := time.Now()
+	c.record(o, call, out, c.clock.Add(1))
+	if ttl > 0 && ttl < longTTL && (out.err == nil || out.err == errUncertain) {
+		c.recordExpiry(o, call, before.Add(ttl), after.Add(ttl+c.resolution()), out.err)
 	}
 }
 
-func hasCertainResult(o porcupine.Operation) bool {
-	return o.Output.(result).err != errUncertain
+// recordExpiry records an op that ends the life of the item that o has stored or touched.
+// Only a bubble knows the time well enough to say when this op begins and ends.
+func (c *historyClient) recordExpiry(o op, call int64, from, to time.Time, err error) {
+	expire := o
+	expire.verb, expire.life = "expire", o.id
+	if !c.fakeTime || err != nil {
+		c.record(expire, call, result{err: errUncertain}, 0)
+		return
+	}
+	c.lives.Go(func() {
+		time.Sleep(time.Until(from) - 1)
+		call := c.clock.Add(1)
+		time.Sleep(time.Until(to) + 1)
+		c.record(expire, call, result{}, c.clock.Add(1))
+	})
 }
 
-func formatHistory(history []porcupine.Operation) string {
-	text := ""
-	for _, o := range history {
-		in, out := o.Input.(op), o.Output.(result)
-		text += fmt.Sprintf("client %d [%d, %d] %s %s %q (was %q, by %d): %q %d %v\n",
-			o.ClientId, o.Call, o.Return, in.verb, in.key, in.arg, in.old, in.n,
-			out.value, out.n, out.err)
+// ttl returns a random time to live.
+func (c *historyClient) ttl() time.Duration {
+	if c.brief > 0 && c.r.IntN(4) == 0 {
+		c.brief--
+		return time.Duration(1+c.r.IntN(30)) * time.Millisecond
 	}
-	return text
+	return []time.Duration{0, longTTL}[c.r.IntN(2)]
 }
 
-// modelOf returns a model in which each key has a state of its own. Step reports whether a
-// verb in state s may have the result out, and returns the state after the verb.
-func modelOf(step func(s state, in op, out result) (bool, state)) porcupine.Model {
-	return porcupine.Model{
-		Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-			byKey := map[string][]porcupine.Operation{}
-			for _, o := range history {
-				key := o.Input.(op).key
-				byKey[key] = append(byKey[key], o)
-			}
-			var parts [][]porcupine.Operation
-			for _, part := range byKey {
-				parts = append(parts, part)
-			}
-			return parts
-		},
-		Init: func() any { return state{} },
-		Step: func(s, in, out any) (bool, any) {
-			return step(s.(state), in.(op), out.(result))
-		},
+// value returns a random value, which no other op stores unless it is a number.
+func (c *historyClient) value() string {
+	if c.r.IntN(2) == 0 {
+		return fmt.Sprint(c.r.IntN(12))
 	}
+	return fmt.Sprintf("%s-%d-%d", c.name, c.id, c.next)
 }
 
-// valueVerbs is the verbChooser for values. Each value is stored only once, so that a value
-// identifies the token that was read with it.
-func valueVerbs(e *env, r *rand.Rand, key, unique string, items map[string]core.Item) (
-	op, func() result) {
-
-	in := op{key: key, arg: unique, old: string(items[key].Value)}
-	item := items[key]
-	item.Key, item.Value = key, []byte(unique)
-	do := func(verb string, err func() error) (op, func() result) {
-		in.verb = verb
-		return in, func() result { return result{err: classify(err())} }
-	}
-	value := []byte(unique)
-	multi := map[string][]byte{key: value}
-	switch r.IntN(13) {
-	case 12:
-		in.verb = "Get"
-		return in, func() result {
-			got, err := e.cache.Get(e.ctx, key)
-			return result{err: classify(err), value: string(got)}
-		}
-	case 9:
-		return do("Add", func() error {
-			return keyError(e.cache.AddMulti(e.ctx, multi, 0), key)
+// step calls a random verb.
+func (c *historyClient) step() {
+	key := c.keys[c.r.IntN(len(c.keys))]
+	switch n := c.r.IntN(30); {
+	case n < 6:
+		c.store(key, n)
+	case n < 8:
+		c.storeMulti()
+	case n < 12:
+		c.compare(key, n)
+	case n < 18:
+		c.count(key, n)
+	case n < 25:
+		c.read(key, n)
+	case n == 25:
+		c.readMulti()
+	case n == 26:
+		c.do(c.newOp("Delete", key), func() result {
+			return result{err: classify(c.cache.Delete(c.ctx, key))}
 		})
-	case 10:
-		return do("Replace", func() error {
-			return keyError(e.cache.ReplaceMulti(e.ctx, multi, longTTL), key)
+	case n == 27:
+		c.deleteMulti()
+	case n == 28:
+		ttl := c.ttl()
+		c.doLive(c.newOp("Touch", key), ttl, func() result {
+			return result{err: classify(c.cache.Touch(c.ctx, key, ttl))}
 		})
-	case 11:
-		return do("Set", func() error {
-			return keyError(e.cache.SetMulti(e.ctx, multi, 0), key)
-		})
-	case 0:
-		return do("Set", func() error { return e.cache.Set(e.ctx, key, value, longTTL) })
-	case 1:
-		return do("Add", func() error { return e.cache.Add(e.ctx, key, value, 0) })
-	case 2:
-		return do("Replace", func() error { return e.cache.Replace(e.ctx, key, value, 0) })
-	case 3:
-		return do("Delete", func() error { return e.cache.Delete(e.ctx, key) })
-	case 4:
-		return do("Touch", func() error { return e.cache.Touch(e.ctx, key, longTTL) })
-	case 5:
-		if item.Token != nil {
-			return do("CompareAndSwap", func() error { return e.cache.CompareAndSwap(e.ctx, item) })
-		}
-	case 6:
-		if item.Token != nil {
-			return do("CompareAndDelete", func() error {
-				return e.cache.CompareAndDelete(e.ctx, item)
-			})
-		}
-	}
-	in.verb = "Get"
-	return in, func() result {
-		got, err := e.cache.GetItem(e.ctx, key)
-		if err == nil {
-			items[key] = got
-		}
-		return result{err: classify(err), value: string(got.Value)}
+	case c.canFlush() && c.r.IntN(4) == 0:
+		c.flush()
 	}
 }
 
-var valueModel = modelOf(func(s state, in op, out result) (bool, state) {
-	stored := state{present: true, value: in.arg}
-	want, next := error(nil), s
-	switch in.verb {
-	case "Get":
-		if !s.present {
-			want = core.ErrMiss
-		} else if out.err == nil && out.value != s.value {
-			return false, s
-		}
-	case "Set":
-		next = stored
-	case "Add":
-		if next = stored; s.present {
-			want, next = core.ErrExists, s
-		}
-	case "Replace":
-		if next = stored; !s.present {
-			want, next = core.ErrMiss, s
-		}
-	case "Delete":
-		if next = (state{}); !s.present {
-			want, next = core.ErrMiss, s
-		}
-	case "Touch":
-		if next.touched = s.present; !s.present {
-			want = core.ErrMiss
-		}
-	case "CompareAndSwap", "CompareAndDelete":
-		if next = stored; in.verb == "CompareAndDelete" {
-			next = state{}
-		}
-		switch {
-		case !s.present:
-			want, next = core.ErrMiss, s
-		case s.value != in.old, s.touched && out.err == core.ErrConflict:
-			want, next = core.ErrConflict, s
-		}
+func (c *historyClient) store(key string, n int) {
+	verbs := []struct {
+		name  string
+		store func(ctx context.Context, key string, value []byte, ttl time.Duration) error
+	}{{"Set", c.cache.Set}, {"Add", c.cache.Add}, {"Replace", c.cache.Replace}}
+	verb := verbs[n%len(verbs)]
+	o := c.newOp(verb.name, key)
+	o.arg = c.value()
+	ttl := c.ttl()
+	c.doLive(o, ttl, func() result {
+		return result{err: classify(verb.store(c.ctx, key, []byte(o.arg), ttl))}
+	})
+}
+
+// forAll calls verb, which does one op to each key, and records the ops.
+func (c *historyClient) forAll(ops []op, verb func() map[string]result) {
+	call := c.clock.Add(1)
+	results := verb()
+	returned := c.clock.Add(1)
+	for _, o := range ops {
+		c.record(o, call, results[o.key], returned)
 	}
-	return out.err == want || out.err == errUncertain, next
-})
+}
 
-// counterVerbs is the verbChooser for counters.
-func counterVerbs(e *env, r *rand.Rand, key, _ string, _ map[string]core.Item) (
-	op, func() result) {
+func (c *historyClient) opsOnAll(verb string) []op {
+	ops := make([]op, len(c.keys))
+	for i, key := range c.keys {
+		ops[i] = c.newOp(verb, key)
+	}
+	return ops
+}
 
-	in := op{key: key, n: uint64(r.IntN(5))}
-	do := func(verb string, call func() (uint64, error)) (op, func() result) {
-		in.verb = verb
-		return in, func() result {
-			n, err := call()
+// resultsOf returns the results of a multi verb that returned err.
+func (c *historyClient) resultsOf(err error) map[string]result {
+	results := map[string]result{}
+	for _, key := range c.keys {
+		results[key] = result{err: classify(keyError(err, key))}
+	}
+	return results
+}
+
+func (c *historyClient) storeMulti() {
+	mode := []core.Mode{core.Set, core.Add, core.Replace}[c.r.IntN(3)]
+	ops := c.opsOnAll(mode.String())
+	items := make([]core.Item, len(ops))
+	for i := range ops {
+		ops[i].arg = c.value()
+		items[i] = core.Item{Key: ops[i].key, Value: []byte(ops[i].arg)}
+	}
+	c.forAll(ops, func() map[string]result {
+		return c.resultsOf(c.cache.StoreMulti(c.ctx, mode, items))
+	})
+}
+
+func (c *historyClient) deleteMulti() {
+	ops := c.opsOnAll("DeleteMulti")
+	c.forAll(ops, func() map[string]result {
+		return c.resultsOf(c.cache.DeleteMulti(c.ctx, c.keys))
+	})
+}
+
+func (c *historyClient) flush() {
+	c.forAll(c.opsOnAll("Flush"), func() map[string]result {
+		return c.resultsOf(c.cache.Flush(c.ctx))
+	})
+}
+
+func (c *historyClient) compare(key string, n int) {
+	item := c.items[key]
+	// In the model each change makes another token.
+	if item.Token == nil || c.cache.Traits().ByValue {
+		return
+	}
+	if n%2 == 0 {
+		c.do(c.newOp("CompareAndDelete", key), func() result {
+			return result{err: classify(c.cache.CompareAndDelete(c.ctx, item))}
+		})
+		return
+	}
+	o := c.newOp("CompareAndSwap", key)
+	o.arg = c.value()
+	item.Value, item.TTL = []byte(o.arg), c.ttl()
+	c.doLive(o, item.TTL, func() result {
+		return result{err: classify(c.cache.CompareAndSwap(c.ctx, item))}
+	})
+}
+
+func (c *historyClient) count(key string, n int) {
+	delta := uint64(c.r.IntN(12))
+	type changeFunc func(ctx context.Context, key string, delta uint64) (uint64, error)
+	move := func(verb string, call changeFunc) {
+		o := c.newOp(verb, key)
+		o.n = delta
+		c.do(o, func() result {
+			n, err := call(c.ctx, key, delta)
 			return result{err: classify(err), n: n}
-		}
+		})
 	}
-	noNumber := func(err error) (uint64, error) { return 0, err }
-	switch r.IntN(9) {
-	case 0:
-		return do("Set", func() (uint64, error) {
-			return noNumber(e.cache.Set(e.ctx, key, []byte(fmt.Sprint(in.n)), longTTL))
+	switch n % 6 {
+	case 0, 1:
+		move("Incr", c.cache.Incr)
+	case 2:
+		move("Decr", c.cache.Decr)
+	case 3:
+		move("Count", func(ctx context.Context, key string, _ uint64) (uint64, error) {
+			return c.cache.Count(ctx, key)
 		})
-	case 1:
-		return do("Delete", func() (uint64, error) {
-			return noNumber(e.cache.Delete(e.ctx, key))
-		})
-	case 2, 3:
-		return do("Incr", func() (uint64, error) { return e.cache.Incr(e.ctx, key, in.n) })
-	case 4:
-		return do("Decr", func() (uint64, error) { return e.cache.Decr(e.ctx, key, in.n) })
-	case 5, 6:
-		return do("IncrFrom", func() (uint64, error) {
-			n, err := e.cache.IncrFrom(e.ctx, key, in.n, 100, 0)
+	default:
+		o, ttl := c.newOp("IncrFrom", key), c.ttl()
+		o.n = delta
+		c.doLive(o, ttl, func() result {
+			n, err := c.cache.IncrFrom(c.ctx, key, delta, 100, ttl)
 			if errors.Is(err, core.ErrConflict) { // the counter was deleted again and again
 				err = errUncertain
 			}
-			return n, err
-		})
-	case 7:
-		return do("Touch", func() (uint64, error) {
-			return noNumber(e.cache.Touch(e.ctx, key, longTTL))
+			return result{err: classify(err), n: n}
 		})
 	}
-	return do("Count", func() (uint64, error) { return e.cache.Count(e.ctx, key) })
 }
 
-// counterModel keeps the number of a counter in state.value, as digits.
-var counterModel = modelOf(func(s state, in op, out result) (bool, state) {
-	var n uint64
-	if s.present {
-		n, _ = core.ParseCount([]byte(s.value))
+// readResult returns the result of a read of item. A counter may have spaces at its end.
+func readResult(value []byte, err error) result {
+	return result{err: classify(err), value: strings.TrimRight(string(value), " ")}
+}
+
+func (c *historyClient) read(key string, n int) {
+	if n%3 == 0 {
+		c.do(c.newOp("Get", key), func() result { return readResult(c.cache.Get(c.ctx, key)) })
+		return
 	}
-	want, next := n, s
-	switch in.verb {
-	case "Set":
-		want, next = 0, state{present: true, value: fmt.Sprint(in.n)}
-	case "Delete":
-		want, next = 0, state{}
-	case "Touch":
-		want = 0
-	case "Incr":
-		want = n + in.n
-	case "Decr":
-		want = n - min(n, in.n)
-	case "IncrFrom":
-		if want = n + in.n; !s.present {
-			want = 100 + in.n
+	c.do(c.newOp("GetItem", key), func() result {
+		item, err := c.cache.GetItem(c.ctx, key)
+		if err == nil {
+			c.items[key] = item
 		}
-		next = state{present: true, value: fmt.Sprint(want)}
+		return readResult(item.Value, err)
+	})
+}
+
+func (c *historyClient) readMulti() {
+	c.forAll(c.opsOnAll("GetItem"), func() map[string]result {
+		items, err := c.cache.GetItems(c.ctx, c.keys)
+		results := map[string]result{}
+		for _, key := range c.keys {
+			item, ok := items[key]
+			if results[key] = readResult(item.Value, keyError(err, key)); ok {
+				c.items[key] = item
+			} else if results[key].err == nil {
+				results[key] = result{err: core.ErrMiss}
+			}
+		}
+		return results
+	})
+}
+
+// checkHistory lets several clients call random verbs on a few keys at once, and checks that
+// an order of the verbs explains the results.
+func (e *env) checkHistory(round int) {
+	const keys, steps = 3, 40
+	h := &history{env: e, name: numbered("h", round)}
+	for i := range keys {
+		h.keys = append(h.keys, fmt.Sprintf("%s key %d", h.name, i))
 	}
-	if in.verb == "Incr" || in.verb == "Decr" {
-		next = state{present: true, value: fmt.Sprint(want)}
+	e.inParallel(historyClients, func(client int) {
+		c := &historyClient{
+			history: h, id: client, items: map[string]core.Item{},
+			r:     rand.New(rand.NewPCG(e.seed+uint64(round), uint64(client))),
+			brief: 1,
+		}
+		if e.fakeTime {
+			c.brief = steps
+		}
+		for range steps {
+			if e.fakeTime && c.r.IntN(3) == 0 {
+				time.Sleep(time.Duration(c.r.IntN(20)) * time.Millisecond)
+			}
+			c.step()
+		}
+	})
+	h.lives.Wait()
+	if !slices.ContainsFunc(h.ops, func(o porcupine.Operation) bool {
+		return o.Output.(result).err != errUncertain
+	}) {
+		e.fatalf("every verb failed")
 	}
-	if !s.present && in.verb != "Set" && in.verb != "IncrFrom" {
-		return out.err == core.ErrMiss || out.err == errUncertain, s
+	byKey := map[string][]porcupine.Operation{}
+	for _, o := range h.ops {
+		key := o.Input.(op).key
+		byKey[key] = append(byKey[key], o)
 	}
-	return out.err == errUncertain || out.err == nil && out.n == want, next
-})
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		ops := byKey[key]
+		slices.SortFunc(
+			ops,
+			func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) },
+		)
+		const limit = 10 * time.Second
+		switch porcupine.CheckOperationsTimeout(model, ops, limit) {
+		case porcupine.Illegal:
+			e.fatalf("no order of the verbs on %s explains their results (seed %d):\n%s",
+				quote(key), e.seed, table(shortest(ops)))
+		case porcupine.Unknown:
+			e.note(
+				"whether %d verbs on one key have an order is not known after %v",
+				len(ops),
+				limit,
+			)
+		}
+	}
+}
+
+// shortest returns the shortest part of ops, from the beginning, that no order explains. The
+// last verb is the first that has no explanation.
+func shortest(ops []porcupine.Operation) []porcupine.Operation {
+	for n := 1; n < len(ops); n++ {
+		if part := until(ops, n); !porcupine.CheckOperations(model, part) {
+			return part
+		}
+	}
+	return ops
+}
+
+// until returns the first n of ops as they were when the last of them returned. What others
+// returned later is not known.
+func until(ops []porcupine.Operation, n int) []porcupine.Operation {
+	part := slices.Clone(ops[:n])
+	if n < len(ops) {
+		for i := range part {
+			if part[i].Return > ops[n].Call {
+				part[i].Output, part[i].Return = result{err: errUncertain}, math.MaxInt64
+			}
+		}
+	}
+	return part
+}
+
+// table returns the last of ops as a table.
+func table(ops []porcupine.Operation) string {
+	const most = 25
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "began\tended\tclient\tverb\tresult")
+	if len(ops) > most {
+		fmt.Fprintf(w, "…\t…\t\t%d verbs before\t\n", len(ops)-most)
+		ops = ops[len(ops)-most:]
+	}
+	for _, o := range ops {
+		in, out := o.Input.(op), o.Output.(result)
+		ended := fmt.Sprint(o.Return)
+		if o.Return == math.MaxInt64 {
+			ended = "?"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%d\t%s\t%s\n", o.Call, ended, o.ClientId, in, out.of(in))
+	}
+	w.Flush()
+	return text.String()
+}
+
+// String returns the op as a call.
+func (o op) String() string {
+	switch o.verb {
+	case "Set", "Add", "Replace", "CompareAndSwap":
+		return fmt.Sprintf("%s %q", o.verb, o.arg)
+	case "Incr", "Decr", "IncrFrom":
+		return fmt.Sprintf("%s by %d", o.verb, o.n)
+	}
+	return o.verb
+}
+
+// of returns the result of o as text.
+func (r result) of(o op) string {
+	switch {
+	case r.err != nil:
+		return r.err.Error()
+	case o.verb == "Get" || o.verb == "GetItem":
+		return fmt.Sprintf("%q", r.value)
+	case o.verb == "Incr" || o.verb == "Decr" || o.verb == "IncrFrom" || o.verb == "Count":
+		return fmt.Sprint(r.n)
+	}
+	return "ok"
+}

@@ -19,6 +19,8 @@ type mutant struct {
 	del         func(ctx context.Context, key string) error
 	incr        func(ctx context.Context, key string, delta uint64) (uint64, error)
 	decr        func(ctx context.Context, key string, delta uint64) (uint64, error)
+	incrFrom    startFunc
+	decrFrom    startFunc
 	touch       func(ctx context.Context, key string, ttl time.Duration) error
 	flush       func(ctx context.Context) error
 	close       func() error
@@ -33,6 +35,10 @@ type mutant struct {
 	storeShared func(ctx context.Context, mode core.Mode, item core.Item, value any) error
 	traits      core.Traits
 }
+
+// A startFunc is a method of core.CounterStarter.
+type startFunc func(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (
+	uint64, error)
 
 // newMutant returns the reference with the fault that plant sets.
 func newMutant(plant func(m *mutant)) *mutant {
@@ -61,6 +67,13 @@ func newMutant(plant func(m *mutant)) *mutant {
 		item, err := m.get(ctx, key)
 		return item.Value, err
 	}
+	// By default these have the faults of Incr, Decr and Add.
+	m.incrFrom = m.start(func() changeFunc { return m.incr }, func(n, delta uint64) uint64 {
+		return n + delta
+	})
+	m.decrFrom = m.start(func() changeFunc { return m.decr }, func(n, delta uint64) uint64 {
+		return n - min(n, delta)
+	})
 	r.self = m
 	plant(m)
 	return m
@@ -86,6 +99,42 @@ func (m *mutant) Incr(ctx context.Context, key string, delta uint64) (uint64, er
 
 func (m *mutant) Decr(ctx context.Context, key string, delta uint64) (uint64, error) {
 	return m.decr(ctx, key, delta)
+}
+
+func (m *mutant) IncrFrom(
+	ctx context.Context, key string, delta, initial uint64, ttl time.Duration,
+) (uint64, error) {
+
+	return m.incrFrom(ctx, key, delta, initial, ttl)
+}
+
+func (m *mutant) DecrFrom(
+	ctx context.Context, key string, delta, initial uint64, ttl time.Duration,
+) (uint64, error) {
+
+	return m.decrFrom(ctx, key, delta, initial, ttl)
+}
+
+type changeFunc func(ctx context.Context, key string, delta uint64) (uint64, error)
+
+// start returns a startFunc that calls change, and stores a new counter if there is none.
+func (m *mutant) start(change func() changeFunc, add func(n, delta uint64) uint64) startFunc {
+	return func(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (
+		uint64, error) {
+
+		for range 100 {
+			n, err := change()(ctx, key, delta)
+			if err != core.ErrMiss {
+				return n, err
+			}
+			n = add(initial, delta)
+			item := core.Item{Key: key, Flags: core.FlagInt, TTL: ttl, Value: digits(n)}
+			if err := m.store(ctx, core.Add, item); err != core.ErrExists {
+				return n, err
+			}
+		}
+		return 0, core.ErrConflict
+	}
 }
 
 func (m *mutant) Touch(ctx context.Context, key string, ttl time.Duration) error {
@@ -167,5 +216,9 @@ func (m *mutant) keepNothing() {
 	m.store = func(context.Context, core.Mode, core.Item) error { return nil }
 	m.del = func(context.Context, string) error { return nil }
 	m.touch = func(context.Context, string, time.Duration) error { return nil }
+	m.incrFrom = func(context.Context, string, uint64, uint64, time.Duration) (uint64, error) {
+		return 0, core.ErrMiss
+	}
+	m.decrFrom = m.incrFrom
 	m.storeShared = func(context.Context, core.Mode, core.Item, any) error { return nil }
 }

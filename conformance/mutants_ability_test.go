@@ -112,14 +112,6 @@ var abilityMutants = []mutation{
 			return items, nil
 		}
 	}},
-	{"Touch with a time to live of 0 does nothing", "ability-ttl", func(m *mutant) {
-		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
-			if ttl == 0 {
-				return nil
-			}
-			return m.reference.Touch(ctx, key, ttl)
-		}
-	}},
 	{"Keys leaves out long keys", "ability-keys", func(m *mutant) {
 		m.keys = func(ctx ctxt, prefix string) iter.Seq2[string, error] {
 			return func(yield func(string, error) bool) {

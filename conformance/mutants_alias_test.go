@@ -61,6 +61,35 @@ var aliasMutants = []mutation{
 			return n, err
 		}
 	}},
+	{"Get reads into the buffer of the Get before", "alias-buffer", func(m *mutant) {
+		var buf []byte
+		m.getValue = func(ctx ctxt, key string) ([]byte, error) {
+			item, err := m.get(ctx, key)
+			buf = append(buf[:0], item.Value...)
+			return buf[:len(buf):len(buf)], err
+		}
+	}},
+	{"GetItems returns parts of the buffer that Store uses", "alias-buffer", func(m *mutant) {
+		var buf []byte
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			items, err := m.reference.GetItems(ctx, keys)
+			buf = buf[:0]
+			for _, item := range items {
+				buf = append(buf, item.Value...)
+			}
+			at := 0
+			for i, item := range items {
+				end := at + len(item.Value)
+				items[i].Value = buf[at:end:end]
+				at = end
+			}
+			return items, err
+		}
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			buf = append(buf[:0], item.Value...)
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
 	{"a value is stored in two steps", "alias-race", func(m *mutant) {
 		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
 			if old, err := m.reference.GetItem(ctx, item.Key); err == nil && mode == core.Set {

@@ -2,9 +2,55 @@ package conformance
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/cachewire/cachewire/core"
 )
+
+// versionTokens makes the token of an item the number of its changes, with the bits of mask.
+func (m *mutant) versionTokens(mask uint64) {
+	type version uint64
+	var mu sync.Mutex
+	versions := map[string]version{} // guarded by mu
+	changed := func(key string) {
+		mu.Lock()
+		defer mu.Unlock()
+		versions[key]++
+	}
+	current := func(key string) version {
+		mu.Lock()
+		defer mu.Unlock()
+		return versions[key] & version(mask)
+	}
+	m.get = func(ctx ctxt, key string) (core.Item, error) {
+		item, err := m.reference.GetItem(ctx, key)
+		item.Token = current(key)
+		return item, err
+	}
+	m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+		if mode == core.CompareAndSwap || mode == core.CompareAndDelete {
+			if item.Token == any(current(item.Key)) {
+				now, err := m.reference.GetItem(ctx, item.Key)
+				if err != nil {
+					return err
+				}
+				item.Token = now.Token
+			}
+		}
+		err := m.reference.Store(ctx, mode, item)
+		if err == nil {
+			changed(item.Key)
+		}
+		return err
+	}
+	m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+		n, err := m.reference.Incr(ctx, key, delta)
+		if err == nil {
+			changed(key)
+		}
+		return n, err
+	}
+}
 
 var casMutants = []mutation{
 	{"CompareAndSwap always conflicts", "cas-same", func(m *mutant) {
@@ -28,6 +74,30 @@ var casMutants = []mutation{
 			current, err := m.reference.GetItem(ctx, item.Key)
 			if err == nil && item.Token == any(string(current.Value)) {
 				item.Token = current.Token
+			}
+			return m.reference.Store(ctx, mode, item)
+		}
+	}},
+	{
+		"a token is a version that counts the stores of all keys by key",
+		"cas-other-key cas-other-backend",
+		func(m *mutant) { m.versionTokens(1<<64 - 1) },
+	},
+	{
+		"a token is a version of 8 bits",
+		"cas-many-changes",
+		func(m *mutant) { m.versionTokens(1<<8 - 1) },
+	},
+	{
+		"a token is a version of 16 bits",
+		"cas-many-changes",
+		func(m *mutant) { m.versionTokens(1<<16 - 1) },
+	},
+	{"ByValue, and CompareAndDelete ignores the value", "cad-changed storemulti-cad", func(m *mutant) {
+		m.traits.ByValue = true
+		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+			if mode == core.CompareAndDelete {
+				return m.reference.Delete(ctx, item.Key)
 			}
 			return m.reference.Store(ctx, mode, item)
 		}

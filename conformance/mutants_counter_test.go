@@ -4,10 +4,23 @@ import (
 	"bytes"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
+
+// parseBefore makes Incr change the value before it looks for a number.
+func (m *mutant) parseBefore(change func(value string) string) {
+	m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+		item, err := m.reference.GetItem(ctx, key)
+		if changed := change(string(item.Value)); err == nil && changed != string(item.Value) {
+			item.Value = []byte(changed)
+			m.reference.Store(ctx, core.Set, item)
+		}
+		return m.reference.Incr(ctx, key, delta)
+	}
+}
 
 var counterMutants = []mutation{
 	{"Incr creates the counter", "incr-absent", func(m *mutant) {
@@ -38,6 +51,81 @@ var counterMutants = []mutation{
 	{"Decr goes below 0", "decr-floor", func(m *mutant) {
 		m.decr = func(_ ctxt, key string, delta uint64) (uint64, error) {
 			return m.updateCounter(key, func(n uint64) uint64 { return n - delta })
+		}
+	}},
+	{"numbers are floating-point numbers", "counter-limits", func(m *mutant) {
+		m.incr = func(_ ctxt, key string, delta uint64) (uint64, error) {
+			return m.updateCounter(key, func(n uint64) uint64 {
+				if n+delta < 1<<63 {
+					return uint64(float64(n) + float64(delta))
+				}
+				return n + delta
+			})
+		}
+	}},
+	{"numbers have a sign", "counter-limits", func(m *mutant) {
+		m.decr = func(_ ctxt, key string, delta uint64) (uint64, error) {
+			return m.updateCounter(key, func(n uint64) uint64 {
+				if int64(n) < int64(delta) {
+					return 0
+				}
+				return n - delta
+			})
+		}
+	}},
+	{"GetItems cuts a counter to its length before", "counter-limits", func(m *mutant) {
+		lengths := map[string]int{}
+		m.changeItems(func(_ core.Mode, item *core.Item) { lengths[item.Key] = len(item.Value) })
+		m.getMulti = func(ctx ctxt, keys []string) ([]core.Item, error) {
+			items, err := m.reference.GetItems(ctx, keys)
+			for i, item := range items {
+				items[i].Value = item.Value[:min(len(item.Value), lengths[item.Key])]
+			}
+			return items, err
+		}
+	}},
+	{"a plus sign is a part of a number", "incr-not-number", func(m *mutant) {
+		m.parseBefore(func(value string) string { return strings.TrimPrefix(value, "+") })
+	}},
+	{"white space is a part of a number", "incr-not-number", func(m *mutant) {
+		m.parseBefore(strings.TrimSpace)
+	}},
+	{"a number ends at a NUL", "incr-not-number", func(m *mutant) {
+		m.parseBefore(
+			func(value string) string { value, _, _ = strings.Cut(value, "\x00"); return value },
+		)
+	}},
+	{"1.0 is a number", "incr-not-number", func(m *mutant) {
+		m.parseBefore(func(value string) string { return strings.TrimSuffix(value, ".0") })
+	}},
+	{"0x5 is a number", "incr-not-number", func(m *mutant) {
+		m.parseBefore(func(value string) string { return strings.TrimPrefix(value, "0x") })
+	}},
+	{"a number of 21 digits is cut", "incr-not-number", func(m *mutant) {
+		m.parseBefore(func(value string) string { return value[:min(len(value), 19)] })
+	}},
+	{"IncrFrom starts from 0", "ability-counter incrfrom-absent", func(m *mutant) {
+		m.incrFrom = func(ctx ctxt, key string, delta, _ uint64, ttl time.Duration) (
+			uint64, error) {
+
+			return m.reference.IncrFrom(ctx, key, delta, 0, ttl)
+		}
+	}},
+	{"IncrFrom gives a present counter a new time to live", "ability-counter ttl-counter left-kept",
+		func(m *mutant) {
+			m.incrFrom = func(ctx ctxt, key string, delta, initial uint64, ttl time.Duration) (
+				uint64, error) {
+
+				n, err := m.reference.IncrFrom(ctx, key, delta, initial, ttl)
+				m.reference.Touch(ctx, key, ttl)
+				return n, err
+			}
+		}},
+	{"DecrFrom goes below 0", "ability-counter incrfrom-absent", func(m *mutant) {
+		m.decrFrom = func(ctx ctxt, key string, delta, initial uint64, ttl time.Duration) (
+			uint64, error) {
+
+			return m.reference.IncrFrom(ctx, key, -delta, initial, ttl)
 		}
 	}},
 	{"Decr leaves a digit of the longer number", "decr-shorter", func(m *mutant) {

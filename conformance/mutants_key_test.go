@@ -3,6 +3,7 @@ package conformance
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"path"
 	"strings"
 
 	"github.com/cachewire/cachewire/core"
@@ -32,6 +33,19 @@ var keyMutants = []mutation{
 	}},
 	{"keys are cut to 65,536 bytes, including the prefix", "key-lengths", func(m *mutant) {
 		m.mapKeys(func(key string) string { return key[:min(len(key), core.MaxKeyLen)] })
+	}},
+	{"keys are paths", "key-collide", func(m *mutant) { m.mapKeys(path.Clean) }},
+	{"a slash at the end is cut", "key-collide", func(m *mutant) {
+		m.mapKeys(func(key string) string { return strings.TrimRight(key, "/") })
+	}},
+	{"two slashes become one", "key-collide", func(m *mutant) {
+		m.mapKeys(func(key string) string { return strings.ReplaceAll(key, "//", "/") })
+	}},
+	{"a space at the end is cut", "key-collide key-protocol", func(m *mutant) {
+		m.mapKeys(func(key string) string { return strings.TrimRight(key, " ") })
+	}},
+	{"keys are composed", "key-collide key-utf8", func(m *mutant) {
+		m.mapKeys(strings.NewReplacer("e\u0301", "é", "A\u030a", "Å").Replace)
 	}},
 	{"keys are lower-cased", "key-collide", func(m *mutant) { m.mapKeys(strings.ToLower) }},
 	{"spaces in keys become underscores", "key-collide", func(m *mutant) {

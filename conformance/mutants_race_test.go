@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -21,7 +23,7 @@ var raceMutants = []mutation{
 			return m.reference.Store(ctx, mode, item)
 		}
 	}},
-	{"Incr reads and stores in two steps", "race-incr race-counter-history", func(m *mutant) {
+	{"Incr reads and stores in two steps", "race-incr race-history", func(m *mutant) {
 		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
 			m.mu.Lock()
 			old := m.find(key)
@@ -90,6 +92,60 @@ var raceMutants = []mutation{
 				m.reference.Store(ctx, mode, item)
 			}
 			return nil
+		}
+	}},
+	{"every 7,919th increment is lost", "race-incr-many", func(m *mutant) {
+		var calls atomic.Int64
+		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			if calls.Add(1)%7919 == 0 {
+				n, err := m.reference.Incr(ctx, key, 0)
+				return n + delta, err
+			}
+			return m.reference.Incr(ctx, key, delta)
+		}
+	}},
+	{"Touch stores the value that it has read", "race-cas-incr-touch", func(m *mutant) {
+		changed := make(chan struct{})
+		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			n, err := m.reference.Incr(ctx, key, delta)
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+			return n, err
+		}
+		m.touch = func(ctx ctxt, key string, ttl time.Duration) error {
+			item, err := m.reference.GetItem(ctx, key)
+			if err != nil {
+				return err
+			}
+			select {
+			case <-changed:
+			case <-time.After(time.Millisecond):
+			}
+			item.TTL = ttl
+			return m.reference.Store(ctx, core.Set, item)
+		}
+	}},
+	{"Incr of a counter that expires revives it", "race-history", func(m *mutant) {
+		m.incr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
+			m.mu.Lock()
+			if it := m.items[key]; it != nil {
+				revived := *it
+				revived.expires = time.Time{}
+				m.items[key] = &revived
+			}
+			m.mu.Unlock()
+			return m.reference.Incr(ctx, key, delta)
+		}
+	}},
+	{"DeleteMulti leaves a key that has just been stored", "race-history", func(m *mutant) {
+		var last atomic.Value
+		m.changeItems(func(_ core.Mode, item *core.Item) { last.Store(item.Key) })
+		m.deleteMulti = func(ctx ctxt, keys []string) error {
+			keep := last.Load()
+			return m.reference.DeleteMulti(ctx, slices.DeleteFunc(slices.Clone(keys),
+				func(key string) bool { return any(key) == keep }))
 		}
 	}},
 	{"Touch is Get and Set", "race-history", func(m *mutant) {

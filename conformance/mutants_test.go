@@ -18,8 +18,22 @@ type mutation struct {
 // ctxt is short for context.Context, because each mutant names it.
 type ctxt = context.Context
 
-var mutants = slices.Concat(verbMutants, multiMutants, casMutants, counterMutants, ttlMutants,
-	keyMutants, valueMutants, aliasMutants, contextMutants, raceMutants, abilityMutants)
+var mutants = slices.Concat(
+	verbMutants,
+	multiMutants,
+	casMutants,
+	counterMutants,
+	ttlMutants,
+	leftMutants,
+	listMutants,
+	sizeMutants,
+	keyMutants,
+	valueMutants,
+	aliasMutants,
+	contextMutants,
+	raceMutants,
+	abilityMutants,
+)
 
 var nullMutants = []mutation{
 	{"it keeps items", "null-read", func(m *mutant) { m.store = m.reference.Store }},
@@ -32,9 +46,7 @@ var nullMutants = []mutation{
 		}
 	}},
 	{"Delete misses", "null-delete", func(m *mutant) { m.del = m.reference.Delete }},
-	{"it does not say that it keeps nothing", "null-count", func(m *mutant) {
-		m.traits = core.Traits{}
-	}},
+	{"it starts counters", "null-count", func(m *mutant) { m.incrFrom = m.reference.IncrFrom }},
 }
 
 // letOthersRun lets other goroutines run between two steps of a fault.

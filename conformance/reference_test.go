@@ -120,6 +120,37 @@ func (r *reference) Decr(_ context.Context, key string, delta uint64) (uint64, e
 	return r.updateCounter(key, func(n uint64) uint64 { return n - min(n, delta) })
 }
 
+func (r *reference) IncrFrom(
+	_ context.Context, key string, delta, initial uint64, ttl time.Duration,
+) (uint64, error) {
+
+	return r.startCounter(key, initial, ttl, func(n uint64) uint64 { return n + delta })
+}
+
+func (r *reference) DecrFrom(
+	_ context.Context, key string, delta, initial uint64, ttl time.Duration,
+) (uint64, error) {
+
+	return r.startCounter(key, initial, ttl, func(n uint64) uint64 { return n - min(n, delta) })
+}
+
+func (r *reference) startCounter(
+	key string, initial uint64, ttl time.Duration, change func(uint64) uint64,
+) (uint64, error) {
+
+	for {
+		n, err := r.updateCounter(key, change)
+		if err != core.ErrMiss {
+			return n, err
+		}
+		n = change(initial)
+		item := core.Item{Key: key, Flags: core.FlagInt, TTL: ttl, Value: digits(n)}
+		if err := r.Store(context.Background(), core.Add, item); err != core.ErrExists {
+			return n, err
+		}
+	}
+}
+
 func (r *reference) updateCounter(key string, change func(uint64) uint64) (uint64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

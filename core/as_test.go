@@ -9,65 +9,71 @@ import (
 func TestAsFindsTheBackendItself(t *testing.T) {
 	b := newBackend()
 	c := open(t, b, nil)
-	for _, c := range []*core.Cache{c, view(t, c, "p:")} {
+	for _, c := range []*core.Cache{c, withPrefix(t, c, "p:")} {
 		var got *backend
 		if !c.As(&got) || got != b {
-			t.Errorf("As finds %p, want %p", got, b)
+			t.Errorf("As found %p, want %p", got, b)
 		}
 	}
 }
 
-func TestAsFindsABackendThatIsNoPointer(t *testing.T) {
-	b := withPinger{newBackend(), newFull()}
+func TestAsFindsABackendThatIsNotAPointer(t *testing.T) {
+	b := withPinger{newBackend(), newFullBackend()}
 	var got withPinger
 	if !open(t, b, nil).As(&got) || got != b {
-		t.Errorf("As finds %v, want %v", got, b)
+		t.Errorf("As found %v, want %v", got, b)
 	}
 }
 
-func TestAsFindsWhatTheBackendImplements(t *testing.T) {
-	f := newFull()
+func TestAsFindsAnInterfaceOfTheBackend(t *testing.T) {
+	f := newFullBackend()
 	var p core.Pinger
 	if !open(t, f, nil).As(&p) || p != core.Pinger(f) {
-		t.Errorf("As finds %v, want the backend", p)
+		t.Errorf("As found %v, want the backend", p)
 	}
 	var none core.Pinger
 	if open(t, newBackend(), nil).As(&none) || none != nil {
-		t.Errorf("As finds %v in a backend without it", none)
+		t.Errorf("As found %v in a backend that is not a Pinger", none)
 	}
 }
 
-func TestAsFindsWhatAnUnwrapperGivesOut(t *testing.T) {
-	f := newFull()
+func TestAsFindsTheObjectOfAnUnwrapper(t *testing.T) {
+	f := newFullBackend()
 	f.inner = &client{"inner"}
 	for name, b := range map[string]core.Backend{"full": f, "alone": withUnwrapper{f.backend, f}} {
 		t.Run(name, func(t *testing.T) {
 			var got *client
 			if !open(t, b, nil).As(&got) || got != f.inner {
-				t.Errorf("As finds %v, want %v", got, f.inner)
+				t.Errorf("As found %v, want %v", got, f.inner)
 			}
 		})
 	}
 }
 
-func TestAsLeavesTheTargetWhereNothingFits(t *testing.T) {
-	for name, b := range map[string]core.Backend{"plain": newBackend(), "unwrapper": newFull()} {
+func TestAsLeavesTheTargetIfNothingFits(t *testing.T) {
+	for name, b := range map[string]core.Backend{
+		"plain":     newBackend(),
+		"unwrapper": newFullBackend(),
+	} {
 		t.Run(name, func(t *testing.T) {
-			was := &client{"was"}
-			got := was
-			if open(t, b, nil).As(&got) || got != was {
-				t.Errorf("As finds %v", got)
+			before := &client{"before"}
+			got := before
+			if open(t, b, nil).As(&got) || got != before {
+				t.Errorf("As found %v, want false and the target unchanged", got)
 			}
 		})
 	}
 }
 
-func TestAsOfWhatIsNoTargetIsFalse(t *testing.T) {
-	for name, b := range map[string]core.Backend{"plain": newBackend(), "unwrapper": newFull()} {
+func TestAsReturnsFalseForAnInvalidTarget(t *testing.T) {
+	for name, b := range map[string]core.Backend{
+		"plain":     newBackend(),
+		"unwrapper": newFullBackend(),
+	} {
 		c := open(t, b, nil)
 		for what, target := range map[string]any{
 			"nil":                     nil,
-			"no pointer":              7,
+			"int":                     7,
 			"struct":                  client{},
 			"nil pointer to pointer":  (**backend)(nil),
 			"nil pointer to client":   (**client)(nil),
@@ -78,7 +84,7 @@ func TestAsOfWhatIsNoTargetIsFalse(t *testing.T) {
 		} {
 			t.Run(name+" "+what, func(t *testing.T) {
 				if c.As(target) {
-					t.Error("As answers true")
+					t.Error("As = true, want false")
 				}
 			})
 		}

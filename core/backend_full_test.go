@@ -10,20 +10,19 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// full is a backend with every optional ability.
-type full struct {
+// A fullBackend is a backend with every optional interface except CounterStarter.
+type fullBackend struct {
 	*backend
 	traits core.Traits
-	inner  *client // what As gives out
+	inner  *client // given out by As, unless nil
 }
 
-// A client stands for what a driver is built on.
+// A client stands for the client library of a driver.
 type client struct{ name string }
 
-func newFull() *full { return &full{backend: newBackend()} }
+func newFullBackend() *fullBackend { return &fullBackend{backend: newBackend()} }
 
-// One optional ability beside the mandatory verbs, for tests that want to see
-// that ability alone.
+// These backends have a single optional interface.
 type (
 	withValueGetter struct {
 		core.Backend
@@ -71,7 +70,7 @@ type (
 	}
 )
 
-func (f *full) Get(ctx context.Context, key string) ([]byte, error) {
+func (f *fullBackend) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := f.enter(ctx, "Get", 0, key); err != nil {
 		return nil, err
 	}
@@ -81,7 +80,7 @@ func (f *full) Get(ctx context.Context, key string) ([]byte, error) {
 	return item.Value, err
 }
 
-func (f *full) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
+func (f *fullBackend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
 	if err := f.enter(ctx, "GetItems", 0, slices.Clone(keys)...); err != nil {
 		return nil, err
 	}
@@ -101,7 +100,7 @@ func (f *full) GetItems(ctx context.Context, keys []string) ([]core.Item, error)
 	return items, multiError(failed)
 }
 
-func (f *full) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
+func (f *fullBackend) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
 	var keys []string
 	for _, item := range items {
 		keys = append(keys, item.Key)
@@ -113,16 +112,14 @@ func (f *full) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item
 	defer f.mu.Unlock()
 	failed := map[string]error{}
 	for _, item := range items {
-		if err := f.store(mode, item.Key, item.Token, entry{
-			value: slices.Clone(item.Value), flags: item.Flags, expires: deadline(item.TTL), token: new(int),
-		}); err != nil {
+		if err := f.store(mode, item.Key, item.Token, newEntry(item)); err != nil {
 			failed[item.Key] = err
 		}
 	}
 	return multiError(failed)
 }
 
-func (f *full) DeleteMulti(ctx context.Context, keys []string) error {
+func (f *fullBackend) DeleteMulti(ctx context.Context, keys []string) error {
 	if err := f.enter(ctx, "DeleteMulti", 0, slices.Clone(keys)...); err != nil {
 		return err
 	}
@@ -134,6 +131,7 @@ func (f *full) DeleteMulti(ctx context.Context, keys []string) error {
 	return nil
 }
 
+// multiError returns a *MultiError with failed, or nil if failed is empty.
 func multiError(failed map[string]error) error {
 	if len(failed) == 0 {
 		return nil
@@ -141,7 +139,7 @@ func multiError(failed map[string]error) error {
 	return &core.MultiError{Errors: failed}
 }
 
-func (f *full) TTL(ctx context.Context, key string) (time.Duration, error) {
+func (f *fullBackend) TTL(ctx context.Context, key string) (time.Duration, error) {
 	if err := f.enter(ctx, "TTL", 0, key); err != nil {
 		return 0, err
 	}
@@ -157,16 +155,16 @@ func (f *full) TTL(ctx context.Context, key string) (time.Duration, error) {
 	return time.Until(e.expires), nil
 }
 
-func (f *full) Ping(ctx context.Context) error { return f.enter(ctx, "Ping", 0) }
+func (f *fullBackend) Ping(ctx context.Context) error { return f.enter(ctx, "Ping", 0) }
 
-func (f *full) Stats(ctx context.Context) (core.Stats, error) {
+func (f *fullBackend) Stats(ctx context.Context) (core.Stats, error) {
 	if err := f.enter(ctx, "Stats", 0); err != nil {
 		return core.Stats{}, err
 	}
 	return core.Stats{Items: uint64(len(f.keys()))}, nil
 }
 
-func (f *full) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
+func (f *fullBackend) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if err := f.enter(ctx, "Keys", 0, prefix); err != nil {
 			yield("", err)
@@ -180,7 +178,7 @@ func (f *full) Keys(ctx context.Context, prefix string) iter.Seq2[string, error]
 	}
 }
 
-func (f *full) GetShared(ctx context.Context, key string) (value, token any, err error) {
+func (f *fullBackend) GetShared(ctx context.Context, key string) (value, token any, err error) {
 	if err := f.enter(ctx, "GetShared", 0, key); err != nil {
 		return nil, nil, err
 	}
@@ -196,18 +194,20 @@ func (f *full) GetShared(ctx context.Context, key string) (value, token any, err
 	return e.shared, e.token, nil
 }
 
-func (f *full) StoreShared(ctx context.Context, mode core.Mode, item core.Item, value any) error {
+func (f *fullBackend) StoreShared(
+	ctx context.Context, mode core.Mode, item core.Item, value any,
+) error {
 	if err := f.enter(ctx, "StoreShared", item.TTL, item.Key); err != nil {
 		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.store(mode, item.Key, item.Token, entry{
-		shared: value, isShared: true, expires: deadline(item.TTL), token: new(int),
+		shared: value, isShared: true, expires: expiry(item.TTL), token: new(int),
 	})
 }
 
-func (f *full) As(target any) bool {
+func (f *fullBackend) As(target any) bool {
 	p, ok := target.(**client)
 	if !ok || f.inner == nil {
 		return false
@@ -216,9 +216,9 @@ func (f *full) As(target any) bool {
 	return true
 }
 
-func (f *full) Traits() core.Traits {
+func (f *fullBackend) Traits() core.Traits {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls = append(f.calls, called{verb: "Traits"})
+	f.calls = append(f.calls, backendCall{verb: "Traits"})
 	return f.traits
 }

@@ -13,31 +13,31 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A backend is a correct core.Backend and no more: a map behind a mutex. Tests
-// watch and disturb it.
+// A backend is a correct core.Backend without optional interfaces: a map behind a mutex. It
+// records the calls, and tests can make its verbs wait or fail.
 type backend struct {
-	// before is called, without the lock, when a verb begins, with the keys
-	// joined by commas. An error is the verb's answer. Set it before the first
-	// use; nil does nothing.
+	// before is called without the lock when a verb begins, with the keys joined by
+	// commas. If it returns an error, the verb returns that error. Set it before the
+	// first use. If nil, it is not called.
 	before func(ctx context.Context, verb, keys string) error
 
 	mu      sync.Mutex
 	entries map[string]entry // guarded by mu
-	calls   []called         // guarded by mu
+	calls   []backendCall    // guarded by mu
 	closes  int              // guarded by mu
 }
 
 type entry struct {
 	value    []byte
 	flags    uint32
-	expires  time.Time // zero is never
+	expires  time.Time // zero if the entry never expires
 	token    *int
 	shared   any
 	isShared bool
 }
 
-// A called is one call that a backend got.
-type called struct {
+// A backendCall is a call of a method of a backend.
+type backendCall struct {
 	verb   string
 	keys   []string
 	ttl    time.Duration
@@ -46,9 +46,10 @@ type called struct {
 
 func newBackend() *backend { return &backend{entries: map[string]entry{}} }
 
+// enter records a call and returns the error with which the verb must return, if any.
 func (b *backend) enter(ctx context.Context, verb string, ttl time.Duration, keys ...string) error {
 	b.mu.Lock()
-	b.calls = append(b.calls, called{verb, keys, ttl, ctx == nil})
+	b.calls = append(b.calls, backendCall{verb, keys, ttl, ctx == nil})
 	b.mu.Unlock()
 	if b.before != nil {
 		if err := b.before(ctx, verb, strings.Join(keys, ",")); err != nil {
@@ -58,8 +59,8 @@ func (b *backend) enter(ctx context.Context, verb string, ttl time.Duration, key
 	return ctx.Err()
 }
 
-// log answers the calls so far and forgets them.
-func (b *backend) log() []called {
+// takeCalls returns the calls since the last takeCalls.
+func (b *backend) takeCalls() []backendCall {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	calls := b.calls
@@ -67,20 +68,21 @@ func (b *backend) log() []called {
 	return calls
 }
 
-// keys answers the keys held, in order.
+// keys returns the keys that are present, sorted.
 func (b *backend) keys() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Sorted(maps.Keys(b.entries))
 }
 
-func (b *backend) closed() int {
+// closeCount returns how often the backend was closed.
+func (b *backend) closeCount() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.closes
 }
 
-// find answers the entry under key. The lock is held.
+// find returns the entry under key, if it is present. The caller holds the lock.
 func (b *backend) find(key string) (entry, bool) {
 	e, ok := b.entries[key]
 	if ok && !e.expires.IsZero() && !time.Now().Before(e.expires) {
@@ -90,7 +92,9 @@ func (b *backend) find(key string) (entry, bool) {
 	return e, ok
 }
 
-func deadline(ttl time.Duration) time.Time {
+// expiry returns when an item with the time to live ttl expires, or the zero time if it
+// never does.
+func expiry(ttl time.Duration) time.Time {
 	if ttl == 0 {
 		return time.Time{}
 	}
@@ -114,8 +118,13 @@ func (b *backend) get(key string) (core.Item, error) {
 	case e.isShared:
 		return core.Item{}, core.ErrCodec
 	}
-	// The spare capacity and the other fields are there for core to take away.
-	return core.Item{Key: key, Value: slices.Grow(e.value, 8), Flags: e.flags, TTL: time.Hour, Token: e.token}, nil
+	return core.Item{
+		Key:   key,
+		Value: slices.Grow(e.value, 8), // core must remove the spare capacity
+		Flags: e.flags,
+		TTL:   time.Hour, // core must ignore it
+		Token: e.token,
+	}, nil
 }
 
 func (b *backend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
@@ -124,9 +133,18 @@ func (b *backend) Store(ctx context.Context, mode core.Mode, item core.Item) err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.store(mode, item.Key, item.Token, entry{
-		value: slices.Clone(item.Value), flags: item.Flags, expires: deadline(item.TTL), token: new(int),
-	})
+	return b.store(mode, item.Key, item.Token, newEntry(item))
+}
+
+// newEntry returns an entry with the value, the flags and the time to live of item, and a
+// new token.
+func newEntry(item core.Item) entry {
+	return entry{
+		value:   slices.Clone(item.Value),
+		flags:   item.Flags,
+		expires: expiry(item.TTL),
+		token:   new(int),
+	}
 }
 
 func (b *backend) store(mode core.Mode, key string, token any, e entry) error {
@@ -171,7 +189,10 @@ func (b *backend) Decr(ctx context.Context, key string, delta uint64) (uint64, e
 	return b.move(ctx, "Decr", key, func(n uint64) uint64 { return n - min(n, delta) })
 }
 
-func (b *backend) move(ctx context.Context, verb, key string, by func(uint64) uint64) (uint64, error) {
+// move replaces the number n under key by change(n).
+func (b *backend) move(
+	ctx context.Context, verb, key string, change func(n uint64) uint64,
+) (uint64, error) {
 	if err := b.enter(ctx, verb, 0, key); err != nil {
 		return 0, err
 	}
@@ -185,7 +206,7 @@ func (b *backend) move(ctx context.Context, verb, key string, by func(uint64) ui
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", core.ErrNotNumber, err)
 	}
-	n = by(n)
+	n = change(n)
 	e.value, e.token = strconv.AppendUint(nil, n, 10), new(int)
 	b.entries[key] = e
 	return n, nil
@@ -201,7 +222,7 @@ func (b *backend) Touch(ctx context.Context, key string, ttl time.Duration) erro
 	if !ok {
 		return core.ErrMiss
 	}
-	e.expires = deadline(ttl)
+	e.expires = expiry(ttl)
 	b.entries[key] = e
 	return nil
 }

@@ -8,64 +8,65 @@ import (
 	"github.com/cachewire/cachewire/core/hooks"
 )
 
-// What the contract costs: the same verb of a backend that does nothing, bare
-// and under a Cache.
+// These benchmarks measure the cost of core: they call a verb of a backend that does nothing,
+// directly and through a Cache.
 
 func BenchmarkGet(b *testing.B) {
 	ctx := context.Background()
-	n := hit()
+	n := hitBackend()
 	b.Run("bare", func(b *testing.B) {
 		b.ReportAllocs()
 		var backend core.Backend = n
 		for b.Loop() {
-			if _, err := backend.GetItem(ctx, costKey); err != nil {
+			if _, err := backend.GetItem(ctx, longKey); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	through(b, n, func(c *core.Cache) error { _, err := c.Get(ctx, costKey); return err })
+	benchCaches(b, n, func(c *core.Cache) error { _, err := c.Get(ctx, longKey); return err })
 }
 
 func BenchmarkSet(b *testing.B) {
 	ctx := context.Background()
-	n := hit()
+	n := hitBackend()
 	b.Run("bare", func(b *testing.B) {
 		b.ReportAllocs()
 		var backend core.Backend = n
 		for b.Loop() {
-			if err := backend.Store(ctx, core.Set, core.Item{Key: costKey, Value: costValue}); err != nil {
+			item := core.Item{Key: longKey, Value: smallValue}
+			if err := backend.Store(ctx, core.Set, item); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	through(b, n, func(c *core.Cache) error { return c.Set(ctx, costKey, costValue, 0) })
+	benchCaches(b, n, func(c *core.Cache) error { return c.Set(ctx, longKey, smallValue, 0) })
 }
 
 func BenchmarkIncr(b *testing.B) {
 	ctx := context.Background()
-	n := hit()
+	n := hitBackend()
 	b.Run("bare", func(b *testing.B) {
 		b.ReportAllocs()
 		var backend core.Backend = n
 		for b.Loop() {
-			if _, err := backend.Incr(ctx, costKey, 1); err != nil {
+			if _, err := backend.Incr(ctx, longKey, 1); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	through(b, n, func(c *core.Cache) error { _, err := c.Incr(ctx, costKey, 1); return err })
+	benchCaches(b, n, func(c *core.Cache) error { _, err := c.Incr(ctx, longKey, 1); return err })
 }
 
 func BenchmarkTypedSet(b *testing.B) {
 	ctx := context.Background()
-	through(b, hit(), func(c *core.Cache) error {
-		return must(core.NewTyped(c, numbers{})).Set(ctx, costKey, 1<<60, 0)
+	benchCaches(b, hitBackend(), func(c *core.Cache) error {
+		return must(core.NewTyped(c, uintCodec{})).Set(ctx, longKey, 1<<60, 0)
 	})
 }
 
-// through measures call on a Cache over n: as it is, with a prefix, with a hook
-// and with a time-out.
-func through(b *testing.B, n *noop, call func(c *core.Cache) error) {
+// benchCaches measures call on a Cache over n without options, with a prefix, with hooks and
+// with a time-out.
+func benchCaches(b *testing.B, n *noop, call func(c *core.Cache) error) {
 	b.Helper()
 	for _, bench := range []struct {
 		name string
@@ -73,8 +74,11 @@ func through(b *testing.B, n *noop, call func(c *core.Cache) error) {
 	}{
 		{"cache", core.Options{}},
 		{"prefix", core.Options{Prefix: "prefix:"}},
-		{"hook", core.Options{Hooks: []core.Hook{silent{}}}},
-		{"ratio+timing", core.Options{Name: "local", Hooks: []core.Hook{new(hooks.HitRatio), new(hooks.Timing)}}},
+		{"hook", core.Options{Hooks: []core.Hook{noopHook{}}}},
+		{"ratio+timing", core.Options{
+			Name:  "local",
+			Hooks: []core.Hook{new(hooks.HitRatio), new(hooks.Timing)},
+		}},
 		{"timeout", core.Options{Timeout: 1 << 40}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

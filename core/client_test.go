@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/cachewire/cachewire/core"
@@ -29,15 +28,16 @@ func namespace(t *testing.T, cl *core.Client, name string) *core.Cache {
 	return c
 }
 
-// The first example of the seeds: three caches under three names.
-func TestThreeCachesUnderThreeNamesAreApart(t *testing.T) {
+func TestThreeCachesUnderThreeNamesAreSeparate(t *testing.T) {
 	caches := map[string]*core.Cache{
-		"default": open(t, newBackend(), nil), "membership": open(t, newBackend(), nil), "funds": open(t, newBackend(), nil),
+		"default":    open(t, newBackend(), nil),
+		"membership": open(t, newBackend(), nil),
+		"funds":      open(t, newBackend(), nil),
 	}
 	cl := newClient(t, caches, "default")
 	for name, c := range caches {
 		if namespace(t, cl, name) != c {
-			t.Errorf("%s leads to another cache", name)
+			t.Errorf("Namespace(%q) returned another cache", name)
 		}
 		put(t, namespace(t, cl, name), "x1", name)
 	}
@@ -49,8 +49,7 @@ func TestThreeCachesUnderThreeNamesAreApart(t *testing.T) {
 	}
 }
 
-// The second: one cache under all names. Nothing changes for the application,
-// and keys are not rewritten.
+// The Client does not change the keys.
 func TestOneCacheUnderAllNamesSharesItsKeys(t *testing.T) {
 	b := newBackend()
 	c := open(t, b, nil)
@@ -59,60 +58,67 @@ func TestOneCacheUnderAllNamesSharesItsKeys(t *testing.T) {
 	wantErr(t, namespace(t, cl, "funds").Add(t.Context(), "x1", []byte("2"), 0), core.ErrExists)
 	wantValue(t, namespace(t, cl, "membership"), "x1", "1")
 	if got := b.keys(); !slices.Equal(got, []string{"x1"}) {
-		t.Errorf("the backend holds %q", got)
+		t.Errorf("the backend has the keys %q, want x1", got)
 	}
 }
 
-// The third: the name that is meant when none is said.
-func TestEmptyNameIsTheDefault(t *testing.T) {
+func TestEmptyNameStandsForTheDefault(t *testing.T) {
 	c := open(t, newBackend(), nil)
 	cl := newClient(t, map[string]*core.Cache{"a": open(t, newBackend(), nil), "b": c}, "b")
 	if namespace(t, cl, "") != c {
-		t.Error("the empty name does not lead to the default")
+		t.Error("Namespace of the empty name did not return the default cache")
 	}
 }
 
-func TestUnknownNameIsErrNoNamespaceAndTheOthersAreListed(t *testing.T) {
+func TestUnknownNameIsErrNoNamespaceWithAListOfNames(t *testing.T) {
 	c := open(t, newBackend(), nil)
 	cl := newClient(t, map[string]*core.Cache{"funds": c, "default": c}, "default")
 	got, err := cl.Namespace("fund")
 	wantErr(t, err, core.ErrNoNamespace)
-	if want := `cachewire: unknown namespace "fund"; there are: default, funds`; err == nil || err.Error() != want {
-		t.Errorf("error is %v, want %s", err, want)
-	}
+	wantErrText(t, err, `cachewire: unknown namespace "fund"; there are: default, funds`)
 	if got != nil {
-		t.Error("a Cache comes beside the error")
+		t.Error("Namespace returned a Cache with the error")
 	}
 }
 
-func TestNewClientRefusesWhatCannotWork(t *testing.T) {
+func TestNewClientRefusesWrongArguments(t *testing.T) {
 	c := open(t, newBackend(), nil)
 	for name, test := range map[string]struct {
 		caches      map[string]*core.Cache
 		defaultName string
-		says        string
+		want        string // part of the error
 	}{
-		"no caches":          {nil, "default", `"default"; there are: none`},
-		"nil cache":          {map[string]*core.Cache{"default": c, "funds": nil}, "default", `"funds" is nil`},
-		"nil default":        {map[string]*core.Cache{"default": nil}, "default", `"default" is nil`},
-		"missing default":    {map[string]*core.Cache{"a": c, "b": c}, "c", `"c"; there are: a, b`},
-		"no default":         {map[string]*core.Cache{"a": c}, "", `there are: a`},
-		"cache without name": {map[string]*core.Cache{"": c}, "", `no name`},
+		"no caches": {
+			nil, "default", `"default"; there are: none`,
+		},
+		"nil cache": {
+			map[string]*core.Cache{"default": c, "funds": nil}, "default", `"funds" is nil`,
+		},
+		"nil default": {
+			map[string]*core.Cache{"default": nil}, "default", `"default" is nil`,
+		},
+		"missing default": {
+			map[string]*core.Cache{"a": c, "b": c}, "c", `"c"; there are: a, b`,
+		},
+		"no default": {
+			map[string]*core.Cache{"a": c}, "", `there are: a`,
+		},
+		"cache without name": {
+			map[string]*core.Cache{"": c}, "", `no name`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl, err := core.NewClient(test.caches, test.defaultName)
 			wantErr(t, err, core.ErrConfig)
-			if err != nil && !strings.Contains(err.Error(), test.says) {
-				t.Errorf("error %q does not say %q", err, test.says)
-			}
+			wantErrContains(t, err, test.want)
 			if cl != nil {
-				t.Error("a Client comes beside the error")
+				t.Error("NewClient returned a Client with the error")
 			}
 		})
 	}
 }
 
-func TestClientDoesNotSeeLaterChangesOfTheMap(t *testing.T) {
+func TestNewClientCopiesTheMap(t *testing.T) {
 	c := open(t, newBackend(), nil)
 	caches := map[string]*core.Cache{"default": c, "funds": c}
 	cl := newClient(t, caches, "default")
@@ -120,37 +126,38 @@ func TestClientDoesNotSeeLaterChangesOfTheMap(t *testing.T) {
 	caches["default"] = nil
 	caches["new"] = c
 	if namespace(t, cl, "default") != c || namespace(t, cl, "funds") != c {
-		t.Error("a name leads to another cache")
+		t.Error("Namespace returned another cache")
 	}
 	_, err := cl.Namespace("new")
 	wantErr(t, err, core.ErrNoNamespace)
 	names := cl.Names()
 	names[0] = "changed"
 	if !slices.Equal(cl.Names(), []string{"default", "funds"}) {
-		t.Errorf("Names = %q", cl.Names())
+		t.Errorf("Names = %q, want default and funds", cl.Names())
 	}
 }
 
-// counting answers a Cache, and how often its backend was flushed and closed.
-func counting(t *testing.T, fails error) (c *core.Cache, flushes, closes func() int) {
+// countingCache returns a Cache whose backend returns err from Flush and Close, and
+// functions that return how often the backend was flushed and closed.
+func countingCache(t *testing.T, err error) (c *core.Cache, flushes, closes func() int) {
 	b := newBackend()
-	b.before = func(context.Context, string, string) error { return fails }
-	return open(t, b, nil), func() int { return len(b.log()) }, b.closed
+	b.before = func(context.Context, string, string) error { return err }
+	return open(t, b, nil), func() int { return len(b.takeCalls()) }, b.closeCount
 }
 
 func TestClientFlushesAndClosesEachDistinctCacheOnce(t *testing.T) {
-	one, oneFlushes, oneCloses := counting(t, nil)
-	two, twoFlushes, twoCloses := counting(t, nil)
+	one, oneFlushes, oneCloses := countingCache(t, nil)
+	two, twoFlushes, twoCloses := countingCache(t, nil)
 	cl := newClient(t, map[string]*core.Cache{"a": one, "b": two, "c": one, "d": one}, "a")
 	wantErr(t, cl.Flush(t.Context()), nil)
 	if a, b := oneFlushes(), twoFlushes(); a != 1 || b != 1 {
-		t.Errorf("the caches were flushed %d and %d times", a, b)
+		t.Errorf("the caches were flushed %d and %d times, want once each", a, b)
 	}
 	for range 2 {
 		wantErr(t, cl.Close(), nil)
 	}
 	if a, b := oneCloses(), twoCloses(); a != 1 || b != 1 {
-		t.Errorf("the caches were closed %d and %d times", a, b)
+		t.Errorf("the caches were closed %d and %d times, want once each", a, b)
 	}
 	_, err := namespace(t, cl, "c").Get(t.Context(), "k")
 	wantErr(t, err, core.ErrClosed)
@@ -158,18 +165,15 @@ func TestClientFlushesAndClosesEachDistinctCacheOnce(t *testing.T) {
 }
 
 func TestClientTriesAllCachesAndJoinsTheErrors(t *testing.T) {
-	a, aFlushes, aCloses := counting(t, io.EOF)
-	b, bFlushes, bCloses := counting(t, nil)
-	c, cFlushes, cCloses := counting(t, io.ErrClosedPipe)
+	a, aFlushes, aCloses := countingCache(t, io.EOF)
+	b, bFlushes, bCloses := countingCache(t, nil)
+	c, cFlushes, cCloses := countingCache(t, io.ErrClosedPipe)
 	cl := newClient(t, map[string]*core.Cache{"a": a, "a too": a, "b": b, "c": c}, "b")
 	for verb, err := range map[string]error{"Flush": cl.Flush(t.Context()), "Close": cl.Close()} {
 		wantErr(t, err, io.EOF)
 		wantErr(t, err, io.ErrClosedPipe)
-		want := `namespace "a": cachewire: ` + verb + ` (core_test): EOF` + "\n" +
-			`namespace "c": cachewire: ` + verb + ` (core_test): io: read/write on closed pipe`
-		if err == nil || err.Error() != want {
-			t.Errorf("error is %v, want %s", err, want)
-		}
+		wantErrText(t, err, `namespace "a": cachewire: `+verb+` (core_test): EOF`+"\n"+
+			`namespace "c": cachewire: `+verb+` (core_test): io: read/write on closed pipe`)
 	}
 	for name, n := range map[string]int{
 		"a flushed": aFlushes(), "b flushed": bFlushes(), "c flushed": cFlushes(),
@@ -181,29 +185,33 @@ func TestClientTriesAllCachesAndJoinsTheErrors(t *testing.T) {
 	}
 }
 
-// Separation is a prefix: two views of one cache under two names, each flushed
-// by itself.
-func TestViewsUnderTwoNamesAreApart(t *testing.T) {
-	f := newFull()
+func TestPrefixesOfOneCacheUnderTwoNamesAreSeparate(t *testing.T) {
+	f := newFullBackend()
 	c := open(t, f, nil)
-	cl := newClient(t, map[string]*core.Cache{"membership": view(t, c, "m:"), "funds": view(t, c, "f:")}, "funds")
+	cl := newClient(t, map[string]*core.Cache{
+		"membership": withPrefix(t, c, "m:"),
+		"funds":      withPrefix(t, c, "f:"),
+	}, "funds")
 	put(t, namespace(t, cl, "membership"), "x1", "1")
 	put(t, namespace(t, cl, "funds"), "x1", "2")
 	put(t, c, "x1", "3")
 	wantErr(t, namespace(t, cl, "funds").Flush(t.Context()), nil)
 	if got, want := f.keys(), []string{"m:x1", "x1"}; !slices.Equal(got, want) {
-		t.Errorf("the backend holds %q, want %q", got, want)
+		t.Errorf("the backend has the keys %q, want %q", got, want)
 	}
 	wantErr(t, cl.Flush(t.Context()), nil)
 	wantErr(t, cl.Close(), nil)
 	wantValue(t, c, "x1", "3")
 }
 
-func TestClientFlushEndsWithItsContext(t *testing.T) {
+func TestClientFlushReturnsTheErrorOfItsContext(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	cl := newClient(t, map[string]*core.Cache{"a": open(t, newBackend(), nil), "b": open(t, newBackend(), nil)}, "a")
+	cl := newClient(t, map[string]*core.Cache{
+		"a": open(t, newBackend(), nil),
+		"b": open(t, newBackend(), nil),
+	}, "a")
 	if err := cl.Flush(done); !errors.Is(err, context.Canceled) {
-		t.Errorf("error is %v, want the context's", err)
+		t.Errorf("error is %v, want %v", err, context.Canceled)
 	}
 }

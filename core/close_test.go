@@ -9,37 +9,37 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// shut answers a Cache over b that is closed, with a log that is empty.
-func shut(t *testing.T, b core.Backend, watched *backend) *core.Cache {
+// closedCache returns a closed Cache over b, with the key k. It forgets the calls of base.
+func closedCache(t *testing.T, b core.Backend, base *backend) *core.Cache {
 	t.Helper()
 	c := open(t, b, nil)
 	put(t, c, "k", "5")
 	if err := c.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	watched.log()
+	base.takeCalls()
 	return c
 }
 
 func TestEveryVerbAfterCloseIsErrClosed(t *testing.T) {
-	abilities(t, func(t *testing.T, b core.Backend, watched *backend) {
-		c := shut(t, b, watched)
+	eachBackend(t, func(t *testing.T, b core.Backend, base *backend) {
+		c := closedCache(t, b, base)
 		eachVerb(t, nil, func(t *testing.T, v verb) {
 			for _, key := range []string{"k", "absent"} {
 				wantErr(t, v.call(t.Context(), c, key, 0), core.ErrClosed)
 			}
-			wantUntouched(t, watched)
+			wantNoCalls(t, base)
 		})
 	})
 }
 
-// Closed comes before all that could be said of the arguments: a program that
-// goes on after Close hears of that, and of nothing that leads it astray.
-func TestErrClosedComesBeforeEveryOtherError(t *testing.T) {
+// A program that uses a Cache after Close gets an error that says so, even if the arguments
+// are wrong, too.
+func TestErrClosedTakesPrecedenceOverOtherErrors(t *testing.T) {
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
 	b := newBackend()
-	c := shut(t, b, b)
+	c := closedCache(t, b, b)
 	eachVerb(t, nil, func(t *testing.T, v verb) {
 		wantErr(t, v.call(t.Context(), c, "", 0), core.ErrClosed)
 		wantErr(t, v.call(t.Context(), c, "k", -1), core.ErrClosed)
@@ -47,30 +47,34 @@ func TestErrClosedComesBeforeEveryOtherError(t *testing.T) {
 	})
 }
 
-func TestMultiVerbsAfterCloseAnswerAMapThatIsNotNil(t *testing.T) {
-	abilities(t, func(t *testing.T, b core.Backend, watched *backend) {
-		c := shut(t, b, watched)
-		if values, err := c.GetMulti(t.Context(), []string{"k"}); values == nil || len(values) != 0 || err == nil {
-			t.Errorf("Cache: GetMulti = %v, %v", values, err)
+func TestGetMultiAfterCloseReturnsAnEmptyMap(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b core.Backend, base *backend) {
+		c := closedCache(t, b, base)
+		const want = "want an empty map that is not nil, and an error"
+		values, err := c.GetMulti(t.Context(), []string{"k"})
+		if values == nil || len(values) != 0 || err == nil {
+			t.Errorf("Cache: GetMulti = %v, %v; %s", values, err, want)
 		}
-		encoded, err := must(core.NewTyped(c, words{})).GetMulti(t.Context(), []string{"k"})
+		typed := must(core.NewTyped(c, stringCodec{}))
+		encoded, err := typed.GetMulti(t.Context(), []string{"k"})
 		if encoded == nil || len(encoded) != 0 || err == nil {
-			t.Errorf("Typed: GetMulti = %v, %v", encoded, err)
+			t.Errorf("Typed: GetMulti = %v, %v; %s", encoded, err, want)
 		}
 		if _, ok := b.(core.SharedStorer); !ok {
 			return
 		}
-		shared, err := must(core.NewTyped(c, core.Shared[int]())).GetMulti(t.Context(), []string{"k"})
+		typedShared := must(core.NewTyped(c, core.Shared[int]()))
+		shared, err := typedShared.GetMulti(t.Context(), []string{"k"})
 		if shared == nil || len(shared) != 0 || err == nil {
-			t.Errorf("Typed over Shared: GetMulti = %v, %v", shared, err)
+			t.Errorf("Typed with Shared: GetMulti = %v, %v; %s", shared, err, want)
 		}
 	})
 }
 
 func TestEveryVerbOfTypedAfterCloseIsErrClosed(t *testing.T) {
-	abilities(t, func(t *testing.T, b core.Backend, watched *backend) {
-		c := shut(t, b, watched)
-		all := map[string]*core.Typed[string]{"words": must(core.NewTyped(c, words{}))}
+	eachBackend(t, func(t *testing.T, b core.Backend, base *backend) {
+		c := closedCache(t, b, base)
+		all := map[string]*core.Typed[string]{"strings": must(core.NewTyped(c, stringCodec{}))}
 		if _, ok := b.(core.SharedStorer); ok {
 			all["shared"] = must(core.NewTyped(c, core.Shared[string]()))
 		}
@@ -78,24 +82,24 @@ func TestEveryVerbOfTypedAfterCloseIsErrClosed(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				eachTypedVerb(t, func(t *testing.T, v typedVerb) {
 					wantErr(t, v.call(t.Context(), typed, "k", "hello", 0), core.ErrClosed)
-					wantUntouched(t, watched)
+					wantNoCalls(t, base)
 				})
 			})
 		}
 	})
 }
 
-// Whether a value can be encoded is nothing that a closed cache, a done context
-// or an illegal key has to find out.
+// The value cannot be encoded, but the error is that of the closed Cache, the context or the
+// key.
 func TestTypedChecksTheCallBeforeItEncodes(t *testing.T) {
 	b := newBackend()
-	closed := must(core.NewTyped(shut(t, b, b), words{}))
-	opened := must(core.NewTyped(open(t, newBackend(), nil), words{}))
+	closed := must(core.NewTyped(closedCache(t, b, b), stringCodec{}))
+	opened := must(core.NewTyped(open(t, newBackend(), nil), stringCodec{}))
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
-	wantErr(t, closed.Set(t.Context(), "k", unsayable, 0), core.ErrClosed)
-	wantErr(t, opened.Set(done, "k", unsayable, 0), context.Canceled)
-	wantErr(t, opened.Set(t.Context(), "", unsayable, 0), core.ErrInvalidKey)
+	wantErr(t, closed.Set(t.Context(), "k", unencodable, 0), core.ErrClosed)
+	wantErr(t, opened.Set(done, "k", unencodable, 0), context.Canceled)
+	wantErr(t, opened.Set(t.Context(), "", unencodable, 0), core.ErrInvalidKey)
 }
 
 func TestCloseTwiceClosesTheBackendOnce(t *testing.T) {
@@ -104,21 +108,21 @@ func TestCloseTwiceClosesTheBackendOnce(t *testing.T) {
 	for range 3 {
 		wantErr(t, c.Close(), nil)
 	}
-	if n := b.closed(); n != 1 {
-		t.Errorf("the backend was closed %d times", n)
+	if n := b.closeCount(); n != 1 {
+		t.Errorf("the backend was closed %d times, want once", n)
 	}
 }
 
 func TestCloseByManyGoroutinesClosesTheBackendOnce(t *testing.T) {
 	b := newBackend()
 	c := open(t, b, nil)
-	together(100, func(int) { wantErr(t, c.Close(), nil) })
-	if n := b.closed(); n != 1 {
-		t.Errorf("the backend was closed %d times", n)
+	runConcurrently(100, func(int) { wantErr(t, c.Close(), nil) })
+	if n := b.closeCount(); n != 1 {
+		t.Errorf("the backend was closed %d times, want once", n)
 	}
 }
 
-func TestCloseAnswersTheBackendsErrorOnce(t *testing.T) {
+func TestCloseReturnsTheErrorOfTheBackendOnce(t *testing.T) {
 	b := newBackend()
 	b.before = func(context.Context, string, string) error { return io.ErrUnexpectedEOF }
 	c := open(t, b, nil)
@@ -132,50 +136,49 @@ func TestCloseAnswersTheBackendsErrorOnce(t *testing.T) {
 	wantErr(t, c.Ping(t.Context()), core.ErrClosed)
 }
 
-func TestClosingAViewLeavesItsParentOpen(t *testing.T) {
+func TestClosingAPrefixedCacheLeavesItsParentOpen(t *testing.T) {
 	b := newBackend()
 	c := open(t, b, nil)
-	v, other := view(t, c, "v:"), view(t, c, "o:")
+	child, other := withPrefix(t, c, "child:"), withPrefix(t, c, "other:")
 	for range 2 {
-		wantErr(t, v.Close(), nil)
+		wantErr(t, child.Close(), nil)
 	}
-	eachVerb(t, nil, func(t *testing.T, verb verb) {
-		wantErr(t, verb.call(t.Context(), v, "k", 0), core.ErrClosed)
+	eachVerb(t, nil, func(t *testing.T, v verb) {
+		wantErr(t, v.call(t.Context(), child, "k", 0), core.ErrClosed)
 	})
 	for _, open := range []*core.Cache{c, other} {
 		put(t, open, "k", "v")
 		wantValue(t, open, "k", "v")
 	}
-	if n := b.closed(); n != 0 {
-		t.Errorf("the backend was closed %d times", n)
+	if n := b.closeCount(); n != 0 {
+		t.Errorf("the backend was closed %d times, want 0", n)
 	}
 }
 
-func TestClosingTheParentClosesItsViews(t *testing.T) {
+func TestClosingTheParentClosesItsPrefixedCaches(t *testing.T) {
 	b := newBackend()
 	c := open(t, b, nil)
-	before := view(t, c, "v:")
-	nested := view(t, before, "w:")
+	before := withPrefix(t, c, "before:")
+	nested := withPrefix(t, before, "nested:")
 	wantErr(t, c.Close(), nil)
-	b.log()
-	for _, v := range []*core.Cache{before, nested, view(t, c, "after:")} {
-		eachVerb(t, nil, func(t *testing.T, verb verb) {
-			wantErr(t, verb.call(t.Context(), v, "k", 0), core.ErrClosed)
+	b.takeCalls()
+	for _, child := range []*core.Cache{before, nested, withPrefix(t, c, "after:")} {
+		eachVerb(t, nil, func(t *testing.T, v verb) {
+			wantErr(t, v.call(t.Context(), child, "k", 0), core.ErrClosed)
 		})
-		wantErr(t, v.Close(), nil)
+		wantErr(t, child.Close(), nil)
 	}
-	wantUntouched(t, b)
-	if n := b.closed(); n != 1 {
-		t.Errorf("the backend was closed %d times", n)
+	wantNoCalls(t, b)
+	if n := b.closeCount(); n != 1 {
+		t.Errorf("the backend was closed %d times, want once", n)
 	}
 }
 
-// WithPrefix promises that the view is closed once the Cache that it was made
-// from is, and that may be a view itself.
-func TestClosingAViewClosesTheViewsMadeFromIt(t *testing.T) {
+// The parent has a prefix itself.
+func TestClosingAPrefixedCacheClosesThoseMadeFromIt(t *testing.T) {
 	c := open(t, newBackend(), nil)
-	parent := view(t, c, "v:")
-	child := view(t, parent, "w:")
+	parent := withPrefix(t, c, "parent:")
+	child := withPrefix(t, parent, "child:")
 	wantErr(t, parent.Close(), nil)
 	_, err := child.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrClosed)

@@ -17,61 +17,85 @@ import (
 func TestIncrAndDecrOfAnAbsentKeyAreMisses(t *testing.T) {
 	b := newBackend()
 	c := open(t, b, nil)
-	for _, verb := range []func(context.Context, string, uint64) (uint64, error){c.Incr, c.Decr} {
+	for name, verb := range map[string]func(context.Context, string, uint64) (uint64, error){
+		"Incr": c.Incr,
+		"Decr": c.Decr,
+	} {
 		if n, err := verb(t.Context(), "absent", 3); n != 0 || err != core.ErrMiss {
-			t.Errorf("got %d, %v; want a miss", n, err)
+			t.Errorf("%s = %d, %v; want a miss", name, n, err)
 		}
 	}
 	if keys := b.keys(); len(keys) != 0 {
-		t.Errorf("a miss stored %q", keys)
+		t.Errorf("Incr and Decr stored %q, want nothing", keys)
 	}
 }
 
-func TestCountersAtTheEdges(t *testing.T) {
-	const most = math.MaxUint64
+func TestCountersAtTheLimits(t *testing.T) {
+	const (
+		largest     = math.MaxUint64
+		largestText = "18446744073709551615"
+	)
+	type call = func(c *core.Cache) (uint64, error)
 	ctx := t.Context()
+	incr := func(delta uint64) call {
+		return func(c *core.Cache) (uint64, error) { return c.Incr(ctx, "n", delta) }
+	}
+	decr := func(delta uint64) call {
+		return func(c *core.Cache) (uint64, error) { return c.Decr(ctx, "n", delta) }
+	}
+	count := func(c *core.Cache) (uint64, error) { return c.Count(ctx, "n") }
+	incrFrom := func(delta, initial uint64) call {
+		return func(c *core.Cache) (uint64, error) {
+			return c.IncrFrom(ctx, "n", delta, initial, 0)
+		}
+	}
+	decrFrom := func(delta, initial uint64) call {
+		return func(c *core.Cache) (uint64, error) {
+			return c.DecrFrom(ctx, "n", delta, initial, 0)
+		}
+	}
 	for _, test := range []struct {
-		name string
-		held string // "" is absent
-		call func(c *core.Cache) (uint64, error)
-		want uint64
+		name  string
+		value string // before the call; absent if ""
+		call  call
+		want  uint64
 	}{
-		{"Incr", "5", func(c *core.Cache) (uint64, error) { return c.Incr(ctx, "n", 3) }, 8},
-		{"Incr by nothing", "5", func(c *core.Cache) (uint64, error) { return c.Incr(ctx, "n", 0) }, 5},
-		{"Incr to the end", "18446744073709551614", func(c *core.Cache) (uint64, error) { return c.Incr(ctx, "n", 1) }, most},
-		{"Incr wraps", "18446744073709551615", func(c *core.Cache) (uint64, error) { return c.Incr(ctx, "n", 3) }, 2},
-		{"Decr", "5", func(c *core.Cache) (uint64, error) { return c.Decr(ctx, "n", 3) }, 2},
-		{"Decr stops", "5", func(c *core.Cache) (uint64, error) { return c.Decr(ctx, "n", most) }, 0},
-		{"Count", "12", func(c *core.Cache) (uint64, error) { return c.Count(ctx, "n") }, 12},
-		{"Count with spaces behind", "9  ", func(c *core.Cache) (uint64, error) { return c.Count(ctx, "n") }, 9},
+		{"Incr", "5", incr(3), 8},
+		{"Incr by 0", "5", incr(0), 5},
+		{"Incr to the largest number", "18446744073709551614", incr(1), largest},
+		{"Incr wraps around", largestText, incr(3), 2},
+		{"Decr", "5", decr(3), 2},
+		{"Decr stops at 0", "5", decr(largest), 0},
+		{"Count", "12", count, 12},
+		{"Count of a number with spaces after it", "9  ", count, 9},
 
-		{"IncrFrom begins", "", func(c *core.Cache) (uint64, error) { return c.IncrFrom(ctx, "n", 3, 100, 0) }, 103},
-		{"IncrFrom begins at 0", "", func(c *core.Cache) (uint64, error) { return c.IncrFrom(ctx, "n", 0, 0, 0) }, 0},
-		{"IncrFrom begins beyond the end", "", func(c *core.Cache) (uint64, error) { return c.IncrFrom(ctx, "n", 2, most, 0) }, 1},
-		{"IncrFrom goes on", "5", func(c *core.Cache) (uint64, error) { return c.IncrFrom(ctx, "n", 3, 100, 0) }, 8},
-		{"IncrFrom wraps", "18446744073709551615", func(c *core.Cache) (uint64, error) { return c.IncrFrom(ctx, "n", 3, 100, 0) }, 2},
-		{"DecrFrom begins", "", func(c *core.Cache) (uint64, error) { return c.DecrFrom(ctx, "n", 3, 100, 0) }, 97},
-		{"DecrFrom begins at the end", "", func(c *core.Cache) (uint64, error) { return c.DecrFrom(ctx, "n", 0, most, 0) }, most},
-		{"DecrFrom begins below 0", "", func(c *core.Cache) (uint64, error) { return c.DecrFrom(ctx, "n", 101, 100, 0) }, 0},
-		{"DecrFrom goes on", "5", func(c *core.Cache) (uint64, error) { return c.DecrFrom(ctx, "n", 3, 100, 0) }, 2},
-		{"DecrFrom stops", "5", func(c *core.Cache) (uint64, error) { return c.DecrFrom(ctx, "n", 6, 100, 0) }, 0},
+		{"IncrFrom of an absent key", "", incrFrom(3, 100), 103},
+		{"IncrFrom of an absent key by 0 from 0", "", incrFrom(0, 0), 0},
+		{"IncrFrom of an absent key wraps around", "", incrFrom(2, largest), 1},
+		{"IncrFrom of a present key", "5", incrFrom(3, 100), 8},
+		{"IncrFrom of a present key wraps around", largestText, incrFrom(3, 100), 2},
+		{"DecrFrom of an absent key", "", decrFrom(3, 100), 97},
+		{"DecrFrom of an absent key from the largest number", "", decrFrom(0, largest), largest},
+		{"DecrFrom of an absent key stops at 0", "", decrFrom(101, 100), 0},
+		{"DecrFrom of a present key", "5", decrFrom(3, 100), 2},
+		{"DecrFrom of a present key stops at 0", "5", decrFrom(6, 100), 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := open(t, newBackend(), nil)
-			if test.held != "" {
-				put(t, c, "n", test.held)
+			if test.value != "" {
+				put(t, c, "n", test.value)
 			}
 			if got, err := test.call(c); got != test.want || err != nil {
-				t.Errorf("answers %d, %v; want %d", got, err, test.want)
+				t.Errorf("the verb returned %d, %v; want %d", got, err, test.want)
 			}
 			if got, err := c.Count(ctx, "n"); got != test.want || err != nil {
-				t.Errorf("Count answers %d, %v; want %d", got, err, test.want)
+				t.Errorf("Count = %d, %v; want %d", got, err, test.want)
 			}
 		})
 	}
 }
 
-func TestWhatIsNotACounterIsErrNotNumberAndStays(t *testing.T) {
+func TestCounterVerbsReturnErrNotNumberAndLeaveTheValue(t *testing.T) {
 	ctx := t.Context()
 	c := open(t, newBackend(), nil)
 	put(t, c, "word", "five")
@@ -86,7 +110,7 @@ func TestWhatIsNotACounterIsErrNotNumberAndStays(t *testing.T) {
 	wantValue(t, c, "word", "five")
 }
 
-func TestACounterThatIncrFromBeginsIsFlaggedAsOne(t *testing.T) {
+func TestIncrFromStoresANewCounterWithFlagInt(t *testing.T) {
 	c := open(t, newBackend(), nil)
 	ctx := t.Context()
 	if _, err := c.IncrFrom(ctx, "up", 1, 0, 0); err != nil {
@@ -98,16 +122,19 @@ func TestACounterThatIncrFromBeginsIsFlaggedAsOne(t *testing.T) {
 	for key, want := range map[string]string{"up": "1", "down": "9"} {
 		item, err := c.GetItem(ctx, key)
 		if err != nil || item.Flags != core.FlagInt || string(item.Value) != want {
-			t.Errorf("%s is %q with flags %d, %v; want %q with %d", key, item.Value, item.Flags, err, want, core.FlagInt)
+			t.Errorf("%s is %q with flags %d, %v; want %q with %d",
+				key, item.Value, item.Flags, err, want, core.FlagInt)
 		}
 	}
 }
 
-func TestIncrFromGivesATTLOnlyWhenItBeginsTheCounter(t *testing.T) {
+func TestIncrFromSetsTheTTLOnlyOfANewCounter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := open(t, newFull(), &core.Options{DefaultTTL: time.Hour})
+		c := open(t, newFullBackend(), &core.Options{DefaultTTL: time.Hour})
 		ctx := t.Context()
-		for key, ttl := range map[string]time.Duration{"own": time.Minute, "default": 0, "never expires": core.Forever} {
+		for key, ttl := range map[string]time.Duration{
+			"own": time.Minute, "default": 0, "never expires": core.Forever,
+		} {
 			want := ttl
 			if ttl == 0 {
 				want = time.Hour
@@ -117,51 +144,51 @@ func TestIncrFromGivesATTLOnlyWhenItBeginsTheCounter(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got, err := c.TTL(ctx, key); got != want || err != nil {
-					t.Errorf("%s lives for %v, %v; want %v", key, got, err, want)
+					t.Errorf("TTL of %s = %v, %v; want %v", key, got, err, want)
 				}
 			}
 		}
 	})
 }
 
-func TestIncrFromOfACounterThatIsThereTakesOneCall(t *testing.T) {
+func TestIncrFromOfAPresentCounterTakesOneCall(t *testing.T) {
 	b := newBackend()
 	c := open(t, b, nil)
 	put(t, c, "n", "5")
-	b.log()
+	b.takeCalls()
 	if _, err := c.IncrFrom(t.Context(), "n", 1, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if calls := b.log(); len(calls) != 1 {
-		t.Errorf("the backend was called %d times: %v", len(calls), calls)
+	if calls := b.takeCalls(); len(calls) != 1 {
+		t.Errorf("the calls of the backend are %v, want one", calls)
 	}
 }
 
-// However many begin a counter at once, it ends at initial ± n·delta, and each
-// gets an answer of its own.
-func TestRacingIncrFromLosesNothing(t *testing.T) {
+// The counter ends at initial ± n·delta, and each call returns a different number.
+func TestIncrFromByManyGoroutinesLosesNoDelta(t *testing.T) {
 	const n, delta, initial = 200, 3, 1000
 	c := open(t, newBackend(), nil)
 	for name, verb := range map[string]struct {
-		call func(context.Context, string, uint64, uint64, time.Duration) (uint64, error)
+		call fromVerb
 		step int
 	}{"IncrFrom": {c.IncrFrom, delta}, "DecrFrom": {c.DecrFrom, -delta}} {
 		t.Run(name, func(t *testing.T) {
 			for range 20 {
-				answers := make([]uint64, n)
-				together(n, func(i int) {
+				results := make([]uint64, n)
+				runConcurrently(n, func(i int) {
 					var err error
-					if answers[i], err = verb.call(t.Context(), name, delta, initial, 0); err != nil {
+					results[i], err = verb.call(t.Context(), name, delta, initial, 0)
+					if err != nil {
 						t.Error(err)
 					}
 				})
-				slices.Sort(answers)
+				slices.Sort(results)
 				if verb.step < 0 {
-					slices.Reverse(answers)
+					slices.Reverse(results)
 				}
-				for i, got := range answers {
+				for i, got := range results {
 					if want := uint64(initial + (i+1)*verb.step); got != want {
-						t.Fatalf("answer %d is %d, want %d", i, got, want)
+						t.Fatalf("result %d is %d, want %d", i, got, want)
 					}
 				}
 				wantErr(t, c.Delete(t.Context(), name), nil)
@@ -170,14 +197,14 @@ func TestRacingIncrFromLosesNothing(t *testing.T) {
 	}
 }
 
-// A key that is never there to be moved and always there when it is to be added:
-// somebody deletes it each time between the two, or the backend is wrong.
-func TestIncrFromGivesUpOnACounterThatComesAndGoes(t *testing.T) {
+// The key is absent for each Incr and present for each Add, as if another process added and
+// deleted it all the time.
+func TestIncrFromGivesUpIfTheCounterComesAndGoes(t *testing.T) {
 	b := newBackend()
 	calls := 0
 	b.before = func(_ context.Context, verb, _ string) error {
 		if calls++; calls > 100 {
-			return errors.New("is this ever to end?")
+			return errors.New("called more than 100 times")
 		}
 		switch verb {
 		case "Incr", "Decr":
@@ -188,17 +215,17 @@ func TestIncrFromGivesUpOnACounterThatComesAndGoes(t *testing.T) {
 		return nil
 	}
 	c := open(t, b, nil)
-	for _, verb := range []func(context.Context, string, uint64, uint64, time.Duration) (uint64, error){c.IncrFrom, c.DecrFrom} {
+	for name, verb := range fromVerbs(c) {
 		calls = 0
 		n, err := verb(t.Context(), "n", 1, 0, 0)
 		wantErr(t, err, core.ErrConflict)
 		if n != 0 || calls < 4 {
-			t.Errorf("answers %d after %d calls, want 0 after a few", n, calls)
+			t.Errorf("%s = %d after %d calls, want 0 after at least 4", name, n, calls)
 		}
 	}
 }
 
-func TestIncrFromEndsWithItsContextThoughTheCounterComesAndGoes(t *testing.T) {
+func TestIncrFromStopsTryingWhenItsContextIsDone(t *testing.T) {
 	b := newBackend()
 	ctx, cancel := context.WithCancel(t.Context())
 	b.before = func(_ context.Context, verb, _ string) error {
@@ -210,12 +237,12 @@ func TestIncrFromEndsWithItsContextThoughTheCounterComesAndGoes(t *testing.T) {
 	}
 	_, err := open(t, b, nil).IncrFrom(ctx, "n", 1, 0, 0)
 	wantErr(t, err, context.Canceled)
-	if calls := b.log(); len(calls) != 2 {
-		t.Errorf("the backend was called %d times: %v", len(calls), calls)
+	if calls := b.takeCalls(); len(calls) != 2 {
+		t.Errorf("the calls of the backend are %v, want two", calls)
 	}
 }
 
-func TestIncrFromAnswersTheErrorOfItsAdd(t *testing.T) {
+func TestIncrFromReturnsTheErrorOfItsAdd(t *testing.T) {
 	b := newBackend()
 	b.before = func(_ context.Context, verb, _ string) error {
 		if verb == "Add" {
@@ -226,24 +253,24 @@ func TestIncrFromAnswersTheErrorOfItsAdd(t *testing.T) {
 	n, err := open(t, b, nil).IncrFrom(t.Context(), "n", 1, 41, 0)
 	wantErr(t, err, core.ErrUnavailable)
 	wantErr(t, err, io.EOF)
-	if calls := b.log(); n != 0 || len(calls) != 2 {
-		t.Errorf("answers %d after %d calls, want 0 after 2", n, len(calls))
+	if calls := b.takeCalls(); n != 0 || len(calls) != 2 {
+		t.Errorf("IncrFrom = %d after %d calls, want 0 after 2", n, len(calls))
 	}
 }
 
-// A number that nothing holds would look like a counter that works.
+// If IncrFrom returned a number, the caller would take it for that of a counter.
 func TestIncrFromMissesOnABackendThatKeepsNothing(t *testing.T) {
-	f := newFull()
+	f := newFullBackend()
 	f.traits.KeepsNothing = true
 	c := open(t, f, nil)
-	for _, c := range []*core.Cache{c, view(t, c, "p:")} {
-		for _, verb := range []func(context.Context, string, uint64, uint64, time.Duration) (uint64, error){c.IncrFrom, c.DecrFrom} {
+	for _, c := range []*core.Cache{c, withPrefix(t, c, "p:")} {
+		for name, verb := range fromVerbs(c) {
 			if n, err := verb(t.Context(), "n", 1, 41, 0); n != 0 || err != core.ErrMiss {
-				t.Errorf("answers %d, %v; want a miss", n, err)
+				t.Errorf("%s = %d, %v; want a miss", name, n, err)
 			}
 		}
 	}
 	if keys := f.keys(); len(keys) != 0 {
-		t.Errorf("stored are %q", keys)
+		t.Errorf("the backend stored %q, want nothing", keys)
 	}
 }

@@ -6,8 +6,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Under the contract there is a backend with features of its own. A program that
-// cannot do without them asks for it by its type.
+// A program that needs a feature of a certain backend gets the backend by its type.
 func ExampleCache_As() {
 	cache, _ := core.New(newBackend(), nil)
 	defer cache.Close()

@@ -7,8 +7,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// The application says which part of its data it means. That two of the parts
-// lie in one cache, and the third in another, is configuration.
+// The application names the part of its data that it uses. Here, two parts are in one cache,
+// and the third part is in another.
 func ExampleClient() {
 	ctx := context.Background()
 	local, _ := core.New(newBackend(), nil)

@@ -9,8 +9,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Append to a list that others append to as well: read it with its token, store
-// it if nothing changed meanwhile, else begin again.
+// Several processes append to a list. Each reads the list with its token, stores it if it has
+// not changed meanwhile, and otherwise tries again.
 func ExampleCache_CompareAndSwap() {
 	ctx := context.Background()
 	cache, _ := core.New(newBackend(), nil)
@@ -23,14 +23,14 @@ func ExampleCache_CompareAndSwap() {
 			fmt.Println(err)
 			return
 		}
-		if attempt == 1 { // somebody comes between
+		if attempt == 1 { // another process is faster
 			_ = cache.Set(ctx, "list", []byte("a,b"), time.Hour)
 		}
-		item.Value = append(item.Value, ",c"...) // copies: the capacity is the length
+		item.Value = append(item.Value, ",c"...) // copies, because the capacity is the length
 		item.TTL = time.Hour
 		err = cache.CompareAndSwap(ctx, item)
 		if errors.Is(err, core.ErrConflict) {
-			fmt.Println("again")
+			fmt.Println("conflict")
 			continue
 		}
 		if err != nil {
@@ -43,6 +43,6 @@ func ExampleCache_CompareAndSwap() {
 	fmt.Printf("%s\n", value)
 
 	// Output:
-	// again
+	// conflict
 	// a,b,c
 }

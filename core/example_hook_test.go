@@ -7,11 +7,12 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// printer is a Hook that prints each verb when it has ended.
+// A printer is a Hook that prints each verb when it has ended.
 type printer struct{}
 
 func (printer) After(_ context.Context, op *core.Op) {
-	fmt.Printf("%s %s%s: %d hits, %d misses, error: %v\n", op.Verb, op.Key, op.Keys, op.Hits, op.Misses, op.Err)
+	fmt.Printf("%s %s%s: %d hits, %d misses, error: %v\n",
+		op.Verb, op.Key, op.Keys, op.Hits, op.Misses, op.Err)
 }
 
 func ExampleHook() {

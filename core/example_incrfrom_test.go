@@ -8,8 +8,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Count visits, from 0 and for a day. However many processes begin the counter
-// at once, none of their visits is lost.
+// The counter of visits starts at 0 and expires after a day. If several processes start the
+// counter at once, no visit is lost.
 func ExampleCache_IncrFrom() {
 	ctx := context.Background()
 	cache, _ := core.New(newBackend(), nil)

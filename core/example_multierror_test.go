@@ -10,7 +10,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// What could be done was done. Which keys failed, and why, is in the error.
+// The error has the keys that failed, and why. The other keys succeeded.
 func ExampleMultiError() {
 	ctx := context.Background()
 	cache, _ := core.New(newBackend(), nil)

@@ -9,8 +9,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A driver is known once its package is imported. This one stands for memory,
-// memcache and the like.
+// Importing the package of a driver registers it. This driver stands for memory, memcache and
+// others.
 func init() {
 	core.Register("example", driverFunc(func(_ context.Context, u *url.URL) (core.Backend, error) {
 		p := core.NewParams(u)

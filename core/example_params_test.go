@@ -8,7 +8,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// What a driver's Open does with the query of its URL.
+// The Open method of a driver reads the query of its URL in this way.
 func ExampleParams() {
 	u, err := url.Parse("mine://?max_bytes=64MiB&interval=1m&shard=4")
 	if err != nil {
@@ -17,7 +17,10 @@ func ExampleParams() {
 	}
 	p := core.NewParams(u)
 	p.NoHost(u)
-	fmt.Println(p.Bytes("max_bytes", 0), p.Duration("interval", 15*time.Second, 1), p.Int("shards", 16, 1, 1024))
+	maxBytes := p.Bytes("max_bytes", 0)
+	interval := p.Duration("interval", 15*time.Second, 1)
+	shards := p.Int("shards", 16, 1, 1024)
+	fmt.Println(maxBytes, interval, shards)
 	fmt.Println(p.Err())
 
 	// Output:

@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A program that wants no global state has a Registry of its own.
+// A program without global state uses its own Registry.
 func ExampleRegistry() {
 	var drivers core.Registry
 	drivers.Register("local", driverFunc(func(context.Context, *url.URL) (core.Backend, error) {

@@ -9,11 +9,10 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A compiled expression has no encoding worth the name. A backend in memory
-// keeps it as it is.
+// A compiled regular expression cannot be encoded. A backend in memory keeps it as it is.
 func ExampleShared() {
 	ctx := context.Background()
-	cache, _ := core.New(newFull(), nil)
+	cache, _ := core.New(newFullBackend(), nil)
 	defer cache.Close()
 
 	patterns, _ := core.NewTyped(cache, core.Shared[*regexp.Regexp]())
@@ -22,7 +21,7 @@ func ExampleShared() {
 	got, err := patterns.Get(ctx, "word")
 	fmt.Println(got == word, err)
 
-	// A backend that keeps bytes is refused.
+	// NewTyped refuses a backend that keeps bytes.
 	bytes, _ := core.New(newBackend(), nil)
 	defer bytes.Close()
 	_, err = core.NewTyped(bytes, core.Shared[*regexp.Regexp]())

@@ -13,7 +13,7 @@ import (
 // A Point is a value that a program caches.
 type Point struct{ X, Y int }
 
-// pointCodec encodes a Point as JSON. Package encoding has such codecs ready.
+// pointCodec encodes a Point as JSON. Package encoding has such codecs.
 type pointCodec struct{}
 
 func (pointCodec) Append(dst []byte, p Point) ([]byte, uint32, error) {
@@ -46,7 +46,7 @@ func ExampleTyped() {
 	found, err := points.GetMulti(ctx, []string{"origin", "corner", "nowhere"})
 	fmt.Println(found, err)
 
-	// Bytes that are no Point are neither a hit nor a miss.
+	// Bytes that are not a Point are neither a hit nor a miss.
 	_ = cache.Set(ctx, "line", []byte("0 0 640 480"), 0)
 	_, err = points.Get(ctx, "line")
 	fmt.Println(errors.Is(err, core.ErrCodec), errors.Is(err, core.ErrMiss))

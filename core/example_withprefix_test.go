@@ -7,10 +7,10 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Two parts of a program share one cache and never meet.
+// Two parts of a program share one cache, and their keys are separate.
 func ExampleCache_WithPrefix() {
 	ctx := context.Background()
-	cache, _ := core.New(newFull(), nil)
+	cache, _ := core.New(newFullBackend(), nil)
 	defer cache.Close()
 
 	users, _ := cache.WithPrefix("user:")
@@ -18,7 +18,7 @@ func ExampleCache_WithPrefix() {
 	_ = users.Set(ctx, "1", []byte("Ann"), 0)
 	_ = orders.Set(ctx, "1", []byte("3 apples"), 0)
 
-	_ = orders.Flush(ctx) // only its own
+	_ = orders.Flush(ctx) // deletes only the keys of orders
 	user, err := users.Get(ctx, "1")
 	fmt.Printf("%s, %v\n", user, err)
 	_, err = orders.Get(ctx, "1")

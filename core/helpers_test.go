@@ -4,13 +4,14 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// open answers a Cache over b that is closed when the test ends.
+// open returns a Cache over b that is closed when the test ends.
 func open(t testing.TB, b core.Backend, opts *core.Options) *core.Cache {
 	t.Helper()
 	c, err := core.New(b, opts)
@@ -29,8 +30,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// view answers c.WithPrefix(prefix).
-func view(t testing.TB, c *core.Cache, prefix string) *core.Cache {
+// withPrefix returns c.WithPrefix(prefix).
+func withPrefix(t testing.TB, c *core.Cache, prefix string) *core.Cache {
 	t.Helper()
 	v, err := c.WithPrefix(prefix)
 	if err != nil {
@@ -39,7 +40,7 @@ func view(t testing.TB, c *core.Cache, prefix string) *core.Cache {
 	return v
 }
 
-// put stores value under key.
+// put stores value under key with the default time to live.
 func put(t testing.TB, c *core.Cache, key, value string) {
 	t.Helper()
 	if err := c.Set(t.Context(), key, []byte(value), 0); err != nil {
@@ -47,7 +48,7 @@ func put(t testing.TB, c *core.Cache, key, value string) {
 	}
 }
 
-// wantValue fails if key does not hold value.
+// wantValue fails the test unless key holds value.
 func wantValue(t testing.TB, c *core.Cache, key, value string) {
 	t.Helper()
 	got, err := c.Get(t.Context(), key)
@@ -56,7 +57,7 @@ func wantValue(t testing.TB, c *core.Cache, key, value string) {
 	}
 }
 
-// wantErr fails if err is not, by errors.Is, target; nil is nil.
+// wantErr fails the test unless errors.Is(err, target). If target is nil, err must be nil.
 func wantErr(t testing.TB, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
@@ -64,7 +65,23 @@ func wantErr(t testing.TB, err, target error) {
 	}
 }
 
-// failedKeys answers the errors by key in err, a *MultiError.
+// wantErrText fails the test unless the text of err is want.
+func wantErrText(t testing.TB, err error, want string) {
+	t.Helper()
+	if err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %s", err, want)
+	}
+}
+
+// wantErrContains fails the test unless the text of err contains want.
+func wantErrContains(t testing.TB, err error, want string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error is %v, want it to contain %s", err, want)
+	}
+}
+
+// failedKeys returns the errors by key in err, which must be a *MultiError.
 func failedKeys(t testing.TB, err error) map[string]error {
 	t.Helper()
 	var multi *core.MultiError
@@ -74,12 +91,13 @@ func failedKeys(t testing.TB, err error) map[string]error {
 	return multi.Errors
 }
 
-// wantFailed fails if err is not a *MultiError with these keys and errors.
+// wantFailed fails the test unless err is a *MultiError with exactly the keys of want, and
+// their errors by errors.Is.
 func wantFailed(t testing.TB, err error, want map[string]error) {
 	t.Helper()
 	got := failedKeys(t, err)
 	if !slices.Equal(slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want))) {
-		t.Errorf("failed keys: %.1000v, want %.1000v", got, want)
+		t.Errorf("the failed keys are %.1000v, want %.1000v", got, want)
 		return
 	}
 	for key, target := range want {
@@ -89,8 +107,8 @@ func wantFailed(t testing.TB, err error, want map[string]error) {
 	}
 }
 
-// together calls do in n goroutines at once, with their numbers, and waits.
-func together(n int, do func(i int)) {
+// runConcurrently calls do(0), do(1), …, do(n-1) in n goroutines at once, and waits for them.
+func runConcurrently(n int, do func(i int)) {
 	var wg sync.WaitGroup
 	start := make(chan struct{})
 	for i := range n {

@@ -14,71 +14,88 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A hook that panics harms neither the verb nor the other hooks, and its panic is logged once.
-func TestAHookThatPanicsHarmsNoVerb(t *testing.T) {
+// The verb and the other hooks go on, and the first panic is logged.
+func TestVerbsGoOnIfAHookPanics(t *testing.T) {
 	var out bytes.Buffer
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
 	defer slog.SetDefault(before)
-	for _, where := range []string{"before", "after", "count"} {
+	for _, method := range []string{"before", "after", "count"} {
 		out.Reset()
 		var calls atomic.Int64
-		var bad, good core.Hook = nil, &recorder{after: func(context.Context, *core.Op) { calls.Add(1) }}
-		switch where {
+		var bad, good core.Hook
+		good = &recorder{after: func(context.Context, *core.Op) { calls.Add(1) }}
+		switch method {
 		case "before":
-			bad = &recorder{before: func(context.Context, *core.Op) context.Context { panic("boom " + where) }}
+			bad = &recorder{before: func(context.Context, *core.Op) context.Context {
+				panic("boom " + method)
+			}}
 		case "after":
-			bad = &recorder{after: func(context.Context, *core.Op) { panic("boom " + where) }}
+			bad = &recorder{after: func(context.Context, *core.Op) { panic("boom " + method) }}
 		case "count":
-			bad = countFunc(func() { panic("boom " + where) })
+			bad = countFunc(func() { panic("boom " + method) })
 			good = countFunc(func() { calls.Add(1) })
 		}
-		c := open(t, newBackend(), &core.Options{Name: "local", Hooks: []core.Hook{good, bad, good}})
+		opts := &core.Options{Name: "local", Hooks: []core.Hook{good, bad, good}}
+		c := open(t, newBackend(), opts)
 		put(t, c, "k", "v")
 		for range 3 {
 			if v, err := c.Get(t.Context(), "k"); string(v) != "v" || err != nil {
-				t.Errorf("Get = %q, %v", v, err)
+				t.Errorf("Get = %q, %v; want v", v, err)
 			}
 			_, err := c.Get(t.Context(), "absent")
 			wantErr(t, err, core.ErrMiss)
 		}
 		if calls.Load() != 14 {
-			t.Errorf("the other hooks saw %d verbs, want 14", calls.Load())
+			t.Errorf("the other hooks were called %d times, want 14", calls.Load())
 		}
-		if text := out.String(); strings.Count(text, "boom "+where) != 1 || !strings.Contains(text, fmt.Sprintf("hook=%T cache=local verb=Set", bad)) || !strings.Contains(text, "hook_panic_test.go") {
-			t.Errorf("logged %s", text)
+		text := out.String()
+		if strings.Count(text, "boom "+method) != 1 {
+			t.Errorf("the log is %s, want the panic once", text)
+		}
+		source := fmt.Sprintf("hook=%T cache=local verb=Set", bad)
+		for _, want := range []string{source, "hook_panic_test.go"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the log is %s, want it to contain %s", text, want)
+			}
 		}
 	}
 }
 
-// The hooks behind one that panics in Before are called as well, and each hook that panics is
-// named once.
-func TestTheHookThatPanicsIsNamed(t *testing.T) {
+// Two hooks panic, one in Before and one in After. The hooks after them are called as well.
+func TestEachHookThatPanicsIsLoggedOnce(t *testing.T) {
 	var out bytes.Buffer
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
 	defer slog.SetDefault(before)
-	first := markHook{before: func(context.Context, *core.Op) context.Context { panic("first") }, after: func(context.Context, *core.Op) {}}
+	first := hookFuncs{
+		before: func(context.Context, *core.Op) context.Context { panic("first") },
+		after:  func(context.Context, *core.Op) {},
+	}
 	second := &recorder{after: func(context.Context, *core.Op) { panic("second") }}
 	third := &recorder{}
-	c := open(t, newBackend(), &core.Options{Hooks: []core.Hook{silent{}, first, second, third}})
+	c := open(t, newBackend(), &core.Options{
+		Hooks: []core.Hook{noopHook{}, first, second, third},
+	})
 	for range 2 {
 		put(t, c, "k", "v")
 	}
-	if len(third.begun) != 2 || len(second.begun) != 2 || len(third.ops) != 2 {
-		t.Errorf("the hooks behind it began %d and %d verbs, and ended %d; want 2 each", len(second.begun), len(third.begun), len(third.ops))
+	if len(third.beforeOps) != 2 || len(second.beforeOps) != 2 || len(third.afterOps) != 2 {
+		t.Errorf("Before of the next hooks was called %d and %d times, After %d times; "+
+			"want 2 each", len(second.beforeOps), len(third.beforeOps), len(third.afterOps))
 	}
 	text := out.String()
-	for _, want := range []string{"hook=core_test.markHook", "hook=*core_test.recorder"} {
+	for _, want := range []string{"hook=core_test.hookFuncs", "hook=*core_test.recorder"} {
 		if strings.Count(text, want) != 1 {
-			t.Errorf("logged %s, want %s once", text, want)
+			t.Errorf("the log is %s, want %s once", text, want)
 		}
 	}
 }
 
-func TestALogHandlerThatPanicsHarmsNoVerb(t *testing.T) {
+func TestVerbsGoOnIfTheLogHandlerPanics(t *testing.T) {
 	before := slog.Default()
-	handler := &panicking{Handler: slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})}
+	opts := &slog.HandlerOptions{Level: slog.LevelDebug}
+	handler := &panickingHandler{Handler: slog.NewTextHandler(io.Discard, opts)}
 	slog.SetDefault(slog.New(handler))
 	defer slog.SetDefault(before)
 	bad := &recorder{after: func(context.Context, *core.Op) { panic("boom") }}
@@ -90,12 +107,13 @@ func TestALogHandlerThatPanicsHarmsNoVerb(t *testing.T) {
 	}
 }
 
-type panicking struct {
+// A panickingHandler is a slog.Handler whose Handle panics.
+type panickingHandler struct {
 	slog.Handler
 	calls int
 }
 
-func (p *panicking) Handle(context.Context, slog.Record) error {
+func (p *panickingHandler) Handle(context.Context, slog.Record) error {
 	p.calls++
 	panic("boom")
 }

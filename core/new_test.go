@@ -12,34 +12,34 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-func TestNewRefusesWhatCannotWork(t *testing.T) {
+func TestNewRefusesWrongArguments(t *testing.T) {
+	b := newBackend()
+	tooLong := strings.Repeat("p", core.MaxPrefixLen+1)
 	for _, test := range []struct {
 		name    string
 		backend core.Backend
 		opts    core.Options
-		says    string // part of the error
+		want    string // part of the error
 	}{
 		{"nil backend", nil, core.Options{}, "backend is nil"},
-		{"long prefix", newBackend(), core.Options{Prefix: strings.Repeat("p", core.MaxPrefixLen+1)}, "251 bytes"},
-		{"negative time to live", newBackend(), core.Options{DefaultTTL: -1}, "-1ns"},
-		{"most negative time to live", newBackend(), core.Options{DefaultTTL: math.MinInt64}, "time to live"},
-		{"negative time-out", newBackend(), core.Options{Timeout: -time.Second}, "-1s"},
-		{"nil hook", newBackend(), core.Options{Hooks: []core.Hook{&recorder{}, nil}}, "hook 1 is nil"},
+		{"long prefix", b, core.Options{Prefix: tooLong}, "251 bytes"},
+		{"negative time to live", b, core.Options{DefaultTTL: -1}, "-1ns"},
+		{"least time to live", b, core.Options{DefaultTTL: math.MinInt64}, "time to live"},
+		{"negative time-out", b, core.Options{Timeout: -time.Second}, "-1s"},
+		{"nil hook", b, core.Options{Hooks: []core.Hook{&recorder{}, nil}}, "hook 1 is nil"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := core.New(test.backend, &test.opts)
 			wantErr(t, err, core.ErrConfig)
+			wantErrContains(t, err, test.want)
 			if c != nil {
-				t.Error("New answers a Cache beside the error")
-			}
-			if err != nil && !strings.Contains(err.Error(), test.says) {
-				t.Errorf("error %q does not say %q", err, test.says)
+				t.Error("New returned a Cache with the error")
 			}
 		})
 	}
 }
 
-func TestNewTakesWhatIsJustInRange(t *testing.T) {
+func TestNewAcceptsTheLongestPrefix(t *testing.T) {
 	c := open(t, newBackend(), &core.Options{Prefix: strings.Repeat("p", core.MaxPrefixLen)})
 	put(t, c, "k", "v")
 	wantValue(t, c, "k", "v")
@@ -51,54 +51,56 @@ func TestNilOptionsAreTheZeroOptions(t *testing.T) {
 	if err := c.Set(t.Context(), "k", []byte("v"), 0); err != nil {
 		t.Fatal(err)
 	}
-	want := []called{{verb: "Set", keys: []string{"k"}, ttl: 0}}
-	if got := b.log(); !reflect.DeepEqual(got, want) {
-		t.Errorf("the backend saw %v, want %v", got, want)
+	want := []backendCall{{verb: "Set", keys: []string{"k"}, ttl: 0}}
+	if got := b.takeCalls(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the calls of the backend are %v, want %v", got, want)
 	}
 }
 
 func TestDefaultTTLIsForeverUnlessItIsSet(t *testing.T) {
-	for _, test := range []struct{ set, want time.Duration }{{0, core.Forever}, {core.Forever, core.Forever}, {time.Hour, time.Hour}} {
-		c := open(t, newBackend(), &core.Options{DefaultTTL: test.set})
-		if got := c.DefaultTTL(); got != test.want {
-			t.Errorf("DefaultTTL of Options{DefaultTTL: %v} = %v, want %v", test.set, got, test.want)
+	for set, want := range map[time.Duration]time.Duration{
+		0: core.Forever, core.Forever: core.Forever, time.Hour: time.Hour,
+	} {
+		c := open(t, newBackend(), &core.Options{DefaultTTL: set})
+		if got := c.DefaultTTL(); got != want {
+			t.Errorf("DefaultTTL with Options{DefaultTTL: %v} = %v, want %v", set, got, want)
 		}
-		if got := view(t, c, "p:").DefaultTTL(); got != test.want {
-			t.Errorf("DefaultTTL of its view = %v, want %v", got, test.want)
+		if got := withPrefix(t, c, "p:").DefaultTTL(); got != want {
+			t.Errorf("DefaultTTL with a prefix = %v, want %v", got, want)
 		}
 	}
 }
 
-func TestNewKeepsItsOwnListOfHooks(t *testing.T) {
+func TestNewCopiesTheHooks(t *testing.T) {
 	first, second := &recorder{}, &recorder{}
 	hooks := []core.Hook{first}
 	c := open(t, newBackend(), &core.Options{Hooks: hooks})
 	hooks[0] = second
 	put(t, c, "k", "v")
-	if len(first.ops) != 1 || len(second.ops) != 0 {
-		t.Errorf("the hooks saw %d and %d verbs, want 1 and 0", len(first.ops), len(second.ops))
+	if len(first.afterOps) != 1 || len(second.afterOps) != 0 {
+		t.Errorf("After of the hooks was called %d and %d times, want 1 and 0",
+			len(first.afterOps), len(second.afterOps))
 	}
 }
 
-func TestNewLooksUpAbilitiesOnce(t *testing.T) {
-	b := newFull()
+func TestOnlyNewReadsTheTraits(t *testing.T) {
+	b := newFullBackend()
 	b.traits = core.Traits{MaxValue: 1}
 	c := open(t, b, nil)
-	if got, want := b.log(), []called{{verb: "Traits"}}; !reflect.DeepEqual(got, want) {
+	if got, want := b.takeCalls(), []backendCall{{verb: "Traits"}}; !reflect.DeepEqual(got, want) {
 		t.Fatalf("New called %v, want %v", got, want)
 	}
-	b.traits.MaxValue = 2 // of which the Cache does not hear
-	v := view(t, c, "p:")
-	for _, cache := range []*core.Cache{c, v} {
-		if got := cache.Traits(); got != (core.Traits{MaxValue: 1}) {
-			t.Errorf("Traits = %+v, want those from when the Cache was made", got)
+	b.traits.MaxValue = 2 // has no effect after New
+	for _, c := range []*core.Cache{c, withPrefix(t, c, "p:")} {
+		if got := c.Traits(); got != (core.Traits{MaxValue: 1}) {
+			t.Errorf("Traits = %+v, want those that New read", got)
 		}
 	}
 	eachVerb(t, nil, func(t *testing.T, v verb) {
 		_ = v.call(t.Context(), c, "k", 0)
-		for _, call := range b.log() {
+		for _, call := range b.takeCalls() {
 			if call.verb == "Traits" {
-				t.Error("the verb asked for the traits again")
+				t.Error("the verb read the traits again")
 			}
 		}
 	})
@@ -110,105 +112,130 @@ func TestTraitsOfABackendThatReportsNoneAreZero(t *testing.T) {
 	}
 }
 
-// Each ability is found on a backend that has no other.
-func TestEachAbilityIsUsedWithoutTheOthers(t *testing.T) {
+func TestEachOptionalInterfaceIsUsedWithoutTheOthers(t *testing.T) {
 	ctx := t.Context()
 	for _, test := range []struct {
-		verb    string // what the backend must see
-		backend func(f *full) core.Backend
+		method  string // the method of the backend that must be called
+		backend func(f *fullBackend) core.Backend
 		call    func(c *core.Cache) error
 	}{
-		{"Get", func(f *full) core.Backend { return withValueGetter{f.backend, f} }, func(c *core.Cache) error {
-			_, err := c.Get(ctx, "k")
-			return err
-		}},
-		{"GetItems", func(f *full) core.Backend { return withMultiGetter{f.backend, f} }, func(c *core.Cache) error {
-			_, err := c.GetMulti(ctx, []string{"k"})
-			return err
-		}},
-		{"SetMulti", func(f *full) core.Backend { return withMultiStorer{f.backend, f} }, func(c *core.Cache) error {
-			return c.SetMulti(ctx, map[string][]byte{"k": nil}, 0)
-		}},
-		{"DeleteMulti", func(f *full) core.Backend { return withMultiDeleter{f.backend, f} }, func(c *core.Cache) error {
-			return c.DeleteMulti(ctx, []string{"k"})
-		}},
-		{"TTL", func(f *full) core.Backend { return withTTLReader{f.backend, f} }, func(c *core.Cache) error {
-			_, err := c.TTL(ctx, "k")
-			return err
-		}},
-		{"Ping", func(f *full) core.Backend { return withPinger{f.backend, f} }, func(c *core.Cache) error {
-			return c.Ping(ctx)
-		}},
-		{"Stats", func(f *full) core.Backend { return withStatsReader{f.backend, f} }, func(c *core.Cache) error {
-			stats, err := c.Stats(ctx)
-			if stats.Items != 1 {
-				err = errors.Join(err, errors.New("not the backend's figures"))
-			}
-			return err
-		}},
-		{"Keys", func(f *full) core.Backend { return withKeyLister{f.backend, f} }, func(c *core.Cache) error {
-			v, err := c.WithPrefix("k")
-			if err != nil {
+		{
+			"Get",
+			func(f *fullBackend) core.Backend { return withValueGetter{f.backend, f} },
+			func(c *core.Cache) error { _, err := c.Get(ctx, "k"); return err },
+		},
+		{
+			"GetItems",
+			func(f *fullBackend) core.Backend { return withMultiGetter{f.backend, f} },
+			func(c *core.Cache) error { _, err := c.GetMulti(ctx, []string{"k"}); return err },
+		},
+		{
+			"SetMulti",
+			func(f *fullBackend) core.Backend { return withMultiStorer{f.backend, f} },
+			func(c *core.Cache) error { return c.SetMulti(ctx, map[string][]byte{"k": nil}, 0) },
+		},
+		{
+			"DeleteMulti",
+			func(f *fullBackend) core.Backend { return withMultiDeleter{f.backend, f} },
+			func(c *core.Cache) error { return c.DeleteMulti(ctx, []string{"k"}) },
+		},
+		{
+			"TTL",
+			func(f *fullBackend) core.Backend { return withTTLReader{f.backend, f} },
+			func(c *core.Cache) error { _, err := c.TTL(ctx, "k"); return err },
+		},
+		{
+			"Ping",
+			func(f *fullBackend) core.Backend { return withPinger{f.backend, f} },
+			func(c *core.Cache) error { return c.Ping(ctx) },
+		},
+		{
+			"Stats",
+			func(f *fullBackend) core.Backend { return withStatsReader{f.backend, f} },
+			func(c *core.Cache) error {
+				stats, err := c.Stats(ctx)
+				if stats.Items != 1 {
+					err = errors.Join(err, errors.New("not the figures of the backend"))
+				}
 				return err
-			}
-			return v.Flush(ctx)
-		}},
-		{"StoreShared", func(f *full) core.Backend { return withSharedStorer{f.backend, f} }, func(c *core.Cache) error {
-			return must(core.NewTyped(c, core.Shared[int]())).Set(ctx, "k", 1, 0)
-		}},
-		{"Traits", func(f *full) core.Backend { return withTraitsReporter{f.backend, f} }, func(*core.Cache) error {
-			return nil
-		}},
+			},
+		},
+		{
+			"Keys",
+			func(f *fullBackend) core.Backend { return withKeyLister{f.backend, f} },
+			func(c *core.Cache) error {
+				v, err := c.WithPrefix("k")
+				if err != nil {
+					return err
+				}
+				return v.Flush(ctx)
+			},
+		},
+		{
+			"StoreShared",
+			func(f *fullBackend) core.Backend { return withSharedStorer{f.backend, f} },
+			func(c *core.Cache) error {
+				return must(core.NewTyped(c, core.Shared[int]())).Set(ctx, "k", 1, 0)
+			},
+		},
+		{
+			"Traits",
+			func(f *fullBackend) core.Backend { return withTraitsReporter{f.backend, f} },
+			func(*core.Cache) error { return nil },
+		},
 	} {
-		t.Run(test.verb, func(t *testing.T) {
-			f := newFull()
+		t.Run(test.method, func(t *testing.T) {
+			f := newFullBackend()
 			c := open(t, test.backend(f), nil)
 			put(t, c, "k", "v")
 			wantErr(t, test.call(c), nil)
-			for _, call := range f.log() {
-				if call.verb == test.verb {
+			for _, call := range f.takeCalls() {
+				if call.verb == test.method {
 					return
 				}
 			}
-			t.Errorf("the backend's %s was not called", test.verb)
+			t.Errorf("%s of the backend was not called", test.method)
 		})
 	}
 }
 
-func TestWhatTheBackendCannotDoIsUnsupported(t *testing.T) {
+func TestVerbThatTheBackendLacksIsUnsupported(t *testing.T) {
 	c := open(t, newBackend(), nil)
-	eachVerb(t, func(v verb) bool { return v.name == "TTL" || v.name == "Ping" || v.name == "Stats" }, func(t *testing.T, v verb) {
+	optional := func(v verb) bool {
+		return v.name == "TTL" || v.name == "Ping" || v.name == "Stats"
+	}
+	eachVerb(t, optional, func(t *testing.T, v verb) {
 		err := v.call(t.Context(), c, "k", 0)
 		wantErr(t, err, errors.ErrUnsupported)
-		if err != nil && !strings.Contains(err.Error(), "no "+v.name) {
-			t.Errorf("error %q does not say what is lacking", err)
-		}
+		wantErrContains(t, err, "no "+v.name)
 	})
 }
 
-// The name of the driver in errors is that of the package of the backend's
-// type.
-func TestDriverIsNamedAfterThePackageOfTheBackend(t *testing.T) {
+func TestDriverInErrorsIsThePackageOfTheBackend(t *testing.T) {
 	type local struct{ core.Backend }
-	for _, b := range []core.Backend{newBackend(), local{newBackend()}, generic[map[string]context.Context]{newBackend()}} {
-		if got := driverOf(t, b); got != "core_test" {
-			t.Errorf("driver of a %T is %q, want core_test", b, got)
+	for _, b := range []core.Backend{
+		newBackend(),
+		local{newBackend()},
+		genericBackend[map[string]context.Context]{newBackend()},
+	} {
+		if got := driverName(t, b); got != "core_test" {
+			t.Errorf("the driver of a %T is %q, want core_test", b, got)
 		}
 	}
 }
 
-// A struct without a name is of no package. What errors show is a name all the
-// same, and not a piece of Go.
-func TestDriverWithoutATypeNameHasAName(t *testing.T) {
-	if got := driverOf(t, struct{ core.Backend }{newBackend()}); strings.ContainsAny(got, " {}*") {
-		t.Errorf("driver is %q", got)
+// The type has neither a name nor a package. Errors must not show its Go syntax.
+func TestDriverInErrorsIsAWordIfTheBackendHasNoTypeName(t *testing.T) {
+	got := driverName(t, struct{ core.Backend }{newBackend()})
+	if strings.ContainsAny(got, " {}*") {
+		t.Errorf("the driver is %q, want a word", got)
 	}
 }
 
-type generic[T any] struct{ core.Backend }
+type genericBackend[T any] struct{ core.Backend }
 
-// driverOf answers the driver that errors of a Cache over b name.
-func driverOf(t *testing.T, b core.Backend) string {
+// driverName returns the Driver of an error of a Cache over b.
+func driverName(t *testing.T, b core.Backend) string {
 	t.Helper()
 	err := open(t, b, nil).Set(t.Context(), "", nil, 0)
 	var e *core.Error

@@ -8,11 +8,11 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A noop is a Backend that does nothing and allocates nothing: what a verb costs
-// above it is what core costs.
+// A noop is a Backend that does nothing and allocates nothing: the cost of a verb over it is
+// the cost of core.
 type noop struct {
-	item core.Item // what Get answers
-	err  error     // what every verb answers
+	item core.Item // returned by GetItem
+	err  error     // returned by every verb
 }
 
 func (n *noop) GetItem(context.Context, string) (core.Item, error)   { return n.item, n.err }
@@ -26,46 +26,43 @@ func (n *noop) Flush(context.Context) error                          { return n.
 func (n *noop) Ping(context.Context) error                           { return n.err }
 func (n *noop) Close() error                                         { return nil }
 
-// hit is a noop that holds every key, miss one that holds none.
-func hit() *noop  { return &noop{item: core.Item{Value: []byte("12345"), Token: new(int)}} }
-func miss() *noop { return &noop{err: core.ErrMiss} }
+// hitBackend returns a noop that has every key, and missBackend one that has none.
+func hitBackend() *noop  { return &noop{item: core.Item{Value: []byte("12345"), Token: new(int)}} }
+func missBackend() *noop { return &noop{err: core.ErrMiss} }
 
-// numbers is a Codec that allocates nothing.
-type numbers struct{}
+// uintCodec is a Codec that allocates nothing.
+type uintCodec struct{}
 
-func (numbers) Append(dst []byte, v uint64) ([]byte, uint32, error) {
+func (uintCodec) Append(dst []byte, v uint64) ([]byte, uint32, error) {
 	return strconv.AppendUint(dst, v, 10), core.FlagInt, nil
 }
 
-func (numbers) Decode(data []byte, _ uint32) (uint64, error) { return core.ParseCount(data) }
+func (uintCodec) Decode(data []byte, _ uint32) (uint64, error) { return core.ParseCount(data) }
 
-// A silent hook does nothing.
-type silent struct{}
+// A noopHook is a BeforeHook that does nothing.
+type noopHook struct{}
 
-func (silent) Before(ctx context.Context, _ *core.Op) context.Context { return ctx }
-func (silent) After(context.Context, *core.Op)                        {}
+func (noopHook) Before(ctx context.Context, _ *core.Op) context.Context { return ctx }
+func (noopHook) After(context.Context, *core.Op)                        {}
 
-// A hitCounter has no Before.
+// A hitCounter is a Hook that counts hits. It is not a BeforeHook.
 type hitCounter struct{ hits *int }
 
 func (c hitCounter) After(_ context.Context, op *core.Op) { *c.hits += op.Hits }
 
-// A silentCount is a CountHook that does nothing.
-type silentCount struct{ silentAfter }
+// A noopCountHook is a CountHook that does nothing.
+type noopCountHook struct{}
 
-type silentAfter struct{}
+func (noopCountHook) After(context.Context, *core.Op)                      {}
+func (noopCountHook) Count(string, string, int, int, time.Duration, error) {}
 
-func (silentAfter) After(context.Context, *core.Op) {}
-
-func (silentCount) Count(string, string, int, int, time.Duration, error) {}
-
-// A tokenWatcher notes the tokens that a backend is given.
-type tokenWatcher struct {
+// A tokenRecorder is a Backend that records the tokens with which Store is called.
+type tokenRecorder struct {
 	core.Backend
 	tokens *[]any
 }
 
-func (w tokenWatcher) Store(ctx context.Context, mode core.Mode, item core.Item) error {
+func (w tokenRecorder) Store(ctx context.Context, mode core.Mode, item core.Item) error {
 	*w.tokens = append(*w.tokens, item.Token)
 	return w.Backend.Store(ctx, mode, item)
 }

@@ -2,6 +2,6 @@
 
 package core_test
 
-// raceEnabled: the race detector allocates, and drops part of what is put into a
-// sync.Pool.
+// raceEnabled says that the race detector is on. It allocates, and drops some of the values
+// that are put into a sync.Pool.
 const raceEnabled = true

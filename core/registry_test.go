@@ -20,8 +20,8 @@ type driverFunc func(ctx context.Context, u *url.URL) (core.Backend, error)
 
 func (d driverFunc) Open(ctx context.Context, u *url.URL) (core.Backend, error) { return d(ctx, u) }
 
-// opens answers a Driver that opens b and keeps the last URL in *u.
-func opens(b core.Backend, u **url.URL) core.Driver {
+// backendDriver returns a Driver that opens b. If u is not nil, it stores the URL in *u.
+func backendDriver(b core.Backend, u **url.URL) core.Driver {
 	return driverFunc(func(_ context.Context, got *url.URL) (core.Backend, error) {
 		if u != nil {
 			*u = got
@@ -30,8 +30,8 @@ func opens(b core.Backend, u **url.URL) core.Driver {
 	})
 }
 
-// fails answers a Driver that opens nothing.
-func fails(err error) core.Driver {
+// failingDriver returns a Driver whose Open returns err and no backend.
+func failingDriver(err error) core.Driver {
 	return driverFunc(func(context.Context, *url.URL) (core.Backend, error) { return nil, err })
 }
 
@@ -42,10 +42,9 @@ func TestZeroRegistryIsReadyToUse(t *testing.T) {
 	}
 	_, err := r.Open(t.Context(), "mem://", nil)
 	wantErr(t, err, core.ErrConfig)
-	if want := `cachewire: invalid configuration: no driver for "mem"; known: none (forgotten import?)`; err == nil || err.Error() != want {
-		t.Errorf("error is %v, want %s", err, want)
-	}
-	r.Register("mem", opens(newBackend(), nil))
+	wantErrText(t, err, `cachewire: invalid configuration: `+
+		`no driver for "mem"; known: none (forgotten import?)`)
+	r.Register("mem", backendDriver(newBackend(), nil))
 	c, err := r.Open(t.Context(), "mem://", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -54,67 +53,70 @@ func TestZeroRegistryIsReadyToUse(t *testing.T) {
 	wantValue(t, c, "k", "v")
 }
 
-func TestDriversAreListedInOrder(t *testing.T) {
+func TestDriversAreSorted(t *testing.T) {
 	var r core.Registry
 	for _, scheme := range []string{"redis", "memcache", "a+b-c.9", "memory"} {
-		r.Register(scheme, fails(io.EOF))
+		r.Register(scheme, failingDriver(io.EOF))
 	}
-	if got, want := r.Drivers(), []string{"a+b-c.9", "memcache", "memory", "redis"}; !slices.Equal(got, want) {
+	got, want := r.Drivers(), []string{"a+b-c.9", "memcache", "memory", "redis"}
+	if !slices.Equal(got, want) {
 		t.Errorf("Drivers = %q, want %q", got, want)
 	}
 	_, err := r.Open(t.Context(), "memorry://", nil)
-	if want := `no driver for "memorry"; known: a+b-c.9, memcache, memory, redis (forgotten import?)`; err == nil || !strings.HasSuffix(err.Error(), want) {
-		t.Errorf("error is %v, want %s at its end", err, want)
+	wantText := `no driver for "memorry"; ` +
+		`known: a+b-c.9, memcache, memory, redis (forgotten import?)`
+	if err == nil || !strings.HasSuffix(err.Error(), wantText) {
+		t.Errorf("error is %v, want %s at its end", err, wantText)
 	}
 }
 
 func TestRegisterPanicsOnAMistakeInTheProgram(t *testing.T) {
 	var r core.Registry
-	r.Register("taken", fails(io.EOF))
+	r.Register("taken", failingDriver(io.EOF))
 	for name, register := range map[string]func(){
 		"nil driver":        func() { r.Register("x", nil) },
-		"duplicate":         func() { r.Register("taken", fails(io.EOF)) },
-		"default duplicate": func() { core.Register(registerOnce(), fails(io.EOF)) },
-		"empty scheme":      func() { r.Register("", fails(io.EOF)) },
-		"upper case":        func() { r.Register("Mem", fails(io.EOF)) },
-		"digit first":       func() { r.Register("9p", fails(io.EOF)) },
-		"plus first":        func() { r.Register("+p", fails(io.EOF)) },
-		"colon":             func() { r.Register("mem:", fails(io.EOF)) },
-		"underscore":        func() { r.Register("mem_2", fails(io.EOF)) },
-		"space":             func() { r.Register("mem ", fails(io.EOF)) },
-		"not ASCII":         func() { r.Register("mém", fails(io.EOF)) },
-		"broken UTF-8":      func() { r.Register("m\xff", fails(io.EOF)) },
+		"duplicate":         func() { r.Register("taken", failingDriver(io.EOF)) },
+		"default duplicate": func() { core.Register(registerNew(), failingDriver(io.EOF)) },
+		"empty scheme":      func() { r.Register("", failingDriver(io.EOF)) },
+		"upper case":        func() { r.Register("Mem", failingDriver(io.EOF)) },
+		"digit first":       func() { r.Register("9p", failingDriver(io.EOF)) },
+		"plus first":        func() { r.Register("+p", failingDriver(io.EOF)) },
+		"colon":             func() { r.Register("mem:", failingDriver(io.EOF)) },
+		"underscore":        func() { r.Register("mem_2", failingDriver(io.EOF)) },
+		"space":             func() { r.Register("mem ", failingDriver(io.EOF)) },
+		"not ASCII":         func() { r.Register("mém", failingDriver(io.EOF)) },
+		"broken UTF-8":      func() { r.Register("m\xff", failingDriver(io.EOF)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
 				if p := recover(); p == nil {
-					t.Error("no panic")
+					t.Error("Register did not panic")
 				} else if text := fmt.Sprint(p); !strings.HasPrefix(text, "cachewire: Register: ") {
-					t.Errorf("panic says %q", text)
+					t.Errorf("Register panicked with %q", text)
 				}
 			}()
 			register()
 		})
 	}
 	if got := r.Drivers(); !slices.Equal(got, []string{"taken"}) {
-		t.Errorf("Drivers = %q after the panics", got)
+		t.Errorf("Drivers = %q after the panics, want taken", got)
 	}
-	// A panic leaves no lock behind.
-	r.Register("after", fails(io.EOF))
+	// The panics have released the lock.
+	r.Register("after", failingDriver(io.EOF))
 }
 
 var registered atomic.Int64
 
-// registerOnce registers a driver by a scheme of its own in the default
-// registry, which no test can empty.
-func registerOnce() string {
+// registerNew registers a driver in the DefaultRegistry, and returns its scheme. Each call
+// uses a new scheme, because drivers cannot be removed.
+func registerNew() string {
 	scheme := fmt.Sprint("core-test-", registered.Add(1))
-	core.Register(scheme, opens(newBackend(), nil))
+	core.Register(scheme, backendDriver(newBackend(), nil))
 	return scheme
 }
 
 func TestPackageFunctionsUseTheDefaultRegistry(t *testing.T) {
-	scheme := registerOnce()
+	scheme := registerNew()
 	if !slices.Contains(core.Drivers(), scheme) {
 		t.Errorf("Drivers = %q, want %s among them", core.Drivers(), scheme)
 	}
@@ -123,24 +125,24 @@ func TestPackageFunctionsUseTheDefaultRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, c, "k", "v")
-	_, err = core.Open(t.Context(), "nobody-has-this://", nil)
+	_, err = core.Open(t.Context(), "not-registered://", nil)
 	wantErr(t, err, core.ErrConfig)
 }
 
-func TestSchemeIsReadInEitherCase(t *testing.T) {
+func TestSchemeInAURLMayBeUpperCase(t *testing.T) {
 	var r core.Registry
-	r.Register("mem", opens(newBackend(), nil))
+	r.Register("mem", backendDriver(newBackend(), nil))
 	_, err := r.Open(t.Context(), "MEM://", nil)
 	wantErr(t, err, nil)
 }
 
-func TestOpenTakesTheCachesParametersBeforeTheDriverSeesTheURL(t *testing.T) {
+func TestOpenRemovesTheParametersOfTheCacheFromTheURL(t *testing.T) {
 	for _, test := range []struct {
 		url  string
 		opts *core.Options
-		key  string        // as the backend sees it
-		ttl  time.Duration // the default
-		rest string        // the query as the driver sees it
+		key  string        // with which the backend must be called for k
+		ttl  time.Duration // with which the backend must be called for 0
+		rest string        // the query with which the driver must be called
 	}{
 		{"mem://", nil, "k", 0, ""},
 		{"mem://?", nil, "k", 0, ""},
@@ -150,16 +152,18 @@ func TestOpenTakesTheCachesParametersBeforeTheDriverSeesTheURL(t *testing.T) {
 		{"mem://?b=2&default_ttl=1s&a=1&b=1", nil, "k", time.Second, "b=2&a=1&b=1"},
 		{"mem://?%70refix=a:&x=%26&y=+&", nil, "a:k", 0, "x=%26&y=+&"},
 		{"mem://?prefix=app:&default_ttl=10m", &core.Options{}, "app:k", 10 * time.Minute, ""},
-		{"mem://?prefix=&default_ttl=10m", &core.Options{Prefix: "own:"}, "own:k", 10 * time.Minute, ""},
+		{"mem://?prefix=&default_ttl=10m", &core.Options{Prefix: "own:"},
+			"own:k", 10 * time.Minute, ""},
 		{"mem://?prefix=app:&default_ttl=10m", &core.Options{DefaultTTL: 1}, "app:k", 1, ""},
 		{"mem://?default_ttl=10m", &core.Options{DefaultTTL: core.Forever}, "k", 0, ""},
-		{"mem://?timeout=5s", &core.Options{Prefix: "own:", DefaultTTL: 1}, "own:k", 1, "timeout=5s"},
+		{"mem://?timeout=5s", &core.Options{Prefix: "own:", DefaultTTL: 1},
+			"own:k", 1, "timeout=5s"},
 	} {
 		t.Run(test.url, func(t *testing.T) {
 			var r core.Registry
 			var u *url.URL
 			b := newBackend()
-			r.Register("mem", opens(b, &u))
+			r.Register("mem", backendDriver(b, &u))
 			given := core.Options{}
 			if test.opts != nil {
 				given = *test.opts
@@ -169,13 +173,16 @@ func TestOpenTakesTheCachesParametersBeforeTheDriverSeesTheURL(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantErr(t, c.Set(t.Context(), "k", nil, 0), nil)
-			if got := b.log()[0]; got.keys[0] != test.key || got.ttl != test.ttl {
-				t.Errorf("the backend saw %q for %v, want %q for %v", got.keys[0], got.ttl, test.key, test.ttl)
+			if got := b.takeCalls()[0]; got.keys[0] != test.key || got.ttl != test.ttl {
+				t.Errorf("the backend was called with %q for %v, want %q for %v",
+					got.keys[0], got.ttl, test.key, test.ttl)
 			}
 			if u.RawQuery != test.rest {
-				t.Errorf("the driver saw the query %q, want %q", u.RawQuery, test.rest)
+				t.Errorf("the driver was called with the query %q, want %q",
+					u.RawQuery, test.rest)
 			}
-			if test.opts != nil && (test.opts.Prefix != given.Prefix || test.opts.DefaultTTL != given.DefaultTTL) {
+			if test.opts != nil && (test.opts.Prefix != given.Prefix ||
+				test.opts.DefaultTTL != given.DefaultTTL) {
 				t.Error("Open changed the caller's Options")
 			}
 		})
@@ -184,20 +191,22 @@ func TestOpenTakesTheCachesParametersBeforeTheDriverSeesTheURL(t *testing.T) {
 
 func TestOpenRefusesTwoPrefixes(t *testing.T) {
 	var r core.Registry
-	r.Register("mem", driverFunc(func(context.Context, *url.URL) (core.Backend, error) { return newBackend(), nil }))
+	r.Register("mem", backendDriver(newBackend(), nil))
 	const rawURL = "mem://?prefix=a:"
 	opts := &core.Options{Prefix: "b:"}
 	c, err := r.Open(t.Context(), rawURL, opts)
 	wantErr(t, err, core.ErrConfig)
-	if want := "cachewire: open mem://: invalid configuration: parameter prefix: the options have a prefix, too; want one of them"; c != nil || err == nil || err.Error() != want {
-		t.Errorf("Open = %v, %v; want %s", c, err, want)
+	wantErrText(t, err, "cachewire: open mem://: invalid configuration: "+
+		"parameter prefix: the options have a prefix, too; want one of them")
+	if c != nil {
+		t.Error("Open returned a Cache with the error")
 	}
 	wantErr(t, r.Check(rawURL, opts), core.ErrConfig)
 }
 
-// A URL that other clients take for one, and one that was pasted with a space, are refused
-// with what would be right.
-func TestOpenSaysWhatIsMissing(t *testing.T) {
+// Other clients accept host:port without a scheme, and a pasted URL may have a space at its
+// end.
+func TestOpenSuggestsTheRightURL(t *testing.T) {
 	var r core.Registry
 	for rawURL, want := range map[string]string{
 		"localhost:11211":       "the URL has no scheme; want memcache://localhost:11211",
@@ -213,8 +222,9 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 	} {
 		_, err := r.Open(t.Context(), rawURL, nil)
 		wantErr(t, err, core.ErrConfig)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "S3") {
-			t.Errorf("%q: error is %v, want %s", rawURL, err, want)
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "S3") {
+			t.Errorf("%q: error is %v, want it to contain %s and no secret", rawURL, err, want)
 		}
 	}
 }
@@ -222,7 +232,7 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 func TestCheckCallsNoDriver(t *testing.T) {
 	var r core.Registry
 	r.Register("mem", driverFunc(func(context.Context, *url.URL) (core.Backend, error) {
-		t.Error("the driver is called")
+		t.Error("the driver was called")
 		return nil, nil
 	}))
 	wantErr(t, r.Check("mem://host?size=5", nil), nil)
@@ -234,41 +244,45 @@ func TestCheckCallsNoDriver(t *testing.T) {
 func TestOpenPassesTheRestOfTheURLToTheDriver(t *testing.T) {
 	var r core.Registry
 	var u *url.URL
-	r.Register("mem", opens(newBackend(), &u))
+	r.Register("mem", backendDriver(newBackend(), &u))
 	_, err := r.Open(t.Context(), "mem://user:pass@a:1,b:2/path?default_ttl=1s#fragment", nil)
 	wantErr(t, err, nil)
-	if password, _ := u.User.Password(); u.Scheme != "mem" || u.User.Username() != "user" || password != "pass" ||
+	password, _ := u.User.Password()
+	if u.Scheme != "mem" || u.User.Username() != "user" || password != "pass" ||
 		u.Host != "a:1,b:2" || u.Path != "/path" || u.Fragment != "fragment" {
-		t.Errorf("the driver saw %+v", u)
+		t.Errorf("the driver was called with %+v", u)
 	}
 }
 
-func TestOpenUsesHooksAndTimeoutOfTheOptions(t *testing.T) {
+func TestOpenUsesTheHooksAndTheTimeoutOfTheOptions(t *testing.T) {
 	var r core.Registry
 	b, hook := newBackend(), &recorder{}
 	var deadline bool
-	b.before = func(ctx context.Context, _, _ string) error { _, deadline = ctx.Deadline(); return nil }
-	r.Register("mem", opens(b, nil))
-	c, err := r.Open(t.Context(), "mem://", &core.Options{Hooks: []core.Hook{hook}, Timeout: time.Hour})
+	b.before = func(ctx context.Context, _, _ string) error {
+		_, deadline = ctx.Deadline()
+		return nil
+	}
+	r.Register("mem", backendDriver(b, nil))
+	opts := &core.Options{Hooks: []core.Hook{hook}, Timeout: time.Hour}
+	c, err := r.Open(t.Context(), "mem://", opts)
 	wantErr(t, err, nil)
 	put(t, c, "k", "v")
-	if !deadline || len(hook.ops) != 1 {
-		t.Errorf("deadline %t, %d ops; want true and 1", deadline, len(hook.ops))
+	if !deadline || len(hook.afterOps) != 1 {
+		t.Errorf("has a deadline: %t, %d ops; want true and 1", deadline, len(hook.afterOps))
 	}
 }
 
-// The driver is not asked when the URL or the options are wrong already.
-func TestOpenRefusesWhatIsWrongBeforeTheDriverIsAsked(t *testing.T) {
+func TestOpenDoesNotCallTheDriverIfTheURLOrTheOptionsAreWrong(t *testing.T) {
 	var r core.Registry
-	asked := false
+	called := false
 	r.Register("mem", driverFunc(func(context.Context, *url.URL) (core.Backend, error) {
-		asked = true
+		called = true
 		return newBackend(), nil
 	}))
 	for _, test := range []struct {
 		url  string
 		opts *core.Options
-		says string
+		want string // part of the error
 	}{
 		{"", nil, "no scheme"},
 		{"mem", nil, "no scheme"},
@@ -291,17 +305,17 @@ func TestOpenRefusesWhatIsWrongBeforeTheDriverIsAsked(t *testing.T) {
 	} {
 		c, err := r.Open(t.Context(), test.url, test.opts)
 		wantErr(t, err, core.ErrConfig)
-		if err != nil && !strings.Contains(err.Error(), test.says) {
-			t.Errorf("%q: error %q does not say %q", test.url, err, test.says)
+		if err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: error is %v, want it to contain %q", test.url, err, test.want)
 		}
-		if c != nil || asked {
-			t.Errorf("%q: Cache %v, driver asked: %t", test.url, c, asked)
+		if c != nil || called {
+			t.Errorf("%q: Open returned the Cache %v, called the driver: %t; want nil, false",
+				test.url, c, called)
 		}
 	}
 }
 
-// What the driver did not ask for is an error of its Params, if it has them.
-func TestParameterThatNobodyKnowsIsAnError(t *testing.T) {
+func TestUnknownParameterIsAnError(t *testing.T) {
 	var r core.Registry
 	r.Register("mem", driverFunc(func(_ context.Context, u *url.URL) (core.Backend, error) {
 		p := core.NewParams(u)
@@ -312,41 +326,38 @@ func TestParameterThatNobodyKnowsIsAnError(t *testing.T) {
 	wantErr(t, err, nil)
 	_, err = r.Open(t.Context(), "mem://host/path?prefix=a:&sise=3", nil)
 	wantErr(t, err, core.ErrConfig)
-	if err != nil && !(strings.Contains(err.Error(), "mem://host/path") && strings.Contains(err.Error(), `unknown parameter "sise"; known: size, prefix, default_ttl`)) {
-		t.Errorf("error %q does not say where and what", err)
-	}
+	wantErrContains(t, err, "mem://host/path")
+	wantErrContains(t, err, `unknown parameter "sise"; known: size, prefix, default_ttl`)
 }
 
-func TestDriversErrorIsWrappedWithItsCause(t *testing.T) {
+func TestOpenWrapsTheErrorOfTheDriver(t *testing.T) {
 	var r core.Registry
 	cause := &url.Error{Op: "dial", URL: "x", Err: io.EOF}
-	r.Register("mem", fails(fmt.Errorf("%w: %w", core.ErrUnavailable, cause)))
+	r.Register("mem", failingDriver(fmt.Errorf("%w: %w", core.ErrUnavailable, cause)))
 	c, err := r.Open(t.Context(), "mem://a:1/db", nil)
 	wantErr(t, err, core.ErrUnavailable)
 	wantErr(t, err, io.EOF)
 	var got *url.Error
 	if !errors.As(err, &got) || got != cause || c != nil {
-		t.Errorf("Open = %v, %v; want the cause within reach", c, err)
+		t.Errorf("Open = %v, %v; want nil and an error around the cause", c, err)
 	}
-	if want := `cachewire: open mem://a:1/db: unavailable: dial "x": EOF`; err == nil || err.Error() != want {
-		t.Errorf("error is %v, want %s", err, want)
-	}
+	wantErrText(t, err, `cachewire: open mem://a:1/db: unavailable: dial "x": EOF`)
 	if errors.Is(err, core.ErrConfig) {
-		t.Error("a server that does not answer looks like a wrong URL")
+		t.Error("the error is ErrConfig, although the URL is right")
 	}
 }
 
-func TestDriverThatAnswersNoBackendIsAnError(t *testing.T) {
+func TestOpenFailsIfTheDriverReturnsNoBackend(t *testing.T) {
 	var r core.Registry
-	r.Register("mem", fails(nil))
+	r.Register("mem", failingDriver(nil))
 	c, err := r.Open(t.Context(), "mem://", nil)
 	wantErr(t, err, core.ErrConfig)
 	if c != nil {
-		t.Error("a Cache comes beside the error")
+		t.Error("Open returned a Cache with the error")
 	}
 }
 
-func TestDriverSeesTheContext(t *testing.T) {
+func TestOpenPassesTheContextToTheDriver(t *testing.T) {
 	var r core.Registry
 	var got context.Context
 	r.Register("mem", driverFunc(func(ctx context.Context, _ *url.URL) (core.Backend, error) {
@@ -357,29 +368,30 @@ func TestDriverSeesTheContext(t *testing.T) {
 	_, err := r.Open(ctx, "mem://", nil)
 	wantErr(t, err, nil)
 	if got != ctx {
-		t.Errorf("the driver saw %v", got)
+		t.Errorf("the driver was called with %v, want %v", got, ctx)
 	}
-	var none context.Context
-	_, err = r.Open(none, "mem://", nil)
+	var nilCtx context.Context
+	_, err = r.Open(nilCtx, "mem://", nil)
 	wantErr(t, err, nil)
 	if got == nil {
-		t.Error("the driver saw a nil context")
+		t.Error("the driver was called with a nil context")
 	}
 }
 
-func TestRegistryIsForManyGoroutines(t *testing.T) {
+func TestRegistryMayBeUsedByManyGoroutines(t *testing.T) {
 	var r core.Registry
 	var panics atomic.Int64
-	together(32, func(i int) {
-		r.Register(fmt.Sprint("mem", i), opens(newBackend(), nil))
+	runConcurrently(32, func(i int) {
+		r.Register(fmt.Sprint("mem", i), backendDriver(newBackend(), nil))
 		c, err := r.Open(t.Context(), fmt.Sprint("mem", i, "://"), nil)
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		put(t, c, "k", "v")
-		if got := r.Drivers(); !slices.Contains(got, fmt.Sprint("mem", i)) || !slices.IsSorted(got) {
-			t.Errorf("Drivers = %q", got)
+		scheme := fmt.Sprint("mem", i)
+		if got := r.Drivers(); !slices.Contains(got, scheme) || !slices.IsSorted(got) {
+			t.Errorf("Drivers = %q, want sorted schemes with %s", got, scheme)
 		}
 		_, _ = r.Open(t.Context(), "unknown://", nil)
 		func() {
@@ -388,35 +400,35 @@ func TestRegistryIsForManyGoroutines(t *testing.T) {
 					panics.Add(1)
 				}
 			}()
-			r.Register("contested", fails(io.EOF))
+			r.Register("contested", failingDriver(io.EOF))
 		}()
 	})
 	if got := panics.Load(); got != 31 {
-		t.Errorf("%d of 32 goroutines could not register the same scheme, want 31", got)
+		t.Errorf("%d of 32 goroutines failed to register the same scheme, want 31", got)
 	}
 	if got := len(r.Drivers()); got != 33 {
-		t.Errorf("%d drivers, want 33", got)
+		t.Errorf("the registry has %d drivers, want 33", got)
 	}
 }
 
-func TestURLMayHaveAPercentEncodedAt(t *testing.T) {
+func TestURLMayHaveAPercentEncodedAtSign(t *testing.T) {
 	var r core.Registry
-	var seen *url.URL
-	r.Register("x", driverFunc(func(_ context.Context, u *url.URL) (core.Backend, error) {
-		seen = u
-		return newBackend(), nil
-	}))
-	cache, err := r.Open(t.Context(), "x://me:p%40ss@host/run/a%40b?name=c%40d&prefix=e%40f#g%40h", nil)
+	var u *url.URL
+	r.Register("x", backendDriver(newBackend(), &u))
+	const rawURL = "x://me:p%40ss@host/run/a%40b?name=c%40d&prefix=e%40f#g%40h"
+	cache, err := r.Open(t.Context(), rawURL, nil)
 	if err != nil {
-		t.Fatalf("Open of a URL in which each @ but one is percent-encoded: %v", err)
+		t.Fatalf("Open(%q): %v", rawURL, err)
 	}
 	defer cache.Close()
-	if seen.Path != "/run/a@b" || seen.Query().Get("name") != "c@d" || seen.Fragment != "g@h" {
-		t.Errorf("the driver saw %v", seen)
+	if u.Path != "/run/a@b" || u.Query().Get("name") != "c@d" || u.Fragment != "g@h" {
+		t.Errorf("the driver was called with %v", u)
 	}
 	for _, rawURL := range []string{"x://host/a@b", "x://host?a=b@c", "x://host#a@b", "x:a@b"} {
-		if _, err := r.Open(t.Context(), rawURL, nil); !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), "%40") {
-			t.Errorf("Open(%q): error is %v, want %v that says how to write an @", rawURL, err, core.ErrConfig)
+		_, err := r.Open(t.Context(), rawURL, nil)
+		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), "%40") {
+			t.Errorf("Open(%q): error is %v, want %v that contains %%40",
+				rawURL, err, core.ErrConfig)
 		}
 	}
 }

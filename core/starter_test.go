@@ -10,23 +10,24 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A starter is a backend that is a core.CounterStarter as well. It records its calls.
+// A starter is a backend that is a CounterStarter. It records the calls of IncrFrom and
+// DecrFrom, and returns err from them.
 type starter struct {
 	*backend
 	calls []string
 	err   error
 }
 
-func (s *starter) IncrFrom(_ context.Context, key string, delta, initial uint64, ttl time.Duration) (
-	uint64, error) {
-
+func (s *starter) IncrFrom(
+	_ context.Context, key string, delta, initial uint64, ttl time.Duration,
+) (uint64, error) {
 	s.calls = append(s.calls, fmt.Sprint("IncrFrom ", key, " ", delta, " ", initial, " ", ttl))
 	return 7, s.err
 }
 
-func (s *starter) DecrFrom(_ context.Context, key string, delta, initial uint64, ttl time.Duration) (
-	uint64, error) {
-
+func (s *starter) DecrFrom(
+	_ context.Context, key string, delta, initial uint64, ttl time.Duration,
+) (uint64, error) {
 	s.calls = append(s.calls, fmt.Sprint("DecrFrom ", key, " ", delta, " ", initial, " ", ttl))
 	return 8, s.err
 }
@@ -35,7 +36,7 @@ func TestIncrFromCallsACounterStarterOnce(t *testing.T) {
 	ctx := t.Context()
 	s := &starter{backend: newBackend()}
 	c := open(t, s, &core.Options{Prefix: "p:", DefaultTTL: time.Minute})
-	s.log()
+	s.takeCalls()
 	if n, err := c.IncrFrom(ctx, "k", 1, 2, 0); n != 7 || err != nil {
 		t.Errorf("IncrFrom = %d, %v; want 7", n, err)
 	}
@@ -44,9 +45,9 @@ func TestIncrFromCallsACounterStarterOnce(t *testing.T) {
 	}
 	want := []string{"IncrFrom p:k 1 2 1m0s", "DecrFrom p:k 3 4 0s"}
 	if !slices.Equal(s.calls, want) {
-		t.Errorf("calls are %q, want %q", s.calls, want)
+		t.Errorf("the calls of the backend are %q, want %q", s.calls, want)
 	}
-	wantUntouched(t, s.backend)
+	wantNoCalls(t, s.backend)
 }
 
 func TestIncrFromChecksItsArgumentsBeforeItCallsACounterStarter(t *testing.T) {
@@ -57,16 +58,16 @@ func TestIncrFromChecksItsArgumentsBeforeItCallsACounterStarter(t *testing.T) {
 	_, err = c.DecrFrom(t.Context(), "k", 1, 2, -1)
 	wantErr(t, err, core.ErrInvalidTTL)
 	if len(s.calls) != 0 {
-		t.Errorf("calls are %q, want none", s.calls)
+		t.Errorf("the calls of the backend are %q, want none", s.calls)
 	}
 }
 
 func TestIncrFromReturnsTheErrorOfACounterStarter(t *testing.T) {
 	s := &starter{backend: newBackend(), err: core.ErrNotNumber}
 	c := open(t, s, nil)
-	if n, err := c.IncrFrom(t.Context(), "k", 1, 2, 0); n != 0 || err == nil {
-		t.Errorf("IncrFrom = %d, %v; want 0 and an error", n, err)
-	} else {
-		wantErr(t, err, core.ErrNotNumber)
+	n, err := c.IncrFrom(t.Context(), "k", 1, 2, 0)
+	wantErr(t, err, core.ErrNotNumber)
+	if n != 0 {
+		t.Errorf("IncrFrom = %d with the error, want 0", n)
 	}
 }

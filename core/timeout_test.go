@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// stall makes every verb of b wait until its context is done.
+// stall makes every verb of b except Close wait until its context is done.
 func stall(b *backend) {
 	b.before = func(ctx context.Context, verb, _ string) error {
 		if verb == "Close" {
@@ -23,21 +23,21 @@ func stall(b *backend) {
 func TestTimeoutEndsEveryVerbThatStalls(t *testing.T) {
 	eachVerb(t, nil, func(t *testing.T, v verb) {
 		synctest.Test(t, func(t *testing.T) {
-			f := newFull()
+			f := newFullBackend()
 			c := open(t, f, &core.Options{Timeout: 3 * time.Second})
 			stall(f.backend)
 			began := time.Now()
 			err := v.call(t.Context(), c, "k", 0)
-			wantErr(t, v.of("k", err), context.DeadlineExceeded)
+			wantErr(t, v.keyError("k", err), context.DeadlineExceeded)
 			if took := time.Since(began); took != 3*time.Second {
-				t.Errorf("it took %v, want 3s", took)
+				t.Errorf("the verb took %v, want 3s", took)
 			}
 		})
 	})
 }
 
-// The time-out is that of the verb, however many keys there are.
-func TestTimeoutEndsAFallbackAsAWhole(t *testing.T) {
+// The time-out applies to the verb, and not to each key.
+func TestTimeoutEndsAFallbackForAllKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend()
 		c := open(t, b, &core.Options{Timeout: 3 * time.Second})
@@ -50,23 +50,26 @@ func TestTimeoutEndsAFallbackAsAWhole(t *testing.T) {
 			wantErr(t, failed[key], context.DeadlineExceeded)
 		}
 		if took := time.Since(began); took != 3*time.Second {
-			t.Errorf("it took %v, want 3s", took)
+			t.Errorf("GetMulti took %v, want 3s", took)
 		}
 	})
 }
 
-func TestEarlierOfTimeoutAndTheCallersDeadlineWins(t *testing.T) {
+func TestEarlierOfTimeoutAndCallersDeadlineEndsTheVerb(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend()
 		c := open(t, b, &core.Options{Timeout: 3 * time.Second})
 		stall(b)
-		for deadline, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Minute: 3 * time.Second} {
+		for deadline, want := range map[time.Duration]time.Duration{
+			time.Second: time.Second,
+			time.Minute: 3 * time.Second,
+		} {
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			began := time.Now()
 			_, err := c.Get(ctx, "k")
 			wantErr(t, err, context.DeadlineExceeded)
 			if took := time.Since(began); took != want {
-				t.Errorf("it took %v, want %v", took, want)
+				t.Errorf("Get took %v, want %v", took, want)
 			}
 			cancel()
 		}
@@ -94,15 +97,15 @@ func TestWithoutTimeoutThereIsNoDeadline(t *testing.T) {
 	}
 	put(t, open(t, b, nil), "k", "v")
 	if deadline {
-		t.Error("the backend saw a deadline that nobody set")
+		t.Error("the backend was called with a deadline, want none")
 	}
 }
 
-// A context that is not cancelled when its verb ends keeps its timer for as long
-// as the time-out is.
-func TestContextOfATimeoutIsReleasedWhenTheVerbEnds(t *testing.T) {
+// If the context were not canceled when the verb ends, its timer would stay until the
+// time-out.
+func TestContextOfATimeoutIsCanceledWhenTheVerbEnds(t *testing.T) {
 	eachVerb(t, nil, func(t *testing.T, v verb) {
-		f := newFull()
+		f := newFullBackend()
 		var used context.Context
 		f.before = func(ctx context.Context, verb, _ string) error {
 			if verb != "Close" {
@@ -113,7 +116,7 @@ func TestContextOfATimeoutIsReleasedWhenTheVerbEnds(t *testing.T) {
 		c := open(t, f, &core.Options{Timeout: time.Hour})
 		_ = v.call(t.Context(), c, "k", 0)
 		if used == nil || used.Err() == nil {
-			t.Error("the context is not done after the verb")
+			t.Error("the context is not canceled after the verb")
 		}
 	})
 }

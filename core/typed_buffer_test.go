@@ -11,9 +11,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A watcher is a Backend that looks whether the bytes it is given stay as they
-// are for as long as it may look at them. Under the race detector the reads
-// alone would show who writes meanwhile.
+// A watcher is a Backend that checks that the bytes of an item do not change while Store
+// runs. Its reads also let the race detector find writes at that time.
 type watcher struct {
 	core.Backend
 	t *testing.T
@@ -24,6 +23,7 @@ func (w watcher) Store(ctx context.Context, mode core.Mode, item core.Item) erro
 	return w.Backend.Store(ctx, mode, item)
 }
 
+// watch checks the value of item again and again, and calls meanwhile before each check.
 func (w watcher) watch(item core.Item, meanwhile func()) {
 	given := bytes.Clone(item.Value)
 	for range 5 {
@@ -36,14 +36,14 @@ func (w watcher) watch(item core.Item, meanwhile func()) {
 	}
 }
 
-// A multiWatcher has items of one call to look at, which lie in one buffer.
+// A multiWatcher is a watcher for StoreMulti, whose values share a buffer.
 type multiWatcher struct{ watcher }
 
 func (w multiWatcher) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
 	for _, item := range items {
 		w.watch(item, func() {
-			// A backend that appends to one value, as for a checksum behind it,
-			// must not write into the next.
+			// A backend that appends to a value, such as a checksum, must not
+			// overwrite the next value.
 			_ = append(item.Value, "checksum"...)
 		})
 	}
@@ -55,24 +55,23 @@ func (w multiWatcher) StoreMulti(ctx context.Context, mode core.Mode, items []co
 	return nil
 }
 
-// sizes are lengths of values below, at and above those of which buffers are
-// kept.
+// sizes are lengths of values below, at and above the limit up to which buffers are kept.
 var sizes = []int{0, 1, 10, 1000, 32 << 10, 64<<10 - 1, 64 << 10, 64<<10 + 1, 200 << 10}
 
-// pattern answers a value of n bytes that says whose it is all the way.
-func pattern(who string, n int) string {
-	return strings.Repeat(who+" ", n/(len(who)+1)+1)[:n]
+// pattern returns n bytes that repeat name, so that parts of other values are recognized.
+func pattern(name string, n int) string {
+	return strings.Repeat(name+" ", n/(len(name)+1)+1)[:n]
 }
 
-func TestBufferIsNobodyElsesWhileAStoreRuns(t *testing.T) {
+func TestBufferIsNotReusedWhileAStoreRuns(t *testing.T) {
 	for name, backend := range map[string]func(b *backend) core.Backend{
 		"plain":       func(b *backend) core.Backend { return watcher{b, t} },
 		"MultiStorer": func(b *backend) core.Backend { return multiWatcher{watcher{b, t}} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := must(core.NewTyped(open(t, backend(newBackend()), nil), words{}))
+			c := must(core.NewTyped(open(t, backend(newBackend()), nil), stringCodec{}))
 			ctx := t.Context()
-			together(8, func(i int) {
+			runConcurrently(8, func(i int) {
 				for round := range 10 {
 					many := map[string]string{}
 					for j, size := range sizes {
@@ -80,13 +79,13 @@ func TestBufferIsNobodyElsesWhileAStoreRuns(t *testing.T) {
 						value := pattern(fmt.Sprint(key, " ", round), size)
 						many[key+" multi"] = value
 						if j%3 == round%3 {
-							_ = c.Set(ctx, key, unsayable, 0) // leaves its half in a buffer
+							_ = c.Set(ctx, key, unencodable, 0) // leaves bytes in a buffer
 						}
 						if err := c.Set(ctx, key, value, 0); err != nil {
 							t.Error(err)
 						}
 						if got, err := c.Get(ctx, key); got != value || err != nil {
-							t.Errorf("%q came back as %.100q, %v", key, got, err)
+							t.Errorf("Get %q = %.100q, %v; want %.100q", key, got, err, value)
 						}
 					}
 					if err := c.SetMulti(ctx, many, 0); err != nil {
@@ -94,7 +93,7 @@ func TestBufferIsNobodyElsesWhileAStoreRuns(t *testing.T) {
 					}
 					for key, value := range many {
 						if got, err := c.Get(ctx, key); got != value || err != nil {
-							t.Errorf("%q came back as %.100q, %v", key, got, err)
+							t.Errorf("Get %q = %.100q, %v; want %.100q", key, got, err, value)
 						}
 					}
 				}
@@ -103,21 +102,20 @@ func TestBufferIsNobodyElsesWhileAStoreRuns(t *testing.T) {
 	}
 }
 
-// A codec gets a buffer to append to, never one with something in it, and what
-// one value left does not come back with the next.
+// The bytes of a value, including one that could not be encoded, must not be in the next one.
 func TestCodecAlwaysAppendsToAnEmptyBuffer(t *testing.T) {
 	b := newBackend()
-	c := must(core.NewTyped(open(t, b, nil), words{}))
+	c := must(core.NewTyped(open(t, b, nil), stringCodec{}))
 	raw := c.Cache()
-	for _, value := range []string{"a long value", "", "short", unsayable, "x"} {
+	for _, value := range []string{"a long value", "", "short", unencodable, "x"} {
 		if err := c.Set(t.Context(), "k", value, 0); err == nil {
 			wantValue(t, raw, "k", value)
 		}
 	}
 }
 
-func TestValueBytesAreNotSharedWithTheNeighboursInAMulti(t *testing.T) {
-	c := must(core.NewTyped(open(t, spill{newBackend()}, nil), words{}))
+func TestValuesOfSetMultiDoNotOverlap(t *testing.T) {
+	c := must(core.NewTyped(open(t, appendingBackend{newBackend()}, nil), stringCodec{}))
 	values := map[string]string{}
 	for i := range 50 {
 		key := fmt.Sprint(i)
@@ -126,20 +124,20 @@ func TestValueBytesAreNotSharedWithTheNeighboursInAMulti(t *testing.T) {
 	wantErr(t, c.SetMulti(t.Context(), values, 0), nil)
 	for key, want := range values {
 		if got, err := c.Get(t.Context(), key); got != want || err != nil {
-			t.Errorf("%s came back as %q, %v; want %q", key, got, err, want)
+			t.Errorf("Get %s = %q, %v; want %q", key, got, err, want)
 		}
 	}
 }
 
-// spill appends to each value before any is stored.
-type spill struct{ *backend }
+// An appendingBackend appends to each value before it stores the items.
+type appendingBackend struct{ *backend }
 
-func (s spill) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
+func (b appendingBackend) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
 	for _, item := range items {
-		_ = append(item.Value, "spilt"...)
+		_ = append(item.Value, "appended"...)
 	}
 	for _, item := range items {
-		if err := s.Store(ctx, mode, item); err != nil {
+		if err := b.Store(ctx, mode, item); err != nil {
 			return err
 		}
 	}

@@ -8,34 +8,34 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A checked codec is refused for the reason that it holds.
-type checked struct {
-	words
-	refusal error
-	traits  *core.Traits // what Check was called with
+// A checkedCodec is a CodecChecker whose Check returns err.
+type checkedCodec struct {
+	stringCodec
+	err    error
+	traits *core.Traits // set by Check
 }
 
-func (c checked) Check(traits core.Traits) error {
+func (c checkedCodec) Check(traits core.Traits) error {
 	*c.traits = traits
-	return c.refusal
+	return c.err
 }
 
 func TestNewTypedChecksTheCodec(t *testing.T) {
-	b := newFull()
+	b := newFullBackend()
 	b.traits.NoFlags = true
 	raw := open(t, b, nil)
-	for _, c := range []*core.Cache{raw, view(t, raw, "prefix:")} {
+	for _, c := range []*core.Cache{raw, withPrefix(t, raw, "prefix:")} {
 		var traits core.Traits
-		typed, err := core.NewTyped(c, checked{traits: &traits})
+		typed, err := core.NewTyped(c, checkedCodec{traits: &traits})
 		wantErr(t, err, nil)
 		wantErr(t, typed.Set(t.Context(), "k", "v", 0), nil)
 		if traits != c.Traits() || !traits.NoFlags {
 			t.Errorf("Check was called with %+v, want %+v", traits, c.Traits())
 		}
-		wantRefused(t, c, checked{refusal: fmt.Errorf("%w: needs flags", errors.ErrUnsupported), traits: &traits}, "needs flags")
-		_, err = core.NewTyped(c, checked{refusal: fmt.Errorf("%w: MaxSize is -1", core.ErrConfig), traits: &traits})
-		if want := "cachewire: invalid configuration: MaxSize is -1"; err == nil || err.Error() != want {
-			t.Errorf("error is %v, want %s", err, want)
-		}
+		noFlags := fmt.Errorf("%w: needs flags", errors.ErrUnsupported)
+		wantRefused(t, c, checkedCodec{err: noFlags, traits: &traits}, "needs flags")
+		wrongArgument := fmt.Errorf("%w: MaxSize is -1", core.ErrConfig)
+		_, err = core.NewTyped(c, checkedCodec{err: wrongArgument, traits: &traits})
+		wantErrText(t, err, "cachewire: invalid configuration: MaxSize is -1")
 	}
 }

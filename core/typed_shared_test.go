@@ -5,15 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"testing"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-func TestSharedAnswersTheVeryPointerThatWasStored(t *testing.T) {
+func TestSharedReturnsThePointerThatWasStored(t *testing.T) {
 	for _, prefix := range []string{"", "p:"} {
-		users := must(core.NewTyped(open(t, newFull(), &core.Options{Prefix: prefix}), core.Shared[*user]()))
+		c := open(t, newFullBackend(), &core.Options{Prefix: prefix})
+		users := must(core.NewTyped(c, core.Shared[*user]()))
 		ctx := t.Context()
 		one, two := &user{"Ann", 40}, &user{"Ann", 40}
 		wantErr(t, users.Set(ctx, "one", one, 0), nil)
@@ -33,10 +33,10 @@ func TestSharedAnswersTheVeryPointerThatWasStored(t *testing.T) {
 	}
 }
 
-// The zero value of a type is a value, and a hit.
-func TestSharedKeepsNils(t *testing.T) {
+// Reading a nil value is a hit.
+func TestSharedKeepsNilValues(t *testing.T) {
 	ctx := t.Context()
-	c := open(t, newFull(), nil)
+	c := open(t, newFullBackend(), nil)
 
 	pointers := must(core.NewTyped(c, core.Shared[*user]()))
 	wantErr(t, pointers.Set(ctx, "pointer", nil, 0), nil)
@@ -48,8 +48,9 @@ func TestSharedKeepsNils(t *testing.T) {
 	if got, err := errs.Get(ctx, "interface"); got != nil || err != nil {
 		t.Errorf("interface: Get = %v, %v; want nil", got, err)
 	}
-	if got, err := errs.GetMulti(ctx, []string{"interface"}); len(got) != 1 || got["interface"] != nil || err != nil {
-		t.Errorf("interface: GetMulti = %v, %v; want nil under its key", got, err)
+	many, err := errs.GetMulti(ctx, []string{"interface"})
+	if len(many) != 1 || many["interface"] != nil || err != nil {
+		t.Errorf("interface: GetMulti = %v, %v; want nil under its key", many, err)
 	}
 	anything := must(core.NewTyped(c, core.Shared[any]()))
 	wantErr(t, anything.Set(ctx, "any", nil, 0), nil)
@@ -63,8 +64,8 @@ func TestSharedKeepsNils(t *testing.T) {
 	}
 }
 
-func TestSharedInterfaceHoldsWhateverImplementsIt(t *testing.T) {
-	errs := must(core.NewTyped(open(t, newFull(), nil), core.Shared[error]()))
+func TestSharedInterfaceKeepsAnyTypeThatImplementsIt(t *testing.T) {
+	errs := must(core.NewTyped(open(t, newFullBackend(), nil), core.Shared[error]()))
 	wantErr(t, errs.Set(t.Context(), "k", io.EOF, 0), nil)
 	if got, err := errs.Get(t.Context(), "k"); got != io.EOF || err != nil {
 		t.Errorf("Get = %v, %v; want EOF", got, err)
@@ -73,8 +74,9 @@ func TestSharedInterfaceHoldsWhateverImplementsIt(t *testing.T) {
 
 func TestSharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
 	ctx := t.Context()
-	c := open(t, newFull(), nil)
-	numbers, names := must(core.NewTyped(c, core.Shared[int]())), must(core.NewTyped(c, core.Shared[string]()))
+	c := open(t, newFullBackend(), nil)
+	numbers := must(core.NewTyped(c, core.Shared[int]()))
+	names := must(core.NewTyped(c, core.Shared[string]()))
 	wantErr(t, numbers.Set(ctx, "number", 7, 0), nil)
 	wantErr(t, names.Set(ctx, "name", "Ann", 0), nil)
 	wantErr(t, must(core.NewTyped(c, core.Shared[any]())).Set(ctx, "nil", nil, 0), nil)
@@ -84,95 +86,104 @@ func TestSharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
 		got, err := names.Get(ctx, key)
 		wantErr(t, err, core.ErrCodec)
 		if got != "" {
-			t.Errorf("Get %s = %q beside the error", key, got)
+			t.Errorf("Get %s = %q with the error, want an empty string", key, got)
 		}
 	}
 	got, err := names.GetMulti(ctx, []string{"number", "name", "absent", "bytes"})
 	wantFailed(t, err, map[string]error{"number": core.ErrCodec, "bytes": core.ErrCodec})
 	if len(got) != 1 || got["name"] != "Ann" {
-		t.Errorf("GetMulti = %q, want what could be read", got)
+		t.Errorf("GetMulti = %q, want Ann for name alone", got)
 	}
 	_, err = names.Get(ctx, "number")
-	if want := `cachewire: Get "number" (core_test): codec: the value is a int, want string`; err == nil || err.Error() != want {
-		t.Errorf("error is %v, want %s", err, want)
-	}
+	wantErrText(t, err, `cachewire: Get "number" (core_test): `+
+		`codec: the value is a int, want string`)
 }
 
 func TestSharedValueHasNoBytes(t *testing.T) {
 	ctx := t.Context()
-	c := open(t, newFull(), nil)
+	c := open(t, newFullBackend(), nil)
 	wantErr(t, must(core.NewTyped(c, core.Shared[int]())).Set(ctx, "k", 7, 0), nil)
 	_, get := c.Get(ctx, "k")
 	_, item := c.GetItem(ctx, "k")
 	_, count := c.Count(ctx, "k")
-	_, typed := must(core.NewTyped(c, words{})).Get(ctx, "k")
+	_, typed := must(core.NewTyped(c, stringCodec{})).Get(ctx, "k")
 	for _, err := range []error{get, item, count, typed} {
 		wantErr(t, err, core.ErrCodec)
 	}
 	_, err := c.GetMulti(ctx, []string{"k"})
 	wantFailed(t, err, map[string]error{"k": core.ErrCodec})
 	if ok, err := c.Exists(ctx, "k"); !ok || err != nil {
-		t.Errorf("Exists = %t, %v; want true: it is there", ok, err)
+		t.Errorf("Exists = %t, %v; want true", ok, err)
 	}
 	wantErr(t, c.Delete(ctx, "k"), nil)
 }
 
-func TestNewTypedRefusesSharedWhereBytesAreKept(t *testing.T) {
+func TestNewTypedRefusesSharedIfTheBackendKeepsBytes(t *testing.T) {
 	wantRefused(t, open(t, newBackend(), nil), core.Shared[string](), "keeps bytes only")
 }
 
-// wantRefused fails unless NewTyped refuses codec over raw, for a reason that contains
-// says.
-func wantRefused(t *testing.T, raw *core.Cache, codec core.Codec[string], says string) {
+// wantRefused fails the test unless NewTyped refuses codec over raw with errors.ErrUnsupported
+// and a text that contains want.
+func wantRefused(t *testing.T, raw *core.Cache, codec core.Codec[string], want string) {
 	t.Helper()
 	c, err := core.NewTyped(raw, codec)
 	wantErr(t, err, core.ErrConfig)
 	wantErr(t, err, errors.ErrUnsupported)
-	if c != nil || err == nil || !strings.Contains(err.Error(), says) {
-		t.Errorf("NewTyped = %v, %v; want nil and an error that contains %q", c, err, says)
+	wantErrContains(t, err, want)
+	if c != nil {
+		t.Error("NewTyped returned a Typed with the error")
 	}
 }
 
 func TestNewTypedRefusesNil(t *testing.T) {
-	raw := open(t, newFull(), nil)
-	for says, newTyped := range map[string]func() (*core.Typed[string], error){
-		"the cache is nil": func() (*core.Typed[string], error) { return core.NewTyped[string](nil, words{}) },
-		"the codec is nil": func() (*core.Typed[string], error) { return core.NewTyped[string](raw, nil) },
+	raw := open(t, newFullBackend(), nil)
+	for want, newTyped := range map[string]func() (*core.Typed[string], error){
+		"the cache is nil": func() (*core.Typed[string], error) {
+			return core.NewTyped[string](nil, stringCodec{})
+		},
+		"the codec is nil": func() (*core.Typed[string], error) {
+			return core.NewTyped[string](raw, nil)
+		},
 	} {
 		c, err := newTyped()
 		wantErr(t, err, core.ErrConfig)
-		if c != nil || err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("NewTyped = %v, %v; want nil and an error that contains %q", c, err, says)
+		wantErrContains(t, err, want)
+		if c != nil {
+			t.Error("NewTyped returned a Typed with the error")
 		}
 	}
 }
 
-func TestSharedVerbsCheckTheirArgumentsFirst(t *testing.T) {
-	f := newFull()
+func TestVerbsWithSharedCheckTheirArgumentsFirst(t *testing.T) {
+	f := newFullBackend()
 	c := must(core.NewTyped(open(t, f, nil), core.Shared[string]()))
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
-	f.log()
+	f.takeCalls()
 	eachTypedVerb(t, func(t *testing.T, v typedVerb) {
-		key := func(key string, err error) error {
+		keyError := func(key string, err error) error {
 			var m *core.MultiError
 			if errors.As(err, &m) {
 				return m.Errors[key]
 			}
 			return err
 		}
-		wantErr(t, key("", v.call(t.Context(), c, "", "hello", 0)), core.ErrInvalidKey)
-		wantErr(t, key("k", v.call(done, c, "k", "hello", 0)), context.Canceled)
+		err := v.call(t.Context(), c, "", "hello", 0)
+		wantErr(t, keyError("", err), core.ErrInvalidKey)
+		err = v.call(done, c, "k", "hello", 0)
+		wantErr(t, keyError("k", err), context.Canceled)
 		switch v.name {
-		case "Set", "SetMulti", "Add", "AddMulti", "Replace", "ReplaceMulti", "CompareAndSwap", "Touch", "IncrFrom", "DecrFrom":
-			wantErr(t, key("k", v.call(t.Context(), c, "k", "hello", -1)), core.ErrInvalidTTL)
+		case "Set", "SetMulti", "Add", "AddMulti", "Replace", "ReplaceMulti",
+			"CompareAndSwap", "Touch", "IncrFrom", "DecrFrom":
+			err = v.call(t.Context(), c, "k", "hello", -1)
+			wantErr(t, keyError("k", err), core.ErrInvalidTTL)
 		}
-		wantUntouched(t, f.backend)
+		wantNoCalls(t, f.backend)
 	})
 }
 
-func TestErrorsOfASharedStorerReachTheCaller(t *testing.T) {
-	f := newFull()
+func TestErrorsOfASharedStorerAreReturned(t *testing.T) {
+	f := newFullBackend()
 	c := must(core.NewTyped(open(t, f, nil), core.Shared[string]()))
 	ctx := t.Context()
 	wantErr(t, c.Set(ctx, "good", "v", 0), nil)
@@ -187,22 +198,22 @@ func TestErrorsOfASharedStorerReachTheCaller(t *testing.T) {
 	got, err := c.GetMulti(ctx, []string{"good", "bad"})
 	wantFailed(t, err, map[string]error{"bad": io.EOF})
 	if len(got) != 1 || got["good"] != "v" {
-		t.Errorf("GetMulti = %q, want what could be read", got)
+		t.Errorf("GetMulti = %q, want v for good alone", got)
 	}
-	wantFailed(t, c.SetMulti(ctx, map[string]string{"good": "w", "bad": "w"}, 0), map[string]error{"bad": io.EOF})
+	err = c.SetMulti(ctx, map[string]string{"good": "w", "bad": "w"}, 0)
+	wantFailed(t, err, map[string]error{"bad": io.EOF})
 	if got, _ := c.Get(ctx, "good"); got != "w" {
 		t.Errorf("Get = %q, want w", got)
 	}
 }
 
-// Each goroutine adds one to the shared value by compare-and-swap, again and
-// again until it succeeds. None is lost.
-func TestRacingSwapsOfASharedValueLoseNone(t *testing.T) {
+// Each goroutine adds 1 to the value, and tries CompareAndSwap until it succeeds.
+func TestCompareAndSwapOfASharedValueByManyGoroutinesLosesNone(t *testing.T) {
 	const n = 50
-	c := must(core.NewTyped(open(t, newFull(), nil), core.Shared[int]()))
+	c := must(core.NewTyped(open(t, newFullBackend(), nil), core.Shared[int]()))
 	ctx := t.Context()
 	wantErr(t, c.Set(ctx, "k", 0, 0), nil)
-	together(n, func(int) {
+	runConcurrently(n, func(int) {
 		for {
 			item, err := c.GetItem(ctx, "k")
 			if err != nil {
@@ -224,16 +235,16 @@ func TestRacingSwapsOfASharedValueLoseNone(t *testing.T) {
 	}
 }
 
-// A codec around Shared is a codec: it is asked for bytes, which Shared has not,
-// also on a backend that keeps Go values.
-func TestACodecAroundSharedIsUnsupported(t *testing.T) {
-	type around struct{ core.Codec[string] }
-	raw := open(t, newFull(), nil)
-	c := must(core.NewTyped(raw, around{core.Shared[string]()}))
+// NewTyped does not recognize Shared inside of another codec, so that its methods are called.
+func TestCodecThatWrapsSharedIsUnsupported(t *testing.T) {
+	type wrappingCodec struct{ core.Codec[string] }
+	raw := open(t, newFullBackend(), nil)
+	c := must(core.NewTyped(raw, wrappingCodec{core.Shared[string]()}))
 	err := c.Set(t.Context(), "k", "v", 0)
 	wantErr(t, err, errors.ErrUnsupported)
-	if errors.Is(err, core.ErrCodec) || !strings.Contains(err.Error(), "no codec can wrap it") {
-		t.Errorf("error is %v", err)
+	wantErrContains(t, err, "no codec can wrap it")
+	if errors.Is(err, core.ErrCodec) {
+		t.Errorf("error is %v, want no ErrCodec", err)
 	}
 	put(t, raw, "k", "v")
 	_, err = c.Get(t.Context(), "k")

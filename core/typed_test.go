@@ -9,21 +9,31 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// typedCases runs test over values that are encoded and over shared ones.
-func typedCases(t *testing.T, test func(t *testing.T, users *core.Typed[user])) {
-	for name, codec := range map[string]core.Codec[user]{"JSON": jsonCodec[user]{}, "shared": core.Shared[user]()} {
-		for prefix, where := range map[string]string{"": "", "p:": " with a prefix"} {
-			t.Run(name+where, func(t *testing.T) {
-				test(t, must(core.NewTyped(open(t, newFull(), &core.Options{Prefix: prefix, DefaultTTL: time.Hour}), codec)))
+// userCodecs are a codec that encodes users, and Shared, which does not.
+var userCodecs = map[string]core.Codec[user]{
+	"JSON":   jsonCodec[user]{},
+	"shared": core.Shared[user](),
+}
+
+// eachTyped runs test with each of userCodecs, with and without a prefix, and with a backend
+// without multi verbs.
+func eachTyped(t *testing.T, test func(t *testing.T, users *core.Typed[user])) {
+	for name, codec := range userCodecs {
+		for prefix, suffix := range map[string]string{"": "", "p:": " with a prefix"} {
+			t.Run(name+suffix, func(t *testing.T) {
+				opts := &core.Options{Prefix: prefix, DefaultTTL: time.Hour}
+				test(t, must(core.NewTyped(open(t, newFullBackend(), opts), codec)))
 			})
 		}
 	}
-	t.Run("JSON plain", func(t *testing.T) {
-		b := newFull()
-		test(t, must(core.NewTyped(open(t, withTTLReader{b.backend, b}, &core.Options{DefaultTTL: time.Hour}), core.Codec[user](jsonCodec[user]{}))))
+	t.Run("JSON without multi verbs", func(t *testing.T) {
+		b := newFullBackend()
+		c := open(t, withTTLReader{b.backend, b}, &core.Options{DefaultTTL: time.Hour})
+		test(t, must(core.NewTyped(c, core.Codec[user](jsonCodec[user]{}))))
 	})
 }
 
+// wantUser fails the test unless key holds want.
 func wantUser(t *testing.T, users *core.Typed[user], key string, want user) {
 	t.Helper()
 	if got, err := users.Get(t.Context(), key); got != want || err != nil {
@@ -34,18 +44,23 @@ func wantUser(t *testing.T, users *core.Typed[user], key string, want user) {
 var ann, bob = user{"Ann", 40}, user{"Bob", 30}
 
 func TestTypedVerbsKeepTheContract(t *testing.T) {
-	typedCases(t, func(t *testing.T, users *core.Typed[user]) {
+	eachTyped(t, func(t *testing.T, users *core.Typed[user]) {
 		ctx := t.Context()
 		if got, err := users.Get(ctx, "u"); got != (user{}) || err != core.ErrMiss {
 			t.Errorf("Get = %+v, %v; want a miss", got, err)
 		}
-		if got, err := users.GetItem(ctx, "u"); got != (core.TypedItem[user]{}) || err != core.ErrMiss {
-			t.Errorf("GetItem = %+v, %v; want a miss", got, err)
+		item, err := users.GetItem(ctx, "u")
+		if item != (core.TypedItem[user]{}) || err != core.ErrMiss {
+			t.Errorf("GetItem = %+v, %v; want a miss", item, err)
 		}
 		if ok, err := users.Exists(ctx, "u"); ok || err != nil {
 			t.Errorf("Exists = %t, %v; want false", ok, err)
 		}
-		for _, err := range []error{users.Replace(ctx, "u", ann, 0), users.Delete(ctx, "u"), users.Touch(ctx, "u", 0)} {
+		for _, err := range []error{
+			users.Replace(ctx, "u", ann, 0),
+			users.Delete(ctx, "u"),
+			users.Touch(ctx, "u", 0),
+		} {
 			if err != core.ErrMiss {
 				t.Errorf("error is %v, want a miss", err)
 			}
@@ -61,17 +76,19 @@ func TestTypedVerbsKeepTheContract(t *testing.T) {
 			t.Errorf("Exists = %t, %v; want true", ok, err)
 		}
 		wantErr(t, users.Delete(ctx, "u"), nil)
-		_, err := users.Get(ctx, "u")
+		_, err = users.Get(ctx, "u")
 		wantErr(t, err, core.ErrMiss)
 	})
 }
 
 func TestTypedMultiVerbsKeepTheContract(t *testing.T) {
-	typedCases(t, func(t *testing.T, users *core.Typed[user]) {
+	eachTyped(t, func(t *testing.T, users *core.Typed[user]) {
 		ctx := t.Context()
 		wantErr(t, users.SetMulti(ctx, map[string]user{"a": ann, "zero": {}}, 0), nil)
-		wantFailed(t, users.AddMulti(ctx, map[string]user{"a": bob, "b": bob}, 0), map[string]error{"a": core.ErrExists})
-		wantFailed(t, users.ReplaceMulti(ctx, map[string]user{"b": ann, "c": ann}, 0), map[string]error{"c": core.ErrMiss})
+		err := users.AddMulti(ctx, map[string]user{"a": bob, "b": bob}, 0)
+		wantFailed(t, err, map[string]error{"a": core.ErrExists})
+		err = users.ReplaceMulti(ctx, map[string]user{"b": ann, "c": ann}, 0)
+		wantFailed(t, err, map[string]error{"c": core.ErrMiss})
 		got, err := users.GetMulti(ctx, []string{"a", "b", "a", "c", "zero"})
 		wantErr(t, err, nil)
 		if want := map[string]user{"a": ann, "b": ann, "zero": {}}; !maps.Equal(got, want) {
@@ -80,11 +97,13 @@ func TestTypedMultiVerbsKeepTheContract(t *testing.T) {
 		got, err = users.GetMulti(ctx, []string{"", "a"})
 		wantFailed(t, err, map[string]error{"": core.ErrInvalidKey})
 		if len(got) != 1 || got["a"] != ann {
-			t.Errorf("GetMulti = %+v, want what could be read", got)
+			t.Errorf("GetMulti = %+v, want the value of a alone", got)
 		}
-		wantFailed(t, users.SetMulti(ctx, map[string]user{"": ann, "d": ann}, 0), map[string]error{"": core.ErrInvalidKey})
+		err = users.SetMulti(ctx, map[string]user{"": ann, "d": ann}, 0)
+		wantFailed(t, err, map[string]error{"": core.ErrInvalidKey})
 		wantUser(t, users, "d", ann)
-		wantFailed(t, users.SetMulti(ctx, map[string]user{"d": bob}, -1), map[string]error{"d": core.ErrInvalidTTL})
+		err = users.SetMulti(ctx, map[string]user{"d": bob}, -1)
+		wantFailed(t, err, map[string]error{"d": core.ErrInvalidTTL})
 		wantErr(t, users.DeleteMulti(ctx, []string{"a", "b", "c"}), nil)
 		got, err = users.GetMulti(ctx, []string{"a", "b", "c"})
 		if got == nil || len(got) != 0 || err != nil {
@@ -93,14 +112,14 @@ func TestTypedMultiVerbsKeepTheContract(t *testing.T) {
 	})
 }
 
-func TestTypedItemIsSwappedAndDeletedByItsToken(t *testing.T) {
-	typedCases(t, func(t *testing.T, users *core.Typed[user]) {
+func TestTypedItemIsReplacedAndDeletedByItsToken(t *testing.T) {
+	eachTyped(t, func(t *testing.T, users *core.Typed[user]) {
 		ctx := t.Context()
 		wantErr(t, users.Set(ctx, "u", ann, time.Minute), nil)
 		item, err := users.GetItem(ctx, "u")
 		wantErr(t, err, nil)
 		if item.Key != "u" || item.Value != ann || item.TTL != 0 || item.Token == nil {
-			t.Errorf("GetItem = %+v", item)
+			t.Errorf("GetItem = %+v, want %+v under u with a token and without a TTL", item, ann)
 		}
 		stale := item
 		item.Value = bob
@@ -119,28 +138,29 @@ func TestTypedItemIsSwappedAndDeletedByItsToken(t *testing.T) {
 }
 
 func TestTypedKeepsTimesToLive(t *testing.T) {
-	for name, codec := range map[string]core.Codec[user]{"JSON": jsonCodec[user]{}, "shared": core.Shared[user]()} {
+	for name, codec := range userCodecs {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx := t.Context()
-				users := must(core.NewTyped(open(t, newFull(), &core.Options{DefaultTTL: time.Hour}), codec))
-				left := func(want time.Duration) {
+				c := open(t, newFullBackend(), &core.Options{DefaultTTL: time.Hour})
+				users := must(core.NewTyped(c, codec))
+				wantTTL := func(want time.Duration) {
 					t.Helper()
 					if got, err := users.TTL(ctx, "u"); got != want || err != nil {
 						t.Errorf("TTL = %v, %v; want %v", got, err, want)
 					}
 				}
 				wantErr(t, users.Set(ctx, "u", ann, 0), nil)
-				left(time.Hour)
+				wantTTL(time.Hour)
 				wantErr(t, users.SetMulti(ctx, map[string]user{"u": ann}, time.Minute), nil)
-				left(time.Minute)
+				wantTTL(time.Minute)
 				wantErr(t, users.Touch(ctx, "u", 0), nil)
-				left(time.Hour)
+				wantTTL(time.Hour)
 				item, err := users.GetItem(ctx, "u")
 				wantErr(t, err, nil)
 				item.TTL = time.Second
 				wantErr(t, users.CompareAndSwap(ctx, item), nil)
-				left(time.Second)
+				wantTTL(time.Second)
 				<-time.After(time.Second)
 				_, err = users.Get(ctx, "u")
 				wantErr(t, err, core.ErrMiss)

@@ -23,11 +23,11 @@ func TestNilAndEmptyAreTheSameValueAndAHit(t *testing.T) {
 	}
 }
 
-func TestStoreVerbsKeepTheirConditions(t *testing.T) {
+func TestStoreVerbsObserveTheirConditions(t *testing.T) {
 	ctx := t.Context()
 	c := open(t, newBackend(), nil)
 	if err := c.Replace(ctx, "k", []byte("1"), 0); err != core.ErrMiss {
-		t.Errorf("Replace of an absent key: %v, want a miss", err)
+		t.Errorf("Replace of an absent key: error is %v, want a miss", err)
 	}
 	wantErr(t, c.Add(ctx, "k", []byte("2"), 0), nil)
 	wantErr(t, c.Add(ctx, "k", []byte("3"), 0), core.ErrExists)
@@ -38,17 +38,22 @@ func TestStoreVerbsKeepTheirConditions(t *testing.T) {
 	wantValue(t, c, "k", "5")
 	wantErr(t, c.Delete(ctx, "k"), nil)
 	if err := c.Delete(ctx, "k"); err != core.ErrMiss {
-		t.Errorf("Delete of an absent key: %v, want a miss", err)
+		t.Errorf("Delete of an absent key: error is %v, want a miss", err)
 	}
 }
 
-func TestStoreKeepsFlagsAndGetItemAnswersThem(t *testing.T) {
+func TestStoreKeepsFlagsAndGetItemReturnsThem(t *testing.T) {
 	ctx := t.Context()
 	c := open(t, newBackend(), nil)
-	wantErr(t, c.Store(ctx, core.Add, core.Item{Key: "k", Value: []byte("v"), Flags: core.FlagText | core.FlagZlib, TTL: time.Hour}), nil)
+	err := c.Store(ctx, core.Add, core.Item{
+		Key: "k", Value: []byte("v"), Flags: core.FlagText | core.FlagZlib, TTL: time.Hour,
+	})
+	wantErr(t, err, nil)
 	item, err := c.GetItem(ctx, "k")
-	if err != nil || item.Key != "k" || string(item.Value) != "v" || item.Flags != 24 || item.TTL != 0 || item.Token == nil {
-		t.Errorf("GetItem = %+v, %v; want v with flags 24, a token and no time to live", item, err)
+	if err != nil || item.Key != "k" || string(item.Value) != "v" || item.Flags != 24 ||
+		item.TTL != 0 || item.Token == nil {
+		t.Errorf("GetItem = %+v, %v; want v with flags 24, a token and no time to live",
+			item, err)
 	}
 	wantErr(t, c.Store(ctx, core.Add, core.Item{Key: "k"}), core.ErrExists)
 	item.Value, item.Flags = []byte("w"), 7
@@ -56,11 +61,11 @@ func TestStoreKeepsFlagsAndGetItemAnswersThem(t *testing.T) {
 	wantErr(t, c.Store(ctx, core.CompareAndSwap, item), core.ErrConflict)
 	wantErr(t, c.Set(ctx, "k", nil, 0), nil)
 	if item, err = c.GetItem(ctx, "k"); err != nil || item.Flags != 0 {
-		t.Errorf("flags after Set are %d, %v; want 0", item.Flags, err)
+		t.Errorf("the flags after Set are %d, %v; want 0", item.Flags, err)
 	}
 }
 
-func TestCompareVerbsTakeTheLatestTokenOnly(t *testing.T) {
+func TestCompareVerbsAcceptOnlyTheLatestToken(t *testing.T) {
 	ctx := t.Context()
 	c := open(t, newBackend(), nil)
 	put(t, c, "k", "1")
@@ -88,53 +93,54 @@ func TestCompareVerbsTakeTheLatestTokenOnly(t *testing.T) {
 	}
 }
 
-func TestNilTokenIsAConflictAndNothingIsSent(t *testing.T) {
+func TestNilTokenIsAConflictAndDoesNotReachTheBackend(t *testing.T) {
 	ctx := t.Context()
-	abilities(t, func(t *testing.T, b core.Backend, watched *backend) {
+	eachBackend(t, func(t *testing.T, b core.Backend, base *backend) {
 		c := open(t, b, nil)
 		put(t, c, "k", "1")
-		watched.log()
+		base.takeCalls()
 		for _, key := range []string{"k", "absent"} {
 			wantErr(t, c.CompareAndSwap(ctx, core.Item{Key: key}), core.ErrConflict)
 			wantErr(t, c.CompareAndDelete(ctx, core.Item{Key: key}), core.ErrConflict)
 			wantErr(t, c.Store(ctx, core.CompareAndSwap, core.Item{Key: key}), core.ErrConflict)
 		}
-		wantUntouched(t, watched)
+		wantNoCalls(t, base)
 	})
 }
 
-func TestForeignTokenIsAConflict(t *testing.T) {
+func TestTokenOfAnotherBackendIsAConflict(t *testing.T) {
 	ctx := t.Context()
 	c, other := open(t, newBackend(), nil), open(t, newBackend(), nil)
 	put(t, c, "k", "1")
 	put(t, other, "k", "1")
 	foreign, err := other.GetItem(ctx, "k")
 	wantErr(t, err, nil)
-	for _, token := range []any{foreign.Token, "text", []byte("no == for these"), 7} {
+	for _, token := range []any{foreign.Token, "text", []byte("not comparable"), 7} {
 		wantErr(t, c.CompareAndSwap(ctx, core.Item{Key: "k", Token: token}), core.ErrConflict)
 	}
 	wantValue(t, c, "k", "1")
 }
 
-// A token is of no use to the unconditional verbs; one that is left in an item
-// does not reach the backend.
-func TestTokenReachesTheBackendInCompareVerbsOnly(t *testing.T) {
+// A token that is left in the item of another verb does not reach the backend.
+func TestTokenReachesTheBackendOnlyInCompareVerbs(t *testing.T) {
 	var got []any
-	c := open(t, tokenWatcher{newBackend(), &got}, nil)
-	for _, mode := range []core.Mode{core.Set, core.Add, core.Replace, core.CompareAndSwap, core.CompareAndDelete} {
+	c := open(t, tokenRecorder{newBackend(), &got}, nil)
+	for _, mode := range []core.Mode{
+		core.Set, core.Add, core.Replace, core.CompareAndSwap, core.CompareAndDelete,
+	} {
 		got = nil
 		_ = c.Store(t.Context(), mode, core.Item{Key: "k", Value: []byte("v"), Token: "token"})
 		compares := mode == core.CompareAndSwap || mode == core.CompareAndDelete
 		if len(got) != 1 || (got[0] != nil) != compares {
-			t.Errorf("%v: the backend saw the token %v", mode, got)
+			t.Errorf("%v: the backend was called with the token %v", mode, got)
 		}
 	}
 }
 
-func TestTTLIsThatOfTheLastStoreOrTouch(t *testing.T) {
+func TestTTLComesFromTheLastStoreOrTouch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		c := open(t, newFull(), &core.Options{DefaultTTL: time.Hour})
+		c := open(t, newFullBackend(), &core.Options{DefaultTTL: time.Hour})
 		wantTTL := func(want time.Duration) {
 			t.Helper()
 			if got, err := c.TTL(ctx, "k"); got != want || err != nil {
@@ -142,7 +148,7 @@ func TestTTLIsThatOfTheLastStoreOrTouch(t *testing.T) {
 			}
 		}
 		if _, err := c.TTL(ctx, "k"); err != core.ErrMiss {
-			t.Errorf("TTL of an absent key: %v, want a miss", err)
+			t.Errorf("TTL of an absent key: error is %v, want a miss", err)
 		}
 		wantErr(t, c.Set(ctx, "k", nil, core.Forever), nil)
 		wantTTL(core.Forever)
@@ -158,9 +164,13 @@ func TestTTLIsThatOfTheLastStoreOrTouch(t *testing.T) {
 		wantTTL(500 * time.Millisecond)
 		<-time.After(500 * time.Millisecond)
 		if ok, err := c.Exists(ctx, "k"); ok || err != nil {
-			t.Errorf("Exists = %t, %v; want false: its time is over", ok, err)
+			t.Errorf("Exists = %t, %v; want false, as the item has expired", ok, err)
 		}
-		for _, err := range []error{c.Touch(ctx, "k", 0), c.Replace(ctx, "k", nil, 0), c.Delete(ctx, "k")} {
+		for _, err := range []error{
+			c.Touch(ctx, "k", 0),
+			c.Replace(ctx, "k", nil, 0),
+			c.Delete(ctx, "k"),
+		} {
 			if err != core.ErrMiss {
 				t.Errorf("error is %v, want a miss", err)
 			}
@@ -168,7 +178,7 @@ func TestTTLIsThatOfTheLastStoreOrTouch(t *testing.T) {
 	})
 }
 
-func TestExistsTellsAMissFromAFailure(t *testing.T) {
+func TestExistsDistinguishesAMissFromAFailure(t *testing.T) {
 	c := open(t, newBackend(), nil)
 	put(t, c, "k", "v")
 	for key, want := range map[string]bool{"k": true, "absent": false} {
@@ -176,21 +186,21 @@ func TestExistsTellsAMissFromAFailure(t *testing.T) {
 			t.Errorf("Exists %s = %t, %v; want %t", key, got, err, want)
 		}
 	}
-	ok, err := failing(t, io.EOF).Exists(t.Context(), "k")
+	ok, err := failingCache(t, io.EOF).Exists(t.Context(), "k")
 	wantErr(t, err, io.EOF)
 	if ok {
-		t.Error("a backend that fails has the key")
+		t.Error("Exists = true with the error, want false")
 	}
 }
 
-func TestPingAndStatsAnswerWhatTheBackendDoes(t *testing.T) {
-	f := newFull()
+func TestPingAndStatsReturnTheResultsOfTheBackend(t *testing.T) {
+	f := newFullBackend()
 	c := open(t, f, nil)
 	put(t, c, "k", "v")
-	for _, c := range []*core.Cache{c, view(t, c, "p:")} {
+	for _, c := range []*core.Cache{c, withPrefix(t, c, "p:")} {
 		wantErr(t, c.Ping(t.Context()), nil)
 		if stats, err := c.Stats(t.Context()); stats != (core.Stats{Items: 1}) || err != nil {
-			t.Errorf("Stats = %+v, %v; want the backend's", stats, err)
+			t.Errorf("Stats = %+v, %v; want 1 item", stats, err)
 		}
 	}
 }

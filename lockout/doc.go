@@ -40,6 +40,9 @@
 // exactly one of them sets it and calls Alert. The lock is set before the counter is
 // deleted. A rule without locks refuses as long as it has no room.
 //
+// It also holds on a cache that compares values (Traits.ByValue), because what is stored next
+// depends on nothing but the value that was read.
+//
 // # Algorithms, and what they cost
 //
 // With a rate of 100 a minute, the values of [Algorithm] differ as follows:

@@ -17,7 +17,7 @@ import (
 // Of many concurrent callers, Guard calls do for as many as may fail. A success is removed
 // again.
 func TestGuardCountsFirst(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		var passed atomic.Int64
 		guess := func(context.Context) (bool, error) {
 			passed.Add(1)
@@ -194,7 +194,7 @@ func TestARefusedCallerIsNotCounted(t *testing.T) {
 
 // A success makes room for one more, also if others were refused meanwhile.
 func TestASuccessMakesRoomAgain(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		for name, algorithm := range algorithms {
 			rate := lockout.Rate{Count: 1, Period: longPeriod, Algorithm: algorithm}
 			l := newLockout(t, c, name, nil,
@@ -238,7 +238,7 @@ func TestAPanicIsAFailure(t *testing.T) {
 // A caller that goes away while it is served is counted all the same, and removed from the
 // counters if do returns an error.
 func TestACallerThatCancelsIsCounted(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		l := signIn(t, c, "by_id")
 		cancelling := func(call guardFunc, ok bool, failure, want error) {
 			t.Helper()
@@ -316,7 +316,7 @@ func testAlerts(t *testing.T, algorithm lockout.Algorithm) {
 }
 
 func TestOneOfManyConcurrentCallersAlerts(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		var alerts atomic.Int64
 		l := newLockout(t, c, "sign_in", &lockout.Options[visit]{
 			Alert: func(_ context.Context, v visit, e lockout.Event) {

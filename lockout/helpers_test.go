@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cachewire/cachewire/backendtest"
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/lockout"
 	"github.com/cachewire/cachewire/memcache"
@@ -112,12 +113,14 @@ func memcached(t testing.TB) *core.Cache {
 	return cacheOf(t, b)
 }
 
-// onBoth runs test on memory, in simulated time, and on memcached.
-func onBoth(t *testing.T, test func(t *testing.T, c *core.Cache)) {
+// onAll runs test on memory, in simulated time, and on each kind of server.
+func onAll(t *testing.T, test func(t *testing.T, c *core.Cache)) {
 	t.Run("memory", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { test(t, inMemory(t)) })
 	})
-	t.Run("memcached", func(t *testing.T) { test(t, memcached(t)) })
+	for _, kind := range append([]backendtest.Kind{backendtest.ByValue}, backendtest.Servers...) {
+		t.Run(kind.Name, func(t *testing.T) { test(t, kind.Cache(t)) })
+	}
 }
 
 func wantErr(t testing.TB, err, target error) {

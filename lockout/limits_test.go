@@ -134,7 +134,7 @@ func TestAShortWindowIsExactOnMemcached(t *testing.T) {
 func TestARuleWithoutALockRefusesWhileThereIsNoRoom(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, c *core.Cache) {
+			onAll(t, func(t *testing.T, c *core.Cache) {
 				rate := lockout.Rate{Count: 3, Period: longPeriod, Algorithm: algorithm}
 				l := byIDOnly(t, c, rate, 0)
 				if !fail(t, l, ann, 3) {
@@ -158,7 +158,7 @@ func TestARuleWithoutALockRefusesWhileThereIsNoRoom(t *testing.T) {
 func TestAllowNCountsAllOrNothing(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, c *core.Cache) {
+			onAll(t, func(t *testing.T, c *core.Cache) {
 				rate := lockout.Rate{Count: 10, Period: longPeriod, Algorithm: algorithm}
 				l := byIDOnly(t, c, rate, 0)
 				wantErr(t, l.AllowN(t.Context(), ann, 7), nil)
@@ -249,7 +249,7 @@ func TestCostSaysWhatACallerCountsFor(t *testing.T) {
 func TestConcurrentCallersAreCountedExactly(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, c *core.Cache) { testConcurrentCallers(t, c, algorithm) })
+			onAll(t, func(t *testing.T, c *core.Cache) { testConcurrentCallers(t, c, algorithm) })
 		})
 	}
 }

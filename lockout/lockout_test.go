@@ -15,7 +15,7 @@ import (
 )
 
 func TestLockByIDAndAddress(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		l := signIn(t, c, "by_id_ip")
 		if !fail(t, l, ann, 2) {
 			t.Error("two failures set no lock")
@@ -37,7 +37,7 @@ func TestLockByIDAndAddress(t *testing.T) {
 }
 
 func TestLockByIDOverSeveralAddresses(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		l := signIn(t, c, "by_id", "by_id_ip")
 		for i := range 4 {
 			v := visit{"ann", fmt.Sprint("192.0.2.", i)}
@@ -51,7 +51,7 @@ func TestLockByIDOverSeveralAddresses(t *testing.T) {
 }
 
 func TestLockByAddressOverSeveralIDs(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		l := signIn(t, c, "by_ip", "by_id")
 		for i := range 6 {
 			v := visit{fmt.Sprint("id", i), "192.0.2.1"}
@@ -65,7 +65,7 @@ func TestLockByAddressOverSeveralIDs(t *testing.T) {
 }
 
 func TestASuccessResetsTheRulesWithoutKeep(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		l := signIn(t, c, "by_id_ip", "by_ip")
 		for range 5 {
 			fail(t, l, ann, 1)
@@ -104,7 +104,7 @@ func TestResetDeletesWhatWasCountedInThePeriodBefore(t *testing.T) {
 }
 
 func TestQuotaCountsSuccesses(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		l := signIn(t, c, "by_id")
 		for i := range 4 {
 			for _, ok := range []bool{false, true} {
@@ -135,7 +135,7 @@ func TestQuotaCountsSuccesses(t *testing.T) {
 
 // The verbs of wheezy.caching, which counts afterwards: forbid is Check, incr is Add.
 func TestCheckAndAddCountAfterwards(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		l := signIn(t, c, "by_id")
 		for range 3 {
 			wantErr(t, l.Check(t.Context(), ann), nil)
@@ -301,7 +301,7 @@ func TestNamesThatDifferShareNothing(t *testing.T) {
 // A client must not escape the counter by sending a key that no cache accepts.
 func TestAnyKeyButTheEmptyOneIsCounted(t *testing.T) {
 	tooLong := strings.Repeat("a", 2*core.MaxKeyLen)
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		l := byIDOnly(t, c, per(longPeriod, 2), 0)
 		for _, id := range []string{tooLong, "a b\n\x00\xff", tooLong + "b"} {
 			if n := countAllowed(t, l, visit{id, ""}, 3); n != 2 {

@@ -159,7 +159,7 @@ func TestACounterThatCannotBeReadStartsAnew(t *testing.T) {
 func TestManyCallersWhoCannotReadACounterAreCounted(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, c *core.Cache) {
+			onAll(t, func(t *testing.T, c *core.Cache) {
 				rate := lockout.Rate{Count: 20, Period: longPeriod, Algorithm: algorithm}
 				l := byIDOnly(t, c, rate, 0)
 				probe, b := hookedCache(t)
@@ -284,7 +284,7 @@ func TestACounterThatVanishesMeanwhileStartsAnew(t *testing.T) {
 func TestRemovingFromACounterThatStartedAnewLetsNobodyStarve(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, c *core.Cache) {
+			onAll(t, func(t *testing.T, c *core.Cache) {
 				l := newLockout(t, c, "api", &lockout.Options[visit]{
 					Cost: func(v visit) uint64 { return map[bool]uint64{true: 5, false: 1}[v.ip == "5"] },
 				}, lockout.Rule[visit]{

@@ -20,29 +20,29 @@ import (
 type Options struct {
 	memcache.Options
 
-	// MinClients is how many clients New makes, each with a connection to each
-	// server, and how many stay in the pool however long they are idle. 0 is none:
-	// clients are made when there are verbs for them.
+	// MinClients is the number of clients that New makes, each with a connection to each
+	// server. As many stay in the pool even if they are idle for longer than MaxIdleTime. If
+	// 0, clients are made only when verbs need them.
 	MinClients int
 
-	// Lazy has New connect to nobody: a server that cannot be reached is then no
-	// error of New.
+	// Lazy makes New return without connecting. New does not then fail if a server cannot be
+	// reached.
 	Lazy bool
 
-	// MaxClients is how many clients there may be, which is how many verbs may be
-	// under way; 0 is 64. The multi verbs use up to 32.
+	// MaxClients is the largest number of clients, and so of verbs that run at once. If 0, it
+	// is 64, or MinClients if that is larger. A multi verb uses up to 32 clients.
 	MaxClients int
 
-	// MaxIdleTime is for how long a client may be idle until it is destroyed; 0 is
+	// MaxIdleTime is how long a client may be idle before it is destroyed. If 0, it is
 	// 5 minutes.
 	MaxIdleTime time.Duration
 
-	// MaxLifetime is how long a client may live. One that is older is destroyed
-	// when it comes back; 0 is an hour.
+	// MaxLifetime is how long a client may live. An older client is destroyed once no verb
+	// uses it. If 0, it is an hour.
 	MaxLifetime time.Duration
 
-	// AcquireTimeout is how long a verb waits for a client while all MaxClients are
-	// in use, until it is core.ErrUnavailable; 0 is Timeout.
+	// AcquireTimeout is how long a verb waits for a client while MaxClients clients are in
+	// use. Then it returns core.ErrUnavailable. If 0, it is Timeout.
 	AcquireTimeout time.Duration
 }
 
@@ -52,8 +52,8 @@ const (
 	defaultMaxLifetime = time.Hour
 )
 
-// withDefaults answers o with each zero field set to its default, or
-// core.ErrConfig if a field is out of its range.
+// withDefaults returns o with its default in each zero field. It returns core.ErrConfig if
+// a field is out of its range.
 func (o Options) withDefaults() (Options, error) {
 	var err error
 	if o.Options, err = o.Options.WithDefaults(); err != nil {
@@ -67,45 +67,50 @@ func (o Options) withDefaults() (Options, error) {
 		name  string
 		value time.Duration
 	}{
-		{"MaxIdleTime", o.MaxIdleTime}, {"MaxLifetime", o.MaxLifetime}, {"AcquireTimeout", o.AcquireTimeout},
+		{"MaxIdleTime", o.MaxIdleTime},
+		{"MaxLifetime", o.MaxLifetime},
+		{"AcquireTimeout", o.AcquireTimeout},
 	} {
 		if field.value < 0 {
-			return o, fmt.Errorf("%w: %s is %v, want more than 0, or 0 for the default", core.ErrConfig, field.name, field.value)
+			return o, fmt.Errorf("%w: %s is %v; want more than 0, or 0 for the default",
+				core.ErrConfig, field.name, field.value)
 		}
 	}
 	if o.MaxClients < 1 || o.MaxClients > maxMaxClients {
-		return o, fmt.Errorf("%w: MaxClients is %d, want 1 to %d, or 0 for %d", core.ErrConfig, o.MaxClients, maxMaxClients, defaultMaxClients)
+		return o, fmt.Errorf("%w: MaxClients is %d; want 1 to %d, or 0 for %d",
+			core.ErrConfig, o.MaxClients, maxMaxClients, defaultMaxClients)
 	}
 	if o.MinClients < 0 || o.MinClients > o.MaxClients {
-		return o, fmt.Errorf("%w: MinClients is %d, want 0 to MaxClients, which is %d", core.ErrConfig, o.MinClients, o.MaxClients)
+		return o, fmt.Errorf("%w: MinClients is %d; want 0 to MaxClients, which is %d",
+			core.ErrConfig, o.MinClients, o.MaxClients)
 	}
 	return o, nil
 }
 
-// maxMaxClients is more than any server takes connections.
+// maxMaxClients is the largest MaxClients. No server accepts as many connections.
 const maxMaxClients = 1 << 20
 
-// A Backend is a core.Backend over a pool of rainycape clients. It may be used by
-// many goroutines at once.
+// A Backend is a core.Backend over a pool of rainycape clients. It may be used by many
+// goroutines at once.
 type Backend struct {
 	router  *memcache.Router
 	addrs   []*rainycape.Addr // by server
-	origins []int32           // by server; see token
+	origins []int32           // the numbers of the servers in their tokens, by server
 	opts    Options
 
 	pool      *puddle.Pool[*client]
-	idle      atomic.Int64 // about how many clients are idle
-	live      atomic.Int64 // how many have been made, and not been given to destroy
+	idle      atomic.Int64 // the number of idle clients, approximately
+	live      atomic.Int64 // the number of clients made, without those passed to destroy
 	destroyed atomic.Uint64
 
-	closing context.Context
-	cancel  context.CancelFunc // ends closing
+	closing context.Context    // done after Close
+	cancel  context.CancelFunc // of closing
 	reaper  sync.WaitGroup
 
-	shared *rainycape.Client // that As gives out
+	shared *rainycape.Client // for As
 }
 
-// These are the abilities of a Backend beyond core.Backend.
+// A Backend implements these optional interfaces of core.
 var _ interface {
 	core.Backend
 	core.Pinger
@@ -114,9 +119,10 @@ var _ interface {
 	core.TraitsReporter
 } = (*Backend)(nil)
 
-// New answers a Backend over servers. With MinClients it connects, and the error is
-// core.ErrUnavailable if a server cannot be reached; else it is core.ErrConfig. A
-// nil opts is the zero Options.
+// New returns a Backend over servers. If opts is nil, it is the zero Options. New returns
+// core.ErrConfig if servers is empty, or if a server or an option is invalid. If MinClients
+// is more than 0 and Lazy is false, New connects to the servers, and returns
+// core.ErrUnavailable if one cannot be reached.
 func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	var o Options
 	if opts != nil {
@@ -136,7 +142,7 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 		b.origins = append(b.origins, lastOrigin.Add(1))
 	}
 	b.closing, b.cancel = context.WithCancel(context.Background())
-	b.shared = rainycape.NewFromServers(routed{b})
+	b.shared = rainycape.NewFromServers(routedServers{b})
 	b.shared.SetTimeout(o.Timeout)
 	b.pool, err = puddle.NewPool(&puddle.Config[*client]{
 		Constructor: func(context.Context) (*client, error) {
@@ -160,30 +166,30 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	return b, nil
 }
 
-// unresolved is a net.Addr whose name is looked up at each dial.
+// unresolved is a net.Addr whose name is resolved by each dial.
 type unresolved struct{ memcache.Server }
 
 func (u unresolved) String() string { return u.Address() }
 
-// routed is the rainycape.Servers of the client that As gives out.
-type routed struct{ *Backend }
+// routedServers is the rainycape.Servers of the client that As returns.
+type routedServers struct{ *Backend }
 
-func (r routed) PickServer(key string) (*rainycape.Addr, error) {
+func (r routedServers) PickServer(key string) (*rainycape.Addr, error) {
 	server, _ := r.router.Pick(key)
 	return r.addrs[server], nil
 }
 
-func (r routed) Servers() ([]*rainycape.Addr, error) { return r.addrs, nil }
+func (r routedServers) Servers() ([]*rainycape.Addr, error) { return r.addrs, nil }
 
-// Traits answers what memcached is different in.
+// Traits returns the Resolution of memcached; its other traits are zero.
 func (b *Backend) Traits() core.Traits {
 	return core.Traits{Resolution: memcache.Resolution}
 }
 
 // As sets *target to a rainycape.Client of the same servers if target is a
-// **rainycape.Client. It is none of the pool's, and has connections of its own,
-// which Close closes once they are idle. What is done by it is outside the
-// contract: keys are those that go to the wire, and its GetMulti hides failures.
+// **rainycape.Client. The client is not from the pool and has its own connections, which
+// Close closes once they are idle. Its calls are outside the contract: keys are encoded
+// keys, and GetMulti hides failures.
 func (b *Backend) As(target any) bool {
 	client, ok := target.(**rainycape.Client)
 	if ok {
@@ -192,9 +198,8 @@ func (b *Backend) As(target any) bool {
 	return ok
 }
 
-// Close closes all connections. It waits for the verbs that are under way, but no
-// longer than Timeout: a verb may have that long to connect, and again to be
-// answered.
+// Close closes all connections. It waits for running verbs, but no longer than Timeout. A
+// verb may run for longer, because it has Timeout to connect, and again to read the reply.
 func (b *Backend) Close() error {
 	b.cancel()
 	b.reaper.Wait()
@@ -212,16 +217,18 @@ func (b *Backend) Close() error {
 	return b.shared.Close()
 }
 
-// Stats answers the sum of what the servers tell of themselves, over a connection
-// more to each, and how the pool does.
+// Stats returns the sum of the figures of the servers, and those of the pool. It opens
+// another connection to each server. The figures of the pool are returned even if a server
+// fails.
 func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
-	within, cancel := context.WithTimeout(ctx, b.opts.Timeout)
+	limited, cancel := context.WithTimeout(ctx, b.opts.Timeout)
 	defer cancel()
 	defer context.AfterFunc(b.closing, cancel)()
-	stats, err := memcache.Stats(within, b.router.Servers(), func(ctx context.Context, s memcache.Server) (net.Conn, error) {
+	dial := func(ctx context.Context, s memcache.Server) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, s.Network(), s.Address())
-	})
+	}
+	stats, err := memcache.Stats(limited, b.router.Servers(), dial)
 	if ctx.Err() != nil {
 		return core.Stats{}, ctx.Err()
 	}

@@ -13,24 +13,30 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// A client is a rainycape client that one goroutine uses at a time. So it has no
-// more than one connection to each server, and takes a time-out for each verb.
+// A client is a rainycape client that is used by one goroutine at a time. So it has at most
+// one connection to each server, and each verb can have its own time-out.
 type client struct {
 	*rainycape.Client
-	backend *Backend
-	target  target
-	until   time.Time   // when the present verb has to end
-	worked  []time.Time // by server: when a verb began that the connection has last been used for; zero if there is none
+	backend  *Backend
+	target   target
+	deadline time.Time // of the running verb
+
+	// lastUse is when the last verb began that used the connection to a server, by server. It
+	// is zero if the connection has not been used.
+	lastUse []time.Time
 }
 
-// target is the rainycape.Servers of a client: the one server that it asks next.
+// target is the rainycape.Servers of a client: the one server for its next command.
 type target struct{ addr *rainycape.Addr }
 
 func (t *target) PickServer(string) (*rainycape.Addr, error) { return t.addr, nil }
-func (t *target) Servers() ([]*rainycape.Addr, error)        { return []*rainycape.Addr{t.addr}, nil }
+
+func (t *target) Servers() ([]*rainycape.Addr, error) {
+	return []*rainycape.Addr{t.addr}, nil
+}
 
 func newClient(b *Backend) *client {
-	c := &client{backend: b, worked: make([]time.Time, len(b.addrs))}
+	c := &client{backend: b, lastUse: make([]time.Time, len(b.addrs))}
 	c.Client = rainycape.NewFromServers(&c.target)
 	c.SetMaxIdleConnsPerAddr(1)
 	return c
@@ -49,33 +55,32 @@ const (
 	verbPing
 )
 
-// A request is one verb, with what comes of it.
+// A request is one verb and its result.
 type request struct {
 	verb   verb
 	mode   core.Mode // of verbStore
-	key    string    // as it goes to the wire
+	key    string    // encoded
 	token  *token    // of a compare verb
-	server int       // by its place
-	trial  bool      // of a server that was ejected
+	server int       // its index
+	trial  bool      // whether it tries a server that was ejected
 
-	stored rainycape.Item  // to be stored
-	got    *rainycape.Item // by verbGet
-	number uint64          // to move a counter by, or its new value
+	stored rainycape.Item  // the item to store
+	got    *rainycape.Item // the item that verbGet read
+	number uint64          // the delta of a counter, or its new value
 }
 
-// proofAfter is for how long a connection may be idle until a write is not sent
-// over it without proof: the server may have closed it.
-const proofAfter = time.Second
+// probeAfter is the time after which an idle connection is checked by a read before a write,
+// because the server may have closed it.
+const probeAfter = time.Second
 
-// probeKey is a key that nobody has. Its reads count as misses of the server.
+// probeKey is a key that no item has. The server counts its reads as misses.
 const probeKey = "cachewire:is-anybody-there"
 
-// maxRaces is how often Replace and Touch begin again when another client was
-// faster.
-const maxRaces = 256
+// maxTries is how often Replace and Touch try again because another client changed the item.
+const maxTries = 256
 
-// do does r within timeout, or if it has to connect, within twice that. A panic of
-// the library is an error.
+// do carries out r within timeout, or within twice that if it has to connect. It returns a
+// panic of the library as an error.
 func (c *client) do(r *request, timeout time.Duration) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -84,24 +89,25 @@ func (c *client) do(r *request, timeout time.Duration) (err error) {
 	}()
 	c.target.addr = c.backend.addrs[r.server]
 	start := time.Now()
-	c.until = start.Add(timeout)
+	c.deadline = start.Add(timeout)
 	c.SetTimeout(timeout)
-	if last := c.worked[r.server]; r.writes() && !last.IsZero() && start.Sub(last) > proofAfter {
-		if _, err := c.get(probeKey); !isAnswer(err) {
+	last := c.lastUse[r.server]
+	if r.beginsWithWrite() && !last.IsZero() && start.Sub(last) > probeAfter {
+		if _, err := c.get(probeKey); !isReply(err) {
 			return err
 		}
-		if err := c.next(); err != nil {
+		if err := c.updateTimeout(); err != nil {
 			return err
 		}
 	}
-	if err = c.call(r); isAnswer(err) {
-		c.worked[r.server] = start
+	if err = c.call(r); isReply(err) {
+		c.lastUse[r.server] = start
 	}
 	return err
 }
 
-// writes tells whether r begins with a write.
-func (r *request) writes() bool {
+// beginsWithWrite reports whether the first command of r is a write.
+func (r *request) beginsWithWrite() bool {
 	switch r.verb {
 	case verbGet, verbPing, verbTouch:
 		return false
@@ -111,10 +117,11 @@ func (r *request) writes() bool {
 	return true
 }
 
-// next readies the client for another command of the same verb.
-func (c *client) next() error {
-	left := time.Until(c.until)
-	if left <= 0 { // 0 would be the library's default
+// updateTimeout sets the time-out for the next command of the running verb. It returns
+// os.ErrDeadlineExceeded if no time is left.
+func (c *client) updateTimeout() error {
+	left := time.Until(c.deadline)
+	if left <= 0 { // the library takes 0 as its default
 		return os.ErrDeadlineExceeded
 	}
 	c.SetTimeout(left)
@@ -134,9 +141,12 @@ func (c *client) call(r *request) (err error) {
 	case verbDecr:
 		r.number, err = c.Decrement(r.key, r.number)
 	case verbTouch:
-		return c.rewrite(r.key, func(item *rainycape.Item) { item.Expiration = r.stored.Expiration })
+		return c.rewrite(r.key, func(item *rainycape.Item) {
+			item.Expiration = r.stored.Expiration
+		})
 	case verbFlush:
-		if err = c.Flush(0); err != nil && c.answers() { // which the error of Flush does not tell
+		// The error of Flush does not say whether the server responds.
+		if err = c.Flush(0); err != nil && c.responds() {
 			err = errNoFlush
 		}
 	case verbPing:
@@ -147,13 +157,13 @@ func (c *client) call(r *request) (err error) {
 	return err
 }
 
-// answers tells whether the server answers a read.
-func (c *client) answers() bool {
-	if c.next() != nil {
+// responds reports whether the server replies to a read.
+func (c *client) responds() bool {
+	if c.updateTimeout() != nil {
 		return false
 	}
 	_, err := c.get(probeKey)
-	return isAnswer(err)
+	return isReply(err)
 }
 
 func (c *client) store(r *request) error {
@@ -167,19 +177,21 @@ func (c *client) store(r *request) error {
 		return core.ErrExists
 	case core.Replace:
 		return c.rewrite(r.key, func(item *rainycape.Item) {
-			item.Value, item.Flags, item.Expiration = r.stored.Value, r.stored.Flags, r.stored.Expiration
+			item.Value = r.stored.Value
+			item.Flags = r.stored.Flags
+			item.Expiration = r.stored.Expiration
 		})
 	default:
 		return c.swap(&r.stored)
 	}
 }
 
-// get is Get. A read that meets a connection which the server has closed is sent
-// again, once; a write never is, since it may have arrived.
+// get calls Get, and calls it again, once, if the server has closed the connection. A write
+// is never sent again, because it may have arrived.
 func (c *client) get(key string) (*rainycape.Item, error) {
 	item, err := c.Get(key)
 	if memcache.IsLost(err) {
-		if err := c.next(); err != nil {
+		if err := c.updateTimeout(); err != nil {
 			return nil, err
 		}
 		item, err = c.Get(key)
@@ -187,8 +199,8 @@ func (c *client) get(key string) (*rainycape.Item, error) {
 	return item, err
 }
 
-// swap is CompareAndSwap. The library takes a token of 0 for no condition at all;
-// that is what a server has which was started with -C.
+// swap calls CompareAndSwap. It refuses a token of 0, with which the library would store
+// without a condition. All tokens of a server that was started with -C are 0.
 func (c *client) swap(item *rainycape.Item) error {
 	if casID(item) == 0 {
 		return errNoTokens
@@ -199,46 +211,43 @@ func (c *client) swap(item *rainycape.Item) error {
 	return core.ErrConflict
 }
 
-// rewrite does what the library has no verb for: it reads the item, changes it, and
-// stores it if it is still as it was.
+// rewrite reads the item under key, changes it, and stores it if it has not changed in the
+// meantime. It is for verbs that the library does not have.
 func (c *client) rewrite(key string, change func(item *rainycape.Item)) error {
-	for try := range maxRaces {
+	for try := range maxTries {
 		item, err := c.get(key)
 		if err != nil {
-			return lostOr(err, try)
+			if try > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+				return errAlwaysChanged
+			}
+			return err
 		}
-		if err := c.next(); err != nil {
+		if err := c.updateTimeout(); err != nil {
 			return err
 		}
 		change(item)
 		if err := c.swap(item); err != core.ErrConflict {
 			return err
 		}
-		if err := c.next(); err != nil {
-			return errRaces
+		if err := c.updateTimeout(); err != nil {
+			return errAlwaysChanged
 		}
 	}
-	return errRaces
-}
-
-// lostOr answers err, of a read, or if it is a time-out and races were lost before
-// it, that.
-func lostOr(err error, races int) error {
-	if races > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-		return errRaces
-	}
-	return err
+	return errAlwaysChanged
 }
 
 var (
-	errNoTokens = fmt.Errorf("%w: the server gives no tokens for compare-and-swap; was it started with -C?", core.ErrUnavailable)
-	errRaces    = fmt.Errorf("%w: each time others changed the item between the read and the write", core.ErrConflict)
-	errNoFlush  = fmt.Errorf("%w: the server refuses to flush; was it started with -F?", core.ErrUnavailable)
+	errNoTokens = fmt.Errorf("%w: the server has no tokens for compare-and-swap; "+
+		"was it started with -C?", core.ErrUnavailable)
+	errAlwaysChanged = fmt.Errorf("%w: in each try, another client changed the item "+
+		"between the read and the write", core.ErrConflict)
+	errNoFlush = fmt.Errorf("%w: the server refuses to flush; was it started with -F?",
+		core.ErrUnavailable)
 )
 
 var casField, _ = reflect.TypeFor[rainycape.Item]().FieldByName("casid")
 
-// casID answers the token of item, which the library keeps to itself.
+// casID returns the token of item, which is in a private field.
 func casID(item *rainycape.Item) uint64 {
 	return reflect.ValueOf(item).Elem().FieldByIndex(casField.Index).Uint()
 }

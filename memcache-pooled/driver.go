@@ -12,8 +12,8 @@ func init() { core.Register("memcache+pooled", driver{}) }
 
 type driver struct{}
 
-// Open answers a Backend for u. It connects only if the URL has a size, and is not
-// lazy.
+// Open returns a Backend for u. It connects to the servers only if the URL has a size and
+// is not lazy.
 func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	p := core.NewParams(u)
 	servers, err := memcache.URLServers(u, p)

@@ -11,10 +11,10 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// outcome tells the router how server has done, and answers err in the contract's
-// words.
-func (b *Backend) outcome(server int, err error) error {
-	if !isAnswer(err) {
+// report reports the result of a request to the router, and returns err as an error of the
+// contract.
+func (b *Backend) report(server int, err error) error {
+	if !isReply(err) {
 		b.router.Report(server, false)
 		return memcache.Unavailable(b.router.Servers()[server], err)
 	}
@@ -25,42 +25,47 @@ func (b *Backend) outcome(server int, err error) error {
 	case rainycape.ErrCacheMiss:
 		return core.ErrMiss
 	case rainycape.ErrBadIncrDec:
-		return b.said(server, core.ErrNotNumber, err)
-	case errNoTokens, errRaces, errNoFlush:
+		return b.replyError(server, core.ErrNotNumber, err)
+	case errNoTokens, errAlwaysChanged, errNoFlush:
 		return fmt.Errorf("%w (%s)", err, b.router.Servers()[server].Addr)
 	}
 	if status, ok := statusOf(err); ok {
 		if status == statusTooLarge {
-			return b.said(server, core.ErrTooLarge, err)
+			return b.replyError(server, core.ErrTooLarge, err)
 		}
 		if text, ok := statusTexts[status]; ok {
 			err = errors.New(text)
 		}
 		err = fmt.Errorf("status %#02x: %w", status, err)
 	}
-	return b.said(server, core.ErrUnavailable, err)
+	return b.replyError(server, core.ErrUnavailable, err)
 }
 
-func (b *Backend) said(server int, sentinel, err error) error {
-	return fmt.Errorf("%w: %s says: %w", sentinel, b.router.Servers()[server].Addr, err)
+// replyError returns the error for an error reply of server.
+func (b *Backend) replyError(server int, sentinel, err error) error {
+	addr := b.router.Servers()[server].Addr
+	return fmt.Errorf("%w: %s: the server replied: %w", sentinel, addr, err)
 }
 
-// isAnswer tells whether err, or that there is none, is what the server answered,
-// or what follows from that. The connection is then as sound as before.
-func isAnswer(err error) bool {
+// isReply reports whether err, which may be nil, is the result of a reply. The connection
+// can then be used again.
+func isReply(err error) bool {
 	switch err {
-	case nil, core.ErrExists, core.ErrConflict, errNoTokens, errRaces, errNoFlush,
-		rainycape.ErrCacheMiss, rainycape.ErrNotStored, rainycape.ErrBadIncrDec, rainycape.ErrMalformedKey:
+	case nil, core.ErrExists, core.ErrConflict, errNoTokens, errAlwaysChanged, errNoFlush,
+		rainycape.ErrCacheMiss, rainycape.ErrNotStored, rainycape.ErrBadIncrDec,
+		rainycape.ErrMalformedKey:
 		return true
 	}
 	_, ok := statusOf(err)
 	return ok
 }
 
-// The statuses of memcached's binary protocol (protocol_binary.h) for which the
-// library has no error, and those of them for which it has no text.
+// statusTooLarge is a status of the binary protocol of memcached (protocol_binary.h) for
+// which the library has no error value.
 const statusTooLarge = 0x03
 
+// statusTexts are the texts of statuses for which the library has neither an error value
+// nor a text.
 var statusTexts = map[uint16]string{
 	0x81: "unknown command",
 	0x82: "out of memory",
@@ -72,8 +77,8 @@ var statusTexts = map[uint16]string{
 
 var libraryPath = reflect.TypeFor[rainycape.Item]().PkgPath()
 
-// statusOf answers the status of a reply that the library made an error of. Its
-// type, a uint16, is the library's own.
+// statusOf returns the status in err if err is an error reply for which the library has no
+// error value. The type of such an error is a private uint16 of the library.
 func statusOf(err error) (uint16, bool) {
 	v := reflect.ValueOf(err)
 	if !v.IsValid() || v.Kind() != reflect.Uint16 || v.Type().PkgPath() != libraryPath {

@@ -12,10 +12,13 @@ import (
 	memcachepooled "github.com/cachewire/cachewire/memcache-pooled"
 )
 
-// Lazy, or without MinClients, New connects to nobody.
+// If Lazy is true or MinClients is 0, New does not connect to the servers.
 func ExampleNew() {
 	backend, err := memcachepooled.New(
-		[]memcache.Server{{Addr: "cache1.example.org:11211", Weight: 2}, {Addr: "cache2.example.org:11211"}},
+		[]memcache.Server{
+			{Addr: "cache1.example.org:11211", Weight: 2},
+			{Addr: "cache2.example.org:11211"},
+		},
 		&memcachepooled.Options{
 			Options:    memcache.Options{Timeout: 250 * time.Millisecond, Dead: memcache.Eject},
 			MinClients: 10,
@@ -35,7 +38,8 @@ func ExampleNew() {
 
 func Example() {
 	ctx := context.Background()
-	cache, err := core.Open(ctx, "memcache+pooled://cache1.example.org,cache2.example.org:11211?max=32&timeout=250ms", nil)
+	const url = "memcache+pooled://cache1.example.org,cache2.example.org:11211?max=32&timeout=250ms"
+	cache, err := core.Open(ctx, url, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -12,15 +12,21 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// patient waits for slow machines; impatient gives up soon, where that is what is
-// tested.
+// Most tests use longTimeoutOptions, so that they pass on slow machines. Tests of time-outs
+// use shortTimeoutOptions.
 var (
-	patient   = &memcachepooled.Options{Options: memcache.Options{Timeout: 30 * time.Second}}
-	impatient = &memcachepooled.Options{Options: memcache.Options{Timeout: 200 * time.Millisecond}}
+	longTimeoutOptions = &memcachepooled.Options{
+		Options: memcache.Options{Timeout: 30 * time.Second},
+	}
+	shortTimeoutOptions = &memcachepooled.Options{
+		Options: memcache.Options{Timeout: 200 * time.Millisecond},
+	}
 )
 
-// open answers a Backend over the servers at addrs.
-func open(t testing.TB, opts *memcachepooled.Options, addrs ...string) *memcachepooled.Backend {
+// openBackend returns a Backend over the servers at addrs.
+func openBackend(
+	t testing.TB, opts *memcachepooled.Options, addrs ...string,
+) *memcachepooled.Backend {
 	t.Helper()
 	servers := make([]memcache.Server, len(addrs))
 	for i, addr := range addrs {
@@ -33,11 +39,10 @@ func open(t testing.TB, opts *memcachepooled.Options, addrs ...string) *memcache
 	return b
 }
 
-// openCache answers a Cache over the servers at addrs, which is closed when the
-// test ends.
+// openCache returns a Cache over the servers at addrs. It is closed when the test ends.
 func openCache(t testing.TB, opts *memcachepooled.Options, addrs ...string) *core.Cache {
 	t.Helper()
-	c, err := core.New(open(t, opts, addrs...), nil)
+	c, err := core.New(openBackend(t, opts, addrs...), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,16 +67,19 @@ func set(t testing.TB, c *core.Cache, key, value string) {
 func wantValue(t testing.TB, c *core.Cache, key, value string) {
 	t.Helper()
 	if got, err := c.Get(context.Background(), key); string(got) != value || err != nil {
-		t.Errorf("Get %q = %.60q, %v; want %.60q", key, got, err, value)
+		t.Errorf("Get(%q) = %.60q, %v; want %.60q", key, got, err, value)
 	}
 }
 
 func TestFaults(t *testing.T) {
-	memcachetest.RunFaults(t, func(t testing.TB, servers []memcache.Server, opts memcache.Options) core.Backend {
+	open := func(
+		t testing.TB, servers []memcache.Server, opts memcache.Options,
+	) core.Backend {
 		b, err := memcachepooled.New(servers, &memcachepooled.Options{Options: opts})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return b
-	})
+	}
+	memcachetest.RunFaults(t, open)
 }

@@ -15,24 +15,25 @@ import (
 
 type resource = puddle.Resource[*client]
 
-// acquire answers a client, which is the caller's until release.
+// acquire returns a client, which belongs to the caller until it calls release or destroy.
 func (b *Backend) acquire(ctx context.Context) (*resource, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// TryAcquire is quick, but begins to make a client if none is idle; and Acquire would
-	// make one within the time-out. Another verb may take a client that was idle, or that
-	// was made for this one; then this one makes another, as long as there is room.
+	// TryAcquire is fast, but starts to make a client if none is idle. Acquire would count
+	// the making of a client as part of the wait. So a verb makes a client before it waits.
+	// If another verb takes the idle client, or the one that was made, this verb makes
+	// another as long as the pool has room.
 	for idle := b.idle.Load() > 0; idle || b.create(ctx); idle = false {
 		if res, err := b.pool.TryAcquire(ctx); err == nil {
 			b.idle.Add(-1)
 			return res, nil
 		}
 	}
-	within, cancel := context.WithTimeout(ctx, b.opts.AcquireTimeout)
+	limited, cancel := context.WithTimeout(ctx, b.opts.AcquireTimeout)
 	defer cancel()
 	defer context.AfterFunc(b.closing, cancel)()
-	res, err := b.pool.Acquire(within)
+	res, err := b.pool.Acquire(limited)
 	switch {
 	case err == nil:
 		b.idle.Store(int64(b.pool.Stat().IdleResources()))
@@ -43,11 +44,13 @@ func (b *Backend) acquire(ctx context.Context) (*resource, error) {
 		return nil, core.ErrClosed
 	}
 	s := b.pool.Stat()
-	return nil, fmt.Errorf("%w: pool exhausted: %d of %d clients (MaxClients) were in use for %v (AcquireTimeout); %d verbs have waited %v in all",
-		core.ErrUnavailable, s.AcquiredResources(), s.MaxResources(), b.opts.AcquireTimeout, s.EmptyAcquireCount(), s.EmptyAcquireWaitTime())
+	return nil, fmt.Errorf("%w: pool exhausted: %d of %d clients (MaxClients) were in use for %v "+
+		"(AcquireTimeout); %d verbs have waited %v in all", core.ErrUnavailable,
+		s.AcquiredResources(), s.MaxResources(), b.opts.AcquireTimeout,
+		s.EmptyAcquireCount(), s.EmptyAcquireWaitTime())
 }
 
-// create tells whether there was room for a client more, which is idle now.
+// create adds an idle client to the pool. It returns false if the pool has no room for it.
 func (b *Backend) create(ctx context.Context) bool {
 	if b.pool.CreateResource(ctx) != nil {
 		return false
@@ -56,10 +59,10 @@ func (b *Backend) create(ctx context.Context) bool {
 	return true
 }
 
-// release gives res back, whose last verb ended in err. What is not known to be
-// sound is destroyed.
+// release gives res back to the pool. Err is the result of its last verb. If err is not the
+// result of a reply, or if the client is too old, release destroys the client.
 func (b *Backend) release(res *resource, err error) {
-	if !isAnswer(err) || time.Since(res.CreationTime()) > b.opts.MaxLifetime {
+	if !isReply(err) || time.Since(res.CreationTime()) > b.opts.MaxLifetime {
 		b.destroy(res)
 		return
 	}
@@ -69,17 +72,17 @@ func (b *Backend) release(res *resource, err error) {
 
 // destroy closes the client of res, in the background.
 func (b *Backend) destroy(res *resource) {
-	b.live.Add(-1) // at once, while the pool counts it until it is closed
+	b.live.Add(-1) // at once; the pool counts the client until it is closed
 	res.Destroy()
 }
 
-// fill makes MinClients clients, with a connection to each server.
+// fill makes MinClients clients, unless Lazy is set, and connects them to each server.
 func (b *Backend) fill() error {
 	if b.opts.Lazy {
 		return nil
 	}
 	clients := make([]*resource, b.opts.MinClients)
-	for i := range clients { // all, before one of them is idle
+	for i := range clients { // acquire all before one is released, so that each is a new one
 		var err error
 		if clients[i], err = b.acquire(context.Background()); err != nil {
 			for _, res := range clients[:i] {
@@ -89,24 +92,24 @@ func (b *Backend) fill() error {
 		}
 	}
 	errs := make([]error, len(clients))
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for i, res := range clients {
-		all.Go(func() { errs[i] = b.connect(res) })
+		wg.Go(func() { errs[i] = b.connect(res) })
 	}
-	all.Wait()
+	wg.Wait()
 	for _, err := range errs {
 		if err != nil {
-			return err // one tells enough
+			return err // not joined with the others, which are much the same
 		}
 	}
 	return nil
 }
 
-// connect connects the client of res with each server, and releases it.
+// connect connects the client of res to each server, and releases it.
 func (b *Backend) connect(res *resource) error {
 	for server := range b.addrs {
 		err := res.Value().do(&request{verb: verbPing, server: server}, b.opts.Timeout)
-		if !isAnswer(err) {
+		if !isReply(err) {
 			b.release(res, err)
 			return memcache.Unavailable(b.router.Servers()[server], err)
 		}
@@ -115,7 +118,7 @@ func (b *Backend) connect(res *resource) error {
 	return nil
 }
 
-// reap destroys clients that have been idle for too long, until Close.
+// reap destroys clients that are idle for too long or too old, again and again until Close.
 func (b *Backend) reap() {
 	ticks := time.NewTicker(max(time.Millisecond, min(b.opts.MaxIdleTime, b.opts.MaxLifetime)/4))
 	defer ticks.Stop()

@@ -17,18 +17,18 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// eventually waits until ok answers true.
-func eventually(t *testing.T, what string, ok func() bool) {
+// eventually waits until ok returns true. The error describes that as condition.
+func eventually(t *testing.T, condition string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not so: %s", what)
+			t.Fatalf("after 30s it is still not true that %s", condition)
 		}
 	}
 }
 
-// together calls do in n goroutines at once, and waits.
-func together(n int, do func()) {
+// concurrently calls do in n goroutines, and waits for them.
+func concurrently(n int, do func()) {
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(do)
@@ -36,7 +36,7 @@ func together(n int, do func()) {
 	wg.Wait()
 }
 
-func poolOf(t *testing.T, c *core.Cache) core.PoolStats {
+func poolStats(t *testing.T, c *core.Cache) core.PoolStats {
 	t.Helper()
 	stats, err := c.Stats(context.Background())
 	if err != nil {
@@ -45,13 +45,14 @@ func poolOf(t *testing.T, c *core.Cache) core.PoolStats {
 	return stats.Pool
 }
 
-// connections answers how many there are, but for the one that asks.
+// connections returns the number of connections of server, including the one over which it is
+// read.
 func connections(t *testing.T, server *memcachetest.Server) int {
 	t.Helper()
-	return number(t, server, "curr_connections")
+	return intStat(t, server, "curr_connections")
 }
 
-func number(t *testing.T, server *memcachetest.Server, stat string) int {
+func intStat(t *testing.T, server *memcachetest.Server, stat string) int {
 	t.Helper()
 	n, err := strconv.Atoi(server.Stat(stat))
 	if err != nil {
@@ -62,18 +63,20 @@ func number(t *testing.T, server *memcachetest.Server, stat string) int {
 
 func TestMinClientsAreConnectedByNew(t *testing.T) {
 	servers := memcachetest.StartN(t, 2, nil)
-	opened := func(server *memcachetest.Server) int { return number(t, server, "total_connections") }
+	opened := func(server *memcachetest.Server) int {
+		return intStat(t, server, "total_connections")
+	}
 	before := []int{opened(servers[0]), opened(servers[1])}
-	opts := *patient
+	opts := *longTimeoutOptions
 	opts.MinClients = 5
 	c := openCache(t, &opts, servers.Addrs()...)
 	for i, server := range servers {
-		if n := opened(server) - before[i] - 1; n != 5 { // 1 is that which asks
-			t.Errorf("New made %d connections to a server, want 5", n)
+		if n := opened(server) - before[i] - 1; n != 5 { // 1 is the connection of opened itself
+			t.Errorf("New opened %d connections to a server, want 5", n)
 		}
 	}
-	if p := poolOf(t, c); p.Total != 5 || p.Idle != 5 || p.Acquired != 0 || p.Destroyed != 0 {
-		t.Errorf("%+v", p)
+	if p := poolStats(t, c); p.Total != 5 || p.Idle != 5 || p.Acquired != 0 || p.Destroyed != 0 {
+		t.Errorf("pool after New: %+v", p)
 	}
 
 	servers[1].Kill()
@@ -81,7 +84,7 @@ func TestMinClientsAreConnectedByNew(t *testing.T) {
 	_, err := memcachepooled.New(addrs, &opts)
 	wantErr(t, err, core.ErrUnavailable)
 	if err != nil && !strings.Contains(err.Error(), servers[1].Addr()) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("error is %v, want the address of the dead server in it", err)
 	}
 	opts.Lazy = true
 	b, err := memcachepooled.New(addrs, &opts)
@@ -91,19 +94,20 @@ func TestMinClientsAreConnectedByNew(t *testing.T) {
 
 func TestOneClientHasOneConnection(t *testing.T) {
 	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
-	opts := *patient
+	opts := *longTimeoutOptions
 	opts.MaxClients = 8
 	c := openCache(t, &opts, proxy.Addr())
-	together(32, func() {
+	concurrently(32, func() {
 		for range 50 {
 			wantErr(t, c.Set(context.Background(), "k", []byte("v"), 0), nil)
 		}
 	})
 	if n := proxy.Dialled(); n > 8 {
-		t.Errorf("8 clients took %d connections", n)
+		t.Errorf("8 clients opened %d connections, want at most 8", n)
 	}
-	if p := poolOf(t, c); p.Total > 8 || p.Idle != p.Total || p.Acquired != 0 || p.Waits < 8 || p.WaitTime <= 0 {
-		t.Errorf("%+v", p)
+	if p := poolStats(t, c); p.Total > 8 || p.Idle != p.Total || p.Acquired != 0 ||
+		p.Waits < 8 || p.WaitTime <= 0 {
+		t.Errorf("pool: %+v", p)
 	}
 }
 
@@ -114,7 +118,7 @@ func TestIdleAndOldClientsAreDestroyed(t *testing.T) {
 		"old":  func(o *memcachepooled.Options) { o.MaxLifetime = 20 * time.Millisecond },
 	} {
 		proxy := memcachetest.StartProxy(t, server.Addr(), nil)
-		opts := *patient
+		opts := *longTimeoutOptions
 		opts.MinClients = 2
 		change(&opts)
 		c := openCache(t, &opts, proxy.Addr())
@@ -127,24 +131,28 @@ func TestIdleAndOldClientsAreDestroyed(t *testing.T) {
 		server.Resume()
 		verbs.Wait()
 		left := 2
-		if name == "old" { // also the first two
+		if name == "old" { // MinClients does not keep old clients
 			left = 0
 		}
-		eventually(t, name+" clients are destroyed", func() bool { return poolOf(t, c).Total == uint64(left) })
-		// Fewer connections, where a client that stays has not been used.
+		eventually(t, name+" clients are destroyed", func() bool {
+			return poolStats(t, c).Total == uint64(left)
+		})
+		// Fewer connections are open if a client that is left has not been used.
 		eventually(t, name+" clients are closed", func() bool { return proxy.Open() <= left })
-		// More than ten, where the first two were busy with being looked at, or old already.
-		if p := poolOf(t, c); p.Total != uint64(left) || p.Destroyed < uint64(10-left) {
-			t.Errorf("%s: %+v", name, p)
+		// More than ten clients were made if the first two were held by the reaper, or
+		// already old.
+		if p := poolStats(t, c); p.Total != uint64(left) || p.Destroyed < uint64(10-left) {
+			t.Errorf("%s: pool is %+v, want %d clients and %d or more destroyed",
+				name, p, left, 10-left)
 		}
 		set(t, c, "k", "v")
 	}
 }
 
-func TestAnExhaustedPoolSaysSo(t *testing.T) {
+func TestErrorOfAnExhaustedPoolSaysSo(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
-	opts := *patient
+	opts := *longTimeoutOptions
 	opts.MaxClients, opts.AcquireTimeout = 2, 50*time.Millisecond
 	c := openCache(t, &opts, proxy.Addr())
 	set(t, c, "k", "v")
@@ -156,8 +164,9 @@ func TestAnExhaustedPoolSaysSo(t *testing.T) {
 	eventually(t, "both clients are in use", func() bool { return proxy.Open() == 2 })
 	_, err := c.Get(context.Background(), "k")
 	wantErr(t, err, core.ErrUnavailable)
-	if !strings.Contains(err.Error(), "pool exhausted: 2 of 2 clients (MaxClients) were in use for 50ms (AcquireTimeout)") {
-		t.Errorf("error is %v", err)
+	const want = "pool exhausted: 2 of 2 clients (MaxClients) were in use for 50ms (AcquireTimeout)"
+	if !strings.Contains(err.Error(), want) {
+		t.Errorf("error is %v, want one with %q", err, want)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(5*time.Millisecond, cancel)
@@ -166,18 +175,18 @@ func TestAnExhaustedPoolSaysSo(t *testing.T) {
 	server.Resume()
 	verbs.Wait()
 	wantErr(t, c.Set(context.Background(), "k", nil, 0), nil)
-	if p := poolOf(t, c); p.Total != 2 || p.Idle != 2 || p.Destroyed != 0 {
-		t.Errorf("%+v", p)
+	if p := poolStats(t, c); p.Total != 2 || p.Idle != 2 || p.Destroyed != 0 {
+		t.Errorf("pool is %+v, want 2 idle clients and none destroyed", p)
 	}
 }
 
-// Close waits for verbs, but not for ever, and verbs that wait for a client end.
-func TestCloseWaitsForBorrowersNoLongerThanTheTimeOut(t *testing.T) {
+// Verbs that wait for a client end at once when the Cache is closed.
+func TestCloseWaitsForVerbsNoLongerThanTheTimeOut(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
 	before := runtime.NumGoroutine()
 	for _, resumes := range []bool{true, false} {
-		opts := *patient
+		opts := *longTimeoutOptions
 		if !resumes {
 			opts.Timeout = 500 * time.Millisecond
 		}
@@ -193,7 +202,7 @@ func TestCloseWaitsForBorrowersNoLongerThanTheTimeOut(t *testing.T) {
 		eventually(t, "two verbs have clients", func() bool { return proxy.Open() == open+1 })
 		closed := make(chan error)
 		go func() { closed <- c.Close() }()
-		for range 2 { // those that wait
+		for range 2 { // the verbs that wait for a client
 			wantErr(t, <-results, core.ErrClosed)
 		}
 		if resumes {
@@ -202,96 +211,105 @@ func TestCloseWaitsForBorrowersNoLongerThanTheTimeOut(t *testing.T) {
 		wantErr(t, <-closed, nil)
 		for range 2 {
 			if err := <-results; resumes == (err != nil) {
-				t.Errorf("the server goes on: %t, and the error is %v", resumes, err)
+				t.Errorf("the server resumes: %t, error is %v", resumes, err)
 			}
 		}
 		server.Resume()
 		eventually(t, "all connections are closed", func() bool { return proxy.Open() == 0 })
 	}
-	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+	eventually(t, "all goroutines have ended", func() bool {
+		return runtime.NumGoroutine() <= before
+	})
 }
 
-// Ten thousand borrowers share four clients while the server is restarted twice.
-func TestTenThousandBorrowersOfFourClients(t *testing.T) {
-	const borrowers = 10_000
-	recovers := time.Second
-	if raceEnabled { // which makes ten thousand goroutines slow
-		recovers = 10 * time.Second
+// The server is restarted at least twice while the goroutines call verbs.
+func TestTenThousandGoroutinesShareFourClients(t *testing.T) {
+	const goroutines = 10_000
+	limit := time.Second // for verbs to succeed again after a restart
+	if raceEnabled {     // the race detector makes ten thousand goroutines slow
+		limit = 10 * time.Second
 	}
 	server := memcachetest.Start(t, nil)
 	before := connections(t, server)
-	goroutines := runtime.NumGoroutine()
-	opts := *patient
+	goroutinesBefore := runtime.NumGoroutine()
+	opts := *longTimeoutOptions
 	opts.MaxClients, opts.AcquireTimeout = 4, time.Hour
 	c := openCache(t, &opts, server.Addr())
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var good, bad atomic.Int64
-	var all sync.WaitGroup
-	for w := range borrowers {
-		all.Go(func() {
-			key := fmt.Sprint("borrower-", w)
+	var successes, failures atomic.Int64
+	var wg sync.WaitGroup
+	for w := range goroutines {
+		wg.Go(func() {
+			key := fmt.Sprint("worker-", w)
 			for i := 0; ctx.Err() == nil; i++ {
-				if err := c.Set(context.Background(), key, fmt.Append(nil, key, "=", i), 0); err != nil {
+				value := fmt.Append(nil, key, "=", i)
+				if err := c.Set(context.Background(), key, value, 0); err != nil {
 					wantErr(t, err, core.ErrUnavailable)
-					bad.Add(1)
+					failures.Add(1)
 					continue
 				}
 				got, err := c.Get(context.Background(), key)
 				switch {
 				case err == nil && string(got) != fmt.Sprint(key, "=", i):
-					t.Errorf("%s is %q, want that of %d", key, got, i)
+					t.Errorf("%s is %q, want %q", key, got, value)
 				case err == nil:
-					good.Add(1)
-				case err != core.ErrMiss: // which is right after a restart
+					successes.Add(1)
+				case err != core.ErrMiss: // a miss is right after a restart
 					wantErr(t, err, core.ErrUnavailable)
-					bad.Add(1)
+					failures.Add(1)
 				}
 			}
 		})
 	}
 	enough := int64(1000)
 	if longEnabled {
-		enough = 2 * borrowers
+		enough = 2 * goroutines
 	}
-	succeed := func() {
+	waitForSuccesses := func() {
 		t.Helper()
-		from := good.Load()
-		eventually(t, "verbs succeed", func() bool { return good.Load() > from+enough })
+		from := successes.Load()
+		eventually(t, "verbs succeed", func() bool { return successes.Load() > from+enough })
 	}
-	// The machine may have other things to do. Then the server is restarted more often, until it
-	// is seen once how soon verbs succeed.
-	recovered := time.Hour
-	for restarts := 0; restarts < 2 || restarts < 10 && recovered > recovers; restarts++ {
-		succeed()
+	// The machine may be busy. Then the server is restarted more often, until verbs have once
+	// succeeded within the limit.
+	shortest := time.Hour
+	for restarts := 0; restarts < 2 || restarts < 10 && shortest > limit; restarts++ {
+		waitForSuccesses()
 		server.Restart()
-		from := good.Load()
+		from := successes.Load()
 		start := time.Now()
-		eventually(t, "verbs succeed again", func() bool { return good.Load() > from })
-		recovered = min(recovered, time.Since(start))
+		eventually(t, "verbs succeed again", func() bool { return successes.Load() > from })
+		shortest = min(shortest, time.Since(start))
 	}
-	if recovered > recovers {
-		t.Errorf("it took %v to recover", recovered)
+	if shortest > limit {
+		t.Errorf("verbs succeeded %v after a restart, want %v or sooner", shortest, limit)
 	}
-	succeed()
+	waitForSuccesses()
 	cancel()
-	all.Wait()
-	if p := poolOf(t, c); p.Total > 4 || p.Acquired != 0 || p.Destroyed < 1 {
-		t.Errorf("%+v after %d good and %d bad verbs", p, good.Load(), bad.Load())
+	wg.Wait()
+	if p := poolStats(t, c); p.Total > 4 || p.Acquired != 0 || p.Destroyed < 1 {
+		t.Errorf("pool is %+v after %d verbs that succeeded and %d that failed",
+			p, successes.Load(), failures.Load())
 	}
 	wantErr(t, c.Close(), nil)
-	eventually(t, "all connections are closed", func() bool { return connections(t, server) <= before })
-	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines })
+	eventually(t, "all connections are closed", func() bool {
+		return connections(t, server) <= before
+	})
+	eventually(t, "all goroutines have ended", func() bool {
+		return runtime.NumGoroutine() <= goroutinesBefore
+	})
 }
 
-// To make a client takes no part of the time that a verb waits for one.
-func TestThereIsRoomForAVerbThatDoesNotWait(t *testing.T) {
+// With an AcquireTimeout of 1 ns, a verb fails if it has to wait for a client, but not if
+// one is made for it.
+func TestMakingAClientIsNotPartOfAcquireTimeout(t *testing.T) {
 	server := memcachetest.Start(t, nil)
-	opts := *patient
+	opts := *longTimeoutOptions
 	opts.AcquireTimeout = 1
 	for range 200 {
 		c := openCache(t, &opts, server.Addr())
-		together(20, func() { wantErr(t, c.Set(context.Background(), "k", nil, 0), nil) })
+		concurrently(20, func() { wantErr(t, c.Set(context.Background(), "k", nil, 0), nil) })
 		wantErr(t, c.Close(), nil)
 	}
 }

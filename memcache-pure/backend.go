@@ -20,40 +20,39 @@ import (
 type Options struct {
 	memcache.Options
 
-	// MaxIdle is how many connections to each server are kept for the next verbs;
-	// 0 is 64. They are kept until Close, however long they are idle.
+	// MaxIdle is the number of idle connections to each server that are kept for later
+	// verbs. If 0, it is 64. They are kept until Close, without a limit of time.
 	MaxIdle int
 
-	// MaxOpen is how many connections to each server verbs may have; 0 is MaxIdle.
-	// Those above MaxIdle are closed after each verb. A verb that has to wait for
-	// one longer than Timeout is core.ErrUnavailable. A multi verb that stores or
-	// deletes uses up to 32; with fewer than that, its keys wait for each other.
+	// MaxOpen is the largest number of connections to each server. If 0, it is MaxIdle.
+	// After a verb, connections above MaxIdle are closed. A verb that waits for a connection
+	// for longer than Timeout returns core.ErrUnavailable. A multi verb that stores or
+	// deletes uses up to 32 connections; if MaxOpen is less, its keys wait for each other.
 	MaxOpen int
 
-	// TLS, if not nil, is how to speak TLS with the servers. A ServerName that is
-	// empty is that of each server.
+	// TLS is the configuration for connections with TLS. If nil, the driver does not use
+	// TLS. If its ServerName is "", it is the host of each server.
 	TLS *tls.Config
 }
 
 const defaultMaxIdle = 64
 
-// A Backend is a core.Backend over gomemcache. It may be used by many goroutines
-// at once.
+// A Backend is a core.Backend over gomemcache. It may be used by many goroutines at once.
 type Backend struct {
-	client  *gomemcache.Client
+	client  *gomemcache.Client // for As
 	router  *memcache.Router
 	timeout time.Duration
 	tls     *tls.Config
 	addrs   []*addr // by server
 
-	lines   []*lines // by server
+	pools   []*pool // by server
 	maxIdle int
 	maxOpen int
-	closing context.Context
-	cancel  context.CancelFunc // ends closing
+	closing context.Context    // done after Close
+	cancel  context.CancelFunc // of closing
 }
 
-// These are the abilities of a Backend beyond core.Backend.
+// A Backend implements these optional interfaces of core.
 var _ interface {
 	core.Backend
 	core.MultiGetter
@@ -63,19 +62,22 @@ var _ interface {
 	core.TraitsReporter
 } = (*Backend)(nil)
 
-// New answers a Backend over servers. It connects to none of them: that is for the
-// first verb. A nil opts is the zero Options. The error is core.ErrConfig.
+// New returns a Backend over servers. It does not connect to them; the first verb does. If
+// opts is nil, it is the zero Options. New returns core.ErrConfig if servers is empty, or
+// if a server or an option is invalid.
 func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
 	if o.MaxIdle < 0 {
-		return nil, fmt.Errorf("%w: MaxIdle is %d, want 1 or more, or 0 for %d", core.ErrConfig, o.MaxIdle, defaultMaxIdle)
+		return nil, fmt.Errorf("%w: MaxIdle is %d; want 1 or more, or 0 for %d",
+			core.ErrConfig, o.MaxIdle, defaultMaxIdle)
 	}
 	o.MaxIdle = cmp.Or(o.MaxIdle, defaultMaxIdle)
 	if o.MaxOpen < 0 {
-		return nil, fmt.Errorf("%w: MaxOpen is %d, want 1 or more, or 0 for MaxIdle", core.ErrConfig, o.MaxOpen)
+		return nil, fmt.Errorf("%w: MaxOpen is %d; want 1 or more, or 0 for MaxIdle",
+			core.ErrConfig, o.MaxOpen)
 	}
 	o.MaxOpen = cmp.Or(o.MaxOpen, o.MaxIdle)
 	shared, err := o.Options.WithDefaults()
@@ -88,7 +90,8 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	}
 	for _, server := range router.Servers() {
 		if o.TLS != nil && server.Network() == "unix" {
-			return nil, fmt.Errorf("%w: TLS with the server %s: memcached has none on a socket, want host:port", core.ErrConfig, server.Addr)
+			return nil, fmt.Errorf("%w: TLS with the server %s, but memcached has no TLS on "+
+				"a unix socket; want host:port", core.ErrConfig, server.Addr)
 		}
 	}
 	b := &Backend{
@@ -100,8 +103,11 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	}
 	for i, server := range router.Servers() {
 		b.addrs = append(b.addrs, &addr{Server: server, origin: lastOrigin.Add(1)})
-		b.lines = append(b.lines, &lines{
-			addr: b.addrs[i], backend: b, room: semaphore.NewWeighted(int64(o.MaxOpen)), all: map[*line]struct{}{},
+		b.pools = append(b.pools, &pool{
+			addr:    b.addrs[i],
+			backend: b,
+			room:    semaphore.NewWeighted(int64(o.MaxOpen)),
+			all:     map[*pooledConn]struct{}{},
 		})
 	}
 	b.closing, b.cancel = context.WithCancel(context.Background())
@@ -112,15 +118,15 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	return b, nil
 }
 
-// An addr is a server as gomemcache knows it.
+// An addr is a server as a net.Addr, for gomemcache.
 type addr struct {
 	memcache.Server
-	origin int32 // see token
+	origin int32 // the number of the server in its tokens
 }
 
 func (a *addr) String() string { return a.Addr }
 
-// selector is the gomemcache.ServerSelector of the client that As hands out.
+// selector is the gomemcache.ServerSelector of the client that As returns.
 type selector struct{ *Backend }
 
 func (s selector) PickServer(key string) (net.Addr, error) {
@@ -150,24 +156,23 @@ func (b *Backend) connect(ctx context.Context, network, address string) (net.Con
 		config = config.Clone()
 		config.ServerName, _, _ = net.SplitHostPort(address)
 	}
-	secure := tls.Client(conn, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	tlsConn := tls.Client(conn, config)
+	if err := tlsConn.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return secure, nil
+	return tlsConn, nil
 }
 
-// Traits answers what memcached is different in.
+// Traits returns the Resolution of memcached; its other traits are zero.
 func (b *Backend) Traits() core.Traits {
 	return core.Traits{Resolution: memcache.Resolution}
 }
 
 // As sets *target to a gomemcache.Client of the same servers if target is a
-// **gomemcache.Client. It has connections of its own, which Close closes once they
-// are idle. What is done by it is outside the contract: keys are those that go to
-// the wire, contexts count for nothing, and what a server answers is believed, were
-// it a length of 4 GiB.
+// **gomemcache.Client. The client has its own connections; Close closes those that are
+// idle. Its calls are outside the contract: keys are encoded keys, contexts have no effect,
+// and replies are not checked, not even the length of a value, which may be 4 GiB.
 func (b *Backend) As(target any) bool {
 	client, ok := target.(**gomemcache.Client)
 	if ok {
@@ -176,11 +181,11 @@ func (b *Backend) As(target any) bool {
 	return ok
 }
 
-// Close closes all connections, and so ends the verbs in flight.
+// Close closes all connections, which ends running verbs.
 func (b *Backend) Close() error {
 	b.cancel()
-	for _, ls := range b.lines {
-		ls.close()
+	for _, p := range b.pools {
+		p.close()
 	}
 	return b.client.Close()
 }

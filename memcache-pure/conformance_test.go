@@ -11,7 +11,8 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// Cases of the suite mostly wait for a time to live to end, many at once.
+// TestMain lets many cases of the suite run in parallel, because they mostly wait for items
+// to expire.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", "64"); err != nil {
@@ -28,10 +29,12 @@ func TestConformance(t *testing.T) {
 			fleet := memcachetest.NewFleet(t, n, nil)
 			conformance.Run(t, conformance.Config{
 				New: func(t testing.TB) core.Backend {
-					if !longEnabled && strings.HasSuffix(t.Name(), "/multi-many") && !strings.Contains(t.Name(), "/plain/") {
-						t.Skip("ten thousand keys through a prefix or a Client: make long has them")
+					name := t.Name()
+					if !longEnabled && strings.HasSuffix(name, "/multi-many") &&
+						!strings.Contains(name, "/plain/") {
+						t.Skip("ten thousand keys with a prefix or a Client run only in make long")
 					}
-					return open(t, patient, fleet.Take(t).Addrs()...)
+					return openBackend(t, longTimeoutOptions, fleet.Take(t).Addrs()...)
 				},
 				Parallel: true,
 			})

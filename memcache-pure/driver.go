@@ -14,7 +14,7 @@ func init() { core.Register("memcache", driver{}) }
 
 type driver struct{}
 
-// Open answers a Backend for u. It connects to nobody.
+// Open returns a Backend for u. It does not connect to the servers.
 func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	p := core.NewParams(u)
 	servers, err := memcache.URLServers(u, p)

@@ -15,7 +15,7 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// openURL answers the cache of url, which is closed when the test ends.
+// openURL returns the cache of url. It is closed when the test ends.
 func openURL(t *testing.T, url string) *core.Cache {
 	t.Helper()
 	c, err := core.Open(t.Context(), url, nil)
@@ -31,8 +31,10 @@ func TestEveryFormOfURLOpensACache(t *testing.T) {
 	socket := memcachetest.Start(t, &memcachetest.Options{Unix: true}).Addr()
 	for _, url := range []string{
 		"memcache://" + servers[0] + "?timeout=10s",
-		"memcache://" + servers[0] + "," + servers[1] + "?timeout=10s&max_idle=4&max_open=8&hash=ketama_weighted&dead=eject&eject_after=2&cool_down=1m&keys=sha1",
-		"memcache://?server=" + servers[0] + "&server=" + servers[1] + "&weight=1&weight=3&timeout=10s&keys=base64",
+		"memcache://" + servers[0] + "," + servers[1] + "?timeout=10s&max_idle=4&max_open=8" +
+			"&hash=ketama_weighted&dead=eject&eject_after=2&cool_down=1m&keys=sha1",
+		"memcache://?server=" + servers[0] + "&server=" + servers[1] +
+			"&weight=1&weight=3&timeout=10s&keys=base64",
 		"memcache://" + socket + "?timeout=10s&hash=modula&prefix=p:",
 	} {
 		c := openURL(t, url)
@@ -42,12 +44,11 @@ func TestEveryFormOfURLOpensACache(t *testing.T) {
 	}
 }
 
-func TestAURLThatIsWrongIsErrConfig(t *testing.T) {
+func TestInvalidURLsAreErrConfig(t *testing.T) {
 	for url, part := range map[string]string{
 		"memcache://":                             "server=host:port",
 		"memcache://a:11211?max_idle=0":           "max_idle",
 		"memcache://a:11211?max_open=-1":          "max_open",
-		"memcache://a:11211?hash=md5":             "ketama, ketama_weighted, python_memcached, modula",
 		"memcache://a:11211?dead=maybe":           "fail, eject",
 		"memcache://a:11211?keys=raw":             "auto, string, base64, sha1, sha256",
 		"memcache://a:11211?timeout=5":            "timeout",
@@ -55,42 +56,53 @@ func TestAURLThatIsWrongIsErrConfig(t *testing.T) {
 		"memcache://a:11211?cool_down=0s":         "cool_down",
 		"memcache://a:11211?tls=yes":              "tls",
 		"memcache:///run/memcached.sock?tls=true": "TLS with the server /run/memcached.sock",
-		"memcache://a:11211?colour=red":           `unknown parameter "colour"; known: cool_down, dead, eject_after, hash, keys, max_idle, max_open, server, timeout, tls, weight, prefix, default_ttl`,
 		"memcache://a:11211,a:11211":              "same",
 		"memcache://a:11211?hash=modula&weight=2": "modula",
 		"memcache://user:secret@a:11211":          "host:port",
 		"memcache://?server=a&server=b&weight=1":  "weight",
+
+		"memcache://a:11211?hash=md5": "ketama, ketama_weighted, python_memcached, modula",
+		"memcache://a:11211?colour=red": `unknown parameter "colour"; known: cool_down, dead, ` +
+			"eject_after, hash, keys, max_idle, max_open, server, timeout, tls, weight, prefix, " +
+			"default_ttl",
 	} {
 		_, err := core.Open(t.Context(), url, nil)
-		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %v, want ErrConfig with %q", url, err, part)
+		if !errors.Is(err, core.ErrConfig) ||
+			!strings.Contains(err.Error(), part) ||
+			strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: error is %v, want ErrConfig with %q", url, err, part)
 		}
 	}
 }
 
-func TestOptionsOutOfTheirRangeAreErrConfig(t *testing.T) {
+func TestNewRefusesOptionsOutOfRange(t *testing.T) {
 	for _, opts := range []memcachepure.Options{
-		{MaxIdle: -1}, {MaxOpen: -1}, {Options: memcache.Options{Timeout: -1}}, {Options: memcache.Options{Selection: 9}},
+		{MaxIdle: -1},
+		{MaxOpen: -1},
+		{Options: memcache.Options{Timeout: -1}},
+		{Options: memcache.Options{Selection: 9}},
 	} {
-		if _, err := memcachepure.New([]memcache.Server{{Addr: "a"}}, &opts); !errors.Is(err, core.ErrConfig) {
-			t.Errorf("%+v: %v", opts, err)
+		_, err := memcachepure.New([]memcache.Server{{Addr: "a"}}, &opts)
+		if !errors.Is(err, core.ErrConfig) {
+			t.Errorf("%+v: error is %v, want ErrConfig", opts, err)
 		}
 	}
 	if _, err := memcachepure.New(nil, nil); !errors.Is(err, core.ErrConfig) {
-		t.Errorf("no servers: %v", err)
+		t.Errorf("no servers: error is %v, want ErrConfig", err)
 	}
 }
 
 func TestStatsAreTheSumOfTheServers(t *testing.T) {
 	servers := memcachetest.StartN(t, 3, nil)
-	c := openCache(t, patient, servers.Addrs()...)
+	c := openCache(t, longTimeoutOptions, servers.Addrs()...)
 	for i := range 30 {
 		set(t, c, fmt.Sprint(i), "value")
 		wantValue(t, c, fmt.Sprint(i), "value")
 	}
 	c.Get(t.Context(), "absent")
 	stats, err := c.Stats(t.Context())
-	if err != nil || stats.Items != 30 || stats.Hits != 30 || stats.Misses != 1 || stats.Bytes < 150 {
+	if err != nil || stats.Items != 30 || stats.Hits != 30 || stats.Misses != 1 ||
+		stats.Bytes < 150 {
 		t.Errorf("Stats = %+v, %v", stats, err)
 	}
 	servers[1].Kill()
@@ -103,9 +115,9 @@ func TestVerbsAllocateLittleMoreThanGomemcache(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	addr := memcachetest.Start(t, nil).Addr()
-	c := openCache(t, patient, addr)
+	c := openCache(t, longTimeoutOptions, addr)
 	bare := gomemcache.New(addr)
-	bare.Timeout = patient.Timeout
+	bare.Timeout = longTimeoutOptions.Timeout
 	defer bare.Close()
 	value := []byte("value")
 	set(t, c, "key", "value")
@@ -115,18 +127,39 @@ func TestVerbsAllocateLittleMoreThanGomemcache(t *testing.T) {
 		bare func() error
 		ours func(ctx context.Context) error
 	}{
-		{"Get", func() error { _, err := bare.Get("key"); return err }, func(ctx context.Context) error { _, err := c.Get(ctx, "key"); return err }},
-		{"Set", func() error { return bare.Set(&gomemcache.Item{Key: "key", Value: value}) }, func(ctx context.Context) error { return c.Set(ctx, "key", value, 0) }},
-		{"Incr", func() error { _, err := bare.Increment("count", 1); return err }, func(ctx context.Context) error { _, err := c.Incr(ctx, "count", 1); return err }},
-		{"Touch", func() error { return bare.Touch("key", 0) }, func(ctx context.Context) error { return c.Touch(ctx, "key", 0) }},
+		{
+			"Get",
+			func() error { _, err := bare.Get("key"); return err },
+			func(ctx context.Context) error { _, err := c.Get(ctx, "key"); return err },
+		},
+		{
+			"Set",
+			func() error { return bare.Set(&gomemcache.Item{Key: "key", Value: value}) },
+			func(ctx context.Context) error { return c.Set(ctx, "key", value, 0) },
+		},
+		{
+			"Incr",
+			func() error { _, err := bare.Increment("count", 1); return err },
+			func(ctx context.Context) error { _, err := c.Incr(ctx, "count", 1); return err },
+		},
+		{
+			"Touch",
+			func() error { return bare.Touch("key", 0) },
+			func(ctx context.Context) error { return c.Touch(ctx, "key", 0) },
+		},
 	} {
 		cancellable, cancel := context.WithCancel(context.Background())
 		budget := testing.AllocsPerRun(200, func() { wantErr(t, verb.bare(), nil) })
-		plain := testing.AllocsPerRun(200, func() { wantErr(t, verb.ours(context.Background()), nil) })
-		cancelled := testing.AllocsPerRun(200, func() { wantErr(t, verb.ours(cancellable), nil) })
+		plain := testing.AllocsPerRun(200, func() {
+			wantErr(t, verb.ours(context.Background()), nil)
+		})
+		withCancel := testing.AllocsPerRun(200, func() {
+			wantErr(t, verb.ours(cancellable), nil)
+		})
 		cancel()
-		if plain > budget+1 || cancelled > budget+4 {
-			t.Errorf("%s: %v allocations, with a cancellable context %v; gomemcache has %v", verb.name, plain, cancelled, budget)
+		if plain > budget+1 || withCancel > budget+4 {
+			t.Errorf("%s: %v allocations, %v with a cancellable context; gomemcache has %v",
+				verb.name, plain, withCancel, budget)
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// outcome tells the router how server has done, and answers err in the contract's
-// words.
-func (b *Backend) outcome(server int, err error) error {
+// report reports the result of a request to the router, and returns err as an error of the
+// contract.
+func (b *Backend) report(server int, err error) error {
 	switch err {
 	case nil, core.ErrMiss, core.ErrExists:
 	case gomemcache.ErrCacheMiss:
@@ -21,28 +21,29 @@ func (b *Backend) outcome(server int, err error) error {
 	case gomemcache.ErrCASConflict:
 		err = core.ErrConflict
 	default:
-		return b.failure(server, err)
+		return b.reportFailure(server, err)
 	}
 	b.router.Report(server, true)
 	return err
 }
 
-// failure is outcome for an error that is no plain answer.
-func (b *Backend) failure(server int, err error) error {
-	var said serverError
-	if errors.As(err, &said) {
+// reportFailure is report for an error that is not a regular result of a verb.
+func (b *Backend) reportFailure(server int, err error) error {
+	var serverErr serverError
+	if errors.As(err, &serverErr) {
 		b.router.Report(server, true)
-		return fmt.Errorf("%w: %s: %w", said.meaning(), b.addrs[server], said)
+		return fmt.Errorf("%w: %s: %w", serverErr.sentinel(), b.addrs[server], serverErr)
 	}
 	b.router.Report(server, false)
 	return memcache.Unavailable(b.addrs[server].Server, err)
 }
 
-// meaning answers the contract's word for what the server says, which
-// memcached's protocol.txt and source tell.
-func (e serverError) meaning() error {
+// sentinel returns the sentinel error of core for e. The texts are from the protocol.txt
+// and the source of memcached.
+func (e serverError) sentinel() error {
 	switch {
-	case strings.HasPrefix(string(e), "CLIENT_ERROR cannot increment or decrement non-numeric value"):
+	case strings.HasPrefix(string(e),
+		"CLIENT_ERROR cannot increment or decrement non-numeric value"):
 		return core.ErrNotNumber
 	case strings.HasPrefix(string(e), "SERVER_ERROR object too large for cache"):
 		return core.ErrTooLarge
@@ -50,12 +51,12 @@ func (e serverError) meaning() error {
 	return core.ErrUnavailable
 }
 
-// isAnswer tells whether err, or that there is none, is what the server answered.
-func isAnswer(err error) bool {
+// isReply reports whether err, which may be nil, is the result of a reply.
+func isReply(err error) bool {
 	switch err {
 	case nil, core.ErrMiss, core.ErrExists, gomemcache.ErrCacheMiss, gomemcache.ErrCASConflict:
 		return true
 	}
-	var said serverError
-	return errors.As(err, &said)
+	var serverErr serverError
+	return errors.As(err, &serverErr)
 }

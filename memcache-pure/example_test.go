@@ -13,10 +13,13 @@ import (
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
 )
 
-// New connects to nobody: that is for the first verb.
+// New does not connect to the servers. The first verb does.
 func ExampleNew() {
 	backend, err := memcachepure.New(
-		[]memcache.Server{{Addr: "cache1.example.org:11211", Weight: 2}, {Addr: "cache2.example.org:11211"}},
+		[]memcache.Server{
+			{Addr: "cache1.example.org:11211", Weight: 2},
+			{Addr: "cache2.example.org:11211"},
+		},
 		&memcachepure.Options{
 			Options: memcache.Options{Timeout: 250 * time.Millisecond, Dead: memcache.Eject},
 			TLS:     &tls.Config{MinVersion: tls.VersionTLS13},
@@ -35,13 +38,14 @@ func ExampleNew() {
 
 func Example() {
 	ctx := context.Background()
-	cache, err := core.Open(ctx, "memcache://cache1.example.org,cache2.example.org:11211?timeout=250ms&dead=eject", nil)
+	const url = "memcache://cache1.example.org,cache2.example.org:11211?timeout=250ms&dead=eject"
+	cache, err := core.Open(ctx, url, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cache.Close()
 
 	_, err = core.Open(ctx, "memcache://cache1.example.org?time_out=250ms", nil)
-	fmt.Println(errors.Is(err, core.ErrConfig)) // it is called timeout
+	fmt.Println(errors.Is(err, core.ErrConfig)) // the parameter is called timeout
 	// Output: true
 }

@@ -4,9 +4,9 @@ package memcachepure
 
 import "net"
 
-// An idleCheck never finds out on this system.
+// An idleCheck cannot check connections on this system.
 type idleCheck struct{}
 
-func (*idleCheck) of(net.Conn)  {}
-func (*idleCheck) begin()       {}
-func (*idleCheck) isOver() bool { return false }
+func (*idleCheck) reset(net.Conn) {}
+func (*idleCheck) begin()         {}
+func (*idleCheck) isDead() bool   { return false }

@@ -8,45 +8,46 @@ import (
 	"syscall"
 )
 
-// An idleCheck tells whether a connection that waited for its next request is
-// over: closed by the server, or with bytes that nobody asked for. It costs one
-// read that does not wait. go-sql-driver/mysql has the like.
+// An idleCheck finds out whether an idle connection is dead: closed by the server, or with
+// bytes that belong to no request. It takes one read that does not block.
+// go-sql-driver/mysql has a check of this kind.
 type idleCheck struct {
-	raw    syscall.RawConn // nil if there is none
-	waited bool            // a reply has come, whole
-	over   bool
-	look   func(fd uintptr) bool
+	raw  syscall.RawConn // nil if the connection cannot be checked
+	idle bool            // whether a whole reply has been read
+	dead bool            // the result of read
+	read func(fd uintptr) bool
 }
 
-// of readies c for conn, which has been made.
-func (c *idleCheck) of(conn net.Conn) {
-	c.raw, c.waited = nil, false
+// reset prepares c for conn, a new connection.
+func (c *idleCheck) reset(conn net.Conn) {
+	c.raw, c.idle = nil, false
 	if t, ok := conn.(*tls.Conn); ok {
 		conn = t.NetConn()
 	}
 	if s, ok := conn.(syscall.Conn); ok {
 		c.raw, _ = s.SyscallConn()
 	}
-	if c.look == nil {
-		c.look = func(fd uintptr) bool {
+	if c.read == nil {
+		c.read = func(fd uintptr) bool {
 			var b [1]byte
 			n, err := syscall.Read(int(fd), b[:])
-			c.over = n > 0 || n == 0 && err == nil || err != syscall.EAGAIN && err != syscall.EINTR
+			c.dead = n > 0 || n == 0 && err == nil || err != syscall.EAGAIN && err != syscall.EINTR
 			return true
 		}
 	}
 }
 
-// begin says that a reply has come, whole.
-func (c *idleCheck) begin() { c.waited = true }
+// begin marks the connection as idle: a whole reply has been read.
+func (c *idleCheck) begin() { c.idle = true }
 
-// isOver looks, if the connection has waited.
-func (c *idleCheck) isOver() bool {
-	if c.raw == nil || !c.waited {
+// isDead reports whether an idle connection is dead. It returns false if the connection has
+// not yet been idle.
+func (c *idleCheck) isDead() bool {
+	if c.raw == nil || !c.idle {
 		return false
 	}
-	if err := c.raw.Read(c.look); err != nil {
+	if err := c.raw.Read(c.read); err != nil {
 		return true
 	}
-	return c.over
+	return c.dead
 }

@@ -2,5 +2,5 @@
 
 package memcachepure_test
 
-// longEnabled is true under make long: then the proofs that take long run whole.
+// longEnabled is true in make long, which runs long tests in full.
 const longEnabled = true

@@ -10,27 +10,31 @@ import (
 )
 
 const (
-	// chunkLen is how many keys one request asks for: more would not be faster,
-	// but have one deadline for all their values.
+	// chunkLen is the largest number of keys in one request. More keys would not be faster,
+	// but all their values would have one deadline.
 	chunkLen = 250
 
-	// parallelism is how many requests of one verb are under way at once.
+	// parallelism is the largest number of requests of one verb that run at once.
 	parallelism = 32
 )
 
-// GetItems asks all servers at once, each in chunks. The other multi verbs are
-// core's: memcached takes one key a command for them, and gomemcache one command
-// at a time over a connection, so that they go out over several.
+// GetItems returns the items that are present. It reads from all servers at once, and from
+// each in chunks. The other multi verbs are those of core. For them, a command of memcached
+// has one key, and gomemcache runs one command at a time over a connection, so that core's
+// calls for single keys run over several connections.
 func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
 	encoded, original, failed := encoding.EncodeKeys(keys, b.router.Encode)
 	chunks := b.split(encoded)
-	b.doAll(ctx, chunks)
+	b.doParallel(ctx, chunks)
 	items := make([]core.Item, 0, len(keys))
 	for _, r := range chunks {
 		for _, key := range r.keys {
 			if item := r.items[key]; item != nil {
 				items = append(items, core.Item{
-					Key: originalOf(original, key), Value: item.Value, Flags: item.Flags, Token: b.tokenOf(r.server, item),
+					Key:   originalOf(original, key),
+					Value: item.Value,
+					Flags: item.Flags,
+					Token: b.tokenOf(r.server, item),
 				})
 			} else {
 				failed.Add(originalOf(original, key), r.err)
@@ -40,8 +44,8 @@ func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, err
 	return items, failed.Err()
 }
 
-// doAll does requests, several at a time.
-func (b *Backend) doAll(ctx context.Context, requests []*request) {
+// doParallel carries out requests, several at a time.
+func (b *Backend) doParallel(ctx context.Context, requests []*request) {
 	var next atomic.Int64
 	work := func() {
 		for i := int(next.Add(1)) - 1; i < len(requests); i = int(next.Add(1)) - 1 {
@@ -63,19 +67,19 @@ func originalOf(original map[string]string, encoded string) string {
 	return encoded
 }
 
-// split answers the chunks of keys, but for those that are "".
+// split returns requests for keys, in chunks for each server. It leaves out keys that are "".
 func (b *Backend) split(keys []string) []*request {
 	var chunks []*request
-	open := make([]*request, len(b.addrs)) // by server
+	last := make([]*request, len(b.addrs)) // the last chunk of each server
 	for _, key := range keys {
 		if key == "" {
 			continue
 		}
 		server, trial := b.router.Pick(key)
-		r := open[server]
+		r := last[server]
 		if r == nil || len(r.keys) == chunkLen {
 			r = &request{verb: verbGetMulti, server: server, trial: trial}
-			open[server] = r
+			last[server] = r
 			chunks = append(chunks, r)
 		}
 		r.keys = append(r.keys, key)

@@ -9,7 +9,8 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// Both clients of Python, by the letter that their keys begin with.
+// pythonClients is the beginning of a script: both Python clients, by the letter with which
+// their keys begin.
 const pythonClients = `
 import sys, json, memcache, pylibmc
 addr = sys.argv[1]
@@ -17,19 +18,22 @@ clients = {"m": memcache.Client([addr]), "l": pylibmc.Client([addr], binary=Fals
 long = "grüße " * 1000
 `
 
+// Flags of the Python clients that package core does not use.
 const flagPickle, flagLong = 1, 4
 
-// Every kind of value that Python's clients write, with the flags that they give it.
-func TestGoReadsWhatPythonWrote(t *testing.T) {
+// The test covers every kind of value that the Python clients write, with its flags.
+func TestGoReadsValuesOfPython(t *testing.T) {
 	python := memcachetest.NeedPython(t, "memcache", "pylibmc")
 	server := memcachetest.Start(t, nil)
 	python.Run(t, pythonClients+`
 for name, c in clients.items():
-    assert c.set(name + "int", 42) and c.set(name + "negative", -7) and c.set(name + "huge", 2**63 - 1)
+    assert c.set(name + "int", 42) and c.set(name + "negative", -7)
+    assert c.set(name + "huge", 2**63 - 1)
     assert c.set(name + "str", "grüße") and c.set(name + "empty", "")
     assert c.set(name + "bytes", b"\x00\xff\r\n")
     assert c.set(name + "true", True)
-    assert c.set(name + "float", 1.5) and c.set(name + "dict", {"a": 1}) and c.set(name + "none", None)
+    assert c.set(name + "float", 1.5) and c.set(name + "dict", {"a": 1})
+    assert c.set(name + "none", None)
     assert c.set(name + "packedstr", long, min_compress_len=100)
     assert c.set(name + "packedbytes", long.encode(), min_compress_len=100)
     assert c.set(name + "json", json.dumps({"Name": "Ann", "Age": 40}))
@@ -37,7 +41,7 @@ for name, c in clients.items():
     assert c.set(name + "packeddict", {"a": long}, min_compress_len=100)
 `, server.Addr())
 
-	c := openCache(t, patient, server.Addr())
+	c := openCache(t, longTimeoutOptions, server.Addr())
 	long := strings.Repeat("grüße ", 1000)
 	type user struct {
 		Name string
@@ -56,35 +60,39 @@ for name, c in clients.items():
 			if err != nil {
 				t.Fatal(err)
 			}
-			reads(t, c, encoding.Int[int64](), "int", 42, client.intFlag)
-			reads(t, c, encoding.Int[int64](), "negative", -7, client.intFlag)
-			reads(t, c, encoding.Int[int64](), "huge", 1<<63-1, client.intFlag)
-			reads(t, c, encoding.Int[int64](), "count", 99, client.intFlag)
-			reads(t, c, encoding.Text(), "str", "grüße", core.FlagText)
-			reads(t, c, encoding.Text(), "empty", "", core.FlagText)
-			reads(t, c, encoding.Text(), "packedstr", long, core.FlagText|core.FlagZlib)
-			reads(t, c, encoding.Compress(encoding.Text(), nil), "packedstr", long, core.FlagText|core.FlagZlib)
-			reads(t, c, encoding.JSON[user](), "json", user{"Ann", 40}, core.FlagText)
+			wantRead(t, c, encoding.Int[int64](), "int", 42, client.intFlag)
+			wantRead(t, c, encoding.Int[int64](), "negative", -7, client.intFlag)
+			wantRead(t, c, encoding.Int[int64](), "huge", 1<<63-1, client.intFlag)
+			wantRead(t, c, encoding.Int[int64](), "count", 99, client.intFlag)
+			wantRead(t, c, encoding.Text(), "str", "grüße", core.FlagText)
+			wantRead(t, c, encoding.Text(), "empty", "", core.FlagText)
+			wantRead(t, c, encoding.Text(), "packedstr", long, core.FlagText|core.FlagZlib)
+			compressed := encoding.Compress(encoding.Text(), nil)
+			wantRead(t, c, compressed, "packedstr", long, core.FlagText|core.FlagZlib)
+			wantRead(t, c, encoding.JSON[user](), "json", user{"Ann", 40}, core.FlagText)
 			for key, want := range map[string]string{"bytes": "\x00\xff\r\n", "packedbytes": long} {
-				if got, err := must(core.NewTyped(c, encoding.Bytes())).Get(t.Context(), key); string(got) != want || err != nil {
-					t.Errorf("%s is %.20q, %v", key, got, err)
+				got, err := must(core.NewTyped(c, encoding.Bytes())).Get(t.Context(), key)
+				if string(got) != want || err != nil {
+					t.Errorf("%s is %.20q, %v; want %.20q", key, got, err, want)
 				}
 			}
 			if client.trueFlag == core.FlagInt {
-				reads(t, c, encoding.Int[int](), "true", 1, core.FlagInt)
+				wantRead(t, c, encoding.Int[int](), "true", 1, core.FlagInt)
 			} else {
-				isPickle(t, c, "true", flagPickle)
+				wantPickle(t, c, "true", flagPickle)
 			}
 			for _, key := range []string{"float", "dict", "none"} {
-				isPickle(t, c, key, flagPickle)
+				wantPickle(t, c, key, flagPickle)
 			}
-			isPickle(t, c, "packeddict", flagPickle|core.FlagZlib)
+			wantPickle(t, c, "packeddict", flagPickle|core.FlagZlib)
 		})
 	}
 }
 
-// reads fails unless codec reads want under key, which has these flags.
-func reads[T comparable](t *testing.T, c *core.Cache, codec core.Codec[T], key string, want T, flags uint32) {
+// wantRead checks that codec reads want under key, and that the item has flags.
+func wantRead[T comparable](
+	t *testing.T, c *core.Cache, codec core.Codec[T], key string, want T, flags uint32,
+) {
 	t.Helper()
 	if got, err := must(core.NewTyped(c, codec)).Get(t.Context(), key); got != want || err != nil {
 		t.Errorf("%s is %.40v, %v; want %.40v", key, got, err, want)
@@ -94,7 +102,9 @@ func reads[T comparable](t *testing.T, c *core.Cache, codec core.Codec[T], key s
 	}
 }
 
-func isPickle(t *testing.T, c *core.Cache, key string, flags uint32) {
+// wantPickle checks that the item under key has flags, and that reading it as JSON returns an
+// error that names pickle.
+func wantPickle(t *testing.T, c *core.Cache, key string, flags uint32) {
 	t.Helper()
 	if item, err := c.GetItem(t.Context(), key); item.Flags != flags || err != nil {
 		t.Errorf("%s has flags %d, %v; want %d", key, item.Flags, err, flags)
@@ -102,41 +112,45 @@ func isPickle(t *testing.T, c *core.Cache, key string, flags uint32) {
 	_, err := must(core.NewTyped(c, encoding.JSON[any]())).Get(t.Context(), key)
 	wantErr(t, err, core.ErrCodec)
 	if !strings.Contains(err.Error(), "pickle") {
-		t.Errorf("%s: error is %v", key, err)
+		t.Errorf("%s: error is %v, want one with pickle", key, err)
 	}
 }
 
-func TestPythonReadsWhatGoWrote(t *testing.T) {
+func TestPythonReadsValuesOfGo(t *testing.T) {
 	python := memcachetest.NeedPython(t, "memcache", "pylibmc")
 	server := memcachetest.Start(t, nil)
-	c := openCache(t, patient, server.Addr())
+	c := openCache(t, longTimeoutOptions, server.Addr())
 	ctx := t.Context()
-	writes(t, c, encoding.Int[int64](), "int", -42)
-	writes(t, c, encoding.Int[uint64](), "big", 1<<63)
-	writes(t, c, encoding.Text(), "str", "grüße")
-	writes(t, c, encoding.Text(), "packed", strings.Repeat("grüße ", 1000))
-	writes(t, c, encoding.Compress(encoding.Text(), nil), "packedstr", strings.Repeat("grüße ", 1000))
-	writes(t, c, encoding.Compress(encoding.Bytes(), nil), "packedbytes", []byte(strings.Repeat("grüße ", 1000)))
-	writes(t, c, encoding.Bytes(), "bytes", []byte("\x00\xff\r\n"))
-	writes(t, c, encoding.JSON[map[string]int](), "json", map[string]int{"a": 1})
+	store(t, c, encoding.Int[int64](), "int", -42)
+	store(t, c, encoding.Int[uint64](), "big", 1<<63)
+	store(t, c, encoding.Text(), "str", "grüße")
+	long := strings.Repeat("grüße ", 1000)
+	store(t, c, encoding.Text(), "packed", long)
+	store(t, c, encoding.Compress(encoding.Text(), nil), "packedstr", long)
+	store(t, c, encoding.Compress(encoding.Bytes(), nil), "packedbytes", []byte(long))
+	store(t, c, encoding.Bytes(), "bytes", []byte("\x00\xff\r\n"))
+	store(t, c, encoding.JSON[map[string]int](), "json", map[string]int{"a": 1})
 	set(t, c, "raw", "raw bytes")
 	if _, err := c.IncrFrom(ctx, "count", 5, 94, 0); err != nil {
 		t.Fatal(err)
 	}
-	const want = "-42 9223372036854775808 'grüße' True True True b'\\x00\\xff\\r\\n' {'a': 1} b'raw bytes' 99 98\n"
+	const want = "-42 9223372036854775808 'grüße' True True True b'\\x00\\xff\\r\\n' {'a': 1} " +
+		"b'raw bytes' 99 98\n"
 	got := python.Run(t, pythonClients+`
 for c in clients.values():
-    print(c.get("int"), c.get("big"), repr(c.get("str")), c.get("packed") == long, c.get("packedstr") == long,
-        c.get("packedbytes") == long.encode(), c.get("bytes"), json.loads(c.get("json")), c.get("raw"), c.get("count"), c.decr("count", 1))
+    print(c.get("int"), c.get("big"), repr(c.get("str")),
+        c.get("packed") == long, c.get("packedstr") == long,
+        c.get("packedbytes") == long.encode(), c.get("bytes"), json.loads(c.get("json")),
+        c.get("raw"), c.get("count"), c.decr("count", 1))
     c.incr("count", 1)
 `, server.Addr())
 	if got != want+want {
-		t.Errorf("Python reads\n%swant\n%s", got, want+want)
+		t.Errorf("Python printed\n%swant\n%s", got, want+want)
 	}
-	reads(t, c, encoding.Int[int](), "count", 99, core.FlagInt)
+	wantRead(t, c, encoding.Int[int](), "count", 99, core.FlagInt)
 }
 
-func writes[T any](t *testing.T, c *core.Cache, codec core.Codec[T], key string, v T) {
+func store[T any](t *testing.T, c *core.Cache, codec core.Codec[T], key string, v T) {
 	t.Helper()
 	if err := must(core.NewTyped(c, codec)).Set(t.Context(), key, v, 0); err != nil {
 		t.Fatal(err)

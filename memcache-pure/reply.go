@@ -5,105 +5,103 @@ import (
 	"fmt"
 )
 
-// A serverError is an answer of the server that says what went wrong:
-// memcached's ERROR, CLIENT_ERROR and SERVER_ERROR (doc/protocol.txt).
+// A serverError is an error reply of memcached: an ERROR, CLIENT_ERROR or SERVER_ERROR line
+// of doc/protocol.txt.
 type serverError string
 
-func (e serverError) Error() string { return "the server says " + string(e) }
+func (e serverError) Error() string { return "the server replied " + string(e) }
 
-// A replyError is an answer that is none to what was asked. After it nothing is
-// known of what else may come over the connection.
+// A replyError describes bytes that cannot belong to the reply to the request. After it, the
+// connection must not be used: it is unknown which bytes may still arrive.
 type replyError string
 
 func (e replyError) Error() string { return string(e) }
 
-// A reply follows the server's bytes and judges them by the request. Its zero
-// value has a reply that is complete.
+// A reply checks the bytes of the server against the request. The zero value is a complete
+// reply.
 type reply struct {
-	answers []string // the lines that are one; nil for the kinds below
-	number  bool     // digits are an answer
-	items   bool     // items are, and then END
-	asked   []byte   // of items: the keys, a space behind each
-	next    int      // where in asked the next key to be answered is likely to be
-	line    []byte   // the beginning of a line whose end has not come
-	data    int      // how many bytes of an item's value are to come, its end of line included
-	big     bool     // data is that of a value longer than smallValue
-	open    bool     // the reply is not complete
+	lines  []string // complete replies of one line; nil with items
+	number bool     // whether a line of digits is a complete reply
+	items  bool     // whether the reply is items and then END
+	keys   []byte   // with items: the requested keys, each followed by a space
+	next   int      // with items: where in keys the next received key is likely to be
+	line   []byte   // the beginning of a line whose end has not arrived
+	data   int      // the bytes of a value that have not arrived, including the \r\n after it
+	long   bool     // whether data belongs to a value longer than smallValue
+	open   bool     // whether the reply is incomplete
 }
 
 const (
-	// longestLine is the length in bytes of the longest line of a reply: VALUE, a
-	// key of 250, and three numbers; or an error.
+	// longestLine is the length in bytes of the longest line of a reply: VALUE, a key of 250
+	// bytes and three numbers, or an error.
 	longestLine = 1 << 10
 
-	// smallValue is the length in bytes of values for which gomemcache may
-	// make room before they come.
+	// smallValue is the length in bytes of the longest value for which gomemcache may
+	// allocate memory before the value arrives.
 	smallValue = 1 << 20
 
-	// longestValue is the length in bytes of the longest value that memcached can
-	// be told to take (its option -I).
+	// longestValue is the length in bytes of the longest value that memcached can store. Its
+	// option -I accepts no more.
 	longestValue = 1 << 30
 )
 
 var (
-	answersSet     = []string{"STORED"}
-	answersStored  = []string{"STORED", "NOT_STORED"}
-	answersSwapped = []string{"STORED", "EXISTS", "NOT_FOUND"}
-	answersDeleted = []string{"DELETED", "NOT_FOUND"}
-	answersTouched = []string{"TOUCHED", "NOT_FOUND"}
-	answersMoved   = []string{"NOT_FOUND"}
-	answersFlushed = []string{"OK"}
-	answersVersion = []string{"VERSION"}
+	linesOfSet     = []string{"STORED"}
+	linesOfStore   = []string{"STORED", "NOT_STORED"}
+	linesOfCas     = []string{"STORED", "EXISTS", "NOT_FOUND"}
+	linesOfDelete  = []string{"DELETED", "NOT_FOUND"}
+	linesOfTouch   = []string{"TOUCHED", "NOT_FOUND"}
+	linesOfCounter = []string{"NOT_FOUND"}
+	linesOfFlush   = []string{"OK"}
+	linesOfVersion = []string{"VERSION"}
 )
 
-// begin readies r for the reply to request, which is whole or at least has its
-// first line.
+// begin prepares r for the reply to request, which must have at least its whole first line.
 func (r *reply) begin(request []byte) error {
 	line, _, whole := bytes.Cut(request, crlf)
 	verb, rest, _ := bytes.Cut(line, space)
-	*r = reply{asked: r.asked[:0], line: r.line[:0], open: true}
+	*r = reply{keys: r.keys[:0], line: r.line[:0], open: true}
 	if whole {
 		switch string(verb) {
 		case "set":
-			r.answers = answersSet
+			r.lines = linesOfSet
 			return nil
 		case "add", "replace", "append", "prepend":
-			r.answers = answersStored
+			r.lines = linesOfStore
 			return nil
 		case "cas":
-			r.answers = answersSwapped
+			r.lines = linesOfCas
 			return nil
 		case "get", "gets":
-			r.items = true
-			r.ask(rest)
+			r.expectItems(rest)
 			return nil
-		case "gat", "gats": // the time to live stands before the keys
+		case "gat", "gats": // the time to live is before the keys
 			_, rest, _ = bytes.Cut(rest, space)
-			r.items = true
-			r.ask(rest)
+			r.expectItems(rest)
 			return nil
 		case "delete":
-			r.answers = answersDeleted
+			r.lines = linesOfDelete
 			return nil
 		case "touch":
-			r.answers = answersTouched
+			r.lines = linesOfTouch
 			return nil
 		case "incr", "decr":
-			r.answers, r.number = answersMoved, true
+			r.lines, r.number = linesOfCounter, true
 			return nil
 		case "flush_all":
-			r.answers = answersFlushed
+			r.lines = linesOfFlush
 			return nil
 		case "version":
-			r.answers = answersVersion
+			r.lines = linesOfVersion
 			return nil
 		}
 	}
-	return fmt.Errorf("a request that begins with %.40q is unknown here", request)
+	return fmt.Errorf("unknown request %.40q", request)
 }
 
-func (r *reply) ask(keys []byte) {
-	r.asked = append(append(r.asked, keys...), ' ')
+func (r *reply) expectItems(keys []byte) {
+	r.items = true
+	r.keys = append(append(r.keys, keys...), ' ')
 }
 
 var (
@@ -111,30 +109,31 @@ var (
 	space = []byte(" ")
 )
 
-// feed judges the next bytes of the reply. If a long value begins among them, it
-// answers where its line does, the last one if it came in pieces, and len(p)
-// otherwise.
-func (r *reply) feed(p []byte) (long int, err error) {
-	long = len(p)
+// feed checks p, the next bytes of the reply. If a long value begins in p, longAt is the
+// index of its VALUE line, or of the last part of that line if the line began before p.
+// Otherwise longAt is len(p).
+func (r *reply) feed(p []byte) (longAt int, err error) {
+	longAt = len(p)
 	for at := 0; at < len(p); {
 		if !r.open {
-			return 0, replyError(fmt.Sprintf("%d bytes behind the end of a reply", len(p)-at))
+			return 0, replyError(fmt.Sprintf("%d bytes after the end of a reply", len(p)-at))
 		}
 		if r.data > 0 {
 			n := min(r.data, len(p)-at)
 			r.data -= n
 			at += n
-			r.big = r.big && r.data > 0
+			r.long = r.long && r.data > 0
 			continue
 		}
 		start := at
-		end := bytes.IndexByte(p[at:], '\n') + 1
-		if len(r.line)+max(end, 0) > longestLine || end == 0 && len(r.line)+len(p)-at > longestLine {
-			return 0, replyError(fmt.Sprintf("a line of a reply is longer than %d bytes", longestLine))
+		end := bytes.IndexByte(p[at:], '\n') + 1 // 0 if the line does not end in p
+		if len(r.line)+end > longestLine || end == 0 && len(r.line)+len(p)-at > longestLine {
+			return 0, replyError(fmt.Sprintf("a line of the reply is longer than %d bytes",
+				longestLine))
 		}
 		if end == 0 {
 			r.line = append(r.line, p[at:]...)
-			return long, nil
+			return longAt, nil
 		}
 		line := p[at : at+end]
 		at += end
@@ -142,33 +141,34 @@ func (r *reply) feed(p []byte) (long int, err error) {
 			line = append(r.line, line...)
 			r.line = line[:0]
 		}
-		if err := r.judge(line); err != nil {
+		if err := r.checkLine(line); err != nil {
 			return 0, err
 		}
-		if r.big {
-			long = min(long, start)
+		if r.long {
+			longAt = min(longAt, start)
 		}
 	}
-	return long, nil
+	return longAt, nil
 }
 
-// judge judges a line, which ends in \n.
-func (r *reply) judge(line []byte) error {
+// checkLine checks a line, which ends in \n.
+func (r *reply) checkLine(line []byte) error {
 	line, ok := bytes.CutSuffix(line, crlf)
 	if !ok {
 		return replyError(fmt.Sprintf("the reply %.100q does not end in \\r\\n", line))
 	}
 	if r.items {
 		if bytes.HasPrefix(line, []byte("VALUE ")) {
-			return r.judgeValue(line)
+			return r.checkValue(line)
 		}
 		if string(line) == "END" {
 			r.open = false
 			return nil
 		}
 	}
-	for _, answer := range r.answers {
-		if string(line) == answer || answer == "VERSION" && bytes.HasPrefix(line, []byte("VERSION ")) {
+	for _, valid := range r.lines {
+		if string(line) == valid ||
+			valid == "VERSION" && bytes.HasPrefix(line, []byte("VERSION ")) {
 			r.open = false
 			return nil
 		}
@@ -177,14 +177,17 @@ func (r *reply) judge(line []byte) error {
 		r.open = false
 		return nil
 	}
-	if string(line) == "ERROR" || bytes.HasPrefix(line, []byte("ERROR ")) || bytes.HasPrefix(line, []byte("CLIENT_ERROR ")) || bytes.HasPrefix(line, []byte("SERVER_ERROR ")) {
+	if string(line) == "ERROR" ||
+		bytes.HasPrefix(line, []byte("ERROR ")) ||
+		bytes.HasPrefix(line, []byte("CLIENT_ERROR ")) ||
+		bytes.HasPrefix(line, []byte("SERVER_ERROR ")) {
 		return serverError(line)
 	}
 	return replyError(fmt.Sprintf("the reply is %.100q", line))
 }
 
-// judgeValue judges VALUE key flags length [token].
-func (r *reply) judgeValue(line []byte) error {
+// checkValue checks a line of the form VALUE key flags length [token].
+func (r *reply) checkValue(line []byte) error {
 	_, rest, _ := bytes.Cut(line, space)
 	key, rest, _ := bytes.Cut(rest, space)
 	flags, rest, _ := bytes.Cut(rest, space)
@@ -195,28 +198,30 @@ func (r *reply) judgeValue(line []byte) error {
 	n := uint64(0)
 	for _, c := range length {
 		if n = n*10 + uint64(c-'0'); n > longestValue {
-			return replyError(fmt.Sprintf("the reply is a value of %s bytes, more than memcached can have", length))
+			return replyError(fmt.Sprintf("the reply is a value of %s bytes, "+
+				"but memcached stores at most %d", length, longestValue))
 		}
 	}
-	if !r.answerKey(key) {
-		return replyError(fmt.Sprintf("the reply is the value of %.100q, which was not asked for", key))
+	if !r.receiveKey(key) {
+		return replyError(fmt.Sprintf("the reply is the value of %.100q, which was not requested",
+			key))
 	}
-	r.data, r.big = int(n)+len(crlf), n > smallValue
+	r.data, r.long = int(n)+len(crlf), n > smallValue
 	return nil
 }
 
-// answerKey strikes key off those asked for, or answers false. memcached answers in
-// the order of the request, and leaves out what it does not have; proxies before
-// several memcached answer in any order.
-func (r *reply) answerKey(key []byte) bool {
-	if len(key) == 0 || key[0] == struckOff {
+// receiveKey marks key as received. It returns false if key was not requested, or was
+// received before. memcached sends items in the order of the request and leaves out absent
+// keys. A proxy for several memcached may send them in any order.
+func (r *reply) receiveKey(key []byte) bool {
+	if len(key) == 0 || key[0] == receivedMark {
 		return false
 	}
 	for _, from := range [2]int{r.next, 0} {
-		for at := from; at < len(r.asked); {
-			end := at + bytes.IndexByte(r.asked[at:], ' ')
-			if bytes.Equal(r.asked[at:end], key) {
-				r.asked[at] = struckOff
+		for at := from; at < len(r.keys); {
+			end := at + bytes.IndexByte(r.keys[at:], ' ')
+			if bytes.Equal(r.keys[at:end], key) {
+				r.keys[at] = receivedMark
 				r.next = end + 1
 				return true
 			}
@@ -226,8 +231,8 @@ func (r *reply) answerKey(key []byte) bool {
 	return false
 }
 
-// struckOff is how a key begins that has been answered, and no other does.
-const struckOff = 0
+// receivedMark replaces the first byte of a key that was received. No key begins with it.
+const receivedMark = 0
 
 func areDigits(b []byte) bool {
 	for _, c := range b {

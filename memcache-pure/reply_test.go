@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// judgeAll feeds text to the reply to request, in pieces of n bytes, and answers
-// the first error, and whether the reply is complete.
-func judgeAll(request, text string, n int) (complete bool, err error) {
+// feedAll feeds text, in pieces of n bytes, to the reply to request. It returns the first
+// error, or else whether the reply is complete.
+func feedAll(request, text string, n int) (complete bool, err error) {
 	var r reply
 	if err := r.begin([]byte(request)); err != nil {
 		return false, err
@@ -25,9 +25,13 @@ func judgeAll(request, text string, n int) (complete bool, err error) {
 
 var errAny = errors.New("any")
 
-func TestRepliesAreJudgedByTheRequest(t *testing.T) {
+func TestRepliesAreCheckedAgainstTheRequest(t *testing.T) {
 	var replyErr replyError
 	const get, gets, set = "gets k\r\n", "gets a b c\r\n", "set k 0 0 2\r\nhi\r\n"
+	const valueOfA = "VALUE a 0 1 1\r\nx\r\n"
+	const valueOfB = "VALUE b 0 1 1\r\nx\r\n"
+	const valueOfC = "VALUE c 0 1 1\r\nx\r\n"
+	const outOfMemory = "SERVER_ERROR out of memory storing object"
 	for _, tt := range []struct {
 		request, reply string
 		complete       bool
@@ -40,9 +44,9 @@ func TestRepliesAreJudgedByTheRequest(t *testing.T) {
 		{get, "VALUE k 0 2 7\r\nhi\r\n", false, nil},
 		{get, "VALUE k 0 2", false, nil},
 		{get, "", false, nil},
-		{gets, "VALUE a 0 1 1\r\nx\r\nVALUE c 0 1 1\r\nx\r\nEND\r\n", true, nil},
-		{gets, "VALUE b 0 1 1\r\nx\r\nVALUE c 0 1 1\r\nx\r\nEND\r\n", true, nil},
-		{gets, "VALUE c 0 1 1\r\nx\r\nVALUE a 0 1 1\r\nx\r\nVALUE b 0 1 1\r\nx\r\nEND\r\n", true, nil},
+		{gets, valueOfA + valueOfC + "END\r\n", true, nil},
+		{gets, valueOfB + valueOfC + "END\r\n", true, nil},
+		{gets, valueOfC + valueOfA + valueOfB + "END\r\n", true, nil},
 		{"gat 100 k\r\n", "VALUE k 0 2 7\r\nhi\r\nEND\r\n", true, nil},
 		{set, "STORED\r\n", true, nil},
 		{"add k 0 0 2\r\nhi\r\n", "NOT_STORED\r\n", true, nil},
@@ -59,9 +63,9 @@ func TestRepliesAreJudgedByTheRequest(t *testing.T) {
 
 		{get, "VALUE other 0 2 7\r\nhi\r\nEND\r\n", false, replyErr},
 		{get, "VALUE k 0 2 7\r\nhi\r\nVALUE k 0 2 7\r\nhi\r\nEND\r\n", false, replyErr},
-		{gets, "VALUE b 0 1 1\r\nx\r\nVALUE b 0 1 1\r\nx\r\nEND\r\n", false, replyErr},
-		{gets, "VALUE c 0 1 1\r\nx\r\nVALUE a 0 1 1\r\nx\r\nVALUE c 0 1 1\r\nx\r\nEND\r\n", false, replyErr},
-		{gets, "VALUE a 0 1 1\r\nx\r\nVALUE \x00 0 1 1\r\nx\r\nEND\r\n", false, replyErr},
+		{gets, valueOfB + valueOfB + "END\r\n", false, replyErr},
+		{gets, valueOfC + valueOfA + valueOfC + "END\r\n", false, replyErr},
+		{gets, valueOfA + "VALUE \x00 0 1 1\r\nx\r\nEND\r\n", false, replyErr},
 		{gets, "VALUE a b 1 1\r\nx\r\n", false, replyErr},
 		{get, "VALUE k 0 4294967295 7\r\n", false, replyErr},
 		{get, "VALUE k 0 1073741825 7\r\n", false, replyErr},
@@ -81,7 +85,7 @@ func TestRepliesAreJudgedByTheRequest(t *testing.T) {
 		{get, strings.Repeat("x", 5000), false, replyErr},
 		{get, strings.Repeat("x", 5000) + "\r\n", false, replyErr},
 		{set, "DELETED\r\n", false, replyErr},
-		{set, "NOT_STORED\r\n", false, replyErr}, // each is another verb's
+		{set, "NOT_STORED\r\n", false, replyErr}, // here begin replies of other verbs
 		{set, "EXISTS\r\n", false, replyErr},
 		{set, "NOT_FOUND\r\n", false, replyErr},
 		{"add k 0 0 2\r\nhi\r\n", "EXISTS\r\n", false, replyErr},
@@ -92,9 +96,9 @@ func TestRepliesAreJudgedByTheRequest(t *testing.T) {
 		{set, "STORED\r\nSTORED\r\n", false, replyErr},
 		{set, "STORED", false, nil},
 		{set, "\n", false, replyErr},
-		{"delete k\r\n", "OK\r\n", false, replyErr}, // gomemcache would believe it
+		{"delete k\r\n", "OK\r\n", false, replyErr}, // gomemcache accepts this
 		{"delete k\r\n", "STORED\r\n", false, replyErr},
-		{"incr k 1\r\n", "\n", false, replyErr}, // and panic at this
+		{"incr k 1\r\n", "\n", false, replyErr}, // gomemcache panics at this
 		{"incr k 1\r\n", "\r\n", false, replyErr},
 		{"incr k 1\r\n", "x\r\n", false, replyErr},
 		{"incr k 1\r\n", "-1\r\n", false, replyErr},
@@ -106,7 +110,7 @@ func TestRepliesAreJudgedByTheRequest(t *testing.T) {
 		{"version\r\n", "OK\r\n", false, replyErr},
 
 		{get, "ERROR\r\n", false, serverError("ERROR")},
-		{set, "SERVER_ERROR out of memory storing object\r\n", false, serverError("SERVER_ERROR out of memory storing object")},
+		{set, outOfMemory + "\r\n", false, serverError(outOfMemory)},
 		{"incr k 1\r\n", "CLIENT_ERROR x\r\n", false, serverError("CLIENT_ERROR x")},
 
 		{"quit\r\n", "", false, errAny},
@@ -114,7 +118,7 @@ func TestRepliesAreJudgedByTheRequest(t *testing.T) {
 		{"", "", false, errAny},
 	} {
 		for _, n := range []int{1, 2, 7, 1 << 20} {
-			complete, err := judgeAll(tt.request, tt.reply, n)
+			complete, err := feedAll(tt.request, tt.reply, n)
 			ok := false
 			switch want := tt.want.(type) {
 			case nil:
@@ -127,30 +131,32 @@ func TestRepliesAreJudgedByTheRequest(t *testing.T) {
 				ok = err != nil
 			}
 			if !ok || complete != tt.complete {
-				t.Errorf("%q to %q in pieces of %d: complete is %t, error %v; want %t, %T", tt.reply, tt.request, n, complete, err, tt.complete, tt.want)
+				t.Errorf("reply %q to %q in pieces of %d: complete is %t, error %v; want %t, %T",
+					tt.reply, tt.request, n, complete, err, tt.complete, tt.want)
 			}
 		}
 	}
 }
 
-// However the bytes are cut, the judgement is the same, and no more is kept than
-// a line.
+// The result does not depend on how the bytes are cut into pieces, and no more than a line is
+// kept.
 func FuzzReply(f *testing.F) {
 	f.Add("gets a b\r\n", "VALUE a 0 3 1\r\nabc\r\nVALUE b 1 0 2\r\n\r\nEND\r\n", uint8(3))
 	f.Add("set a 0 0 1\r\nx\r\n", "STORED\r\n", uint8(1))
 	f.Add("incr a 1\r\n", "42\r\n", uint8(2))
 	f.Add("incr a 1\r\n", "CLIENT_ERROR no\r\n", uint8(2))
 	f.Fuzz(func(t *testing.T, request, text string, n uint8) {
-		whole, wholeErr := judgeAll(request, text, len(text)+1)
-		cut, cutErr := judgeAll(request, text, int(n)+1)
+		whole, wholeErr := feedAll(request, text, len(text)+1)
+		cut, cutErr := feedAll(request, text, int(n)+1)
 		if (wholeErr == nil) != (cutErr == nil) || wholeErr == nil && whole != cut {
-			t.Errorf("%q to %q is %t, %v; cut in pieces of %d %t, %v", text, request, whole, wholeErr, int(n)+1, cut, cutErr)
+			t.Errorf("reply %q to %q: %t, %v; in pieces of %d: %t, %v",
+				text, request, whole, wholeErr, int(n)+1, cut, cutErr)
 		}
 		var r reply
 		if r.begin([]byte(request)) == nil {
 			r.feed([]byte(text))
 			if len(r.line) > longestLine {
-				t.Errorf("%d bytes of a line are kept", len(r.line))
+				t.Errorf("%d bytes of a line are kept, want at most %d", len(r.line), longestLine)
 			}
 		}
 	})

@@ -26,76 +26,76 @@ const (
 	verbPing
 )
 
-// A request is one call of gomemcache with what comes of it.
+// A request is one call of gomemcache and its result.
 type request struct {
 	verb   verb
 	mode   core.Mode // of verbStore
-	key    string    // as it goes to the wire
+	key    string    // encoded
 	token  *token    // of a compare verb
-	keys   []string  // of verbGetMulti
-	server int       // by its place
-	trial  bool      // of a server that was ejected
+	keys   []string  // of verbGetMulti, encoded
+	server int       // its index
+	trial  bool      // whether it tries a server that was ejected
 
-	item   *gomemcache.Item // to be stored, or got
-	items  map[string]*gomemcache.Item
-	number uint64 // to move a counter by, or its new value
-	expiry int32  // of verbTouch
-	err    error  // in the contract's words
+	item   *gomemcache.Item            // the item to store, or the one that was read
+	items  map[string]*gomemcache.Item // the items that verbGetMulti read
+	number uint64                      // the delta of a counter, or its new value
+	expiry int32                       // of verbTouch
+	err    error                       // an error of the contract
 }
 
-// ask does r, about key.
-func (b *Backend) ask(ctx context.Context, key string, r *request) error {
+// doKey carries out r for key, on the server of key.
+func (b *Backend) doKey(ctx context.Context, key string, r *request) error {
 	var err error
 	if r.key, err = b.router.Encode(key); err != nil {
 		return err
 	}
 	r.server, r.trial = b.router.Pick(r.key)
 	if t := r.token; t != nil && (t.Expiration != b.addrs[r.server].origin || t.Key != r.key) {
-		b.untried(r)
+		b.endTrial(r)
 		return core.ErrConflict
 	}
 	return b.do(ctx, r)
 }
 
-// do does r over a line of its server. gomemcache knows no contexts, so that where
-// ctx can be done, it interrupts the line.
+// do carries out r over a connection to its server. gomemcache does not support contexts,
+// so when ctx is done, the connection is closed.
 func (b *Backend) do(ctx context.Context, r *request) error {
-	ls := b.lines[r.server]
-	l, err := ls.take(ctx)
+	p := b.pools[r.server]
+	c, err := p.take(ctx)
 	if err != nil {
-		b.untried(r)
+		b.endTrial(r)
 		return err
 	}
 	if ctx.Done() == nil {
-		err = call(l.client, r)
-		ls.put(l)
-		return b.outcome(r.server, err)
+		err = call(c.client, r)
+		p.put(c)
+		return b.report(r.server, err)
 	}
-	stop := context.AfterFunc(ctx, l.end)
-	err = call(l.client, r)
+	stop := context.AfterFunc(ctx, c.end)
+	err = call(c.client, r)
 	if stop() {
-		ls.put(l)
-		return b.outcome(r.server, err)
+		p.put(c)
+		return b.report(r.server, err)
 	}
-	ls.drop(l) // what interrupted it may not have ended yet
-	if isAnswer(err) {
-		return b.outcome(r.server, err)
+	p.drop(c) // the call of c.end may still be running
+	if isReply(err) {
+		return b.report(r.server, err)
 	}
 	return ctx.Err()
 }
 
-// untried says that the server of r was not asked.
-func (b *Backend) untried(r *request) {
+// endTrial ends the trial of a server to which r was not sent.
+func (b *Backend) endTrial(r *request) {
 	if r.trial {
 		b.router.Untried(r.server)
 	}
 }
 
-// all does a request of this verb for every server at once, and joins the errors.
-func (b *Backend) all(ctx context.Context, v verb) error {
-	errs := make([]error, len(b.lines))
+// doAllServers carries out v on all servers at once, and joins the errors.
+func (b *Backend) doAllServers(ctx context.Context, v verb) error {
+	errs := make([]error, len(b.pools))
 	var wg sync.WaitGroup
-	for i := range b.lines {
+	for i := range b.pools {
 		wg.Go(func() { errs[i] = b.do(ctx, &request{verb: v, server: i}) })
 	}
 	wg.Wait()
@@ -105,8 +105,8 @@ func (b *Backend) all(ctx context.Context, v verb) error {
 	return errors.Join(errs...)
 }
 
-// call does r. A read that meets a connection which the server has closed
-// meanwhile is sent again, once; a write never is, since it may have arrived.
+// call carries out r. A read whose connection was closed by the server is sent again, once. A
+// write is never sent again, because it may have arrived.
 func call(client *gomemcache.Client, r *request) error {
 	var err error
 	switch r.verb {
@@ -116,7 +116,7 @@ func call(client *gomemcache.Client, r *request) error {
 		}
 	case verbGetMulti:
 		if r.items, err = client.GetMulti(r.keys); memcache.IsLost(err) {
-			err = getRest(client, r)
+			err = getMissing(client, r)
 		}
 	case verbStore:
 		r.item.Key = r.key
@@ -139,15 +139,15 @@ func call(client *gomemcache.Client, r *request) error {
 	return err
 }
 
-// getRest asks for those of r.keys that have not come.
-func getRest(client *gomemcache.Client, r *request) error {
-	var rest []string
+// getMissing reads those of r.keys that are not in r.items.
+func getMissing(client *gomemcache.Client, r *request) error {
+	var missing []string
 	for _, key := range r.keys {
 		if r.items[key] == nil {
-			rest = append(rest, key)
+			missing = append(missing, key)
 		}
 	}
-	items, err := client.GetMulti(rest)
+	items, err := client.GetMulti(missing)
 	if r.items == nil {
 		r.items = items
 	}

@@ -13,15 +13,16 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// terminate answers the address of a TLS listener in front of target, and what
-// its clients have to trust.
-func terminate(t *testing.T, target string) (addr string, trust *tls.Config) {
+// startTLSProxy starts a TLS listener that forwards to target. It returns its address, and a
+// configuration for clients that trusts its certificate.
+func startTLSProxy(t *testing.T, target string) (addr string, client *tls.Config) {
 	t.Helper()
-	https := httptest.NewTLSServer(nil) // which has a certificate
+	https := httptest.NewTLSServer(nil) // only for its certificate
 	https.Close()
-	trust = &tls.Config{RootCAs: x509.NewCertPool()}
-	trust.RootCAs.AddCert(https.Certificate())
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: https.TLS.Certificates})
+	client = &tls.Config{RootCAs: x509.NewCertPool()}
+	client.RootCAs.AddCert(https.Certificate())
+	server := &tls.Config{Certificates: https.TLS.Certificates}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,21 +45,21 @@ func terminate(t *testing.T, target string) (addr string, trust *tls.Config) {
 			}()
 		}
 	}()
-	return listener.Addr().String(), trust
+	return listener.Addr().String(), client
 }
 
 func TestTLS(t *testing.T) {
 	server := memcachetest.Start(t, nil)
-	addr, trust := terminate(t, server.Addr())
-	opts := *patient
-	opts.TLS = trust // its ServerName is that of the server, 127.0.0.1
+	addr, config := startTLSProxy(t, server.Addr())
+	opts := *longTimeoutOptions
+	opts.TLS = config // without a ServerName, so that it is the host of the server, 127.0.0.1
 	c := openCache(t, &opts, addr)
 	set(t, c, "k", "v")
 	wantValue(t, c, "k", "v")
-	if n := server.Do("get k"); n != "VALUE k 0 1\r\nv\r\nEND\r\n" {
-		t.Errorf("the server has %q", n)
+	if got, want := server.Do("get k"), "VALUE k 0 1\r\nv\r\nEND\r\n"; got != want {
+		t.Errorf("get: %q, want %q", got, want)
 	}
-	server.Restart() // and idle connections are looked at through TLS, too
+	server.Restart() // idle connections are checked beneath TLS
 	for range 3 {
 		set(t, c, "k", "v")
 	}
@@ -66,9 +67,9 @@ func TestTLS(t *testing.T) {
 		t.Errorf("Stats: %v", err)
 	}
 
-	stranger := openURL(t, "memcache://"+addr+"?tls=true&timeout=10s")
-	_, err := stranger.Get(context.Background(), "k")
-	wantErr(t, err, core.ErrUnavailable) // its certificate is nobody's
+	untrusting := openURL(t, "memcache://"+addr+"?tls=true&timeout=10s")
+	_, err := untrusting.Get(context.Background(), "k")
+	wantErr(t, err, core.ErrUnavailable) // the system does not trust the certificate
 	plain := openURL(t, "memcache://"+addr+"?timeout=100ms")
 	_, err = plain.Get(context.Background(), "k")
 	wantErr(t, err, core.ErrUnavailable)

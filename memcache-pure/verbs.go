@@ -12,31 +12,36 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// A token is the gomemcache.Item that a read answered. Each server counts its own
-// tokens, so that one is good for the server that it is from, and no other: in
-// Expiration, which gomemcache leaves 0, stands which that is.
+// A token is the gomemcache.Item that a read returned. Each server counts its tokens by
+// itself, so that a token is valid only for the server that it is from. Expiration, which
+// gomemcache leaves 0, holds the origin of that server.
 type token gomemcache.Item
 
-// lastOrigin is the last number that a server of some Backend was given.
+// lastOrigin is the last origin that was given to a server, of any Backend.
 var lastOrigin atomic.Int32
 
-// tokenOf answers the token of item, which server answered.
+// tokenOf returns the token of item, which was read from server.
 func (b *Backend) tokenOf(server int, item *gomemcache.Item) *token {
 	item.Expiration = b.addrs[server].origin
 	return (*token)(item)
 }
 
-// GetItem answers the item under key.
+// GetItem returns the item under key.
 func (b *Backend) GetItem(ctx context.Context, key string) (core.Item, error) {
 	r := request{verb: verbGet}
-	if err := b.ask(ctx, key, &r); err != nil {
+	if err := b.doKey(ctx, key, &r); err != nil {
 		return core.Item{}, err
 	}
-	return core.Item{Value: r.item.Value, Flags: r.item.Flags, Token: b.tokenOf(r.server, r.item)}, nil
+	return core.Item{
+		Value: r.item.Value,
+		Flags: r.item.Flags,
+		Token: b.tokenOf(r.server, r.item),
+	}, nil
 }
 
-// Store stores item, or for CompareAndDelete deletes it, on mode's condition.
-// memcached has no word for that: it is a compare-and-swap with a date that is past.
+// Store stores item, or deletes it for CompareAndDelete, on the condition of mode.
+// memcached has no command for CompareAndDelete, so Store sends a compare-and-swap with an
+// expiry in the past.
 func (b *Backend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
 	r := request{verb: verbStore, mode: mode, item: &gomemcache.Item{}}
 	if mode == core.CompareAndSwap || mode == core.CompareAndDelete {
@@ -52,52 +57,53 @@ func (b *Backend) Store(ctx context.Context, mode core.Mode, item core.Item) err
 		r.item.Value, r.item.Flags = item.Value, item.Flags
 		r.item.Expiration = memcache.Expiry(item.TTL, time.Now())
 	}
-	return b.ask(ctx, item.Key, &r)
+	return b.doKey(ctx, item.Key, &r)
 }
 
 // Delete deletes the item under key.
 func (b *Backend) Delete(ctx context.Context, key string) error {
-	return b.ask(ctx, key, &request{verb: verbDelete})
+	return b.doKey(ctx, key, &request{verb: verbDelete})
 }
 
 // Incr adds delta to the counter under key.
 func (b *Backend) Incr(ctx context.Context, key string, delta uint64) (uint64, error) {
 	r := request{verb: verbIncr, number: delta}
-	err := b.ask(ctx, key, &r)
+	err := b.doKey(ctx, key, &r)
 	return r.number, err
 }
 
 // Decr subtracts delta from the counter under key.
 func (b *Backend) Decr(ctx context.Context, key string, delta uint64) (uint64, error) {
 	r := request{verb: verbDecr, number: delta}
-	err := b.ask(ctx, key, &r)
+	err := b.doKey(ctx, key, &r)
 	return r.number, err
 }
 
 // Touch gives the item under key a new time to live.
 func (b *Backend) Touch(ctx context.Context, key string, ttl time.Duration) error {
-	return b.ask(ctx, key, &request{verb: verbTouch, expiry: memcache.Expiry(ttl, time.Now())})
+	return b.doKey(ctx, key, &request{verb: verbTouch, expiry: memcache.Expiry(ttl, time.Now())})
 }
 
-// Flush deletes everything on every server.
+// Flush deletes all items on every server.
 func (b *Backend) Flush(ctx context.Context) error {
-	return b.all(ctx, verbFlush)
+	return b.doAllServers(ctx, verbFlush)
 }
 
-// Ping answers nil when every server answers.
+// Ping returns nil if every server responds.
 func (b *Backend) Ping(ctx context.Context) error {
-	return b.all(ctx, verbPing)
+	return b.doAllServers(ctx, verbPing)
 }
 
-// Stats answers the sum of what the servers tell of themselves. gomemcache has no
-// such verb: it takes a connection more to each.
+// Stats returns the sum of the figures of the servers. gomemcache has no such verb, so Stats
+// opens another connection to each server.
 func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
-	within, cancel := context.WithTimeout(ctx, b.timeout)
+	limited, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	defer context.AfterFunc(b.closing, cancel)()
-	stats, err := memcache.Stats(within, b.router.Servers(), func(ctx context.Context, s memcache.Server) (net.Conn, error) {
+	dial := func(ctx context.Context, s memcache.Server) (net.Conn, error) {
 		return b.connect(ctx, s.Network(), s.Address())
-	})
+	}
+	stats, err := memcache.Stats(limited, b.router.Servers(), dial)
 	if ctx.Err() != nil {
 		return core.Stats{}, ctx.Err()
 	}

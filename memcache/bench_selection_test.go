@@ -29,7 +29,7 @@ func BenchmarkPick(b *testing.B) {
 	}
 }
 
-// With one of them, and with all but one of them dead.
+// In one case one server is dead, in the other all but one are.
 func BenchmarkPickPastTheDead(b *testing.B) {
 	for _, rule := range rules {
 		for _, n := range []int{3, 100} {

@@ -14,8 +14,8 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// Beside the table, so that the rules are also judged on addresses that were never
-// seen before, and by the clients that are installed now.
+// This test complements the table: its addresses differ in each run, and the clients are the
+// ones that are installed on this machine.
 func TestSelectorAgreesWithTheClients(t *testing.T) {
 	t.Parallel()
 	script, err := os.ReadFile("testdata/place.py")
@@ -51,19 +51,20 @@ func TestSelectorAgreesWithTheClients(t *testing.T) {
 			for i, server := range cluster {
 				server.Do("flush_all")
 				servers[i] = memcache.Server{Addr: server.Addr(), Weight: test.weights[i]}
-				reach(t, servers[i])
+				checkDial(t, servers[i])
 			}
-			refused := place(t, python, string(script), test.rule, servers, keys)
+			refused := setKeys(t, python, string(script), test.rule, servers, keys)
 			if len(refused) > 0 {
-				t.Fatalf("%s has not stored keys %v", test.module, refused)
+				t.Fatalf("%s did not store keys %v", test.module, refused)
 			}
 			s := selector(t, test.rule, servers)
 			wrong := 0
-			for at, server := range cluster {
-				for key, held := range held(server, keys) {
-					if picked := s.Pick(key, nil) == at; picked != held {
+			for i, server := range cluster {
+				for key, stored := range storedKeys(server, keys) {
+					if picked := s.Pick(key, nil) == i; picked != stored {
 						if wrong++; wrong <= 3 {
-							t.Errorf("key %q on server %d: %s put it there: %t, Pick answers it: %t", key, at, test.module, held, picked)
+							t.Errorf("key %q, server %d: stored there by %s: %t, picked: %t",
+								key, i, test.module, stored, picked)
 						}
 					}
 				}
@@ -75,9 +76,16 @@ func TestSelectorAgreesWithTheClients(t *testing.T) {
 	}
 }
 
-// place has the client whose rule it is set keys, and answers the places of those
-// that it has not stored.
-func place(t *testing.T, python memcachetest.Python, script string, rule memcache.Selection, servers []memcache.Server, keys []string) []int {
+// setKeys sets keys with the client of the rule, by script. It returns the indexes of the
+// keys that the client did not store.
+func setKeys(
+	t *testing.T,
+	python memcachetest.Python,
+	script string,
+	rule memcache.Selection,
+	servers []memcache.Server,
+	keys []string,
+) []int {
 	t.Helper()
 	type server struct {
 		Addr   string `json:"addr"`
@@ -102,28 +110,29 @@ func place(t *testing.T, python memcachetest.Python, script string, rule memcach
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var answer struct {
+	var result struct {
 		Client  string
 		Refused []int
 	}
-	if err := json.Unmarshal([]byte(python.Run(t, script, path)), &answer); err != nil || answer.Client == "" {
-		t.Fatalf("the script's answer: %v", err)
+	output := python.Run(t, script, path)
+	if err := json.Unmarshal([]byte(output), &result); err != nil || result.Client == "" {
+		t.Fatalf("output of the script: %v", err)
 	}
-	return answer.Refused
+	return result.Refused
 }
 
-// held answers for each key whether the server has it.
-func held(server *memcachetest.Server, keys []string) map[string]bool {
+// storedKeys returns for each key whether the server has it.
+func storedKeys(server *memcachetest.Server, keys []string) map[string]bool {
 	reply := server.Do("get " + strings.Join(keys, "\r\nget "))
-	held := make(map[string]bool, len(keys))
+	stored := make(map[string]bool, len(keys))
 	for _, key := range keys {
-		held[key] = strings.Contains(reply, "VALUE "+key+" ")
+		stored[key] = strings.Contains(reply, "VALUE "+key+" ")
 	}
-	return held
+	return stored
 }
 
-// reach fails if the server cannot be dialled by its Network and Address.
-func reach(t *testing.T, s memcache.Server) {
+// checkDial fails the test if the server cannot be dialed by its Network and Address.
+func checkDial(t *testing.T, s memcache.Server) {
 	t.Helper()
 	conn, err := net.Dial(s.Network(), s.Address())
 	if err != nil {

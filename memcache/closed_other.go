@@ -4,5 +4,5 @@ package memcache
 
 import "syscall"
 
-// closedErrors are the system's errors of a connection that the other end has closed.
+// closedErrors are the errors of the system for a connection that the other end has closed.
 var closedErrors = []error{syscall.ECONNRESET, syscall.EPIPE}

@@ -2,6 +2,6 @@ package memcache
 
 import "syscall"
 
-// closedErrors are the system's errors of a connection that the other end has closed. Plan 9 has
-// texts for errors, not numbers.
+// closedErrors are the errors of the system for a connection that the other end has closed.
+// On Plan 9, errors are texts, not numbers.
 var closedErrors = []error{syscall.NewError("i/o on hungup channel")}

@@ -2,6 +2,6 @@ package memcache
 
 import "syscall"
 
-// closedErrors are the system's errors of a connection that the other end has closed. Windows
-// never returns syscall.ECONNRESET and syscall.EPIPE, which package syscall invents for it.
+// closedErrors are the errors of the system for a connection that the other end has closed.
+// Windows never returns syscall.ECONNRESET or syscall.EPIPE: package syscall invents them.
 var closedErrors = []error{syscall.WSAECONNRESET, syscall.WSAECONNABORTED}

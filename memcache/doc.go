@@ -1,33 +1,32 @@
-// Package memcache holds what every memcached driver of cachewire shares. It is
-// for authors of drivers; an application imports a driver and opens a URL.
+// Package memcache holds what the memcached drivers of cachewire share. It is for authors
+// of drivers; an application imports a driver and opens a URL.
 //
-//	servers, err := memcache.URLServers(u, p)            // which servers there are
-//	selector, err := memcache.NewSelector(rule, servers) // which of them has a key
+//	servers, err := memcache.URLServers(u, p)            // the servers of the URL
+//	selector, err := memcache.NewSelector(rule, servers) // chooses a server for each key
 //	server := servers[selector.Pick(key, nil)]
 //	conn, err := dialer.DialContext(ctx, server.Network(), server.Address())
-//	expiry := memcache.Expiry(ttl, time.Now())           // what to send for a time to live
+//	expiry := memcache.Expiry(ttl, time.Now())           // a time to live as memcached takes it
 //
 // # Which server has a key
 //
-// The rule is the client's, not the server's, and one that differs finds nothing
-// of what others stored. Each [Selection] is that of clients in use, and keys are
-// where those clients put them:
+// The client decides which server has a key, not the server. A client with another rule does
+// not find the items of the others. Each [Selection] is the rule of existing clients, and
+// chooses the servers that they choose:
 //
-//	Selection        rule of                                  points or buckets          key
-//	Ketama           pylibmc {'ketama': True}                 100 points a server        one-at-a-time
-//	Ketama, weights  the same, once a weight is above 1       as KetamaWeighted          one-at-a-time
-//	KetamaWeighted   pylibmc {'ketama_weighted': True}        about 160 points a server  MD5
-//	PythonMemcached  python-memcached                         one bucket for each of     CRC-32, 15 bits of it,
-//	                                                          the weight                 or else 1
-//	Modula           gomemcache, rainycape/memcache           one bucket a server        CRC-32
+//	Selection        rule of                         a server has        key hashed by
+//	Ketama           pylibmc {'ketama': True}        100 points          one-at-a-time
+//	Ketama, weights  the same, with a weight over 1  as KetamaWeighted   one-at-a-time
+//	KetamaWeighted   pylibmc {'ketama_weighted':     about 160 points    MD5
+//	                 True}
+//	PythonMemcached  python-memcached                as many buckets as  15 bits of CRC-32,
+//	                                                 its weight          or 1 if they are 0
+//	Modula           gomemcache, rainycape/memcache  one bucket          CRC-32
 //
-// The points of a server are hashes of a text: host-0, host-1 and so on where the
-// port is 11211, else host:port-0; path:0-0 for a unix socket. The host is that of
-// [Server], as it is written there and not resolved, without brackets. So it takes
-// the same text in all programs, and 127.0.0.1 and localhost are not the same. The
-// order of the servers decides with PythonMemcached and Modula, and on a ring where
-// points of two are equal.
+// The points of a server are hashes of a text: host-0, host-1 and so on if the port is 11211,
+// else host:port-0 and so on; path:0-0 and so on for a unix socket. The host is the one of
+// [Server] as it is written there, not resolved and without brackets. So the text must be the
+// same in all programs: 127.0.0.1 and localhost are different. The order of the servers
+// matters to PythonMemcached and Modula, and on a ring if points of two servers are equal.
 //
-// All programs must also send the same key: one that is encoded is looked up by
-// what it is encoded to.
+// All programs must also encode keys in the same way: a rule is applied to the encoded key.
 package memcache

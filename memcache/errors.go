@@ -11,9 +11,10 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Unavailable answers core.ErrUnavailable together with server and err, of which
-// what looks like the error of a context is put in other words: it was a time-out
-// of the driver's, or its Close, and not the caller's context.
+// Unavailable returns an error that wraps core.ErrUnavailable and err, and names server. If
+// err is the error of a context, it is replaced by os.ErrDeadlineExceeded or net.ErrClosed:
+// a time-out or the Close of the driver caused it, and the caller must not take it for the
+// error of its own context.
 func Unavailable(server Server, err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -24,13 +25,15 @@ func Unavailable(server Server, err error) error {
 	return fmt.Errorf("%w: %s: %w", core.ErrUnavailable, server.Addr, err)
 }
 
-// IsLost reports whether err says that the connection was closed. A read may then
-// be sent again over another one; a write may have arrived.
+// IsLost reports whether err says that the connection was closed. A read may then be sent
+// again over another connection. A write must not, because it may have arrived.
 func IsLost(err error) bool {
 	for _, lost := range closedErrors {
 		if errors.Is(err, lost) {
 			return true
 		}
 	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+	return errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed)
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// Each case is a connection of the real system, which says in its own words what has become of it.
+// Each case takes its error from a real connection, because systems report closed connections
+// by different errors.
 func TestIsLostReportsClosedConnections(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -39,7 +40,7 @@ func TestIsLostReportsClosedConnections(t *testing.T) {
 		{"written to after the server closed it", true, func(t *testing.T) error {
 			client, server := pair(t)
 			server.Close()
-			for { // the first write may succeed, and be what makes the system find out
+			for { // the first write may succeed; its reset makes the next one fail
 				if _, err := client.Write([]byte("get k\r\n")); err != nil {
 					return err
 				}
@@ -68,16 +69,21 @@ func TestIsLostReportsClosedConnections(t *testing.T) {
 		if got := memcache.IsLost(err); got != test.lost {
 			t.Errorf("%s: IsLost(%v) = %t", test.name, err, got)
 		}
-		if got := memcache.IsLost(memcache.Unavailable(memcache.Server{Addr: "a:1"}, err)); err != nil && got != test.lost {
-			t.Errorf("%s: IsLost of what Unavailable makes of %v = %t", test.name, err, got)
+		if err == nil {
+			continue
+		}
+		wrapped := memcache.Unavailable(memcache.Server{Addr: "a:1"}, err)
+		if got := memcache.IsLost(wrapped); got != test.lost {
+			t.Errorf("%s: IsLost(Unavailable(%v)) = %t", test.name, err, got)
 		}
 	}
 }
 
+// read returns the error of reading one byte.
 func read(conn net.Conn) error {
 	_, err := conn.Read(make([]byte, 1))
 	if err == nil {
-		return errors.New("a byte came")
+		return errors.New("read a byte")
 	}
 	return err
 }

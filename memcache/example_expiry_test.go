@@ -7,7 +7,7 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// Up to 30 days it is a number of seconds, above a date.
+// Up to 30 days the expiry is a number of seconds, above that it is a date.
 func ExampleExpiry() {
 	now := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 	for _, ttl := range []time.Duration{0, time.Second, time.Hour, 60 * 24 * time.Hour} {

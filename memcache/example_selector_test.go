@@ -6,7 +6,7 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// Which server has a key, and which has it while that one cannot be reached.
+// A key has a server, and another one while that server cannot be reached.
 func ExampleSelector() {
 	servers := []memcache.Server{{Addr: "10.0.0.1"}, {Addr: "10.0.0.2"}, {Addr: "10.0.0.3"}}
 	s, err := memcache.NewSelector(memcache.Ketama, servers)

@@ -8,7 +8,7 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// What a driver's Open does with its URL.
+// The Open method of a driver reads the servers of its URL.
 func ExampleURLServers() {
 	for _, raw := range []string{
 		"memcache://cache1:11211,cache2:11212",
@@ -38,5 +38,5 @@ func ExampleURLServers() {
 	// tcp [::1]:11211 weight 3
 	// tcp cache2:11211 weight 1
 	// unix /run/memcached.sock weight 1
-	// cachewire: invalid configuration: parameter weight is given 1 times for 2 servers, want none, or one for each in their order
+	// cachewire: invalid configuration: parameter weight is given 1 times for 2 servers; want none, or one for each server in their order
 }

@@ -6,36 +6,37 @@ import (
 )
 
 const (
-	// maxRelative is the largest expiry that memcached takes for a number of
-	// seconds; it is 30 days. What is above is a date.
+	// maxRelative is the largest expiry that memcached takes as a number of seconds: 30
+	// days. It takes a larger one as a date.
 	maxRelative = 30 * 24 * 60 * 60
 
-	// behind is by how many seconds memcached's clock may be late. It is read by a
-	// timer and cut to whole seconds, which is one; and as the timer takes a little
-	// more than a second each time, now and then a second passes unseen, which is
-	// the other. So an item with an expiry of n lives for n - 2 to n seconds: of
-	// those with 61, one in ten ended before 60 on a busy machine.
-	behind = 2
+	// clockLag is the number of seconds by which the clock of memcached may be late. One
+	// second is lost because the clock is cut to whole seconds. Another may be lost because
+	// a timer reads the clock, which takes a little more than a second each time, so that now
+	// and then it skips a second. So an item with an expiry of n lives for n - 2 to n
+	// seconds. On a busy machine, one in ten items with an expiry of 61 lived for less than
+	// 60 seconds.
+	clockLag = 2
 )
 
-// Past is an expiry that is long over, a date in January 1970: what is stored with
-// it is gone at once. A compare-and-swap with it deletes.
+// Past is an expiry in the past, a date in January 1970: an item stored with it expires at
+// once. A compare-and-swap with it deletes the item.
 const Past int32 = maxRelative + 1
 
-// Resolution is for how long at most an item outlives its time to live, if it was
-// stored with Expiry and memcached's timer is not more than a second late. It is
-// what a driver has in core.Traits.
+// Resolution is the longest time by which an item outlives its time to live, if it was stored
+// with Expiry and the timer of memcached is not more than a second late. Drivers report it in
+// core.Traits.
 const Resolution = 4 * time.Second
 
-// Expiry answers what to send to memcached at the time now for an item that is to
-// live for ttl; 0 is for ever, and a negative ttl is Past.
+// Expiry returns the expiry to send to memcached, at the time now, for an item that lives for
+// ttl. If ttl is 0, the item never expires; if ttl is negative, Expiry returns Past.
 //
-// The item never goes before its time. For that it gets two seconds more than ttl
-// needs, by which memcached's clock may be late.
+// The item does not expire early: Expiry adds two seconds, by which memcached's clock may be
+// late.
 //
-// Above 30 days memcached takes a date, by the server's clock, and the latest that
-// fits is in January 2038. Where that is too early, the item lives until then or
-// for 30 days, whichever is longer.
+// Above 30 days, memcached takes a date by the clock of the server. The latest date that it
+// can take is in January 2038. If that is too early for ttl, the item lives until then or for
+// 30 days, whichever is longer.
 func Expiry(ttl time.Duration, now time.Time) int32 {
 	switch {
 	case ttl == 0:
@@ -43,15 +44,15 @@ func Expiry(ttl time.Duration, now time.Time) int32 {
 	case ttl < 0:
 		return Past
 	}
-	if n := ceilSeconds(ttl) + behind; n <= maxRelative {
+	if n := ceilSeconds(ttl) + clockLag; n <= maxRelative {
 		return int32(n)
 	}
-	// A date is of no use if the clock was never set, or if the last one is near.
+	// A date is useless if the clock was never set, or if the latest date is near.
 	if now.Unix() < maxRelative || now.Unix() > math.MaxInt32-maxRelative {
 		return maxRelative
 	}
-	// A date is whole seconds, so it is rounded up. One more, because memcached
-	// derives its date from when it started, with the fractions cut off.
+	// A date is in whole seconds, so it is rounded up. One more second, because memcached
+	// computes its date from the time when it started, without the fraction of a second.
 	end := now.Add(ttl)
 	date := end.Unix() + 1
 	if end.Nanosecond() > 0 {
@@ -60,6 +61,7 @@ func Expiry(ttl time.Duration, now time.Time) int32 {
 	return int32(min(date, math.MaxInt32))
 }
 
+// ceilSeconds returns d in seconds, rounded up.
 func ceilSeconds(d time.Duration) int64 {
 	n := int64(d / time.Second)
 	if d%time.Second > 0 {

@@ -13,7 +13,7 @@ import (
 
 const (
 	day        = 24 * time.Hour
-	relativeTo = 2592000 // what memcached takes for seconds, up to here; above are dates
+	relativeTo = 2592000 // the largest expiry that memcached takes as seconds, not as a date
 	lastDate   = math.MaxInt32
 	forever    = time.Duration(math.MaxInt64)
 )
@@ -38,7 +38,7 @@ func TestExpiry(t *testing.T) {
 		{2 * time.Second, noon, 4},
 		{time.Hour, noon, 3602},
 
-		// What is compared with 30 days is what is sent.
+		// The expiry itself, not the ttl, is compared with 30 days.
 		{30*day - 3*time.Second, noon, 2591999},
 		{30*day - 2*time.Second - 1, noon, 2592000},
 		{30*day - 2*time.Second, noon, 2592000},
@@ -52,7 +52,7 @@ func TestExpiry(t *testing.T) {
 		{30*day + 750*time.Millisecond + 1, late, at + 2592000 + 3},
 		{365 * day, noon, at + 365*86400 + 1},
 
-		// Up to the last date that there is.
+		// Near the last date.
 		{31 * day, last.Add(-31*day - time.Second), lastDate},
 		{31 * day, last.Add(-31*day - time.Second - 1), lastDate},
 		{31 * day, last.Add(-31*day - 2*time.Second), lastDate - 1},
@@ -68,7 +68,7 @@ func TestExpiry(t *testing.T) {
 		{forever, noon, lastDate},
 		{forever, last, relativeTo},
 
-		// Clocks that are far out, where 30 days is the best that there is.
+		// With a clock that is wrong by years, the longest life is 30 days.
 		{time.Second, time.Time{}, 3},
 		{30 * day, time.Time{}, relativeTo},
 		{forever, time.Time{}, relativeTo},
@@ -89,11 +89,11 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// life answers how long memcached keeps at least and at most what is stored at now
-// with expiry. Its clock is a number of seconds since some moment, read once a
-// second but for a little, and so up to two behind. A date is turned into such a
-// number by when the server started, of which the fraction is lost.
-func life(expiry int32, now time.Time) (least, most time.Duration) {
+// lifetime returns how long memcached keeps an item that is stored at now with expiry, at
+// least and at most. The clock of memcached counts seconds since it started. It is read
+// a little less often than once a second, and so may be two seconds late. A date is converted
+// to such a count by the time at which the server started, without the fraction of a second.
+func lifetime(expiry int32, now time.Time) (least, most time.Duration) {
 	if expiry <= relativeTo {
 		n := time.Duration(expiry) * time.Second
 		return n - 2*time.Second, n
@@ -102,40 +102,42 @@ func life(expiry int32, now time.Time) (least, most time.Duration) {
 	return left - time.Second, left + 2*time.Second
 }
 
-func checkLife(t *testing.T, ttl time.Duration, now time.Time) {
+func checkLifetime(t *testing.T, ttl time.Duration, now time.Time) {
 	t.Helper()
 	expiry := memcache.Expiry(ttl, now)
 	if expiry < 3 {
 		t.Fatalf("Expiry(%v, %v) = %d", ttl, now, expiry)
 	}
-	least, most := life(expiry, now)
-	// The best that there is: 30 days, or up to the last date if the clock is set.
-	best := 30*day - 2*time.Second
+	least, most := lifetime(expiry, now)
+	// The longest life is 30 days, or until the last date if the clock is set.
+	longest := 30*day - 2*time.Second
 	if now.Unix() >= relativeTo {
-		best = max(best, time.Unix(lastDate, 0).Sub(now)-time.Second)
+		longest = max(longest, time.Unix(lastDate, 0).Sub(now)-time.Second)
 	}
-	if least < min(ttl, best) {
-		t.Errorf("Expiry(%v, %v) = %d: ends after %v", ttl, now, expiry, least)
+	if least < min(ttl, longest) {
+		t.Errorf("Expiry(%v, %v) = %d: the item may expire after %v", ttl, now, expiry, least)
 	}
 	if most > ttl && most-ttl > memcache.Resolution {
-		t.Errorf("Expiry(%v, %v) = %d: lives for %v", ttl, now, expiry, most)
+		t.Errorf("Expiry(%v, %v) = %d: the item may live for %v", ttl, now, expiry, most)
 	}
 }
 
-func TestItemsNeverGoBeforeTheirTimeNorLongAfter(t *testing.T) {
+func TestItemsLiveForTheirTTLAndAtMostResolutionLonger(t *testing.T) {
 	parts := []time.Duration{0, 1, time.Millisecond, 500 * time.Millisecond, time.Second - 1}
 	for _, base := range []time.Duration{
-		0, time.Second, 2 * time.Second, time.Minute, 30*day - 3*time.Second, 30*day - 2*time.Second, 30*day - time.Second, 30 * day,
+		0, time.Second, 2 * time.Second, time.Minute,
+		30*day - 3*time.Second, 30*day - 2*time.Second, 30*day - time.Second, 30 * day,
 		30*day + time.Second, 31 * day, 365 * day, 3650 * day, forever - time.Second,
 	} {
 		for _, part := range parts {
 			for _, start := range []int64{
 				0, relativeTo - 1, relativeTo, 1700000000,
-				lastDate - 31*86400, lastDate - 2592001, lastDate - 2592000, lastDate - 2591999, lastDate, 1 << 33,
+				lastDate - 31*86400, lastDate - 2592001, lastDate - 2592000, lastDate - 2591999,
+				lastDate, 1 << 33,
 			} {
 				for _, fraction := range parts {
 					if base+part > 0 {
-						checkLife(t, base+part, time.Unix(start, int64(fraction)))
+						checkLifetime(t, base+part, time.Unix(start, int64(fraction)))
 					}
 				}
 			}
@@ -149,21 +151,23 @@ func FuzzExpiry(f *testing.F) {
 	f.Add(int64(30*day-2*time.Second+1), int64(lastDate-2592000), int64(1))
 	f.Add(int64(math.MaxInt64), int64(lastDate), int64(5))
 	f.Fuzz(func(t *testing.T, ttl, seconds, nanoseconds int64) {
-		if expiry := memcache.Expiry(time.Duration(ttl), time.Unix(seconds, nanoseconds)); expiry < 0 || (expiry == 0) != (ttl == 0) {
+		expiry := memcache.Expiry(time.Duration(ttl), time.Unix(seconds, nanoseconds))
+		if expiry < 0 || (expiry == 0) != (ttl == 0) {
 			t.Fatalf("Expiry(%d, %d, %d) = %d", ttl, seconds, nanoseconds, expiry)
 		}
-		// Sub is exact for times that are not too far apart only.
-		if ttl > 0 && seconds >= 0 && seconds <= 1<<33 && nanoseconds >= 0 && nanoseconds < int64(time.Second) {
-			checkLife(t, time.Duration(ttl), time.Unix(seconds, nanoseconds))
+		// Sub is exact only for times that are not too far apart.
+		if ttl > 0 && seconds >= 0 && seconds <= 1<<33 &&
+			nanoseconds >= 0 && nanoseconds < int64(time.Second) {
+			checkLifetime(t, time.Duration(ttl), time.Unix(seconds, nanoseconds))
 		}
 	})
 }
 
-// memcached tells its clock and how many seconds an item has left by it.
-func TestServerUnderstandsExpiryAsItIsMeant(t *testing.T) {
+// memcached reports its clock, and how many seconds an item has left by that clock.
+func TestServerReportsTheTimeLeftOfExpiry(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.Start(t, nil)
-	left := func(expiry int32) (left, clock int) {
+	secondsLeft := func(expiry int32) (left, clock int) {
 		reply := server.Do(fmt.Sprintf("set key 0 %d 1\r\nx\r\nmg key t\r\nstats", expiry))
 		text, ok := strings.CutPrefix(reply, "STORED\r\nHD t")
 		if _, err := fmt.Sscan(text, &left); !ok || err != nil {
@@ -177,12 +181,13 @@ func TestServerUnderstandsExpiryAsItIsMeant(t *testing.T) {
 	}
 	for _, ttl := range []time.Duration{
 		1, time.Second, 1500 * time.Millisecond, 2 * time.Second, time.Hour,
-		30*day - 3*time.Second, 30*day - 2*time.Second, 30*day - 2*time.Second + 1, 30 * day, 365 * day, forever,
+		30*day - 3*time.Second, 30*day - 2*time.Second, 30*day - 2*time.Second + 1, 30 * day,
+		365 * day, forever,
 	} {
 		expiry := memcache.Expiry(ttl, time.Now())
 		var seconds, clock, want int
 		for range 5 { // the clock may tick in the middle
-			seconds, clock = left(expiry)
+			seconds, clock = secondsLeft(expiry)
 			want = int(expiry)
 			if expiry > relativeTo {
 				want = int(expiry) - clock
@@ -192,15 +197,16 @@ func TestServerUnderstandsExpiryAsItIsMeant(t *testing.T) {
 			}
 		}
 		if seconds != want {
-			t.Errorf("ttl %v, expiry %d: %d seconds are left, want %d", ttl, expiry, seconds, want)
+			t.Errorf("ttl %v, expiry %d: %d seconds left, want %d", ttl, expiry, seconds, want)
 		}
 	}
 }
 
-func TestPastIsGoneAtOnce(t *testing.T) {
+func TestItemsWithPastExpireAtOnce(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.Start(t, nil)
-	reply := server.Do(fmt.Sprintf("set key 0 %d 1\r\nx\r\nget key\r\nadd key 0 0 1\r\ny\r\nget key", memcache.Past))
+	reply := server.Do(fmt.Sprintf(
+		"set key 0 %d 1\r\nx\r\nget key\r\nadd key 0 0 1\r\ny\r\nget key", memcache.Past))
 	if want := "STORED\r\nEND\r\nSTORED\r\nVALUE key 0 1\r\ny\r\nEND\r\n"; reply != want {
 		t.Errorf("reply is %q, want %q", reply, want)
 	}

@@ -10,13 +10,14 @@ import (
 )
 
 const (
-	ketamaPoints   = 100 // of each server, with one-at-a-time
-	weightedPoints = 160 // of each server of mean weight, with MD5
+	ketamaPoints   = 100 // for each server, with one-at-a-time
+	weightedPoints = 160 // for a server of mean weight, with MD5
 	pointsPerMD5   = 4
 )
 
-// A ring is libmemcached's continuum: points in order. A key belongs to the first
-// point that is not below the key's hash, or else to the first of all.
+// A ring is the continuum of libmemcached: points, sorted. A key belongs to the first point
+// that is not below the hash of the key. If there is none, it belongs to the first point of
+// the ring.
 type ring []point
 
 type point struct{ hash, server uint32 }
@@ -31,14 +32,16 @@ func newRing(servers []Server, addresses []address, weighted bool) ring {
 		text := addresses[i].pointText()
 		if !weighted {
 			for n := range ketamaPoints {
-				points = append(points, point{oneAtATime(string(strconv.AppendInt(text, int64(n), 10))), uint32(i)})
+				hash := oneAtATime(string(strconv.AppendInt(text, int64(n), 10)))
+				points = append(points, point{hash, uint32(i)})
 			}
 			continue
 		}
-		for n := range digests(servers[i].Weight, total, len(servers)) {
+		for n := range digestCount(servers[i].Weight, total, len(servers)) {
 			sum := md5.Sum(strconv.AppendInt(text, int64(n), 10))
 			for word := range pointsPerMD5 {
-				points = append(points, point{binary.LittleEndian.Uint32(sum[4*word:]), uint32(i)})
+				hash := binary.LittleEndian.Uint32(sum[4*word:])
+				points = append(points, point{hash, uint32(i)})
 			}
 		}
 	}
@@ -48,8 +51,8 @@ func newRing(servers []Server, addresses []address, weighted bool) ring {
 	return points
 }
 
-// pointText answers what libmemcached hashes for the points of a server, but for
-// the number at its end.
+// pointText returns the text that libmemcached hashes for a point of a server, without the
+// number at its end.
 func (a address) pointText() []byte {
 	text := []byte(a.host)
 	if a.port != defaultPort {
@@ -59,19 +62,21 @@ func (a address) pointText() []byte {
 	return append(text, '-')
 }
 
-// digests answers how many MD5 digests a server of this weight has on the ring.
-// Each step is rounded to a float32 as in libmemcached: with more precision some
-// servers would have one digest more or less.
-func digests(weight int, total uint64, servers int) int {
+// digestCount returns how many MD5 digests a server of this weight has on the ring. Each step
+// is rounded to a float32, as in libmemcached: with more precision some servers would have
+// one digest more or less.
+func digestCount(weight int, total uint64, servers int) int {
 	share := float32(weight) / float32(total)
 	mean := float32(share*weightedPoints) / pointsPerMD5
 	return int(math.Floor(float64(float32(mean*float32(servers)) + 1e-10)))
 }
 
-// pick answers the server that hash belongs to, or if it is dead that of the next
-// point of a living one; -1 if no living server has a point.
+// pick returns the server that hash belongs to. If it is dead, pick returns the server of the
+// next point whose server is not dead, or -1 if there is none.
 func (r ring) pick(hash uint32, dead func(server int) bool) int {
-	first, _ := slices.BinarySearchFunc(r, hash, func(p point, hash uint32) int { return cmp.Compare(p.hash, hash) })
+	first, _ := slices.BinarySearchFunc(r, hash, func(p point, hash uint32) int {
+		return cmp.Compare(p.hash, hash)
+	})
 	if first == len(r) {
 		first = 0
 	}
@@ -86,8 +91,8 @@ func (r ring) pick(hash uint32, dead func(server int) bool) int {
 	return -1
 }
 
-// oneAtATime is Jenkins's hash of that name as libmemcached computes it: bytes
-// from 0x80 up count as negative.
+// oneAtATime returns Jenkins's one-at-a-time hash as libmemcached computes it: bytes from
+// 0x80 up count as negative.
 func oneAtATime(text string) uint32 {
 	var h uint32
 	for i := range len(text) {
@@ -101,9 +106,9 @@ func oneAtATime(text string) uint32 {
 	return h
 }
 
-// md5Hash answers the first four bytes of the MD5 digest of text.
+// md5Hash returns the first four bytes of the MD5 digest of text, as a little-endian number.
 func md5Hash(text string) uint32 {
-	var onStack [256]byte // a key of memcached has at most 250
-	sum := md5.Sum(append(onStack[:0], text...))
+	var buf [256]byte // a key of memcached has at most 250 bytes
+	sum := md5.Sum(append(buf[:0], text...))
 	return binary.LittleEndian.Uint32(sum[:])
 }

@@ -12,29 +12,31 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// Options are what every driver for memcached can be told. The zero value of a
-// field is its default.
+// Options are the settings that all drivers for memcached have. The zero value of a field is
+// its default.
 type Options struct {
-	// Selection says which server has a key; the default is Ketama.
+	// Selection is the rule that says which server has a key. The default is Ketama.
 	Selection Selection
 
-	// Dead says what becomes of the keys of a server that cannot be reached; the
-	// default is Fail.
+	// Dead says what happens to the keys of a server that cannot be reached. The default
+	// is Fail.
 	Dead DeadPolicy
 
-	// Failures is after how many failures in a row a server is ejected; 0 is 3.
+	// Failures is the number of failures in a row after which Eject ejects a server. If 0,
+	// it is 3.
 	Failures int
 
-	// CoolDown is for how long; 0 is 30 seconds.
+	// CoolDown is how long Eject leaves a server alone before it is tried again. If 0, it is
+	// 30 seconds.
 	CoolDown time.Duration
 
-	// Keys encodes keys; nil is encoding.Auto.
+	// Keys encodes keys. If nil, it is encoding.Auto.
 	Keys encoding.KeyEncoder
 
-	// Timeout is how long a server may take to be connected to, and then to
-	// answer a request as a whole; 0 is 500 milliseconds. Each counts for itself:
-	// a verb may wait as long for a connection to be free, connect, and be
-	// answered, and a read whose connection is lost does the latter two again.
+	// Timeout limits connecting to a server, and then each request with its whole reply. If
+	// 0, it is 500 milliseconds. The limits are separate: a verb may wait this long for a
+	// free connection, as long again to connect, and as long again for its reply. A read
+	// whose connection is lost connects and sends its request a second time.
 	Timeout time.Duration
 }
 
@@ -44,8 +46,8 @@ const (
 	defaultTimeout  = 500 * time.Millisecond
 )
 
-// URLOptions answers the Options that the parameters of a URL name: hash, dead,
-// eject_after, cool_down, keys and timeout. What is wrong with them p.Err tells.
+// URLOptions returns the Options in the parameters of a URL: hash, dead, eject_after,
+// cool_down, keys and timeout. If any of them is invalid, p.Err returns an error.
 func URLOptions(p *core.Params) Options {
 	return Options{
 		Selection: Selection(p.Choice("hash", selectionNames[:]...)),
@@ -60,24 +62,35 @@ func URLOptions(p *core.Params) Options {
 var (
 	keyEncoderNames = [...]string{"auto", "string", "base64", "sha1", "sha256"}
 	keyEncoders     = [...]encoding.KeyEncoder{
-		nil, encoding.String, encoding.Base64, encoding.Hash(sha1.New), encoding.Hash(sha256.New),
+		nil,
+		encoding.String,
+		encoding.Base64,
+		encoding.Hash(sha1.New),
+		encoding.Hash(sha256.New),
 	}
 )
 
-// WithDefaults answers o with each zero field set to its default, or
-// core.ErrConfig if a field is out of its range.
+// WithDefaults returns o with its default in each zero field, except that a nil Keys stays
+// nil. It returns core.ErrConfig if a field is out of its range.
 func (o Options) WithDefaults() (Options, error) {
+	var problem string
 	switch {
-	case !o.Selection.known():
-		return o, configError(fmt.Sprintf("%v is no rule: %s", o.Selection, wantSelection))
+	case !o.Selection.valid():
+		problem = fmt.Sprintf("%v is not a rule; %s", o.Selection, wantSelection)
 	case o.Dead != Fail && o.Dead != Eject:
-		return o, configError(fmt.Sprintf("%v is no policy, want Fail or Eject", o.Dead))
+		problem = fmt.Sprintf("%v is not a policy; want Fail or Eject", o.Dead)
 	case o.Failures < 0:
-		return o, configError(fmt.Sprintf("Failures is %d, want 1 or more, or 0 for %d", o.Failures, defaultFailures))
+		problem = fmt.Sprintf("Failures is %d; want 1 or more, or 0 for %d",
+			o.Failures, defaultFailures)
 	case o.CoolDown < 0:
-		return o, configError(fmt.Sprintf("CoolDown is %v, want more than 0, or 0 for %v", o.CoolDown, defaultCoolDown))
+		problem = fmt.Sprintf("CoolDown is %v; want more than 0, or 0 for %v",
+			o.CoolDown, defaultCoolDown)
 	case o.Timeout < 0:
-		return o, configError(fmt.Sprintf("Timeout is %v, want more than 0, or 0 for %v", o.Timeout, defaultTimeout))
+		problem = fmt.Sprintf("Timeout is %v; want more than 0, or 0 for %v",
+			o.Timeout, defaultTimeout)
+	}
+	if problem != "" {
+		return o, configError(problem)
 	}
 	o.Failures = cmp.Or(o.Failures, defaultFailures)
 	o.CoolDown = cmp.Or(o.CoolDown, defaultCoolDown)

@@ -8,31 +8,31 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// A DeadPolicy says what becomes of the keys of a server that cannot be reached.
+// A DeadPolicy says what happens to the keys of a server that cannot be reached.
 type DeadPolicy int
 
 const (
-	// Fail leaves them where they are: each verb tries the server, and is
-	// core.ErrUnavailable while it is dead. No value is ever on two servers.
+	// Fail leaves the keys on the server: each verb tries it, and returns
+	// core.ErrUnavailable while it cannot be reached. A value is never on two servers.
 	Fail DeadPolicy = iota
 
-	// Eject moves them. After some failures in a row the server is left alone for
-	// a cool-down, and its keys belong to the next one. Then one verb tries it, and
-	// if that succeeds it has its keys back, with the values that they had
-	// before: old ones. If all servers are ejected, none is: each verb tries the
-	// one that its key belongs to.
+	// Eject moves the keys. After Options.Failures failures in a row, the server is not
+	// used for Options.CoolDown, and its keys belong to the next server. Then one verb tries
+	// the server. If that succeeds, the keys return to it, with the old values that it still
+	// has. If all servers are ejected, each verb tries the server of its key, as if none was
+	// ejected.
 	//
-	// Each process finds out for itself, so that for a while two may look for a key
-	// on two servers. Failures are counted over all goroutines: where many verbs are
-	// under way, a server that restarts is ejected at once. A verb that its context ended tells
-	// nothing of its server: so that a silent one is ejected, Options.Timeout has
-	// to be shorter than the deadlines of the verbs.
+	// Each process counts failures by itself, so that for a while two processes may look for
+	// a key on different servers. Failures are counted over all goroutines: if many verbs are
+	// running, a server that restarts is ejected at once. A verb whose context is done does
+	// not count: to eject a server that does not respond, Options.Timeout must be shorter
+	// than the deadlines of the verbs.
 	Eject
 )
 
 var deadPolicyNames = [...]string{"fail", "eject"}
 
-// String answers fail or eject.
+// String returns "fail" or "eject".
 func (d DeadPolicy) String() string {
 	if d < 0 || int(d) >= len(deadPolicyNames) {
 		return fmt.Sprintf("DeadPolicy(%d)", int(d))
@@ -40,9 +40,8 @@ func (d DeadPolicy) String() string {
 	return deadPolicyNames[d]
 }
 
-// A Router says which server a verb has to ask, by the keys' Selection and by what
-// it has been told of servers that could not be reached. Many goroutines may use
-// it at once.
+// A Router chooses the server for a key, by the Selection and by the failures that Report was
+// called with. Many goroutines may use it at once.
 type Router struct {
 	servers  []Server
 	encode   encoding.KeyEncoder
@@ -50,23 +49,27 @@ type Router struct {
 	eject    bool
 	failures int64
 	coolDown time.Duration
-	start    time.Time      // what until counts from
-	health   []health       // by server
-	ejected  atomic.Int64   // how many servers have until set
-	resting  func(int) bool // r.isResting, made once
-	out      func(int) bool // r.isOut, made once
+	start    time.Time    // health.until counts from it
+	health   []health     // by server
+	ejected  atomic.Int64 // the number of ejected servers
+
+	isCoolingFunc func(int) bool // r.isCooling, so that Pick allocates nothing
+	isEjectedFunc func(int) bool // r.isEjected, likewise
 }
 
-// health is what is known of a server.
+// health is what a Router knows about a server.
 type health struct {
 	failures atomic.Int64 // in a row
-	until    atomic.Int64 // when the server may be tried, in nanoseconds since start; 0 if it is not ejected
+
+	// until is when an ejected server may be tried, in nanoseconds since Router.start. It is
+	// 0 if the server is not ejected.
+	until atomic.Int64
 }
 
-// NewRouter answers a Router. It keeps a copy of servers, as NormalizeServers
-// answers it. The error is core.ErrConfig.
+// NewRouter returns a Router for servers. It keeps a copy of servers, normalized by
+// NormalizeServers. It returns core.ErrConfig if a server or a field of o is invalid.
 func NewRouter(servers []Server, o Options) (*Router, error) {
-	encode := checked(o.Keys)
+	encode := checkedEncoder(o.Keys)
 	o, err := o.WithDefaults()
 	if err != nil {
 		return nil, err
@@ -89,19 +92,19 @@ func NewRouter(servers []Server, o Options) (*Router, error) {
 		start:    time.Now(),
 		health:   make([]health, len(servers)),
 	}
-	r.resting, r.out = r.isResting, r.isOut
+	r.isCoolingFunc, r.isEjectedFunc = r.isCooling, r.isEjected
 	return r, nil
 }
 
-// Servers answers the servers, in their order. The slice is read-only.
+// Servers returns the servers, normalized and in their order. The slice is read-only.
 func (r *Router) Servers() []Server { return r.servers }
 
-// Encode answers key as it goes to the wire. The error is core.ErrInvalidKey, also
-// if Options.Keys answers a key that memcached does not take.
+// Encode returns key as it is sent to memcached. It returns core.ErrInvalidKey if
+// Options.Keys refuses key, or if it returns a key that memcached does not accept.
 func (r *Router) Encode(key string) (string, error) { return r.encode(key) }
 
-// checked answers an encoder that answers nothing but keys which memcached takes.
-func checked(encode encoding.KeyEncoder) encoding.KeyEncoder {
+// checkedEncoder returns an encoder that returns only keys that memcached accepts.
+func checkedEncoder(encode encoding.KeyEncoder) encoding.KeyEncoder {
 	if encode == nil {
 		return encoding.Auto
 	}
@@ -111,38 +114,38 @@ func checked(encode encoding.KeyEncoder) encoding.KeyEncoder {
 			return "", err
 		}
 		if _, err := encoding.String(encoded); err != nil {
-			return "", fmt.Errorf("what Options.Keys makes of it: %w", err)
+			return "", fmt.Errorf("result of Options.Keys: %w", err)
 		}
 		return encoded, nil
 	}
 }
 
-// Pick answers the server to ask for key, by its place in Servers. Key is what
-// goes to the wire. If it is the caller's to try a server after its cool-down,
-// trial is true, and Untried is to be called if the server is not asked after all.
+// Pick returns the server to use for key, by its index in Servers. Key is what Encode
+// returned. If trial is true, the cool-down of server is over and this caller alone tries it;
+// it must call Untried if it does not use the server after all.
 func (r *Router) Pick(key string) (server int, trial bool) {
 	if r.ejected.Load() == 0 {
 		return r.selector.Pick(key, nil), false
 	}
-	if server = r.selector.Pick(key, r.resting); server >= 0 {
+	if server = r.selector.Pick(key, r.isCoolingFunc); server >= 0 {
 		h := &r.health[server]
 		until := h.until.Load()
 		if until == 0 {
 			return server, false
 		}
-		// Its cool-down is over. Of all callers, one moves the end of it.
+		// Its cool-down is over. Only one of the callers moves the end of the cool-down.
 		if r.now() >= until && h.until.CompareAndSwap(until, r.now()+int64(r.coolDown)) {
 			return server, true
 		}
-		server = r.selector.Pick(key, r.out)
+		server = r.selector.Pick(key, r.isEjectedFunc)
 	}
-	if server < 0 { // all are ejected, so none is
+	if server < 0 { // all are ejected
 		server = r.selector.Pick(key, nil)
 	}
 	return server, false
 }
 
-// Untried leaves the trial of server to the next one.
+// Untried ends a trial in which the caller did not use server: the next Pick may try it.
 func (r *Router) Untried(server int) {
 	h := &r.health[server]
 	if until := h.until.Load(); until != 0 {
@@ -150,23 +153,23 @@ func (r *Router) Untried(server int) {
 	}
 }
 
-// isResting tells whether server is ejected, and its cool-down not over.
-func (r *Router) isResting(server int) bool {
+// isCooling reports whether server is ejected and its cool-down is not over.
+func (r *Router) isCooling(server int) bool {
 	until := r.health[server].until.Load()
 	return until != 0 && r.now() < until
 }
 
-// isOut tells whether server is ejected.
-func (r *Router) isOut(server int) bool { return r.health[server].until.Load() != 0 }
+// isEjected reports whether server is ejected, even if its cool-down is over.
+func (r *Router) isEjected(server int) bool { return r.health[server].until.Load() != 0 }
 
-// Report tells whether server has answered, if only with an error of its own.
-func (r *Router) Report(server int, answered bool) {
+// Report records whether server responded. A reply that is an error is a response.
+func (r *Router) Report(server int, responded bool) {
 	if !r.eject {
 		return
 	}
 	h := &r.health[server]
 	switch {
-	case !answered:
+	case !responded:
 		if h.failures.Add(1) >= r.failures && h.until.Swap(r.now()+int64(r.coolDown)) == 0 {
 			r.ejected.Add(1)
 		}
@@ -178,5 +181,5 @@ func (r *Router) Report(server int, answered bool) {
 	}
 }
 
-// now is never 0.
+// now returns the nanoseconds since r.start, and 1 more so that it is never 0.
 func (r *Router) now() int64 { return int64(time.Since(r.start)) + 1 }

@@ -14,11 +14,11 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-var three = []memcache.Server{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}
+var threeServers = []memcache.Server{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}
 
 func newRouter(t *testing.T, opts memcache.Options) *memcache.Router {
 	t.Helper()
-	r, err := memcache.NewRouter(three, opts)
+	r, err := memcache.NewRouter(threeServers, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func pick(t *testing.T, r *memcache.Router, key string) int {
 	return server
 }
 
-// keyOf answers a key that belongs to server.
+// keyOf returns a key that belongs to server.
 func keyOf(t *testing.T, r *memcache.Router, server int) string {
 	for i := range 1000 {
 		if key := fmt.Sprint("key-", i); pick(t, r, key) == server {
@@ -42,7 +42,7 @@ func keyOf(t *testing.T, r *memcache.Router, server int) string {
 	return ""
 }
 
-func TestARouterEncodesKeys(t *testing.T) {
+func TestRouterEncodesKeys(t *testing.T) {
 	longest := strings.Repeat("k", 250)
 	for _, keys := range []encoding.KeyEncoder{nil, encoding.Auto} {
 		r := newRouter(t, memcache.Options{Keys: keys})
@@ -52,7 +52,7 @@ func TestARouterEncodesKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got, err := r.Encode(key); got != want || err != nil {
-				t.Errorf("Encode %q = %q, %v; want %q", key, got, err, want)
+				t.Errorf("Encode(%q) = %q, %v; want %q", key, got, err, want)
 			}
 		}
 	}
@@ -60,19 +60,21 @@ func TestARouterEncodesKeys(t *testing.T) {
 		if key == "refused" {
 			return "", core.ErrInvalidKey
 		}
-		return strings.TrimPrefix(key, "x:"), nil // which others than memcached may take
+		return strings.TrimPrefix(key, "x:"), nil // memcached may not accept this
 	}})
-	for _, key := range []string{"refused", "x:", "x:a b", "x:a\r\nflush_all", "x:a\x00", "x:" + longest + "k"} {
+	for _, key := range []string{
+		"refused", "x:", "x:a b", "x:a\r\nflush_all", "x:a\x00", "x:" + longest + "k",
+	} {
 		if got, err := r.Encode(key); !errors.Is(err, core.ErrInvalidKey) {
-			t.Errorf("Encode %q = %q, %v; want %v", key, got, err, core.ErrInvalidKey)
+			t.Errorf("Encode(%q) = %q, %v; want %v", key, got, err, core.ErrInvalidKey)
 		}
 	}
 	if got, err := r.Encode("x:key"); got != "key" || err != nil {
-		t.Errorf("Encode = %q, %v", got, err)
+		t.Errorf("Encode(%q) = %q, %v", "x:key", got, err)
 	}
 }
 
-func TestFailLeavesKeysWhereTheyAre(t *testing.T) {
+func TestFailDoesNotMoveKeys(t *testing.T) {
 	r := newRouter(t, memcache.Options{})
 	key := keyOf(t, r, 1)
 	for range 100 {
@@ -85,7 +87,9 @@ func TestFailLeavesKeysWhereTheyAre(t *testing.T) {
 
 func TestEjectMovesKeysAfterFailuresInARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRouter(t, memcache.Options{Dead: memcache.Eject, Failures: 3, CoolDown: time.Minute})
+		r := newRouter(t, memcache.Options{
+			Dead: memcache.Eject, Failures: 3, CoolDown: time.Minute,
+		})
 		key, other := keyOf(t, r, 1), keyOf(t, r, 2)
 		for range 5 { // never three in a row
 			r.Report(1, false)
@@ -95,110 +99,113 @@ func TestEjectMovesKeysAfterFailuresInARow(t *testing.T) {
 		r.Report(1, false)
 		r.Report(1, false)
 		if got := pick(t, r, key); got != 1 {
-			t.Errorf("after two failures in a row the key is on server %d", got)
+			t.Errorf("after two failures in a row, the key is on server %d", got)
 		}
 		r.Report(1, false)
 		if got := pick(t, r, key); got == 1 {
-			t.Error("after three failures in a row the key has not moved")
+			t.Error("after three failures in a row, the key did not move")
 		}
 		if got := pick(t, r, other); got != 2 {
-			t.Errorf("another server's key moved to %d", got)
+			t.Errorf("the key of server 2 moved to server %d", got)
 		}
 		time.Sleep(time.Minute - 1)
 		if got := pick(t, r, key); got == 1 {
-			t.Error("the key is back before the cool-down is over")
+			t.Error("the key returned before the cool-down was over")
 		}
 		time.Sleep(time.Nanosecond)
 		if got := pick(t, r, key); got != 1 {
-			t.Error("nobody tries the server after the cool-down")
+			t.Error("the server is not tried after the cool-down")
 		}
 		if got := pick(t, r, key); got == 1 {
-			t.Error("a second one tries the server while the first does")
+			t.Error("the server is tried twice at once")
 		}
-		r.Report(1, false) // one failure is enough now
+		r.Report(1, false) // now one failure is enough
 		time.Sleep(time.Minute - 1)
 		if got := pick(t, r, key); got == 1 {
 			t.Error("there was no second cool-down")
 		}
 		time.Sleep(time.Nanosecond)
 		if got := pick(t, r, key); got != 1 {
-			t.Error("nobody tries the server after the second cool-down")
+			t.Error("the server is not tried after the second cool-down")
 		}
 		r.Report(1, true)
 		for range 3 {
 			if got := pick(t, r, key); got != 1 {
-				t.Errorf("the server is back, and its key on %d", got)
+				t.Errorf("server 1 responded, but its key is on server %d", got)
 			}
 		}
 		r.Report(1, false)
 		r.Report(1, false)
 		if got := pick(t, r, key); got != 1 {
-			t.Error("failures from before its return count")
+			t.Error("failures before the response still count")
 		}
 	})
 }
 
-func TestIfAllServersAreEjectedNoneIs(t *testing.T) {
+func TestKeysDoNotMoveIfAllServersAreEjected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRouter(t, memcache.Options{Dead: memcache.Eject, Failures: 1, CoolDown: time.Second})
+		r := newRouter(t, memcache.Options{
+			Dead: memcache.Eject, Failures: 1, CoolDown: time.Second,
+		})
 		var keys [3]string
-		for server := range three {
+		for server := range threeServers {
 			keys[server] = keyOf(t, r, server)
 		}
-		for server := range three {
+		for server := range threeServers {
 			r.Report(server, false)
 		}
-		check := func() {
+		checkNotMoved := func() {
 			t.Helper()
 			for server, key := range keys {
 				if got := pick(t, r, key); got != server {
-					t.Errorf("a key of server %d is on %d", server, got)
+					t.Errorf("the key of server %d is on server %d", server, got)
 				}
 			}
 		}
-		check()
+		checkNotMoved()
 		time.Sleep(time.Second)
-		check()
-		check()
+		checkNotMoved()
+		checkNotMoved()
 		r.Report(1, true)
 		for _, key := range keys {
 			if got := pick(t, r, key); got != 1 {
-				t.Errorf("one server is back, and a key is on %d", got)
+				t.Errorf("only server 1 responded, but a key is on server %d", got)
 			}
 		}
 	})
 }
 
-// A verb that is to try a server, and then does not ask it, leaves that to the next.
-func TestATrialThatWasNotMadeIsTheNextOnes(t *testing.T) {
+func TestUntriedLeavesTheTrialToTheNextPick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRouter(t, memcache.Options{Dead: memcache.Eject, Failures: 1, CoolDown: time.Minute})
+		r := newRouter(t, memcache.Options{
+			Dead: memcache.Eject, Failures: 1, CoolDown: time.Minute,
+		})
 		key := keyOf(t, r, 1)
 		r.Report(1, false)
 		if got := pick(t, r, key); got == 1 {
-			t.Error("the key has not moved")
+			t.Error("the key did not move")
 		}
 		time.Sleep(time.Minute)
 		for range 3 {
 			if got := pick(t, r, key); got != 1 {
-				t.Error("nobody tries the server")
+				t.Error("the server is not tried")
 			}
 			if got := pick(t, r, key); got == 1 {
-				t.Error("two try the server")
+				t.Error("the server is tried twice at once")
 			}
 			r.Untried(1)
 		}
 	})
 }
 
-func TestOneOfManyTriesAServerAfterItsCoolDown(t *testing.T) {
+func TestOneOfManyGoroutinesTriesAServerAfterItsCoolDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRouter(t, memcache.Options{Dead: memcache.Eject, Failures: 1})
 		key := keyOf(t, r, 0)
 		r.Report(0, false)
 		time.Sleep(30 * time.Second)
 		var mu sync.Mutex
-		var tried int
+		var trials int
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
@@ -209,28 +216,28 @@ func TestOneOfManyTriesAServerAfterItsCoolDown(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				if server == 0 {
-					tried++
+					trials++
 				}
 			})
 		}
 		wg.Wait()
-		if tried != 1 {
-			t.Errorf("%d tried the server, want 1", tried)
+		if trials != 1 {
+			t.Errorf("%d goroutines tried the server, want 1", trials)
 		}
 	})
 }
 
-func TestARouterAllocatesNothing(t *testing.T) {
+func TestRouterAllocatesNothing(t *testing.T) {
 	for _, opts := range []memcache.Options{{}, {Dead: memcache.Eject, Failures: 1}} {
 		r := newRouter(t, opts)
 		r.Report(1, false)
 		if n := testing.AllocsPerRun(100, func() { r.Pick("some-key") }); n != 0 {
-			t.Errorf("%v: %v allocations", opts.Dead, n)
+			t.Errorf("%v: Pick does %v allocations, want 0", opts.Dead, n)
 		}
 	}
 }
 
-func TestOptionsOutOfTheirRangeAreErrConfig(t *testing.T) {
+func TestNewRouterRefusesOptionsOutOfRange(t *testing.T) {
 	for _, tt := range []struct {
 		opts memcache.Options
 		part string
@@ -242,12 +249,12 @@ func TestOptionsOutOfTheirRangeAreErrConfig(t *testing.T) {
 		{memcache.Options{CoolDown: -1}, "CoolDown is -1ns"},
 		{memcache.Options{Timeout: -1}, "Timeout is -1ns"},
 	} {
-		_, err := memcache.NewRouter(three, tt.opts)
+		_, err := memcache.NewRouter(threeServers, tt.opts)
 		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), tt.part) {
-			t.Errorf("%+v: %v, want ErrConfig with %q", tt.opts, err, tt.part)
+			t.Errorf("%+v: error is %v, want ErrConfig with %q", tt.opts, err, tt.part)
 		}
 	}
 	if _, err := memcache.NewRouter(nil, memcache.Options{}); !errors.Is(err, core.ErrConfig) {
-		t.Errorf("no servers: %v", err)
+		t.Errorf("no servers: error is %v, want ErrConfig", err)
 	}
 }

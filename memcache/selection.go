@@ -5,57 +5,56 @@ import (
 	"strings"
 )
 
-// A Selection is a rule that says which server has a key. Programs that share
-// servers need the same rule and the same servers in the same order, with the
-// same text for each host. The zero value is Ketama.
+// A Selection is a rule that says which server has a key. Programs that share servers need
+// the same rule and the same servers in the same order, with the same text for each host.
+// The zero value is Ketama.
 type Selection int
 
 const (
-	// Ketama is pylibmc's {'ketama': True}: a ring with 100 points for each
-	// server; points and keys by Jenkins's one-at-a-time hash. As soon as one
-	// server has a weight above 1 the points are those of KetamaWeighted, the
-	// keys stay.
+	// Ketama is the rule of pylibmc with {'ketama': True}: a ring with 100 points for each
+	// server. Points and keys are hashed by Jenkins's one-at-a-time. If a server has a weight
+	// above 1, the points are those of KetamaWeighted; keys are still hashed by
+	// one-at-a-time.
 	Ketama Selection = iota
 
-	// KetamaWeighted is pylibmc's {'ketama_weighted': True}: a ring with 160
-	// points for each server, shared out by weight; points and keys by MD5.
+	// KetamaWeighted is the rule of pylibmc with {'ketama_weighted': True}: a ring with 160
+	// points a server on average, distributed by weight. Points and keys are hashed by MD5.
 	KetamaWeighted
 
-	// PythonMemcached is what python-memcached does unless told otherwise: 15
-	// bits of the key's CRC-32 modulo the sum of the weights.
+	// PythonMemcached is the default rule of python-memcached: 15 bits of the key's CRC-32
+	// modulo the sum of the weights.
 	PythonMemcached
 
-	// Modula is the rule of gomemcache and of most clients: the key's CRC-32
-	// modulo the number of servers. It knows no weights.
+	// Modula is the rule of gomemcache and of most clients: the key's CRC-32 modulo the
+	// number of servers. It does not support weights.
 	Modula
 )
 
 var selectionNames = [...]string{"ketama", "ketama_weighted", "python_memcached", "modula"}
 
-// wantSelection is wanted where none of them is given.
+// wantSelection ends the error about a Selection that does not exist.
 var wantSelection = "want one of " + strings.Join(selectionNames[:], ", ")
 
-func (s Selection) known() bool { return s >= 0 && int(s) < len(selectionNames) }
+func (s Selection) valid() bool { return s >= 0 && int(s) < len(selectionNames) }
 
-// String answers the name of the rule: ketama, ketama_weighted, python_memcached
-// or modula.
+// String returns the name of the rule: ketama, ketama_weighted, python_memcached or modula.
 func (s Selection) String() string {
-	if !s.known() {
+	if !s.valid() {
 		return fmt.Sprintf("Selection(%d)", int(s))
 	}
 	return selectionNames[s]
 }
 
-// MarshalText answers the name of the rule, or ErrConfig if there is no such rule.
+// MarshalText returns the name of the rule. It returns ErrConfig if s is not a rule.
 func (s Selection) MarshalText() ([]byte, error) {
-	if !s.known() {
-		return nil, configError(fmt.Sprintf("%v is no rule: %s", s, wantSelection))
+	if !s.valid() {
+		return nil, configError(fmt.Sprintf("%v is not a rule; %s", s, wantSelection))
 	}
 	return []byte(s.String()), nil
 }
 
-// UnmarshalText sets s to the rule of this name. Of any other text it is
-// ErrConfig, and s stays.
+// UnmarshalText sets s to the rule with the name text. If there is none, it returns ErrConfig
+// and leaves s unchanged.
 func (s *Selection) UnmarshalText(text []byte) error {
 	for rule, name := range selectionNames {
 		if string(text) == name {
@@ -63,24 +62,24 @@ func (s *Selection) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return configError("no rule has this name: " + wantSelection)
+	return configError("no rule has this name; " + wantSelection)
 }
 
-// A Selector says which of some servers has a key. It never changes, so that many
+// A Selector chooses one of a list of servers for each key. It never changes, so that many
 // goroutines may use it at once. The zero value has no servers.
 type Selector struct {
 	rule    Selection
 	servers int
 	points  ring
-	keysMD5 bool // keys are looked up on the ring by MD5, not by one-at-a-time
+	keysMD5 bool // whether keys are hashed by MD5, not by one-at-a-time
 	buckets buckets
 }
 
-// NewSelector answers the Selector of servers by rule. It keeps nothing of
-// servers, and normalizes them by itself.
+// NewSelector returns a Selector that chooses among servers by rule. It normalizes a copy of
+// servers and does not keep servers itself.
 //
-// The error is ErrConfig if NormalizeServers refuses servers, if there is no such
-// rule, or if the rule is Modula and a weight is above 1.
+// It returns ErrConfig if NormalizeServers refuses servers, if rule does not exist, or if
+// rule is Modula and a weight is above 1.
 func NewSelector(rule Selection, servers []Server) (*Selector, error) {
 	servers, addresses, err := normalize(servers)
 	if err != nil {
@@ -100,26 +99,27 @@ func NewSelector(rule Selection, servers []Server) (*Selector, error) {
 		s.buckets = newBuckets(servers)
 	case Modula:
 		if weighted {
-			return nil, configError("the rule modula knows no weights: want 1 for each server, or another rule")
+			return nil, configError("the rule modula does not support weights; " +
+				"want weight 1 for each server, or another rule")
 		}
 	default:
-		return nil, configError(fmt.Sprintf("%v is no rule: %s", rule, wantSelection))
+		return nil, configError(fmt.Sprintf("%v is not a rule; %s", rule, wantSelection))
 	}
 	return s, nil
 }
 
-// Pick answers which server has key, by its place in the list that NewSelector was
-// given. key is what goes to the wire, with its prefix and encoded.
+// Pick returns which server has key, by its index in the list that NewSelector was called
+// with. Key is what is sent to memcached: with its prefix, and encoded.
 //
-// If dead is not nil, servers of which it answers true are passed over, and the
-// keys of the others stay where they are. On a ring the server of the next point
-// has the key then; that is also where pylibmc looks once it has ejected a server,
-// unless there are weights, by which it would share the ring out anew.
-// PythonMemcached looks nine times elsewhere, as python-memcached does; where that
-// gives up, and with Modula, it is the next server of the list that is not dead.
+// If dead is not nil, Pick passes over the servers for which dead returns true; the keys of
+// the other servers do not move. On a ring, the key of a dead server belongs to the server of
+// the next point. That is also where pylibmc looks after it has ejected a server, except with
+// weights: then pylibmc computes new points for the servers that are left. PythonMemcached
+// tries nine other buckets, as python-memcached does. If these are of dead servers too, and
+// always with Modula, the key belongs to the next server in the list that is not dead.
 //
-// Pick answers -1 if all are dead. It calls dead any number of times and keeps
-// nothing of it, and allocates nothing.
+// Pick returns -1 if all servers are dead. It may call dead any number of times, but does not
+// keep it. It allocates nothing.
 func (s *Selector) Pick(key string, dead func(server int) bool) int {
 	server := -1
 	switch {
@@ -139,8 +139,8 @@ func (s *Selector) Pick(key string, dead func(server int) bool) int {
 	if dead == nil {
 		return server
 	}
-	// Here server is -1 if the ring has only dead ones; a server of very little
-	// weight has no point there.
+	// Server is -1 here if only dead servers have points on the ring. A server of very little
+	// weight has none.
 	for i := range s.servers {
 		if next := (max(server, 0) + i) % s.servers; !dead(next) {
 			return next

@@ -12,32 +12,31 @@ import (
 )
 
 const (
-	// defaultPort is memcached's own.
+	// defaultPort is the standard port of memcached.
 	defaultPort = 11211
 
-	// MaxWeight is the largest Weight of a Server. pylibmc keeps 16 bits of a
-	// weight, and above them the two would part without a word.
+	// MaxWeight is the largest Weight of a Server. pylibmc keeps only 16 bits of a weight,
+	// and would silently choose other servers for a larger one.
 	MaxWeight = 1<<16 - 1
 
-	// maxSocketPath is what fits in a sockaddr_un of Linux; others take less.
+	// maxSocketPath is the length of the longest path that fits in a sockaddr_un of Linux.
+	// Other systems accept less.
 	maxSocketPath = 107
 )
 
-// A Server is one memcached server. The zero value is none: [NormalizeServers]
-// refuses it.
+// A Server is one memcached server. [NormalizeServers] refuses the zero value.
 type Server struct {
 	// Addr is where the server listens: "cache1:11211", "10.0.0.1:11211" or
-	// "[::1]:11211"; without a port, which is 11211 then, "cache1", "10.0.0.1",
+	// "[::1]:11211"; without a port, which is then 11211, "cache1", "10.0.0.1",
 	// "[::1]" or "::1"; or the path of a unix socket, "/run/memcached.sock".
 	Addr string
 
-	// Weight is the server's share of the keys beside the others', up to
-	// MaxWeight. 0 is 1.
+	// Weight is the share of the keys that the server gets, relative to the weights of the
+	// other servers. The largest is MaxWeight. If 0, it is 1.
 	Weight int
 }
 
-// Network answers the network of the server for [net.Dialer.DialContext]: "unix"
-// or "tcp".
+// Network returns the network of the server for [net.Dialer.DialContext]: "unix" or "tcp".
 func (s Server) Network() string {
 	if strings.HasPrefix(s.Addr, "/") {
 		return "unix"
@@ -45,66 +44,69 @@ func (s Server) Network() string {
 	return "tcp"
 }
 
-// Address answers the address of the server for [net.Dialer.DialContext]: a path,
-// or host and port. A name stays a name, so that each dial resolves it again. Of
-// an Addr that is wrong it answers the Addr.
+// Address returns the address of the server for [net.Dialer.DialContext]: a path, or host and
+// port. It does not resolve a name, so that each dial resolves it again. If Addr is invalid,
+// it returns Addr.
 func (s Server) Address() string {
-	a, wrong := parseAddress(s.Addr)
-	if wrong != "" {
+	a, problem := parseAddress(s.Addr)
+	if problem != "" {
 		return s.Addr
 	}
 	return a.String()
 }
 
-// NormalizeServers answers a copy of servers in which each Addr has its port,
-// and its brackets where they belong, and each Weight is 1 or more. The order
-// stays, and so does the text of each host: both decide which server has a key.
+// NormalizeServers returns a copy of servers in which each Addr has its port, an IPv6 address
+// has its brackets, and each Weight is 1 or more. It keeps the order and the text of each
+// host, because both decide which server has a key.
 //
-// The error is ErrConfig if there is no server, if one is wrong or if two are the
-// same. It tells of servers by their place in the list and shows nothing of them.
+// It returns ErrConfig if servers is empty, if a server is invalid or if two servers are the
+// same. The error names servers by their position in the list and shows nothing of them.
 func NormalizeServers(servers []Server) ([]Server, error) {
-	normal, _, err := normalize(servers)
-	return normal, err
+	normalized, _, err := normalize(servers)
+	return normalized, err
 }
 
 func normalize(servers []Server) ([]Server, []address, error) {
 	if len(servers) == 0 {
-		return nil, nil, configError("no servers: want one or more")
+		return nil, nil, configError("no servers; want one or more")
 	}
-	normal := make([]Server, len(servers))
+	normalized := make([]Server, len(servers))
 	addresses := make([]address, len(servers))
-	places := map[address]int{}
-	var faults []string
+	indexes := map[address]int{} // of the servers that are valid, by their identity
+	var problems []string
 	for i, server := range servers {
-		a, wrong := parseAddress(server.Addr)
-		first, twice := places[a.identity()]
+		a, problem := parseAddress(server.Addr)
+		first, duplicate := indexes[a.identity()]
 		switch {
-		case wrong != "":
-		case twice:
-			wrong = fmt.Sprintf("the same as server %d; want each once, with a weight if it is to have more keys", first+1)
+		case problem != "":
+		case duplicate:
+			problem = fmt.Sprintf("is the same as server %d; "+
+				"want each server once, with a weight if it should have more keys", first+1)
 		case server.Weight < 0 || server.Weight > MaxWeight:
-			wrong = fmt.Sprintf("weight is %d, want 0 (which is 1) to %d", server.Weight, MaxWeight)
+			problem = fmt.Sprintf("has weight %d; want 1 to %d, or 0 for 1",
+				server.Weight, MaxWeight)
 		}
-		if wrong != "" {
-			faults = append(faults, fmt.Sprintf("server %d of %d: %s", i+1, len(servers), wrong))
+		if problem != "" {
+			problems = append(problems,
+				fmt.Sprintf("server %d of %d %s", i+1, len(servers), problem))
 			continue
 		}
-		places[a.identity()] = i
-		normal[i] = Server{Addr: a.String(), Weight: max(server.Weight, 1)}
+		indexes[a.identity()] = i
+		normalized[i] = Server{Addr: a.String(), Weight: max(server.Weight, 1)}
 		addresses[i] = a
 	}
-	if len(faults) > 0 {
-		return nil, nil, configError(strings.Join(faults, "; "))
+	if len(problems) > 0 {
+		return nil, nil, configError(strings.Join(problems, "; "))
 	}
-	return normal, addresses, nil
+	return normalized, addresses, nil
 }
 
-func configError(wrong string) error { return fmt.Errorf("%w: %s", core.ErrConfig, wrong) }
+func configError(problem string) error { return fmt.Errorf("%w: %s", core.ErrConfig, problem) }
 
-// An address is the Addr of a Server, taken apart.
+// An address is a parsed Server.Addr.
 type address struct {
-	host string // as it was written, but for brackets; of a unix socket its path
-	port uint16 // 0 of a unix socket
+	host string // as it was written, without brackets; the path of a unix socket
+	port uint16 // 0 for a unix socket
 }
 
 func (a address) String() string {
@@ -114,8 +116,8 @@ func (a address) String() string {
 	return net.JoinHostPort(a.host, strconv.Itoa(int(a.port)))
 }
 
-// identity answers an address that is equal for two texts that surely mean the
-// same server. What a name resolves to is not asked.
+// identity returns the same address for two texts that certainly mean the same server. It
+// does not resolve names.
 func (a address) identity() address {
 	if a.port == 0 {
 		return address{host: path.Clean(a.host)}
@@ -126,40 +128,44 @@ func (a address) identity() address {
 	return address{strings.ToLower(a.host), a.port}
 }
 
-const wantAddress = `want host:port, host (port 11211), [::1]:11211, ::1, or the path of a unix socket like /run/memcached.sock`
+const wantAddress = "want host:port, host (port 11211), [::1]:11211, ::1, " +
+	"or the path of a unix socket like /run/memcached.sock"
 
-// parseAddress takes text apart, or tells what is wrong with it without showing
-// it: what stands where an address belongs may be a password.
-func parseAddress(text string) (a address, wrong string) {
+// parseAddress parses text. If text is invalid, it returns what is wrong with it. The problem
+// does not show text, which may be a password in the wrong place.
+func parseAddress(text string) (a address, problem string) {
 	host, port := text, ""
 	hasPort := false
 	switch colons := strings.Count(text, ":"); {
 	case text == "":
-		return address{}, "empty; " + wantAddress
+		return address{}, "is empty; " + wantAddress
 	case strings.ContainsFunc(text, isControl):
-		return address{}, "a control character; " + wantAddress
+		return address{}, "has a control character; " + wantAddress
 	case text[0] == '/':
 		return parseSocket(text)
 	case strings.Contains(text, "/"):
-		return address{}, "a path that does not begin with /; " + wantAddress
+		return address{}, "is a path that does not begin with /; " + wantAddress
 	case strings.ContainsAny(text, " ,"):
-		return address{}, "a space or a comma within one server; " + wantAddress
+		return address{}, "has a space or a comma; " + wantAddress
 	case text[0] == '[':
 		var rest string
 		var closed bool
 		host, rest, closed = strings.Cut(text[1:], "]")
 		port, hasPort = strings.CutPrefix(rest, ":")
 		if !closed || !isIPv6(host) || !hasPort && rest != "" {
-			return address{}, "brackets, but not around an IPv6 address with :port or nothing behind; " + wantAddress
+			return address{}, "has brackets, but not around an IPv6 address with :port or " +
+				"nothing after them; " + wantAddress
 		}
 	case colons > 1:
 		if !isIPv6(text) {
-			return address{}, "several colons, but not an IPv6 address, which stands in brackets if a port follows; " + wantAddress
+			return address{}, "has several colons, but is not an IPv6 address, which needs " +
+				"brackets if a port follows; " + wantAddress
 		}
 	default:
 		host, port, hasPort = strings.Cut(text, ":")
 		if !isHostName(host) {
-			return address{}, "no host name: want ASCII letters, digits, dots and hyphens; " + wantAddress
+			return address{}, "has no host name, which consists of ASCII letters, digits, dots, " +
+				"hyphens and underscores; " + wantAddress
 		}
 	}
 	if !hasPort {
@@ -167,25 +173,27 @@ func parseAddress(text string) (a address, wrong string) {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
-		return address{}, "a port that is not a number from 1 to 65535; " + wantAddress
+		return address{}, "has a port that is not a number from 1 to 65535; " + wantAddress
 	}
 	return address{host, uint16(n)}, ""
 }
 
-func parseSocket(text string) (a address, wrong string) {
+func parseSocket(text string) (a address, problem string) {
+	const want = "want the path of a unix socket"
 	switch {
 	case strings.HasSuffix(text, "/"):
-		return address{}, "a path that ends with /; want that of a unix socket, like /run/memcached.sock"
+		return address{}, "is a path that ends with /; " + want + " like /run/memcached.sock"
 	case len(text) > maxSocketPath:
-		return address{}, fmt.Sprintf("a path of %d bytes; want that of a unix socket, at most %d bytes", len(text), maxSocketPath)
+		return address{}, fmt.Sprintf("is a path of %d bytes; %s of at most %d bytes",
+			len(text), want, maxSocketPath)
 	}
 	return address{host: text}, ""
 }
 
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 
-// isIPv6 tells whether host is an IPv6 address, with a zone or without. A zone can
-// have any character; those of a name are all that interfaces need.
+// isIPv6 reports whether host is an IPv6 address, with or without a zone. A zone may have any
+// character, but the names of interfaces need only those of a host name.
 func isIPv6(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Is6() && (ip.Zone() == "" || isHostName(ip.Zone()))

@@ -13,7 +13,7 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-func TestAddrsHaveTheirPortsAndBracketsAfterwards(t *testing.T) {
+func TestNormalizeServersAddsPortsAndBrackets(t *testing.T) {
 	longest := "/" + strings.Repeat("s", 106)
 	for addr, want := range map[string]string{
 		"cache1:11211":               "cache1:11211",
@@ -22,7 +22,7 @@ func TestAddrsHaveTheirPortsAndBracketsAfterwards(t *testing.T) {
 		"cache1":                     "cache1:11211",
 		"a.b-c_d.example.":           "a.b-c_d.example.:11211",
 		"cache1:00080":               "cache1:80",
-		"Cache1":                     "Cache1:11211", // as it was: ketama hashes the text
+		"Cache1":                     "Cache1:11211", // unchanged, because ketama hashes it
 		"10.0.0.1":                   "10.0.0.1:11211",
 		"10.0.0.1:80":                "10.0.0.1:80",
 		"[::1]:80":                   "[::1]:80",
@@ -46,7 +46,8 @@ func TestAddrsHaveTheirPortsAndBracketsAfterwards(t *testing.T) {
 			}
 			continue
 		}
-		if diff := cmp.Diff([]memcache.Server{{Addr: want, Weight: 1}}, servers); diff != "" || err != nil {
+		diff := cmp.Diff([]memcache.Server{{Addr: want, Weight: 1}}, servers)
+		if diff != "" || err != nil {
 			t.Errorf("%q: %v %s", addr, err, diff)
 		}
 		for _, s := range []memcache.Server{{Addr: addr}, {Addr: want}} {
@@ -55,15 +56,16 @@ func TestAddrsHaveTheirPortsAndBracketsAfterwards(t *testing.T) {
 				network = "unix"
 			}
 			if s.Network() != network || s.Address() != want {
-				t.Errorf("%q is dialled as %s %s, want %s %s", s.Addr, s.Network(), s.Address(), network, want)
+				t.Errorf("%q: Network and Address are %s %s, want %s %s",
+					s.Addr, s.Network(), s.Address(), network, want)
 			}
 		}
 	}
 }
 
-// Each Addr with a part of what the error says of it.
-var wrongAddrs = map[string]string{
-	"":                  "server 1 of 1: empty; want host:port",
+// invalidAddrs are invalid texts for Server.Addr, each with a part of its error.
+var invalidAddrs = map[string]string{
+	"":                  "server 1 of 1 is empty; want host:port",
 	":":                 "no host name",
 	":11211":            "no host name",
 	" ":                 "a space",
@@ -116,42 +118,43 @@ var wrongAddrs = map[string]string{
 	"/run/":             "a path that ends with /",
 	`C:\run\a.sock`:     "a port that is not",
 	"@memcached":        "no host name",
-	"/" + longName(107): "a path of 108 bytes; want that of a unix socket, at most 107 bytes",
+	"/" + longName(107): "a path of 108 bytes; want the path of a unix socket of at most 107 bytes",
 }
 
 func longName(n int) string { return strings.Repeat("s", n) }
 
-func TestWrongAddrsAreRefusedWithWhatWouldBeRight(t *testing.T) {
-	for addr, want := range wrongAddrs {
+func TestInvalidAddrsAreRefusedWithWhatIsWanted(t *testing.T) {
+	for addr, want := range invalidAddrs {
 		servers, err := memcache.NormalizeServers([]memcache.Server{{Addr: addr}})
 		wantConfigError(t, strconv.Quote(addr), err, want)
 		if err != nil && !strings.Contains(err.Error(), "; want ") {
-			t.Errorf("%q: error %q does not tell what would be right", addr, err)
+			t.Errorf("%q: error %q does not say what is wanted", addr, err)
 		}
 		if servers != nil {
-			t.Errorf("%q: answers %v", addr, servers)
+			t.Errorf("%q: NormalizeServers returned %v, want nil", addr, servers)
 		}
 		if s := (memcache.Server{Addr: addr}); s.Address() != addr {
-			t.Errorf("%q is dialled as %q", addr, s.Address())
+			t.Errorf("%q: Address() = %q, want it unchanged", addr, s.Address())
 		}
 	}
 }
 
-func wantConfigError(t *testing.T, what string, err error, parts ...string) {
+// wantConfigError checks that err, the result of input, is ErrConfig and contains parts.
+func wantConfigError(t *testing.T, input string, err error, parts ...string) {
 	t.Helper()
 	if !errors.Is(err, core.ErrConfig) {
-		t.Errorf("%s: error is %v, want ErrConfig", what, err)
+		t.Errorf("%s: error is %v, want ErrConfig", input, err)
 		return
 	}
 	for _, part := range parts {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%s: error is %q, want one with %q", what, err, part)
+			t.Errorf("%s: error is %q, want one with %q", input, err, part)
 		}
 	}
 }
 
-func TestServersThatAreTheSameAreRefused(t *testing.T) {
-	for _, same := range [][2]string{
+func TestDuplicateServersAreRefused(t *testing.T) {
+	for _, pair := range [][2]string{
 		{"cache1", "cache1:11211"},
 		{"cache1:011", "cache1:11"},
 		{"cache1", "CACHE1"},
@@ -163,15 +166,19 @@ func TestServersThatAreTheSameAreRefused(t *testing.T) {
 		{"/run/a.sock", "/run/a.sock"},
 		{"/run/a.sock", "/run//x/.././a.sock"},
 	} {
-		_, err := memcache.NormalizeServers([]memcache.Server{{Addr: "other"}, {Addr: same[0]}, {Addr: same[1], Weight: 2}})
-		wantConfigError(t, strings.Join(same[:], " "), err, "server 3 of 3: the same as server 2; want each once")
+		_, err := memcache.NormalizeServers([]memcache.Server{
+			{Addr: "other"}, {Addr: pair[0]}, {Addr: pair[1], Weight: 2},
+		})
+		wantConfigError(t, strings.Join(pair[:], " "), err,
+			"server 3 of 3 is the same as server 2; want each server once")
 	}
 }
 
-func TestServersThatMayDifferAreTaken(t *testing.T) {
+func TestServersThatMayDifferAreAccepted(t *testing.T) {
 	servers := []memcache.Server{
 		{Addr: "cache1"}, {Addr: "cache1."}, {Addr: "cache1:11212"}, {Addr: "cache2"},
-		{Addr: "localhost"}, {Addr: "127.0.0.1"}, {Addr: "::1"}, {Addr: "::1:1"}, {Addr: "0.0.0.0"}, {Addr: "::"},
+		{Addr: "localhost"}, {Addr: "127.0.0.1"}, {Addr: "::1"}, {Addr: "::1:1"},
+		{Addr: "0.0.0.0"}, {Addr: "::"},
 		{Addr: "fe80::1%eth0"}, {Addr: "fe80::1%eth1"}, {Addr: "fe80::1"}, {Addr: "fe80::1%ETH0"},
 		{Addr: "/run/a"}, {Addr: "/run/A"}, {Addr: "/cache1"},
 	}
@@ -182,13 +189,19 @@ func TestServersThatMayDifferAreTaken(t *testing.T) {
 }
 
 func TestWeightsOutOfRangeAreRefused(t *testing.T) {
-	for weight, want := range map[int]int{0: 1, 1: 1, 2: 2, memcache.MaxWeight: 65535, -1: 0, memcache.MaxWeight + 1: 0} {
-		got, err := memcache.NormalizeServers([]memcache.Server{{Addr: "a"}, {Addr: "b", Weight: weight}})
+	for weight, want := range map[int]int{
+		0: 1, 1: 1, 2: 2, memcache.MaxWeight: 65535, // accepted
+		-1: 0, memcache.MaxWeight + 1: 0, // refused
+	} {
+		servers := []memcache.Server{{Addr: "a"}, {Addr: "b", Weight: weight}}
+		got, err := memcache.NormalizeServers(servers)
 		if want == 0 {
-			wantConfigError(t, strconv.Itoa(weight), err, "server 2 of 2: weight is "+strconv.Itoa(weight)+", want 0 (which is 1) to 65535")
+			wantConfigError(t, strconv.Itoa(weight), err,
+				"server 2 of 2 has weight "+strconv.Itoa(weight)+"; want 1 to 65535, or 0 for 1")
 			continue
 		}
-		if diff := cmp.Diff([]memcache.Server{{"a:11211", 1}, {"b:11211", want}}, got); diff != "" || err != nil {
+		diff := cmp.Diff([]memcache.Server{{"a:11211", 1}, {"b:11211", want}}, got)
+		if diff != "" || err != nil {
 			t.Errorf("weight %d: %v %s", weight, err, diff)
 		}
 	}
@@ -197,19 +210,26 @@ func TestWeightsOutOfRangeAreRefused(t *testing.T) {
 func TestNoServersAreRefused(t *testing.T) {
 	for _, servers := range [][]memcache.Server{nil, {}} {
 		_, err := memcache.NormalizeServers(servers)
-		wantConfigError(t, "no servers", err, "no servers: want one or more")
+		wantConfigError(t, "no servers", err, "no servers; want one or more")
 	}
 }
 
-func TestEveryFaultOfAListIsTold(t *testing.T) {
-	_, err := memcache.NormalizeServers([]memcache.Server{{Addr: "a:0"}, {Addr: "b"}, {Addr: "c", Weight: -1}, {Addr: "b:11211"}, {}})
-	wantConfigError(t, "list", err, "server 1 of 5: a port", "; server 3 of 5: weight", "; server 4 of 5: the same as server 2;", "; server 5 of 5: empty")
+func TestErrorNamesEveryInvalidServer(t *testing.T) {
+	_, err := memcache.NormalizeServers([]memcache.Server{
+		{Addr: "a:0"}, {Addr: "b"}, {Addr: "c", Weight: -1}, {Addr: "b:11211"}, {},
+	})
+	wantConfigError(t, "list", err,
+		"server 1 of 5 has a port",
+		"; server 3 of 5 has weight",
+		"; server 4 of 5 is the same as server 2;",
+		"; server 5 of 5 is empty")
 }
 
-func TestNormalizeServersLeavesItsArgumentAlone(t *testing.T) {
+func TestNormalizeServersDoesNotChangeItsArgument(t *testing.T) {
 	servers := []memcache.Server{{Addr: "b"}, {Addr: "a:1", Weight: 3}}
 	got, err := memcache.NormalizeServers(servers)
-	if diff := cmp.Diff([]memcache.Server{{"b:11211", 1}, {"a:1", 3}}, got); diff != "" || err != nil {
+	diff := cmp.Diff([]memcache.Server{{"b:11211", 1}, {"a:1", 3}}, got)
+	if diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 	if diff := cmp.Diff([]memcache.Server{{"b", 0}, {"a:1", 3}}, servers); diff != "" {
@@ -217,24 +237,29 @@ func TestNormalizeServersLeavesItsArgumentAlone(t *testing.T) {
 	}
 }
 
-// What stands where an address belongs may be a password.
+// A text given as an address may be a password by mistake.
 func TestNoErrorShowsAnAddr(t *testing.T) {
 	for _, addr := range []string{
-		"S3CRET", "user:S3CRET@host", "user:S3CRET", "S3CRET@host:1", "/S3CRET/", "S3CRET/host", "[S3CRET]:1", "a:S3CRET:b", "S3 CRET", "S3CRET:0",
+		"S3CRET", "user:S3CRET@host", "user:S3CRET", "S3CRET@host:1", "/S3CRET/", "S3CRET/host",
+		"[S3CRET]:1", "a:S3CRET:b", "S3 CRET", "S3CRET:0",
 	} {
-		_, err := memcache.NormalizeServers([]memcache.Server{{Addr: addr}, {Addr: addr, Weight: -1}})
+		servers := []memcache.Server{{Addr: addr}, {Addr: addr, Weight: -1}}
+		_, err := memcache.NormalizeServers(servers)
 		if err == nil || strings.Contains(err.Error(), "S3") {
-			t.Errorf("%q: error %v shows it", addr, err)
+			t.Errorf("%q: error is %v, want one that does not show the Addr", addr, err)
 		}
 	}
 }
 
-// What is taken stays what it is when it is normalized again, and can be dialled.
+// A server that is accepted does not change if it is normalized again, and has an address
+// that can be dialed.
 func FuzzNormalizeServers(f *testing.F) {
-	for addr := range wrongAddrs {
+	for addr := range invalidAddrs {
 		f.Add(addr, 1)
 	}
-	for _, addr := range []string{"cache1", "cache1:80", "::1", "[::1]:80", "fe80::1%eth0", "/run/memcached.sock"} {
+	for _, addr := range []string{
+		"cache1", "cache1:80", "::1", "[::1]:80", "fe80::1%eth0", "/run/memcached.sock",
+	} {
 		f.Add(addr, 0)
 		f.Add(addr, 65536)
 	}
@@ -250,22 +275,24 @@ func FuzzNormalizeServers(f *testing.F) {
 		if diff := cmp.Diff(once, twice); diff != "" || err != nil {
 			t.Fatalf("%q: normalized again: %v %s", addr, err, diff)
 		}
-		if _, err := memcache.NormalizeServers([]memcache.Server{{Addr: addr}, once[0]}); err == nil {
-			t.Errorf("%q and %q are not the same", addr, once[0].Addr)
+		duplicates := []memcache.Server{{Addr: addr}, once[0]}
+		if _, err := memcache.NormalizeServers(duplicates); err == nil {
+			t.Errorf("%q and %q are accepted as two servers", addr, once[0].Addr)
 		}
 		s := memcache.Server{Addr: addr}
 		if s.Address() != once[0].Addr || s.Network() != once[0].Network() {
-			t.Errorf("%q is dialled as %s %s, normalized %v", addr, s.Network(), s.Address(), once[0])
+			t.Errorf("%q: Network and Address are %s %s, normalized %v",
+				addr, s.Network(), s.Address(), once[0])
 		}
 		if s.Network() == "unix" {
 			return
 		}
 		host, port, err := net.SplitHostPort(s.Address())
 		if err != nil || host == "" || !strings.Contains(addr, host) {
-			t.Errorf("%q: host is %q of %q, %v", addr, host, s.Address(), err)
+			t.Errorf("%q: the host of %q is %q, %v", addr, s.Address(), host, err)
 		}
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			t.Errorf("%q: port of %q", addr, s.Address())
+			t.Errorf("%q: the port of %q is %q", addr, s.Address(), port)
 		}
 	})
 }

@@ -14,10 +14,15 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Stats answers the sum of what servers tell of themselves, in the text protocol.
-// It asks all at once, each over a connection that dial makes, until ctx is done.
-// The error is core.ErrUnavailable, for each server that did not answer.
-func Stats(ctx context.Context, servers []Server, dial func(ctx context.Context, server Server) (net.Conn, error)) (core.Stats, error) {
+// Stats returns the sum of the figures of servers, read by the command stats of the text
+// protocol. It reads from all servers at once, each over a connection that it opens with dial
+// and closes. The error joins a core.ErrUnavailable for each server that failed or did not
+// reply before ctx was done; the figures of the others are still returned.
+func Stats(
+	ctx context.Context,
+	servers []Server,
+	dial func(ctx context.Context, server Server) (net.Conn, error),
+) (core.Stats, error) {
 	stats, errs := make([]core.Stats, len(servers)), make([]error, len(servers))
 	var wg sync.WaitGroup
 	for i, server := range servers {
@@ -46,7 +51,7 @@ func Stats(ctx context.Context, servers []Server, dial func(ctx context.Context,
 	return sum, errors.Join(errs...)
 }
 
-// readStats asks the server at the other end of conn, and sets s.
+// readStats sends stats over conn and sets s from the reply.
 func readStats(conn io.ReadWriter, s *core.Stats) error {
 	if _, err := io.WriteString(conn, "stats\r\n"); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// testdata/selection.json says which server got a key when pylibmc or
-// python-memcached set it; testdata/make_table.py writes it.
+// A table is the content of testdata/selection.json: the servers that got the keys when
+// pylibmc or python-memcached set them. testdata/make_table.py writes it.
 type table struct {
 	Keys []string
 	Rows []tableRow
@@ -26,7 +26,7 @@ type tableRow struct {
 	Client  string
 	Servers []memcache.Server
 	Dead    []int  // servers that did not listen
-	At      string // for each key its server, one of digits; - where the client gave up
+	At      string // the server of each key, one of digits; - if the client stored it nowhere
 }
 
 const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -37,20 +37,21 @@ func readTable(t testing.TB) table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var read table
-	if err := json.Unmarshal(data, &read); err != nil {
+	var tbl table
+	if err := json.Unmarshal(data, &tbl); err != nil {
 		t.Fatal(err)
 	}
-	for i, key := range read.Keys {
-		if read.Keys[i], err = url.PathUnescape(key); err != nil {
+	for i, key := range tbl.Keys {
+		if tbl.Keys[i], err = url.PathUnescape(key); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return read
+	return tbl
 }
 
-// isDead answers the dead of Selector.Pick for a list of servers.
-func isDead(servers []int) func(server int) bool {
+// deadFunc returns a dead function for Selector.Pick that returns true for servers. It
+// returns nil if there are none.
+func deadFunc(servers []int) func(server int) bool {
 	if len(servers) == 0 {
 		return nil
 	}
@@ -58,36 +59,39 @@ func isDead(servers []int) func(server int) bool {
 }
 
 func TestSelectorAgreesWithTheClientsOfTheTable(t *testing.T) {
-	read := readTable(t)
-	for _, row := range read.Rows {
+	tbl := readTable(t)
+	for _, row := range tbl.Rows {
 		s, err := memcache.NewSelector(row.Rule, row.Servers)
 		if err != nil {
-			t.Errorf("%v of %v: %v", row.Rule, row.Servers, err)
+			t.Errorf("%v with %v: %v", row.Rule, row.Servers, err)
 			continue
 		}
-		if len(row.At) != len(read.Keys) {
-			t.Fatalf("%v of %v has %d keys, the table %d", row.Rule, row.Servers, len(row.At), len(read.Keys))
+		if len(row.At) != len(tbl.Keys) {
+			t.Fatalf("%v with %v has %d keys, the table has %d",
+				row.Rule, row.Servers, len(row.At), len(tbl.Keys))
 		}
 		wrong := 0
-		for i, key := range read.Keys {
-			got := s.Pick(key, isDead(row.Dead))
+		for i, key := range tbl.Keys {
+			got := s.Pick(key, deadFunc(row.Dead))
 			if want := strings.IndexByte(digits, row.At[i]); row.At[i] != '-' && got != want {
 				if wrong++; wrong == 1 {
-					t.Errorf("%v of %v, dead %v: Pick(%q) = %d, %s has it on %d", row.Rule, row.Servers, row.Dead, key, got, row.Client, want)
+					t.Errorf("%v with %v, dead %v: Pick(%q) = %d, %s stored it on %d",
+						row.Rule, row.Servers, row.Dead, key, got, row.Client, want)
 				}
 			}
 		}
 		if wrong > 0 {
-			t.Errorf("%v of %v, dead %v: %d of %d keys are wrong", row.Rule, row.Servers, row.Dead, wrong, len(read.Keys))
+			t.Errorf("%v with %v, dead %v: %d of %d keys are wrong",
+				row.Rule, row.Servers, row.Dead, wrong, len(tbl.Keys))
 		}
 	}
 }
 
-func TestTableIsWhole(t *testing.T) {
-	read := readTable(t)
+func TestTableHasEveryKindOfKeyAndServerList(t *testing.T) {
+	tbl := readTable(t)
 	lengths := map[int]bool{}
 	high, text := 0, 0
-	for _, key := range read.Keys {
+	for _, key := range tbl.Keys {
 		lengths[len(key)] = true
 		switch ascii := !strings.ContainsFunc(key, func(c rune) bool { return c >= 0x80 }); {
 		case !ascii && strings.ToValidUTF8(key, "") == key:
@@ -101,17 +105,19 @@ func TestTableIsWhole(t *testing.T) {
 			t.Errorf("no key of %d bytes", n)
 		}
 	}
-	if text < 90 || high < 90 || len(read.Keys) < 450 {
-		t.Errorf("%d keys, %d of them UTF-8 beyond ASCII, %d of other high bytes", len(read.Keys), text, high)
+	if text < 90 || high < 90 || len(tbl.Keys) < 450 {
+		t.Errorf("%d keys, %d of them UTF-8 beyond ASCII, %d with other high bytes",
+			len(tbl.Keys), text, high)
 	}
 
 	type kind struct {
-		Rule                         memcache.Selection
-		Default, Other, Six, Sockets bool // which ports and hosts there are
-		Weights, Dead                bool
+		Rule           memcache.Selection
+		Default, Other bool // whether there are servers on the default port, and on others
+		Six, Sockets   bool // whether there are IPv6 addresses, and unix sockets
+		Weights, Dead  bool
 	}
 	count := map[kind]int{}
-	for _, row := range read.Rows {
+	for _, row := range tbl.Rows {
 		k := kind{Rule: row.Rule, Dead: len(row.Dead) > 0}
 		for _, server := range row.Servers {
 			socket, standard := server.Network() == "unix", strings.HasSuffix(server.Addr, ":11211")
@@ -141,19 +147,22 @@ func TestTableIsWhole(t *testing.T) {
 		}
 		for k, n := range want {
 			if count[k] < n {
-				t.Errorf("%d lists are %+v, want %d or more", count[k], k, n)
+				t.Errorf("%d lists of kind %+v, want %d or more", count[k], k, n)
 			}
 		}
 	}
 	clients := map[string]bool{}
-	for _, row := range read.Rows {
+	for _, row := range tbl.Rows {
 		name, _, _ := strings.Cut(row.Client, " ")
 		clients[fmt.Sprint(row.Rule, " ", name)] = true
 	}
 	want := map[string]bool{
-		"ketama pylibmc": true, "ketama_weighted pylibmc": true, "python_memcached python-memcached": true, "modula python-memcached": true,
+		"ketama pylibmc":                    true,
+		"ketama_weighted pylibmc":           true,
+		"python_memcached python-memcached": true,
+		"modula python-memcached":           true,
 	}
 	if diff := cmp.Diff(want, clients); diff != "" {
-		t.Error("the rules were not judged by the clients whose they are:", diff)
+		t.Error("the table has rows of other clients than those of the rules:", diff)
 	}
 }

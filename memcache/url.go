@@ -9,75 +9,78 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// URLServers answers the servers that u names, as NormalizeServers does, in one of
-// three ways:
+// URLServers returns the servers of u, as NormalizeServers returns them. A URL names servers
+// in one of three ways:
 //
 //	memcache://a:11211,b:11211
 //	memcache://?server=[::1]:11211&server=b:11211
 //	memcache:///run/memcached.sock
 //
-// The first is a plain list. The second takes everything that Server.Addr does,
-// also what net/url refuses as a list: several IPv6 addresses, or a list whose
-// last server has no port. The third is the path of one unix socket. The
-// parameter weight, a whole number from 1 to MaxWeight, is given for no server or
-// once for each, in their order.
+// The first is a plain list. The second accepts everything that Server.Addr accepts, even
+// what net/url refuses in a list: several IPv6 addresses, or a last server without a port.
+// The third is the path of one unix socket. The parameter weight is a whole number from 1 to
+// MaxWeight, given once for each server in their order, or not at all.
 //
-// The error is ErrConfig if u names no server, names some in two ways, has a user,
-// a password or a fragment, or if NormalizeServers refuses the servers. It shows
-// nothing of u but the scheme.
+// URLServers returns ErrConfig if u names no server or names servers in two ways, if u has a
+// user, a password or a fragment, or if NormalizeServers refuses the servers. The error shows
+// no part of u except the scheme.
 //
-// p is that of u. URLServers asks it for server and weight, also when it fails,
-// so that what p.Err tells of other parameters is right.
+// The parameters p are those of u. URLServers reads server and weight from p even if it
+// fails, so that p.Err does not report them as unknown.
 func URLServers(u *url.URL, p *core.Params) ([]Server, error) {
-	given, weights := p.Strings("server"), p.Strings("weight")
-	addrs, wrong := urlAddrs(u, given)
-	if wrong != "" {
-		return nil, configError(fmt.Sprintf("%s; want %[2]s://host:port,host:port or %[2]s://?server=host:port&server=[::1]:port "+
-			"(and for each &weight=1, or for none) or %[2]s:///run/memcached.sock", wrong, u.Scheme))
+	serverParams, weights := p.Strings("server"), p.Strings("weight")
+	addrs, problem := urlAddrs(u, serverParams)
+	if problem != "" {
+		return nil, configError(fmt.Sprintf("%s; want %[2]s://host:port,host:port "+
+			"or %[2]s://?server=host:port&server=[::1]:port "+
+			"(with &weight=1 for each server, or for none) or %[2]s:///run/memcached.sock",
+			problem, u.Scheme))
 	}
 	servers := make([]Server, len(addrs))
 	for i, addr := range addrs {
 		servers[i].Addr = addr
 	}
 	if len(weights) != 0 && len(weights) != len(servers) {
-		return nil, configError(fmt.Sprintf("parameter weight is given %d times for %d servers, want none, or one for each in their order",
-			len(weights), len(servers)))
+		return nil, configError(fmt.Sprintf("parameter weight is given %d times for %d servers; "+
+			"want none, or one for each server in their order", len(weights), len(servers)))
 	}
 	for i, text := range weights {
 		weight, err := strconv.Atoi(text)
 		if err != nil || weight < 1 || weight > MaxWeight {
-			return nil, configError(fmt.Sprintf("parameter weight of server %d of %d: want a whole number from 1 to %d", i+1, len(servers), MaxWeight))
+			return nil, configError(fmt.Sprintf("parameter weight of server %d of %d is invalid; "+
+				"want a whole number from 1 to %d", i+1, len(servers), MaxWeight))
 		}
 		servers[i].Weight = weight
 	}
 	return NormalizeServers(servers)
 }
 
-// urlAddrs answers the texts of the servers, or what is wrong with u.
-func urlAddrs(u *url.URL, given []string) (addrs []string, wrong string) {
+// urlAddrs returns the addresses of the servers that u names. If u is invalid, it returns
+// what is wrong with it.
+func urlAddrs(u *url.URL, serverParams []string) (addrs []string, problem string) {
 	socket := u.Path
 	if socket == "/" {
 		socket = ""
 	}
 	switch {
 	case u.User != nil:
-		return nil, "the URL has a user, which memcached does not know"
+		return nil, "the URL has a user, which is not supported"
 	case u.Opaque != "":
-		return nil, "the URL has no // behind its scheme"
+		return nil, "the URL has no // after its scheme"
 	case u.Fragment != "":
 		return nil, "the URL has a #"
 	case strings.TrimSuffix(u.Host, ":") == "unix" && socket != "":
-		return nil, "the URL has the host unix; the path of a unix socket follows three slashes"
+		return nil, "the URL has the host unix, but the path of a unix socket follows three slashes"
 	case u.Host != "" && socket != "":
-		return nil, "the URL has a path after its servers, and memcached has none"
-	case u.Host != "" && len(given) > 0 || socket != "" && len(given) > 0:
-		return nil, "the URL names servers in two ways at once"
+		return nil, "the URL has a path after its servers"
+	case u.Host != "" && len(serverParams) > 0 || socket != "" && len(serverParams) > 0:
+		return nil, "the URL names servers in two ways"
 	case u.Host != "":
 		return strings.Split(u.Host, ","), ""
 	case socket != "":
 		return []string{socket}, ""
-	case len(given) > 0:
-		return given, ""
+	case len(serverParams) > 0:
+		return serverParams, ""
 	}
 	return nil, "the URL names no server"
 }

@@ -6,20 +6,22 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
-	"github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/patterns"
 )
 
-// What a hit costs, beside that of core.Typed.
+// BenchmarkHit compares a hit of the patterns with a hit of core.Typed.
 func BenchmarkHit(b *testing.B) {
 	type user struct{ Name string }
 	ann := &user{"Ann"}
 	ctx := context.Background()
-	users := must(core.NewTyped(cacheOf(b, must(memory.New(nil))), core.Shared[*user]()))
+	users := must(core.NewTyped(memoryCache(b), core.Shared[*user]()))
 	cached := must(patterns.New(users, nil))
-	soft := must(patterns.New(users, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Early: 1}))
+	soft := must(patterns.New(users, &patterns.Options{
+		TTL: time.Hour, SoftTTL: time.Minute, Early: 1,
+	}))
 	load := func(context.Context) (*user, error) { return ann, nil }
-	memoized := must(patterns.Memoize2(cached, "user", func(context.Context, string, int) (*user, error) { return ann, nil }))
+	loadUser := func(context.Context, string, int) (*user, error) { return ann, nil }
+	memoized := must(patterns.Memoize2(cached, "user", loadUser))
 	if err := users.Set(ctx, "ann", ann, 0); err != nil {
 		b.Fatal(err)
 	}
@@ -43,19 +45,24 @@ func BenchmarkHit(b *testing.B) {
 	}
 }
 
-// What a miss costs that one caller has loaded.
+// BenchmarkMiss measures a miss that its only caller loads.
 func BenchmarkMiss(b *testing.B) {
-	c := cacheOf(b, must(memory.New(nil)))
+	c := memoryCache(b)
 	users := must(core.NewTyped(c, core.Shared[int]()))
-	for name, get := range map[string]func(c *patterns.Cached[int], ctx context.Context, key string, load func(context.Context) (int, error), names ...string) (int, error){
-		"GetOrSet": (*patterns.Cached[int]).GetOrSet, "GetOrCreate": (*patterns.Cached[int]).GetOrCreate,
+	load := func(context.Context) (int, error) { return 7, nil }
+	for name, get := range map[string]func(
+		c *patterns.Cached[int], ctx context.Context, key string,
+		load func(context.Context) (int, error), names ...string,
+	) (int, error){
+		"GetOrSet":    (*patterns.Cached[int]).GetOrSet,
+		"GetOrCreate": (*patterns.Cached[int]).GetOrCreate,
 	} {
 		cached := must(patterns.New(users, nil))
 		ctx := context.Background()
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if v, err := get(cached, ctx, "k", func(context.Context) (int, error) { return 7, nil }); v != 7 || err != nil {
+				if v, err := get(cached, ctx, "k", load); v != 7 || err != nil {
 					b.Fatal(v, err)
 				}
 				if err := users.Delete(ctx, "k"); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -12,29 +11,30 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// ErrNotFound is what a loader returns if it has found out that there is no value. The
-// patterns return it, too. It is never core.ErrMiss, by which a cache says that it does not
-// know.
+// ErrNotFound means that a value does not exist. Loaders return it, and so do the patterns.
+// It never matches core.ErrMiss, which only means that a value is not in the cache.
 var ErrNotFound = errors.New("patterns: not found")
 
-// ErrTimeout is returned after Options.WaitTimeout, if another caller or process is still
-// loading the value.
+// ErrTimeout means that another caller or process still holds the pass after
+// Options.WaitTimeout, or after the LockTTL of a OnePass in OnePass.Wait.
 var ErrTimeout = errors.New("patterns: timed out waiting for another to load")
 
-// Options are the settings of a Cached. No duration may be negative. Where core.Forever makes
-// no sense, as it would never take effect, New returns an error.
+// Options are the settings of a Cached. No duration may be negative. New returns an error for
+// a core.Forever that would never take effect.
 type Options struct {
-	// TTL is the time to live of what is stored. If 0, it is the default of the cache.
+	// TTL is the time to live of stored values. If 0, it is the default of the cache.
 	TTL time.Duration
 
-	// LockTTL is how long one process alone may load a value in GetOrCreate. If 0, it is
-	// 10 seconds. After that, as after its death, another process may load the value. A
-	// load in the background, for which no caller waits, is cancelled after LockTTL.
+	// LockTTL is how long one process may load a value alone in GetOrCreate. If 0, it is
+	// 10 seconds. After LockTTL another process may load the value, whether the first one
+	// has died or is still loading. A load in the background, for which no caller waits, is
+	// cancelled after LockTTL.
 	LockTTL time.Duration
 
-	// WaitTimeout is how long GetOrCreate waits for another process. If 0, it is LockTTL,
-	// and some seconds for the cache to notice that it is over. After it, the caller gets
-	// ErrTimeout, or with LoadOnTimeout loads the value itself.
+	// WaitTimeout is how long GetOrCreate waits for another process. After it, GetOrCreate
+	// returns ErrTimeout, or loads the value itself if LoadOnTimeout is set. If 0, it is
+	// LockTTL, plus the Resolution of the cache's core.Traits and one second, so that an
+	// expired lock is noticed.
 	WaitTimeout   time.Duration
 	LoadOnTimeout bool
 
@@ -44,58 +44,61 @@ type Options struct {
 	// KeyPrefix is the first part of the keys of memoized functions; see KeyBuilder.
 	KeyPrefix KeyBuilder
 
-	// Dependency or Tags, of which one may be set, say what the names are that verbs take
-	// as their last arguments: master keys to which an item is wired, or tags that it
-	// carries. With tags, a value that was being loaded while one of them was invalidated
-	// is stale at once; Set and the like, which are given a value, read the versions when
-	// they are called. With wires, a value may be stored after the Delete that was meant
-	// for it, and stay until the next one.
+	// Dependency or Tags decides what the names are that verbs take as their last
+	// arguments. With a Dependency they are master keys to which an item is wired; with
+	// Tags they are tags that the item carries. At most one of the two may be set.
+	//
+	// With Tags, a value is stale at once if one of its tags is invalidated while the value
+	// is loaded. Set, Add, Replace and their multi verbs, which get a value from the caller,
+	// read the versions of the tags when they are called. With a Dependency, a value may be
+	// stored after the Delete that should have deleted it, and stay until the next Delete.
 	Dependency *dependency.Dependency
 	Tags       *dependency.Tags
 
-	// NegativeTTL is the time to live of ErrNotFound. If 0, ErrNotFound is not stored. To
-	// Add and Replace a stored ErrNotFound is an item like others.
+	// NegativeTTL is the time to live of a stored ErrNotFound. If 0, ErrNotFound is not
+	// stored. Add and Replace treat a stored ErrNotFound as an item that is present.
 	NegativeTTL time.Duration
 
-	// SoftTTL, which must be less than TTL, is when a value becomes due: it is still
-	// served, while one caller loads it again in the background. If 0, values are never
-	// due. This and all of the following go by the clocks of the machines that share the
-	// cache.
+	// SoftTTL is the age at which a value becomes due. It must be less than TTL. A value
+	// that is due is still served, while one caller loads it again in the background. If 0,
+	// values are never due.
+	//
+	// SoftTTL, Early and FailSafe depend on the clocks of the machines that share the cache.
 	SoftTTL time.Duration
 
-	// Early loads values again in the background before they are due, at random: the more
-	// probably, the nearer that is and the longer the value took to load. It is the beta
-	// of XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede
-	// Prevention, VLDB 2015). 1 suits most; 0 is never. It needs a SoftTTL, or a TTL that
-	// ends.
+	// Early makes values load again in the background before they are due, at random. This
+	// is more likely the nearer the time is and the longer the value took to load. Early is
+	// the beta of XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache
+	// Stampede Prevention, VLDB 2015). 1 suits most programs. If 0, no value is loaded
+	// early. Early needs a SoftTTL, or a TTL other than core.Forever.
 	Early float64
 
-	// FailSafe is how long after its TTL, which must end, a value is kept, to be served if
-	// the loader fails.
+	// FailSafe is how long a value is kept after its TTL, to be served if the loader fails.
+	// It needs a TTL other than core.Forever. If 0, values are not kept.
 	FailSafe time.Duration
 
 	// SoftTimeout is how long a caller waits for the loader if FailSafe has kept a value.
-	// After it, the caller gets that value, and the load goes on. If 0, the caller waits
-	// as long as the load takes.
+	// After it, the caller gets that value, and the load goes on in the background. If 0,
+	// the caller waits as long as the load takes.
 	SoftTimeout time.Duration
 
-	// OnError is called with errors that are not returned to the caller: of a cache in
-	// whose place the loader was called, of storing and wiring, and of a loader in whose
-	// place an old value was served. It is called by many goroutines at once. If nil, such
-	// errors are dropped.
+	// OnError is called with errors that are not returned to the caller: errors of reading
+	// the cache, if the loader was called instead, errors of storing and wiring a value,
+	// errors of a loader, if an old value was served instead, and errors of loads in the
+	// background. It is called by many goroutines at once. If nil, such errors are dropped.
 	OnError func(ctx context.Context, err error)
 
-	// Observer, if not nil, is called with what the patterns serve and load.
+	// Observer is called with what the patterns serve and load. It may be nil.
 	Observer Observer
 }
 
-// A Cached is a typed cache under common settings, with patterns that load what it does not
-// have. Many goroutines may use it at once.
+// A Cached is a typed cache with common settings, and with patterns that load values it does
+// not have. Many goroutines may use it at once.
 type Cached[T any] struct {
 	typed   *core.Typed[T]
 	values  values[T]
-	plain   bool    // values have no facts
-	opts    Options // with defaults filled in: TTL is not 0
+	plain   bool    // values are stored without facts
+	opts    Options // with the defaults filled in: TTL is not 0
 	pass    *OnePass
 	flights flights[T]
 }
@@ -118,7 +121,8 @@ func New[T any](typed *core.Typed[T], opts *Options) (*Cached[T], error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	c.plain = o.Tags == nil && o.NegativeTTL == 0 && o.SoftTTL == 0 && o.Early == 0 && o.FailSafe == 0
+	c.plain = o.Tags == nil && o.NegativeTTL == 0 &&
+		o.SoftTTL == 0 && o.Early == 0 && o.FailSafe == 0
 	var err error
 	if c.values, err = valuesOf(typed, !c.plain); err != nil {
 		return nil, err
@@ -138,13 +142,13 @@ func New[T any](typed *core.Typed[T], opts *Options) (*Cached[T], error) {
 	return c, err
 }
 
-// configErrorf returns a core.ErrConfig.
+// configErrorf returns an error that wraps core.ErrConfig.
 func configErrorf(format string, args ...any) error {
 	return fmt.Errorf("%w: patterns: "+format, append([]any{core.ErrConfig}, args...)...)
 }
 
-// add returns the sum of two durations, neither of which is negative. It is core.Forever if
-// the sum is too large for a duration.
+// add returns a + b, or core.Forever if the sum is too large for a duration. Neither may be
+// negative.
 func add(a, b time.Duration) time.Duration {
 	if sum := a + b; sum >= 0 {
 		return sum
@@ -152,33 +156,43 @@ func add(a, b time.Duration) time.Duration {
 	return core.Forever
 }
 
-// check checks o, in which TTL is not 0.
+// check returns an error if a field of o is out of its range or contradicts another one. TTL
+// must not be 0.
 func (o *Options) check() error {
 	for _, field := range []struct {
 		name  string
 		value time.Duration
 	}{
-		{"TTL", o.TTL}, {"LockTTL", o.LockTTL}, {"WaitTimeout", o.WaitTimeout}, {"NegativeTTL", o.NegativeTTL},
-		{"SoftTTL", o.SoftTTL}, {"FailSafe", o.FailSafe}, {"SoftTimeout", o.SoftTimeout},
+		{"TTL", o.TTL},
+		{"LockTTL", o.LockTTL},
+		{"WaitTimeout", o.WaitTimeout},
+		{"NegativeTTL", o.NegativeTTL},
+		{"SoftTTL", o.SoftTTL},
+		{"FailSafe", o.FailSafe},
+		{"SoftTimeout", o.SoftTimeout},
 	} {
 		if field.value < 0 {
 			return configErrorf("Options.%s is %v, want 0 or more", field.name, field.value)
 		}
 	}
-	const ends = "want a TTL that ends, in the Options or as the default of the cache"
+	const limitedTTL = "a TTL other than core.Forever, in Options or as the default of the cache"
 	switch {
 	case o.Dependency != nil && o.Tags != nil:
-		return configErrorf("Options have a Dependency and Tags, want one of them")
+		return configErrorf("Options have a Dependency and Tags, want at most one of them")
 	case o.SoftTTL >= o.TTL:
-		return configErrorf("Options.SoftTTL is %v, want less than the TTL, which is %s", o.SoftTTL, ttlString(o.TTL))
+		return configErrorf("Options.SoftTTL is %v, want less than the TTL, which is %s",
+			o.SoftTTL, ttlString(o.TTL))
 	case !(o.Early >= 0):
 		return configErrorf("Options.Early is %v, want 0 or more", o.Early)
 	case o.Early != 0 && o.TTL == core.Forever && o.SoftTTL == 0:
-		return configErrorf("Options.Early is %v, and items never expire; want a SoftTTL, or "+strings.TrimPrefix(ends, "want "), o.Early)
+		return configErrorf(
+			"Options.Early is %v, and items never expire; want a SoftTTL, or "+limitedTTL, o.Early)
 	case o.FailSafe != 0 && o.TTL == core.Forever:
-		return configErrorf("Options.FailSafe is %v, and items never expire; "+ends, o.FailSafe)
+		return configErrorf("Options.FailSafe is %v, and items never expire; want "+limitedTTL,
+			o.FailSafe)
 	case o.SoftTimeout != 0 && o.FailSafe == 0:
-		return configErrorf("Options.SoftTimeout is %v, want FailSafe as well, which keeps the values to serve", o.SoftTimeout)
+		return configErrorf("Options.SoftTimeout is %v, and FailSafe is 0; want FailSafe as well",
+			o.SoftTimeout)
 	}
 	return nil
 }
@@ -191,49 +205,51 @@ func ttlString(ttl time.Duration) string {
 	return ttl.String()
 }
 
-// Typed answers the typed cache underneath.
+// Typed returns the typed cache that New was called with.
 func (c *Cached[T]) Typed() *core.Typed[T] { return c.typed }
 
-// Close waits for the loads that are under way, those in the background among them, which
-// are cancelled when Options.LockTTL is over. After it, what has to be loaded is
-// core.ErrClosed. The cache stays open.
+// Close waits for running loads, including those in the background, which are cancelled after
+// Options.LockTTL. Once it is called, patterns return core.ErrClosed for values that must be
+// loaded. The cache stays open. Close always returns nil.
 func (c *Cached[T]) Close() error {
 	c.flights.close()
 	return nil
 }
 
-// Get answers the value under key, core.ErrMiss, or ErrNotFound.
+// Get returns the value under key, and loads nothing. It returns core.ErrMiss if the key is
+// absent, or the value is stale or past its TTL, and ErrNotFound if that is stored under the
+// key.
 func (c *Cached[T]) Get(ctx context.Context, key string) (T, error) {
 	if c.plain {
 		v, err := c.typed.Get(ctx, key)
 		switch err {
 		case nil:
-			c.served(Hit, 1)
+			c.observeServed(Hit, 1)
 		case core.ErrMiss:
-			c.served(Miss, 1)
+			c.observeServed(Miss, 1)
 		}
 		return v, err
 	}
-	e, err := c.look(ctx, key)
+	e, err := c.lookUp(ctx, key)
 	switch {
 	case err != nil:
 		return e.value, err
-	case !e.served():
-		c.served(Miss, 1)
-		var none T
-		return none, core.ErrMiss
+	case !e.servable():
+		c.observeServed(Miss, 1)
+		var zero T
+		return zero, core.ErrMiss
 	}
-	c.served(e.outcome(), 1)
+	c.observeServed(e.outcome(), 1)
 	return e.value, e.err
 }
 
-// GetMulti answers the values of keys that are there, as core.Typed does. Those of
-// which somebody has found out that they are nowhere are not.
+// GetMulti returns the values of keys for which Get returns one. It loads nothing. Errors are
+// those of core.Typed.GetMulti.
 func (c *Cached[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, error) {
-	entries, err := c.lookMulti(ctx, keys)
+	entries, err := c.lookUpMulti(ctx, keys)
 	found := make(map[string]T, len(entries))
 	for key, e := range entries {
-		if e.served() && e.err == nil {
+		if e.servable() && e.err == nil {
 			found[key] = e.value
 		}
 	}
@@ -243,28 +259,32 @@ func (c *Cached[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, 
 	return found, err
 }
 
-// Set stores v under key, and lets it depend on what names name.
+// Set stores v under key, with names as its master keys or tags; see Options. It returns
+// core.ErrConfig if there are names and Options have neither Dependency nor Tags. If v is
+// stored but cannot be wired, Set deletes it and returns the error.
 func (c *Cached[T]) Set(ctx context.Context, key string, v T, names ...string) error {
 	return c.write(ctx, core.Set, key, v, names)
 }
 
-// Add stores v under key if the key is absent, else it is core.ErrExists, and nothing
-// is wired. An item that is stale is there.
+// Add is Set if the key is absent. Otherwise it returns core.ErrExists, and stores and wires
+// nothing. A stale item counts as present.
 func (c *Cached[T]) Add(ctx context.Context, key string, v T, names ...string) error {
 	return c.write(ctx, core.Add, key, v, names)
 }
 
-// Replace stores v under key if the key is present, else it is core.ErrMiss.
+// Replace is Set if the key is present. Otherwise it returns core.ErrMiss.
 func (c *Cached[T]) Replace(ctx context.Context, key string, v T, names ...string) error {
 	return c.write(ctx, core.Replace, key, v, names)
 }
 
-func (c *Cached[T]) write(ctx context.Context, mode core.Mode, key string, v T, names []string) error {
-	facts, err := c.before(ctx, names)
+func (c *Cached[T]) write(
+	ctx context.Context, mode core.Mode, key string, v T, names []string,
+) error {
+	facts, err := c.factsFor(ctx, names)
 	if err != nil {
 		return err
 	}
-	if err := c.drop(ctx, key); err != nil {
+	if err := c.dropLoads(ctx, key); err != nil {
 		return err
 	}
 	if err := c.values.store(ctx, mode, key, c.wrap(v, facts, 0), c.storeTTL()); err != nil {
@@ -273,41 +293,46 @@ func (c *Cached[T]) write(ctx context.Context, mode core.Mode, key string, v T, 
 	return c.wire(ctx, []string{key}, names)
 }
 
-// SetMulti stores every value of all, as core.Typed does.
-func (c *Cached[T]) SetMulti(ctx context.Context, all map[string]T, names ...string) error {
-	return c.writeMulti(ctx, core.Set, all, names)
+// SetMulti is Set for every value of values. Errors of storing are those of
+// core.Typed.SetMulti.
+func (c *Cached[T]) SetMulti(ctx context.Context, values map[string]T, names ...string) error {
+	return c.writeMulti(ctx, core.Set, values, names)
 }
 
-// AddMulti stores those of all whose key is absent, as core.Typed does.
-func (c *Cached[T]) AddMulti(ctx context.Context, all map[string]T, names ...string) error {
-	return c.writeMulti(ctx, core.Add, all, names)
+// AddMulti is Add for every value of values. Errors of storing are those of
+// core.Typed.AddMulti.
+func (c *Cached[T]) AddMulti(ctx context.Context, values map[string]T, names ...string) error {
+	return c.writeMulti(ctx, core.Add, values, names)
 }
 
-// ReplaceMulti stores those of all whose key is present, as core.Typed does.
-func (c *Cached[T]) ReplaceMulti(ctx context.Context, all map[string]T, names ...string) error {
-	return c.writeMulti(ctx, core.Replace, all, names)
+// ReplaceMulti is Replace for every value of values. Errors of storing are those of
+// core.Typed.ReplaceMulti.
+func (c *Cached[T]) ReplaceMulti(ctx context.Context, values map[string]T, names ...string) error {
+	return c.writeMulti(ctx, core.Replace, values, names)
 }
 
-func (c *Cached[T]) writeMulti(ctx context.Context, mode core.Mode, all map[string]T, names []string) error {
-	facts, err := c.before(ctx, names)
+func (c *Cached[T]) writeMulti(
+	ctx context.Context, mode core.Mode, values map[string]T, names []string,
+) error {
+	facts, err := c.factsFor(ctx, names)
 	if err != nil {
 		return err
 	}
-	keys := make([]string, 0, len(all))
-	wrapped := make(map[string]value[T], len(all))
-	for key, v := range all {
+	keys := make([]string, 0, len(values))
+	wrapped := make(map[string]value[T], len(values))
+	for key, v := range values {
 		keys = append(keys, key)
 		wrapped[key] = c.wrap(v, facts, 0)
 	}
-	if err := c.drop(ctx, keys...); err != nil {
+	if err := c.dropLoads(ctx, keys...); err != nil {
 		return err
 	}
 	err = c.values.storeMulti(ctx, mode, wrapped, c.storeTTL())
-	return errors.Join(err, c.wire(ctx, without(keys, err), names))
+	return errors.Join(err, c.wire(ctx, succeeded(keys, err), names))
 }
 
-// without answers those of keys that did not fail with err, the error of a multi verb.
-func without(keys []string, err error) []string {
+// succeeded returns the keys that did not fail, if err is the error of a multi verb.
+func succeeded(keys []string, err error) []string {
 	if err == nil {
 		return keys
 	}
@@ -315,56 +340,64 @@ func without(keys []string, err error) []string {
 	if !errors.As(err, &multi) {
 		return nil
 	}
-	var left []string
+	var ok []string
 	for _, key := range keys {
 		if multi.Errors[key] == nil {
-			left = append(left, key)
+			ok = append(ok, key)
 		}
 	}
-	return left
+	return ok
 }
 
-// Delete deletes the item under key, or is core.ErrMiss. What is being loaded for the
-// key in this process is not stored any more.
+// Delete deletes the item under key. It returns core.ErrMiss if the key is absent. A value
+// that is being loaded for the key in this process is not stored.
 func (c *Cached[T]) Delete(ctx context.Context, key string) error {
-	if err := c.drop(ctx, key); err != nil {
+	if err := c.dropLoads(ctx, key); err != nil {
 		return err
 	}
 	return c.typed.Delete(ctx, key)
 }
 
-// DeleteMulti deletes keys. That one of them is absent is no error.
+// DeleteMulti deletes the items under keys, as Delete does. An absent key is not an error.
 func (c *Cached[T]) DeleteMulti(ctx context.Context, keys []string) error {
-	if err := c.drop(ctx, keys...); err != nil {
+	if err := c.dropLoads(ctx, keys...); err != nil {
 		return err
 	}
 	return c.typed.DeleteMulti(ctx, keys)
 }
 
-// drop sees to it that no load of keys in this process is stored after what is about to
-// be written.
-func (c *Cached[T]) drop(ctx context.Context, keys ...string) error {
+// dropLoads makes sure that running loads of keys in this process store nothing after the
+// write that follows.
+func (c *Cached[T]) dropLoads(ctx context.Context, keys ...string) error {
 	return c.flights.drop(orBackground(ctx), keys...)
 }
 
-// IncrFrom adds delta to the counter under key, which begins at initial and lives for
-// Options.TTL, as core.Cache.IncrFrom does.
-func (c *Cached[T]) IncrFrom(ctx context.Context, key string, delta, initial uint64) (uint64, error) {
+// IncrFrom adds delta to the counter under key, as core.Cache.IncrFrom does. An absent
+// counter begins at initial and lives for Options.TTL.
+func (c *Cached[T]) IncrFrom(
+	ctx context.Context, key string, delta, initial uint64,
+) (uint64, error) {
 	return c.typed.Cache().IncrFrom(ctx, key, delta, initial, c.opts.TTL)
 }
 
-// DecrFrom subtracts delta from the counter under key, as core.Cache.DecrFrom does.
-func (c *Cached[T]) DecrFrom(ctx context.Context, key string, delta, initial uint64) (uint64, error) {
+// DecrFrom subtracts delta from the counter under key, as core.Cache.DecrFrom does. Otherwise
+// it is like IncrFrom.
+func (c *Cached[T]) DecrFrom(
+	ctx context.Context, key string, delta, initial uint64,
+) (uint64, error) {
 	return c.typed.Cache().DecrFrom(ctx, key, delta, initial, c.opts.TTL)
 }
 
-// storeTTL returns how long values are kept, which may be longer than they are served.
+// storeTTL returns how long values stay in the cache, which is longer than their TTL if
+// FailSafe is set.
 func (c *Cached[T]) storeTTL() time.Duration { return add(c.opts.TTL, c.opts.FailSafe) }
 
-var errNoNames = configErrorf("names to depend on were given, and Options have neither Dependency nor Tags")
+var errNoNames = configErrorf(
+	"there are names, but Options have neither Dependency nor Tags; want one of them")
 
-// before answers the facts of a value that is to be made, and depends on names.
-func (c *Cached[T]) before(ctx context.Context, names []string) (encoding.Facts, error) {
+// factsFor returns the facts of a value with names that will be loaded or stored: the present
+// versions of its tags.
+func (c *Cached[T]) factsFor(ctx context.Context, names []string) (encoding.Facts, error) {
 	switch {
 	case len(names) == 0:
 		return encoding.Facts{}, nil
@@ -377,15 +410,16 @@ func (c *Cached[T]) before(ctx context.Context, names []string) (encoding.Facts,
 	return encoding.Facts{}, nil
 }
 
-// wire wires keys to names, if these are master keys. What cannot be wired is deleted,
-// for nobody would.
+// wire wires keys to names if these are master keys. If that fails, it deletes keys, because
+// no Delete of a master key would.
 func (c *Cached[T]) wire(ctx context.Context, keys, names []string) error {
 	if c.opts.Dependency == nil || len(keys) == 0 {
 		return nil
 	}
 	for _, master := range names {
 		if err := c.opts.Dependency.AddMulti(ctx, master, keys); err != nil {
-			return errors.Join(err, c.typed.DeleteMulti(context.WithoutCancel(orBackground(ctx)), keys))
+			ctx := context.WithoutCancel(orBackground(ctx))
+			return errors.Join(err, c.typed.DeleteMulti(ctx, keys))
 		}
 	}
 	return nil

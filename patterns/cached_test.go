@@ -20,11 +20,11 @@ import (
 	"github.com/cachewire/cachewire/patterns"
 )
 
-func TestWhatIsNotThereIsLoadedAndStored(t *testing.T) {
+func TestAnAbsentValueIsLoadedAndStored(t *testing.T) {
 	for name, c := range caches(t) {
 		for pname, get := range allPatterns {
 			t.Run(name+" "+pname, func(t *testing.T) {
-				cached := texts(t, c, &patterns.Options{TTL: time.Hour})
+				cached := newTexts(t, c, &patterns.Options{TTL: time.Hour})
 				ctx := t.Context()
 				var l loader
 				for range 3 {
@@ -36,17 +36,17 @@ func TestWhatIsNotThereIsLoadedAndStored(t *testing.T) {
 				want(t, v, err, "loaded")
 				wantErr(t, cached.Close(), nil)
 				if ok, err := c.Exists(ctx, "one_pass:"+pname); ok || err != nil {
-					t.Errorf("the pass is still there, %v", err)
+					t.Errorf("the pass is still in the cache, %v", err)
 				}
 			})
 		}
 	}
 }
 
-func TestGetOrAddLeavesWhatIsThere(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
+func TestGetOrAddKeepsAValueStoredDuringTheLoad(t *testing.T) {
+	c := memoryCache(t)
 	d := must(dependency.New(c, nil))
-	cached := texts(t, c, &patterns.Options{Dependency: d})
+	cached := newTexts(t, c, &patterns.Options{Dependency: d})
 	ctx := t.Context()
 	v, err := cached.GetOrAdd(ctx, "k", func(context.Context) (string, error) {
 		return "loaded", c.Set(ctx, "k", []byte("another's"), 0)
@@ -55,22 +55,23 @@ func TestGetOrAddLeavesWhatIsThere(t *testing.T) {
 	v, err = cached.Get(ctx, "k")
 	want(t, v, err, "another's")
 	if keys, err := d.Keys(ctx, "mk:"); len(keys) != 0 || err != nil {
-		t.Errorf("%v is wired, %v", keys, err)
+		t.Errorf("%v are wired, %v; want none", keys, err)
 	}
 }
 
-// Who gets the pass loads whatever there is, and who does not gets what that one stored.
-func TestOnePassCreate(t *testing.T) {
+// The caller that gets the pass loads a value even if one is stored. The other caller returns
+// the new value.
+func TestOnePassCreateLoadsOnceAmongProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
+		c := memoryCache(t)
 		ctx := t.Context()
-		here, there := texts(t, c, nil), texts(t, c, nil) // as two processes
-		wantErr(t, here.Set(ctx, "k", "old"), nil)
+		local, remote := newTexts(t, c, nil), newTexts(t, c, nil) // like two processes
+		wantErr(t, local.Set(ctx, "k", "old"), nil)
 		got := make(chan string)
 		var other loader
-		v, err := here.OnePassCreate(ctx, "k", func(context.Context) (string, error) {
+		v, err := local.OnePassCreate(ctx, "k", func(context.Context) (string, error) {
 			go func() {
-				v, _ := there.OnePassCreate(ctx, "k", other.load)
+				v, _ := remote.OnePassCreate(ctx, "k", other.load)
 				got <- v
 			}()
 			time.Sleep(3 * time.Second)
@@ -82,10 +83,10 @@ func TestOnePassCreate(t *testing.T) {
 	})
 }
 
-func TestVerbsUnderCommonSettings(t *testing.T) {
+func TestVerbsUseTheCommonSettings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
-		cached := texts(t, c, &patterns.Options{TTL: time.Minute})
+		c := memoryCache(t)
+		cached := newTexts(t, c, &patterns.Options{TTL: time.Minute})
 		ctx := t.Context()
 		wantErr(t, cached.Set(ctx, "set", "v"), nil)
 		wantErr(t, cached.Add(ctx, "add", "v"), nil)
@@ -95,8 +96,9 @@ func TestVerbsUnderCommonSettings(t *testing.T) {
 		wantErr(t, cached.SetMulti(ctx, map[string]string{"a": "1", "b": "2"}), nil)
 		wantErr(t, cached.ReplaceMulti(ctx, map[string]string{"a": "3"}), nil)
 		var multi *core.MultiError
-		if err := cached.AddMulti(ctx, map[string]string{"a": "4", "c": "5"}); !errors.As(err, &multi) || multi.Errors["a"] == nil {
-			t.Errorf("AddMulti: %v", err)
+		err := cached.AddMulti(ctx, map[string]string{"a": "4", "c": "5"})
+		if !errors.As(err, &multi) || multi.Errors["a"] == nil {
+			t.Errorf("AddMulti: error is %v, want one for a", err)
 		}
 		n, err := cached.IncrFrom(ctx, "n", 5, 10)
 		if n != 15 || err != nil {
@@ -111,7 +113,7 @@ func TestVerbsUnderCommonSettings(t *testing.T) {
 		}
 		for _, key := range []string{"set", "add", "a", "c", "n"} {
 			if ttl, err := c.TTL(ctx, key); ttl != time.Minute || err != nil {
-				t.Errorf("%s lives for %v, %v", key, ttl, err)
+				t.Errorf("%s lives for %v, %v; want a minute", key, ttl, err)
 			}
 		}
 		wantErr(t, cached.Delete(ctx, "set"), nil)
@@ -122,19 +124,25 @@ func TestVerbsUnderCommonSettings(t *testing.T) {
 	})
 }
 
-// What is stored with names is dropped with them.
-func TestNames(t *testing.T) {
+// Items are dropped if one of the names with which they were stored is.
+func TestItemsAreDroppedByTheirNames(t *testing.T) {
 	for name, c := range caches(t) {
-		d, tags := must(dependency.New(c, nil)), must(dependency.NewTags(c, nil))
-		for kind, opts := range map[string]*patterns.Options{"wires": {Dependency: d}, "tags": {Tags: tags}} {
+		tags := must(dependency.NewTags(c, nil))
+		kinds := map[string]*patterns.Options{"tags": {Tags: tags}}
+		var d *dependency.Dependency
+		if !c.Traits().ByValue { // which has no wires
+			d = must(dependency.New(c, nil))
+			kinds["wires"] = &patterns.Options{Dependency: d}
+		}
+		for kind, opts := range kinds {
 			t.Run(name+" "+kind, func(t *testing.T) {
-				cached := texts(t, c, opts)
+				cached := newTexts(t, c, opts)
 				ctx := t.Context()
-				drop := func(what string) {
+				dropItems := func(name string) {
 					if kind == "wires" {
-						wantErr(t, d.Delete(ctx, what), nil)
+						wantErr(t, d.Delete(ctx, name), nil)
 					} else {
-						wantErr(t, tags.Invalidate(ctx, what), nil)
+						wantErr(t, tags.Invalidate(ctx, name), nil)
 					}
 				}
 				for pname, get := range allPatterns {
@@ -145,19 +153,21 @@ func TestNames(t *testing.T) {
 						want(t, v, err, "loaded")
 					}
 					l.want(t, 1)
-					drop("customer:")
+					dropItems("customer:")
 					v, err := get(cached, ctx, key, l.load, "order:", "customer:")
 					want(t, v, err, "loaded")
 					l.want(t, 2)
 				}
 				key := kind + "many"
 				wantErr(t, cached.Set(ctx, key, "v", "order:"), nil)
-				wantErr(t, cached.SetMulti(ctx, map[string]string{key + "2": "v", key + "3": "w"}, "order:"), nil)
-				if got, err := cached.GetMulti(ctx, []string{key, key + "2", key + "3"}); len(got) != 3 || err != nil {
-					t.Errorf("GetMulti = %v, %v", got, err)
+				values := map[string]string{key + "2": "v", key + "3": "w"}
+				wantErr(t, cached.SetMulti(ctx, values, "order:"), nil)
+				keys := []string{key, key + "2", key + "3"}
+				if got, err := cached.GetMulti(ctx, keys); len(got) != 3 || err != nil {
+					t.Errorf("GetMulti = %v, %v; want 3 values", got, err)
 				}
-				drop("order:")
-				if got, err := cached.GetMulti(ctx, []string{key, key + "2", key + "3"}); len(got) != 0 || err != nil {
+				dropItems("order:")
+				if got, err := cached.GetMulti(ctx, keys); len(got) != 0 || err != nil {
 					t.Errorf("GetMulti = %v, %v; want none", got, err)
 				}
 			})
@@ -165,12 +175,12 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A value that was being made while its tag was invalidated is not served afterwards.
-func TestAValueMadeBeforeAnInvalidationIsStale(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
+// A value whose tag is invalidated during the load is not served afterwards.
+func TestAValueLoadedDuringAnInvalidationIsStale(t *testing.T) {
+	c := memoryCache(t)
 	tags := must(dependency.NewTags(c, nil))
 	for pname, get := range allPatterns {
-		cached := texts(t, c, &patterns.Options{Tags: tags})
+		cached := newTexts(t, c, &patterns.Options{Tags: tags})
 		v, err := get(cached, t.Context(), pname, func(ctx context.Context) (string, error) {
 			return "old", tags.Invalidate(ctx, "tag")
 		}, "tag")
@@ -181,42 +191,72 @@ func TestAValueMadeBeforeAnInvalidationIsStale(t *testing.T) {
 }
 
 func TestNewRefusesWrongOptions(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
+	c := memoryCache(t)
 	d, tags := must(dependency.New(c, nil)), must(dependency.NewTags(c, nil))
 	typed := must(core.NewTyped(c, encoding.Text()))
-	const ends = "a TTL that ends, in the Options or as the default of the cache"
-	for text, opts := range map[string]patterns.Options{
-		"Options.TTL is -1s, want 0 or more":                                                  {TTL: -time.Second},
-		"Options.LockTTL is -1ns, want 0 or more":                                             {LockTTL: -1},
-		"Options.WaitTimeout is -1ns, want 0 or more":                                         {WaitTimeout: -1},
-		"Options.NegativeTTL is -1ns, want 0 or more":                                         {NegativeTTL: -1},
-		"Options.SoftTTL is -1ns, want 0 or more":                                             {SoftTTL: -1},
-		"Options.FailSafe is -1ns, want 0 or more":                                            {FailSafe: -1},
-		"Options.SoftTimeout is -1ns, want 0 or more":                                         {SoftTimeout: -1},
-		"Options.SoftTTL is 1m0s, want less than the TTL, which is 1m0s":                      {SoftTTL: time.Minute, TTL: time.Minute},
-		"Options.SoftTTL is 2562047h47m16.854775807s, want less than the TTL, which is core.": {SoftTTL: core.Forever},
-		"Options.Early is NaN, want 0 or more":                                                {TTL: 1, Early: math.NaN()},
-		"Options.Early is 1, and items never expire; want a SoftTTL, or " + ends:              {Early: 1},
-		"Options.Early is 2, and items never expire; want a SoftTTL, or " + ends:              {Early: 2, TTL: core.Forever},
-		"Options.FailSafe is 1m0s, and items never expire; want " + ends:                      {FailSafe: time.Minute},
-		"Options.FailSafe is 1s, and items never expire; want " + ends:                        {FailSafe: time.Second, TTL: core.Forever},
-		"Options.SoftTimeout is 1ns, want FailSafe as well":                                   {TTL: 1, SoftTimeout: 1},
-		"Options have a Dependency and Tags, want one of them":                                {Dependency: d, Tags: tags},
+	const limitedTTL = "a TTL other than core.Forever, in Options or as the default of the cache"
+	for _, tt := range []struct {
+		want string
+		opts patterns.Options
+	}{
+		{"Options.TTL is -1s, want 0 or more", patterns.Options{TTL: -time.Second}},
+		{"Options.LockTTL is -1ns, want 0 or more", patterns.Options{LockTTL: -1}},
+		{"Options.WaitTimeout is -1ns, want 0 or more", patterns.Options{WaitTimeout: -1}},
+		{"Options.NegativeTTL is -1ns, want 0 or more", patterns.Options{NegativeTTL: -1}},
+		{"Options.SoftTTL is -1ns, want 0 or more", patterns.Options{SoftTTL: -1}},
+		{"Options.FailSafe is -1ns, want 0 or more", patterns.Options{FailSafe: -1}},
+		{"Options.SoftTimeout is -1ns, want 0 or more", patterns.Options{SoftTimeout: -1}},
+		{
+			"Options.SoftTTL is 1m0s, want less than the TTL, which is 1m0s",
+			patterns.Options{SoftTTL: time.Minute, TTL: time.Minute},
+		},
+		{
+			"Options.SoftTTL is 2562047h47m16.854775807s, want less than the TTL, which is core.",
+			patterns.Options{SoftTTL: core.Forever},
+		},
+		{"Options.Early is NaN, want 0 or more", patterns.Options{TTL: 1, Early: math.NaN()}},
+		{
+			"Options.Early is 1, and items never expire; want a SoftTTL, or " + limitedTTL,
+			patterns.Options{Early: 1},
+		},
+		{
+			"Options.Early is 2, and items never expire; want a SoftTTL, or " + limitedTTL,
+			patterns.Options{Early: 2, TTL: core.Forever},
+		},
+		{
+			"Options.FailSafe is 1m0s, and items never expire; want " + limitedTTL,
+			patterns.Options{FailSafe: time.Minute},
+		},
+		{
+			"Options.FailSafe is 1s, and items never expire; want " + limitedTTL,
+			patterns.Options{FailSafe: time.Second, TTL: core.Forever},
+		},
+		{
+			"Options.SoftTimeout is 1ns, and FailSafe is 0; want FailSafe as well",
+			patterns.Options{TTL: 1, SoftTimeout: 1},
+		},
+		{
+			"Options have a Dependency and Tags, want at most one of them",
+			patterns.Options{Dependency: d, Tags: tags},
+		},
 	} {
-		cached, err := patterns.New(typed, &opts)
-		if !errors.Is(err, core.ErrConfig) || !strings.HasPrefix(err.Error(), "cachewire: invalid configuration: patterns: "+text) || cached != nil {
-			t.Errorf("New = %v, %v; want nil and %s", cached, err, text)
+		cached, err := patterns.New(typed, &tt.opts)
+		wanted := "cachewire: invalid configuration: patterns: " + tt.want
+		if cached != nil ||
+			!errors.Is(err, core.ErrConfig) || !strings.HasPrefix(err.Error(), wanted) {
+			t.Errorf("New = %v, %v; want nil and %s", cached, err, wanted)
 		}
 	}
-	if cached, err := patterns.New[string](nil, nil); !errors.Is(err, core.ErrConfig) || cached != nil {
+	cached, err := patterns.New[string](nil, nil)
+	if !errors.Is(err, core.ErrConfig) || cached != nil {
 		t.Errorf("New(nil) = %v, %v; want ErrConfig", cached, err)
 	}
 }
 
 func TestArgumentsOfVerbsAreChecked(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
+	c := memoryCache(t)
 	d, tags := must(dependency.New(c, nil)), must(dependency.NewTags(c, nil))
-	cached := texts(t, c, nil)
+	cached := newTexts(t, c, nil)
 	ctx := t.Context()
 	var l loader
 	for pname, get := range allPatterns {
@@ -224,9 +264,11 @@ func TestArgumentsOfVerbsAreChecked(t *testing.T) {
 		wantErr(t, err, core.ErrInvalidKey)
 		_, err = get(cached, ctx, pname, l.load, "name")
 		wantErr(t, err, core.ErrConfig)
-		_, err = get(texts(t, c, &patterns.Options{Dependency: d}), ctx, pname, l.load, "ends in 1")
+		wired := newTexts(t, c, &patterns.Options{Dependency: d})
+		_, err = get(wired, ctx, pname, l.load, "ends in 1")
 		wantErr(t, err, core.ErrInvalidKey)
-		_, err = get(texts(t, c, &patterns.Options{Tags: tags}), ctx, pname, l.load, "")
+		tagged := newTexts(t, c, &patterns.Options{Tags: tags})
+		_, err = get(tagged, ctx, pname, l.load, "")
 		wantErr(t, err, core.ErrInvalidKey)
 		_, err = get(cached, ctx, pname, nil)
 		wantNilLoader(t, err)
@@ -242,17 +284,20 @@ func TestArgumentsOfVerbsAreChecked(t *testing.T) {
 	wantErr(t, err, core.ErrConfig)
 }
 
-// wantNilLoader fails if err does not say that the loader is nil, or has a stack.
+// wantNilLoader fails the test if err does not say that the loader is nil, or if it is a
+// PanicError.
 func wantNilLoader(t *testing.T, err error) {
 	t.Helper()
+	const want = "cachewire: invalid configuration: patterns: the loader is nil"
 	var p *patterns.PanicError
-	if want := "cachewire: invalid configuration: patterns: the loader is nil"; err == nil || err.Error() != want || errors.As(err, &p) {
+	if err == nil || err.Error() != want || errors.As(err, &p) {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 }
 
-// TTL 0 is the default of the cache, and Forever never expires, whatever the default.
-func TestTTLOfOptions(t *testing.T) {
+// A TTL of 0 is the default of the cache, and Forever never expires, even if the cache has a
+// default.
+func TestItemsLiveForTheTTLOfOptions(t *testing.T) {
 	for _, tt := range []struct{ cache, opts, want time.Duration }{
 		{0, 0, core.Forever},
 		{time.Hour, 0, time.Hour},
@@ -262,7 +307,7 @@ func TestTTLOfOptions(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := must(core.New(must(memory.New(nil)), &core.Options{DefaultTTL: tt.cache}))
 			defer c.Close()
-			cached := texts(t, c, &patterns.Options{TTL: tt.opts})
+			cached := newTexts(t, c, &patterns.Options{TTL: tt.opts})
 			var l loader
 			for _, store := range []func() error{
 				func() error { _, err := cached.GetOrCreate(t.Context(), "k", l.load); return err },
@@ -273,20 +318,21 @@ func TestTTLOfOptions(t *testing.T) {
 				_ = c.Flush(t.Context())
 				wantErr(t, store(), nil)
 				if ttl, err := c.TTL(t.Context(), "k"); ttl != tt.want || err != nil {
-					t.Errorf("default %v, TTL %v: an item lives for %v, %v; want %v", tt.cache, tt.opts, ttl, err, tt.want)
+					t.Errorf("default %v, TTL %v: an item lives for %v, %v; want %v",
+						tt.cache, tt.opts, ttl, err, tt.want)
 				}
 			}
 		})
 	}
 }
 
-// The default of the cache is a TTL to SoftTTL, Early and FailSafe.
+// FailSafe accepts the default of the cache as a TTL, and so do SoftTTL and Early.
 func TestTheDefaultTTLOfTheCacheIsEnoughForFailSafe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := must(core.New(must(memory.New(nil)), &core.Options{DefaultTTL: time.Minute}))
 		defer c.Close()
-		cached := texts(t, c, &patterns.Options{FailSafe: time.Hour})
-		l := loader{answer: func(n int64) (string, error) {
+		cached := newTexts(t, c, &patterns.Options{FailSafe: time.Hour})
+		l := loader{result: func(n int64) (string, error) {
 			if n > 1 {
 				return "", io.EOF
 			}
@@ -301,29 +347,34 @@ func TestTheDefaultTTLOfTheCacheIsEnoughForFailSafe(t *testing.T) {
 	})
 }
 
-// Durations near Forever behave as never: each value is loaded once and served from then on.
+// Durations near Forever behave like Forever: each value is loaded once, and then served.
 func TestLongDurationsDoNotOverflow(t *testing.T) {
 	const century = 100 * 365 * 24 * time.Hour
 	for name, opts := range map[string]patterns.Options{
-		"TTL and FailSafe":       {TTL: core.Forever - 1, FailSafe: core.Forever},
-		"TTL and Early":          {TTL: core.Forever - 1, Early: 1},
-		"TTL, Early, FailSafe":   {TTL: 2 * century, Early: 1, FailSafe: 2 * century},
-		"SoftTTL":                {TTL: core.Forever, SoftTTL: core.Forever - 1},
-		"SoftTTL below Forever":  {TTL: core.Forever - 1, SoftTTL: core.Forever - 2, FailSafe: 1},
-		"after 2262":             {TTL: core.Forever, SoftTTL: 250 * 365 * 24 * time.Hour},
-		"NegativeTTL":            {NegativeTTL: core.Forever},
-		"LockTTL":                {LockTTL: core.Forever},
-		"LockTTL below Forever":  {LockTTL: core.Forever - 1},
-		"WaitTimeout":            {WaitTimeout: core.Forever, LoadOnTimeout: true},
-		"SoftTimeout":            {TTL: time.Hour, FailSafe: core.Forever, SoftTimeout: core.Forever},
-		"everything that may be": {TTL: core.Forever, SoftTTL: century, LockTTL: core.Forever, WaitTimeout: core.Forever, NegativeTTL: core.Forever, Early: 1},
+		"TTL and FailSafe":      {TTL: core.Forever - 1, FailSafe: core.Forever},
+		"TTL and Early":         {TTL: core.Forever - 1, Early: 1},
+		"TTL, Early, FailSafe":  {TTL: 2 * century, Early: 1, FailSafe: 2 * century},
+		"SoftTTL":               {TTL: core.Forever, SoftTTL: core.Forever - 1},
+		"SoftTTL below Forever": {TTL: core.Forever - 1, SoftTTL: core.Forever - 2, FailSafe: 1},
+		"after 2262":            {TTL: core.Forever, SoftTTL: 250 * 365 * 24 * time.Hour},
+		"NegativeTTL":           {NegativeTTL: core.Forever},
+		"LockTTL":               {LockTTL: core.Forever},
+		"LockTTL below Forever": {LockTTL: core.Forever - 1},
+		"WaitTimeout":           {WaitTimeout: core.Forever, LoadOnTimeout: true},
+		"SoftTimeout": {
+			TTL: time.Hour, FailSafe: core.Forever, SoftTimeout: core.Forever,
+		},
+		"all that may be Forever": {
+			TTL: core.Forever, SoftTTL: century, LockTTL: core.Forever,
+			WaitTimeout: core.Forever, NegativeTTL: core.Forever, Early: 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := cacheOf(t, must(memory.New(nil)))
-				told := &errs{}
-				opts.OnError = told.add
-				cached := texts(t, c, &opts)
+				c := memoryCache(t)
+				reported := &errorLog{}
+				opts.OnError = reported.add
+				cached := newTexts(t, c, &opts)
 				for pname, get := range allPatterns {
 					var l loader
 					for range 3 {
@@ -333,7 +384,7 @@ func TestLongDurationsDoNotOverflow(t *testing.T) {
 					}
 					l.want(t, 1)
 				}
-				if all := told.list(); len(all) != 0 {
+				if all := reported.list(); len(all) != 0 {
 					t.Errorf("OnError was called with %v", all)
 				}
 			})
@@ -341,21 +392,21 @@ func TestLongDurationsDoNotOverflow(t *testing.T) {
 	}
 }
 
-func TestNull(t *testing.T) {
+func TestANullCacheLoadsEachTime(t *testing.T) {
 	c := cacheOf(t, null.New())
 	for name, opts := range map[string]*patterns.Options{
-		"plain":   nil,
-		"wires":   {Dependency: must(dependency.New(c, nil))},
-		"tags":    {Tags: must(dependency.NewTags(c, nil))},
-		"old":     {TTL: time.Minute, SoftTTL: time.Second, FailSafe: time.Minute, Early: 1},
-		"nothing": {NegativeTTL: time.Minute},
+		"plain":    nil,
+		"wires":    {Dependency: must(dependency.New(c, nil))},
+		"tags":     {Tags: must(dependency.NewTags(c, nil))},
+		"stale":    {TTL: time.Minute, SoftTTL: time.Second, FailSafe: time.Minute, Early: 1},
+		"negative": {NegativeTTL: time.Minute},
 	} {
-		var told errs
+		var reported errorLog
 		if opts == nil {
 			opts = &patterns.Options{}
 		}
-		opts.OnError = told.add
-		cached := texts(t, c, opts)
+		opts.OnError = reported.add
+		cached := newTexts(t, c, opts)
 		var l loader
 		var names []string
 		if opts.Dependency != nil || opts.Tags != nil {
@@ -369,22 +420,27 @@ func TestNull(t *testing.T) {
 		}
 		l.want(t, 6)
 		cached.Close()
-		if all := told.list(); len(all) != 0 {
-			t.Errorf("%s: %v", name, all)
+		if all := reported.list(); len(all) != 0 {
+			t.Errorf("%s: OnError was called with %v", name, all)
 		}
 	}
 }
 
-// A cache that is down, or holds junk, is a cache that is empty.
-func TestACacheThatIsDownTakesNothingDown(t *testing.T) {
+// A cache that is down is treated as an empty cache, and OnError is called.
+func TestValuesAreLoadedIfTheCacheIsDown(t *testing.T) {
 	server := memcachetest.Start(t, nil)
-	c := memcached(t, server.Addr())
+	c := memcachedCache(t, server.Addr())
 	tags := must(dependency.NewTags(c, nil))
 	server.Kill()
-	for _, opts := range []patterns.Options{{}, {Tags: tags}, {Dependency: must(dependency.New(c, nil))}, {TTL: time.Hour, SoftTTL: time.Minute}} {
-		var told errs
-		opts.OnError = told.add
-		cached := texts(t, c, &opts)
+	for _, opts := range []patterns.Options{
+		{},
+		{Tags: tags},
+		{Dependency: must(dependency.New(c, nil))},
+		{TTL: time.Hour, SoftTTL: time.Minute},
+	} {
+		var reported errorLog
+		opts.OnError = reported.add
+		cached := newTexts(t, c, &opts)
 		var names []string
 		if opts.Tags != nil || opts.Dependency != nil {
 			names = []string{"name:"}
@@ -395,71 +451,80 @@ func TestACacheThatIsDownTakesNothingDown(t *testing.T) {
 			want(t, v, err, "loaded")
 			l.want(t, 1)
 		}
-		got, err := patterns.GetOrSetMulti(t.Context(), cached, []int{1, 2}, func(n int) string { return fmt.Sprint(n) },
-			func(_ context.Context, args []int) (map[int]string, error) {
-				return map[int]string{1: "one", 2: "two"}, nil
-			}, names...)
+		key := func(n int) string { return fmt.Sprint(n) }
+		load := func(context.Context, []int) (map[int]string, error) {
+			return map[int]string{1: "one", 2: "two"}, nil
+		}
+		got, err := patterns.GetOrSetMulti(t.Context(), cached, []int{1, 2}, key, load, names...)
 		if len(got) != 2 || err != nil {
 			t.Errorf("GetOrSetMulti = %v, %v", got, err)
 		}
-		if len(told.list()) == 0 || !strings.Contains(told.list()[0].Error(), "unavailable") {
-			t.Errorf("OnError was told %v", told.list())
+		all := reported.list()
+		if len(all) == 0 || !strings.Contains(all[0].Error(), "unavailable") {
+			t.Errorf("OnError was called with %v, want errors that say unavailable", all)
 		}
 	}
 }
 
-func TestJunkIsLoadedOver(t *testing.T) {
+func TestAnUndecodableItemIsReplaced(t *testing.T) {
 	type point struct{ X int }
-	c := cacheOf(t, must(memory.New(nil)))
-	var told errs
-	cached := must(patterns.New(must(core.NewTyped(c, encoding.JSON[point]())), &patterns.Options{OnError: told.add}))
+	c := memoryCache(t)
+	var reported errorLog
+	points := must(core.NewTyped(c, encoding.JSON[point]()))
+	cached := must(patterns.New(points, &patterns.Options{OnError: reported.add}))
 	defer cached.Close()
 	wantErr(t, c.Set(t.Context(), "k", []byte("{"), 0), nil)
 	for range 2 {
-		v, err := cached.GetOrCreate(t.Context(), "k", func(context.Context) (point, error) { return point{7}, nil })
+		v, err := cached.GetOrCreate(t.Context(), "k", func(context.Context) (point, error) {
+			return point{7}, nil
+		})
 		if v.X != 7 || err != nil {
-			t.Errorf("%v, %v", v, err)
+			t.Errorf("GetOrCreate = %v, %v; want {7}", v, err)
 		}
 	}
-	if all := told.list(); len(all) != 1 || !errors.Is(all[0], core.ErrCodec) {
-		t.Errorf("OnError was told %v", all)
+	if all := reported.list(); len(all) != 1 || !errors.Is(all[0], core.ErrCodec) {
+		t.Errorf("OnError was called with %v, want one ErrCodec", all)
 	}
 }
 
 func TestAfterCloseNothingIsLoaded(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
-	cached := texts(t, c, nil)
-	wantErr(t, cached.Set(t.Context(), "there", "v"), nil)
+	c := memoryCache(t)
+	cached := newTexts(t, c, nil)
+	wantErr(t, cached.Set(t.Context(), "stored", "v"), nil)
 	wantErr(t, cached.Close(), nil)
 	wantErr(t, cached.Close(), nil)
 	var l loader
 	_, err := cached.GetOrSet(t.Context(), "k", l.load)
 	wantErr(t, err, core.ErrClosed)
-	v, err := cached.GetOrSet(t.Context(), "there", l.load)
+	v, err := cached.GetOrSet(t.Context(), "stored", l.load)
 	want(t, v, err, "v")
 	wantErr(t, c.Set(t.Context(), "open", nil, 0), nil)
 }
 
-// Where Go values are kept as they are, so are those with facts.
-func TestShared(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
+// With core.Shared, values with facts are kept as they are, too.
+func TestSharedValuesAreReturnedAsTheyAre(t *testing.T) {
+	c := memoryCache(t)
 	type user struct{ name string }
 	users := must(core.NewTyped(c, core.Shared[*user]()))
 	tags := must(dependency.NewTags(c, nil))
-	for name, opts := range map[string]*patterns.Options{"plain": nil, "facts": {TTL: time.Hour, SoftTTL: time.Minute, Tags: tags}} {
+	for name, opts := range map[string]*patterns.Options{
+		"plain": nil,
+		"facts": {TTL: time.Hour, SoftTTL: time.Minute, Tags: tags},
+	} {
 		cached := must(patterns.New(users, opts))
 		defer cached.Close()
 		ann := &user{"Ann"}
+		load := func(context.Context) (*user, error) { return ann, nil }
 		for range 2 {
-			got, err := cached.GetOrCreate(t.Context(), name, func(context.Context) (*user, error) { return ann, nil })
+			got, err := cached.GetOrCreate(t.Context(), name, load)
 			if got != ann || err != nil {
-				t.Errorf("%s: %v, %v", name, got, err)
+				t.Errorf("%s: GetOrCreate = %v, %v; want %v", name, got, err, ann)
 			}
 		}
 		bob := &user{"Bob"}
 		wantErr(t, users.Set(t.Context(), "bob"+name, bob, 0), nil) // without facts
 		if got, err := cached.Get(t.Context(), "bob"+name); got != bob || err != nil {
-			t.Errorf("%s: %v, %v", name, got, err)
+			t.Errorf("%s: Get = %v, %v; want %v", name, got, err, bob)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package patterns loads what a cache does not have: once, however many ask.
+// Package patterns loads values that a cache does not have, once for all their callers.
 //
 //	users, err := core.NewTyped(cache, encoding.JSON[User]())
 //	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute})
@@ -7,32 +7,36 @@
 //		return db.LoadUser(ctx, 1)
 //	})
 //
-// A [Cached] is a typed cache under common settings. Of its patterns, [Cached.GetOrCreate]
-// has one caller load a value in all processes together, [Cached.GetOrSet] and
-// [Cached.GetOrAdd] one in each process, and [GetOrSetMulti] loads many values at once.
-// [Memoize1] and its like turn a function into a cached one of the same signature.
+// A [Cached] is a typed cache with common settings. Its patterns differ in who loads a
+// value: with [Cached.GetOrCreate] it is one caller among all processes, with
+// [Cached.GetOrSet] and [Cached.GetOrAdd] one caller in each process. [GetOrSetMulti] loads
+// many values at once. [Memoize1] and its siblings turn a function into a cached function
+// with the same signature.
 //
-// # Nothing found
+// # Values that do not exist
 //
-// A loader that finds out that there is nothing answers [ErrNotFound], and so does the
-// pattern. It is stored if [Options].NegativeTTL is set, for that long.
+// A loader returns [ErrNotFound] if the value does not exist, and the pattern then returns
+// that error. If [Options].NegativeTTL is set, ErrNotFound is stored for that long.
 //
-// # How fresh
+// # Freshness
 //
-// By [Options] a value can be served while it is loaded anew (SoftTTL, Early), and where
-// it cannot be loaded (FailSafe, SoftTimeout). Then facts are stored beside it, in the
-// envelope of package encoding, which programs in other languages do not read. Values
-// without an envelope, that such a program wrote or this one before, are read as well.
+// By its [Options], a Cached can serve a value while the value is loaded again (SoftTTL,
+// Early), or if it cannot be loaded (FailSafe, SoftTimeout). For that it stores facts with
+// the value, in the envelope of package encoding, which programs in other languages do not
+// read. A Cached also reads values without an envelope, which such programs wrote, or this
+// program before it used these options.
 //
-// # When the cache fails
+// # Errors of the cache
 //
-// Where the cache cannot be reached the loader is asked, once for all callers in this
-// process, and Options.OnError is told. So it is where what is stored cannot be decoded.
-// Errors that a caller can mend are the caller's: a wrong key, wrong options, a cache that
-// is closed, or that cannot do what the codec needs (errors.ErrUnsupported).
+// If the cache cannot be reached, or a stored value cannot be decoded, the loader is called,
+// once for all callers in this process, and Options.OnError is called with the error.
+// Errors that a caller can correct are returned to the caller: an invalid key, invalid
+// options, a cache that is closed, or one that cannot do what the codec needs
+// (errors.ErrUnsupported).
 //
 // # Locks
 //
-// [OnePass] lets one of many through, and [Optimistic] changes a value that others change,
-// too. Both spare work. Neither guards money: a cache may lose what it has.
+// [OnePass] lets one of many callers through. [Optimistic] changes a value that other
+// callers change, too. Both avoid duplicate work. Neither is safe for money, because a cache
+// may lose what it stores.
 package patterns

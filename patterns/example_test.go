@@ -50,7 +50,7 @@ func ExampleCached_GetOrCreate() {
 
 	for range 3 {
 		u, err := cached.GetOrCreate(ctx, "user:1", func(ctx context.Context) (User, error) {
-			return loadUser(ctx, 1) // once, however many ask, in however many processes
+			return loadUser(ctx, 1) // called once for all callers in all processes
 		})
 		fmt.Println(u.Name, err)
 	}
@@ -61,7 +61,7 @@ func ExampleCached_GetOrCreate() {
 	// user 1 <nil>
 }
 
-// Items that depend on something are dropped together.
+// Items with the same tag are dropped together.
 func ExampleCached_GetOrSet() {
 	ctx := context.Background()
 	cache := open()
@@ -81,7 +81,9 @@ func ExampleCached_GetOrSet() {
 	defer cached.Close()
 
 	user := func() {
-		u, err := cached.GetOrSet(ctx, "user:1", func(ctx context.Context) (User, error) { return loadUser(ctx, 1) }, "users", "tenant:7")
+		u, err := cached.GetOrSet(ctx, "user:1", func(ctx context.Context) (User, error) {
+			return loadUser(ctx, 1)
+		}, "users", "tenant:7")
 		fmt.Println(u.Name, err)
 	}
 	user()
@@ -98,7 +100,7 @@ func ExampleCached_GetOrSet() {
 	// user 1 <nil>
 }
 
-// What somebody stored meanwhile stays.
+// A value that another caller stores during the load stays.
 func ExampleCached_GetOrAdd() {
 	ctx := context.Background()
 	cache := open()
@@ -121,7 +123,7 @@ func ExampleCached_GetOrAdd() {
 	// Output: mine <nil> another's
 }
 
-// A report is made anew each hour, by one process.
+// One process makes a new report, even if an old one is stored.
 func ExampleCached_OnePassCreate() {
 	ctx := context.Background()
 	cache := open()
@@ -181,7 +183,7 @@ func ExampleGetOrSetMulti() {
 	// map[1:x 2:xx 3:xxx] <nil>
 }
 
-// That there is nothing is remembered for a while.
+// The cache remembers for a minute that a user does not exist.
 func ExampleErrNotFound() {
 	ctx := context.Background()
 	cache := open()
@@ -190,14 +192,19 @@ func ExampleErrNotFound() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{TTL: time.Hour, NegativeTTL: time.Minute})
+	cached, err := patterns.New(users, &patterns.Options{
+		TTL:         time.Hour,
+		NegativeTTL: time.Minute,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cached.Close()
 
 	for range 2 {
-		_, err := cached.GetOrCreate(ctx, "user:11", func(ctx context.Context) (User, error) { return loadUser(ctx, 11) })
+		_, err := cached.GetOrCreate(ctx, "user:11", func(ctx context.Context) (User, error) {
+			return loadUser(ctx, 11)
+		})
 		fmt.Println(errors.Is(err, patterns.ErrNotFound), errors.Is(err, core.ErrMiss))
 	}
 	// Output:
@@ -206,8 +213,8 @@ func ExampleErrNotFound() {
 	// true false
 }
 
-// A value is served while it is loaded anew in the background, and for a day if it cannot
-// be loaded.
+// A value is served while it is loaded again in the background, and for another day if it
+// cannot be loaded.
 func ExampleOptions() {
 	cache := open()
 	defer cache.Close()
@@ -226,7 +233,11 @@ func ExampleOptions() {
 		log.Fatal(err)
 	}
 	defer cached.Close()
-	u, err := cached.GetOrCreate(context.Background(), "user:1", func(ctx context.Context) (User, error) { return loadUser(ctx, 1) })
+
+	ctx := context.Background()
+	u, err := cached.GetOrCreate(ctx, "user:1", func(ctx context.Context) (User, error) {
+		return loadUser(ctx, 1)
+	})
 	fmt.Println(u.Name, err)
 	// Output:
 	// loading user 1
@@ -247,16 +258,16 @@ func ExampleMemoize1() {
 	}
 	defer cached.Close()
 
-	user, err := patterns.Memoize1(cached, "user", loadUser)
+	user, err := patterns.Memoize1(cached, "user", loadUser) // has the signature of loadUser
 	if err != nil {
 		log.Fatal(err)
-	} // has the signature of loadUser
+	}
 	for _, id := range []int{1, 2, 1} {
 		u, err := user(ctx, id)
 		fmt.Println(u.Name, err)
 	}
-	there, err := cache.Exists(ctx, "repo-user:1")
-	fmt.Println(there, err)
+	stored, err := cache.Exists(ctx, "repo-user:1")
+	fmt.Println(stored, err)
 	// Output:
 	// loading user 1
 	// user 1 <nil>
@@ -280,10 +291,11 @@ func ExampleMemoizeMulti() {
 	}
 	defer cached.Close()
 
-	names, err := patterns.MemoizeMulti(cached, "name", func(_ context.Context, ids []int) (map[int]string, error) {
+	load := func(_ context.Context, ids []int) (map[int]string, error) {
 		fmt.Println("loading", ids)
 		return map[int]string{1: "Ann", 2: "Bob"}, nil
-	})
+	}
+	names, err := patterns.MemoizeMulti(cached, "name", load)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -306,7 +318,7 @@ func ExampleKeyBuilder() {
 	// repo-list_items:'en':1 <nil>
 }
 
-// Of many who have a job to do, one does it.
+// One of many callers cleans up, and the others wait until it is done.
 func ExampleOnePass() {
 	ctx := context.Background()
 	cache := open()
@@ -330,12 +342,16 @@ func ExampleOnePass() {
 	// <nil>
 }
 
-// A lock, whose lease is renewed for as long as the work takes.
+// A lock whose lease is renewed as long as the work takes.
 func ExampleOnePass_Acquire() {
 	ctx := context.Background()
 	cache := open()
 	defer cache.Close()
-	lock, err := patterns.NewOnePass(cache, &patterns.OnePassOptions{LockTTL: 5 * time.Second, Renew: true, Prefix: "lock:"})
+	lock, err := patterns.NewOnePass(cache, &patterns.OnePassOptions{
+		LockTTL: 5 * time.Second,
+		Renew:   true,
+		Prefix:  "lock:",
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -347,7 +363,7 @@ func ExampleOnePass_Acquire() {
 	defer lease.Release(ctx)
 	select {
 	case <-lease.Lost():
-		fmt.Println("stop, somebody else may be at it")
+		fmt.Println("stop, another process may hold the lock")
 	default:
 		fmt.Println("import")
 	}
@@ -364,9 +380,10 @@ func ExampleOptimistic() {
 	}
 
 	for _, tag := range []string{"red", "blue"} {
-		all, err := patterns.Optimistic(ctx, tags, "tags", time.Hour, func(all []string, found bool) ([]string, error) {
+		add := func(all []string, found bool) ([]string, error) {
 			return append(all, tag), nil
-		})
+		}
+		all, err := patterns.Optimistic(ctx, tags, "tags", time.Hour, add)
 		fmt.Println(all, err)
 	}
 	// Output:

@@ -12,8 +12,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A PanicError is the error of a load whose loader panicked. All callers that wait for the
-// load get it.
+// A PanicError is the error of a load that panicked, in the loader, or in a codec or hook.
+// It is returned to all callers that wait for the load.
 type PanicError struct {
 	Value any    // the value of the panic
 	Stack []byte // the stack of the goroutine that panicked
@@ -21,7 +21,7 @@ type PanicError struct {
 
 // Error returns one line, without the stack.
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("patterns: the loader panicked: %v", e.Value)
+	return fmt.Sprintf("patterns: the load panicked: %v", e.Value)
 }
 
 // Format formats the error for package fmt. The verb %+v adds the stack.
@@ -46,204 +46,219 @@ var (
 	errGoexit = errors.New("patterns: the loader ended its goroutine")
 	errClosed = fmt.Errorf("%w: patterns: the Cached is closed", core.ErrClosed)
 
-	// errSkipped is the outcome of a refresh which found that somebody else does it.
+	// errSkipped is the error of a flight in the background that loaded nothing, because
+	// another process loads the value.
 	errSkipped = errors.New("patterns: skipped")
 )
 
-// A flight is a load that the callers of a key share.
+// A flight is a load of one key, which all its callers in this process share.
 type flight[T any] struct {
-	key  string
-	work *work[T]
+	key string
+	job *job[T]
 
-	done  chan struct{} // closed when value and err are there
-	value T
-	err   error
+	// The outcome, which may be read once done is closed.
+	done   chan struct{}
+	value  T
+	err    error
+	loaded bool // the loader was called
 
-	loaded  bool // the loader was called; read once done is closed
-	dropped bool // guarded by flights.mu: what was loaded is not to be stored
+	dropped bool // guarded by flights.mu: the loaded value must not be stored
 }
 
-// A joined is a flight that a caller waits for.
-type joined[T any] struct {
-	flight *flight[T]
-	mine   bool // the caller has started it
+// A joinedFlight is a flight that a caller waits for.
+type joinedFlight[T any] struct {
+	flight  *flight[T]
+	started bool // by this caller
 }
 
-// A work is what one goroutine does for a flight, or for several.
-type work[T any] struct {
+// A job is a goroutine that loads one or more flights. They end together.
+type job[T any] struct {
 	flights    []*flight[T]
 	cancel     context.CancelFunc
-	after      func()      // is done when the flights have landed; nil for nothing
-	waiters    int         // guarded by flights.mu
-	background bool        // guarded by flights.mu: it goes on when the last waiter has gone
-	limit      *time.Timer // guarded by flights.mu: cancels it in the background
+	after      func()      // called when the flights have ended; may be nil
+	waiters    int         // guarded by flights.mu: callers that wait, summed over the flights
+	background bool        // guarded by flights.mu: the job needs no waiters
+	limit      *time.Timer // guarded by flights.mu: resets background; nil if it never was set
 }
 
-// flights are the loads of a Cached that are under way.
+// flights are the running loads of a Cached.
 type flights[T any] struct {
-	mu      sync.Mutex
-	byKey   map[string]*flight[T]    // guarded by mu
-	storing map[string]chan struct{} // guarded by mu: keys of which a load is being stored; closed when it has been
-	closed  bool                     // guarded by mu
-	limit   time.Duration            // how long a work may go on that nobody waits for
-	report  func(error)              // is told of a panic of such a work
-	running sync.WaitGroup           // of works; nothing is added once closed is set
-	ended   atomic.Uint64            // how many have ended
+	mu     sync.Mutex
+	byKey  map[string]*flight[T] // guarded by mu: flights that new callers join
+	closed bool                  // guarded by mu
+
+	// storing has the keys for which a loaded value is being stored. The channel of a key is
+	// closed when the store has ended. The map is guarded by mu.
+	storing map[string]chan struct{}
+
+	limit    time.Duration  // how long a job in the background may run without waiters
+	report   func(error)    // called with the panic of a job in the background
+	running  sync.WaitGroup // of jobs; none is added once closed is set
+	endCount atomic.Uint64  // how many flights have ended
 }
 
-// A crew makes the outcomes of flights and leaves them there. It runs in a goroutine
-// of its own, under a context that is done when nobody waits any more. If anew is
-// false, no flight has ended since the caller began.
-type crew[T any] func(ctx context.Context, mine []*flight[T], anew bool)
+// A loadFunc sets the outcomes of the flights of a job. It runs in the goroutine of the job,
+// with a context that is cancelled when no caller waits any more. If endedSince is false, no
+// flight has ended since the caller looked into the cache.
+type loadFunc[T any] func(ctx context.Context, group []*flight[T], endedSince bool)
 
-// join answers the flights of keys: those that are under way, and new ones, which run
-// does. Began is what ended was when the caller had not looked into the cache yet.
-// Each flight must be left, unless its outcome has come: those of one crew land together.
-func (f *flights[T]) join(ctx context.Context, keys []string, began uint64, run crew[T]) ([]joined[T], error) {
+// join returns the flights of keys. It joins the running ones, and starts a job with run for
+// the others. The caller passes the endCount that it read before it looked into the cache.
+// For each flight, the caller must wait until done is closed, or call leave.
+func (f *flights[T]) join(
+	ctx context.Context, keys []string, endCount uint64, run loadFunc[T],
+) ([]joinedFlight[T], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return nil, errClosed
 	}
-	all := make([]joined[T], len(keys))
-	var mine []*flight[T]
+	joined := make([]joinedFlight[T], len(keys))
+	var started []*flight[T]
 	for i, key := range keys {
 		fl := f.byKey[key]
-		all[i].mine = fl == nil
+		joined[i].started = fl == nil
 		if fl == nil {
 			fl = &flight[T]{key: key, done: make(chan struct{}), err: errGoexit}
-			mine = append(mine, fl)
+			started = append(started, fl)
 		} else {
-			fl.work.waiters++
+			fl.job.waiters++
 		}
-		all[i].flight = fl
+		joined[i].flight = fl
 	}
-	if len(mine) != 0 {
-		f.start(ctx, mine, f.ended.Load() != began, run).waiters = len(mine)
+	if len(started) != 0 {
+		f.start(ctx, started, f.endCount.Load() != endCount, run).waiters = len(started)
 	}
-	return all, nil
+	return joined, nil
 }
 
-// refresh starts flights for those of keys that have none, for which nobody waits.
-func (f *flights[T]) refresh(ctx context.Context, keys []string, run crew[T]) {
+// refresh starts a job in the background for those of keys that have no running flight.
+func (f *flights[T]) refresh(ctx context.Context, keys []string, run loadFunc[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var mine []*flight[T]
+	var started []*flight[T]
 	for _, key := range keys {
 		if f.byKey[key] == nil && !f.closed {
-			mine = append(mine, &flight[T]{key: key, done: make(chan struct{}), err: errGoexit})
+			fl := &flight[T]{key: key, done: make(chan struct{}), err: errGoexit}
+			started = append(started, fl)
 		}
 	}
-	if len(mine) != 0 {
-		f.keep(f.start(ctx, mine, true, run))
+	if len(started) != 0 {
+		f.runInBackground(f.start(ctx, started, true, run))
 	}
 }
 
-// start is called with mu held.
-func (f *flights[T]) start(ctx context.Context, mine []*flight[T], anew bool, run crew[T]) *work[T] {
+// start starts a job that calls run with group. It is called with mu held.
+func (f *flights[T]) start(
+	ctx context.Context, group []*flight[T], endedSince bool, run loadFunc[T],
+) *job[T] {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	w := &work[T]{flights: mine, cancel: cancel}
+	j := &job[T]{flights: group, cancel: cancel}
 	if f.byKey == nil {
 		f.byKey = map[string]*flight[T]{}
 	}
-	for _, fl := range mine {
-		fl.work = w
+	for _, fl := range group {
+		fl.job = j
 		f.byKey[fl.key] = fl
 	}
 	f.running.Add(1)
 	go func() {
 		defer f.running.Done()
 		defer cancel()
-		defer func() { // also if the loader ends the goroutine
-			f.land(w)
-			if w.after != nil {
-				w.after()
+		defer func() { // runs even if the loader ends the goroutine
+			f.finish(j)
+			if j.after != nil {
+				j.after()
 			}
 		}()
-		defer f.caught(w)
-		run(ctx, mine, anew)
+		defer f.recoverPanic(j)
+		run(ctx, group, endedSince)
 	}()
-	return w
+	return j
 }
 
-// keep lets w go on without waiters, for as long as limit. It is called with mu held.
-func (f *flights[T]) keep(w *work[T]) {
-	if !w.background {
-		w.background = true
-		w.limit = time.AfterFunc(f.limit, func() {
+// runInBackground lets j run without waiters until limit. It is called with mu held.
+func (f *flights[T]) runInBackground(j *job[T]) {
+	if !j.background {
+		j.background = true
+		j.limit = time.AfterFunc(f.limit, func() {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			w.background = false
-			f.abandon(w)
+			j.background = false
+			f.cancelIfUnused(j)
 		})
 	}
 }
 
-// abandon cancels w if nobody waits for it. It is called with mu held.
-func (f *flights[T]) abandon(w *work[T]) {
-	if w.waiters > 0 || w.background {
+// cancelIfUnused cancels j if no caller waits for it and it is not in the background. It is
+// called with mu held.
+func (f *flights[T]) cancelIfUnused(j *job[T]) {
+	if j.waiters > 0 || j.background {
 		return
 	}
-	w.cancel()
-	for _, fl := range w.flights { // who comes now must not wait for what was given up
+	j.cancel()
+	for _, fl := range j.flights { // a new caller must not join a cancelled load
 		fl.dropped = true
 		f.forget(fl)
 	}
 }
 
-// caught makes a panic of w, that of a codec or a hook, the outcome of its flights.
-func (f *flights[T]) caught(w *work[T]) {
+// recoverPanic turns a panic of j outside the loader, in a codec or a hook, into the error of
+// its flights. It must be deferred.
+func (f *flights[T]) recoverPanic(j *job[T]) {
 	r := recover()
 	if r == nil {
 		return
 	}
 	err := &PanicError{Value: r, Stack: debug.Stack()}
-	for _, fl := range w.flights {
+	for _, fl := range j.flights {
 		fl.err = err
 	}
 	f.mu.Lock()
-	background := w.background
+	background := j.background
 	f.mu.Unlock()
 	if background {
 		f.report(err)
 	}
 }
 
-// land makes the outcomes of w known to those who wait.
-func (f *flights[T]) land(w *work[T]) {
+// finish ends the flights of j and wakes their waiters.
+func (f *flights[T]) finish(j *job[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, fl := range w.flights {
+	for _, fl := range j.flights {
 		close(fl.done)
 		f.forget(fl)
-		f.ended.Add(1)
+		f.endCount.Add(1)
 	}
-	if w.limit != nil {
-		w.limit.Stop()
+	if j.limit != nil {
+		j.limit.Stop()
 	}
 }
 
-// leave is what a caller does that waits no more. If keep is set, the load goes on.
-func (f *flights[T]) leave(fl *flight[T], keep bool) {
+// leave removes a caller from the waiters of fl. If background is set, the load then goes on
+// in the background. Otherwise it is cancelled if it has no other waiters and is not in the
+// background.
+func (f *flights[T]) leave(fl *flight[T], background bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	w := fl.work
-	w.waiters--
-	if keep {
-		f.keep(w)
+	j := fl.job
+	j.waiters--
+	if background {
+		f.runInBackground(j)
 	}
-	f.abandon(w)
+	f.cancelIfUnused(j)
 }
 
-// forget is called with mu held.
+// forget removes fl, so that new callers do not join it. It is called with mu held.
 func (f *flights[T]) forget(fl *flight[T]) {
 	if f.byKey[fl.key] == fl {
 		delete(f.byKey, fl.key)
 	}
 }
 
-// drop sees to it that no flight of keys stores what it loads: somebody else is about
-// to write. What is being stored right now it waits for, unless ctx is done.
+// drop makes sure that the flights of keys store nothing from now on, because a write of
+// these keys follows. It waits until stores that have begun have ended, or ctx is done.
 func (f *flights[T]) drop(ctx context.Context, keys ...string) error {
 	var storing []chan struct{}
 	f.mu.Lock()
@@ -267,12 +282,13 @@ func (f *flights[T]) drop(ctx context.Context, keys ...string) error {
 	return nil
 }
 
-// mayStore tells whether what fl has loaded may be stored. Then stored must be called
-// afterwards.
-func (f *flights[T]) mayStore(fl *flight[T]) bool {
+// beginStore reports whether the value that fl has loaded may be stored. If so, the caller
+// must call endStore once it has stored the value. beginStore waits for another store of the
+// key.
+func (f *flights[T]) beginStore(fl *flight[T]) bool {
 	for {
 		f.mu.Lock()
-		before := f.storing[fl.key] // that of a flight which was dropped too late
+		before := f.storing[fl.key] // of a flight that was dropped while it stored
 		if fl.dropped {
 			f.mu.Unlock()
 			return false
@@ -290,14 +306,15 @@ func (f *flights[T]) mayStore(fl *flight[T]) bool {
 	}
 }
 
-func (f *flights[T]) stored(key string) {
+// endStore ends the store of key that beginStore allowed.
+func (f *flights[T]) endStore(key string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	close(f.storing[key])
 	delete(f.storing, key)
 }
 
-// close waits for all flights.
+// close makes join return errClosed, and waits for all jobs.
 func (f *flights[T]) close() {
 	f.mu.Lock()
 	f.closed = true
@@ -305,10 +322,10 @@ func (f *flights[T]) close() {
 	f.running.Wait()
 }
 
-// guard calls load, and makes a panic an error.
-func guard[T any](load func() (T, error)) (v T, err error) {
+// callLoader calls load, and turns a panic into a *PanicError.
+func callLoader[T any](load func() (T, error)) (v T, err error) {
 	defer func() {
-		// Recover answers nil after runtime.Goexit, too, and that goes on.
+		// After runtime.Goexit, recover returns nil and the goroutine goes on ending.
 		if r := recover(); r != nil {
 			err = &PanicError{Value: r, Stack: debug.Stack()}
 		}

@@ -11,101 +11,109 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// A state is what an item in the cache is good for.
+// A state says how the item in the cache may be used.
 type state uint8
 
 const (
-	absent  state = iota // it is not there, or stale by its tags
+	absent  state = iota // not at all: there is no item, or it is stale
 	fresh                // it is served
-	due                  // it is served, and loaded anew
+	due                  // it is served, and loaded again in the background
 	expired              // it is served if the loader fails
 )
 
-// An entry is what is known of a key.
+// An entry is what a look into the cache found under a key.
 type entry[T any] struct {
-	state state
-	value T
-	err   error     // nil, or ErrNotFound
-	until time.Time // until when the value is fresh; zero for as long as it is there
-	over  bool      // there is an item, of whatever use, to be stored over
-	down  bool      // the cache could not tell
+	state      state
+	value      T
+	err        error     // ErrNotFound if that is stored, else nil
+	freshUntil time.Time // when the value stops being fresh; zero for never
+	exists     bool      // there is an item, even if stale or undecodable; a store replaces it
+	down       bool      // the cache could not be read
 }
 
-// served tells whether the value, or that there is none, is the answer.
-func (e entry[T]) served() bool { return e.state == fresh || e.state == due }
+// servable reports whether the value, or ErrNotFound, may be returned without a load.
+func (e entry[T]) servable() bool { return e.state == fresh || e.state == due }
 
-// look answers what is in the cache under key. A miss is no error.
-func (c *Cached[T]) look(ctx context.Context, key string) (entry[T], error) {
+// lookUp returns the entry of key. A miss is not an error.
+func (c *Cached[T]) lookUp(ctx context.Context, key string) (entry[T], error) {
 	v, err := c.values.get(ctx, key)
 	switch {
 	case err == core.ErrMiss:
 		return entry[T]{}, nil
 	case err != nil:
-		return entry[T]{over: errors.Is(err, core.ErrCodec)}, err
+		return entry[T]{exists: errors.Is(err, core.ErrCodec)}, err
 	}
 	if hasTags(&v.Facts) {
-		current, err := c.current(ctx, []encoding.Facts{v.Facts})
+		current, err := c.tagsCurrent(ctx, []encoding.Facts{v.Facts})
 		if err != nil || !current[0] {
-			return entry[T]{over: true}, err
+			return entry[T]{exists: true}, err
 		}
 	}
-	return c.entry(v, time.Now()), nil
+	return c.entryOf(v, time.Now()), nil
 }
 
-// lookMulti is look for many keys. Beside an error it answers what it could read.
-func (c *Cached[T]) lookMulti(ctx context.Context, keys []string) (map[string]entry[T], error) {
-	all, err := c.values.getMulti(ctx, keys)
-	entries, judgeErr := c.judge(ctx, all)
-	return entries, errors.Join(err, judgeErr)
+// lookUpMulti is lookUp for many keys. With an error it returns the entries that it could
+// read.
+func (c *Cached[T]) lookUpMulti(ctx context.Context, keys []string) (map[string]entry[T], error) {
+	values, err := c.values.getMulti(ctx, keys)
+	entries, tagsErr := c.entriesOf(ctx, values)
+	return entries, errors.Join(err, tagsErr)
 }
 
-// judge answers the entries of all. Those with tags are absent if their versions
-// cannot be read.
-func (c *Cached[T]) judge(ctx context.Context, all map[string]value[T]) (map[string]entry[T], error) {
-	keys := make([]string, 0, len(all))
-	facts := make([]encoding.Facts, 0, len(all))
-	for key, v := range all {
+// entriesOf returns the entries of values. If the versions of tags cannot be read, it returns
+// the error, and the values with tags are absent.
+func (c *Cached[T]) entriesOf(
+	ctx context.Context, values map[string]value[T],
+) (map[string]entry[T], error) {
+	keys := make([]string, 0, len(values))
+	facts := make([]encoding.Facts, 0, len(values))
+	for key, v := range values {
 		keys, facts = append(keys, key), append(facts, v.Facts)
 	}
-	current, err := c.current(ctx, facts)
-	entries := make(map[string]entry[T], len(all))
+	current, err := c.tagsCurrent(ctx, facts)
+	entries := make(map[string]entry[T], len(values))
 	now := time.Now()
 	for i, key := range keys {
-		if entries[key] = (entry[T]{over: true}); current[i] {
-			entries[key] = c.entry(all[key], now)
+		if entries[key] = (entry[T]{exists: true}); current[i] {
+			entries[key] = c.entryOf(values[key], now)
 		}
 	}
 	return entries, err
 }
 
-// current tells of which of facts the tags are in their present versions.
-func (c *Cached[T]) current(ctx context.Context, facts []encoding.Facts) ([]bool, error) {
+// tagsCurrent reports for each of facts whether its tags have their present versions.
+func (c *Cached[T]) tagsCurrent(ctx context.Context, facts []encoding.Facts) ([]bool, error) {
 	if c.opts.Tags != nil {
 		return c.opts.Tags.Fresh(ctx, facts...)
 	}
-	all := make([]bool, len(facts))
+	current := make([]bool, len(facts))
 	for i := range facts {
-		all[i] = !hasTags(&facts[i]) // what was tagged by others cannot be proved fresh
+		current[i] = !hasTags(&facts[i]) // without Options.Tags, tags cannot be checked
 	}
-	return all, nil
+	return current, nil
 }
 
-// entry answers the entry of v, whose tags are current.
-func (c *Cached[T]) entry(v value[T], now time.Time) entry[T] {
-	e := entry[T]{state: c.state(&v.Facts, now), value: v.Value, until: v.Facts.Fresh, over: true}
+// entryOf returns the entry of v, whose tags are current.
+func (c *Cached[T]) entryOf(v value[T], now time.Time) entry[T] {
+	e := entry[T]{
+		state:      c.stateOf(&v.Facts, now),
+		value:      v.Value,
+		freshUntil: v.Facts.Fresh,
+		exists:     true,
+	}
 	if v.Facts.NotFound {
 		e.err = ErrNotFound
 	}
 	return e
 }
 
-// state answers the state of a value whose tags are current.
-func (c *Cached[T]) state(f *encoding.Facts, now time.Time) state {
+// stateOf returns the state of a value whose tags are current.
+func (c *Cached[T]) stateOf(f *encoding.Facts, now time.Time) state {
 	switch {
 	case f.Fresh.IsZero():
-		return fresh // for as long as it is there
+		return fresh // until it leaves the cache
 	case now.Before(f.Fresh):
-		if c.opts.Early != 0 && c.early(f.Fresh.Sub(now), f.Took) {
+		if c.opts.Early != 0 && c.dueEarly(f.Fresh.Sub(now), f.Took) {
 			return due
 		}
 		return fresh
@@ -117,27 +125,27 @@ func (c *Cached[T]) state(f *encoding.Facts, now time.Time) state {
 	return absent
 }
 
-// early tells whether a value that is fresh for left, and took so long to be made, is
-// to be made anew now.
-func (c *Cached[T]) early(left, took time.Duration) bool {
+// dueEarly reports whether a value that stays fresh for left, and took this long to load,
+// should be loaded again now. It decides at random, as Options.Early says.
+func (c *Cached[T]) dueEarly(left, took time.Duration) bool {
 	return float64(took)*c.opts.Early*-math.Log(1-rand.Float64()) >= float64(left)
 }
 
-// notFound answers what is stored where there is nothing.
-func notFound[T any](facts encoding.Facts) value[T] {
+// notFoundValue returns the value that stands for a stored ErrNotFound.
+func notFoundValue[T any](facts encoding.Facts) value[T] {
 	facts.NotFound = true
 	return value[T]{Facts: facts}
 }
 
-// wrap answers v, which took so long to be made, as it is stored, with facts that hold
-// its tags.
+// wrap returns v, which took this long to load, as it is stored: with facts, which hold its
+// tags, and to which wrap adds the rest.
 func (c *Cached[T]) wrap(v T, facts encoding.Facts, took time.Duration) value[T] {
 	o := &c.opts
 	switch {
 	case o.SoftTTL != 0:
-		facts.Fresh = freshUntil(o.SoftTTL)
+		facts.Fresh = endOf(o.SoftTTL)
 	case o.FailSafe != 0 || o.Early != 0:
-		facts.Fresh = freshUntil(o.TTL)
+		facts.Fresh = endOf(o.TTL)
 	}
 	if o.Early != 0 {
 		facts.Took = took
@@ -145,13 +153,13 @@ func (c *Cached[T]) wrap(v T, facts encoding.Facts, took time.Duration) value[T]
 	return value[T]{Value: v, Facts: facts}
 }
 
-// lastFresh is the last time that an envelope is asked to hold: it counts nanoseconds in 64
-// bits, which end in 2262.
+// lastFresh is the latest time that is stored in an envelope, which counts nanoseconds in 64
+// bits. They end in the year 2262.
 var lastFresh = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// freshUntil returns when ttl ends, or the zero time, which is never, if that is after
-// lastFresh.
-func freshUntil(ttl time.Duration) time.Time {
+// endOf returns the time when ttl ends if it begins now, or the zero time, which means never,
+// if that is after lastFresh.
+func endOf(ttl time.Duration) time.Time {
 	if end := time.Now().Add(ttl); end.Before(lastFresh) {
 		return end
 	}

@@ -11,59 +11,60 @@ import (
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/dependency"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/patterns"
 )
 
-// numbered answers "1", "2" and so on, after as long.
-func numbered(took time.Duration) *loader {
-	return &loader{answer: func(n int64) (string, error) {
+// numberedLoader returns a loader that returns "1", "2" and so on, and takes this long.
+func numberedLoader(took time.Duration) *loader {
+	return &loader{result: func(n int64) (string, error) {
 		time.Sleep(took)
 		return fmt.Sprint(n), nil
 	}}
 }
 
-// A value that is due is served while one caller has it loaded anew.
-func TestAValueThatIsDueIsServed(t *testing.T) {
+// A value that is due is served while one caller loads it again.
+func TestADueValueIsServedWhileItIsLoadedAgain(t *testing.T) {
 	for pname, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
-			c := cacheOf(t, must(memory.New(nil)))
-			cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
-			l := numbered(time.Second)
-			next := func(wanted string) {
+			c := memoryCache(t)
+			cached := newTexts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+			l := numberedLoader(time.Second)
+			check := func(wanted string) {
 				t.Helper()
 				v, err := get(cached, t.Context(), "k", l.load)
 				want(t, v, err, wanted)
 			}
-			next("1")
+			check("1")
 			time.Sleep(time.Minute - 2*time.Second)
-			next("1")
+			check("1")
 			l.want(t, 1)
 			time.Sleep(2 * time.Second)
 			start := time.Now()
 			for range 10 {
-				next("1")
+				check("1")
 			}
 			if waited := time.Since(start); waited != 0 {
 				t.Errorf("%s: a caller waited for %v", pname, waited)
 			}
 			time.Sleep(2 * time.Second)
-			next("2")
+			check("2")
 			l.want(t, 2)
-			time.Sleep(time.Hour) // over
-			next("3")
+			time.Sleep(time.Hour) // now the value has expired
+			check("3")
 			l.want(t, 3)
 		})
 	}
 }
 
-// A refresh that fails leaves the value for as long as it lives, and is told of.
-func TestARefreshThatFails(t *testing.T) {
+// If a refresh fails, the value stays until its TTL ends, and OnError is called.
+func TestAFailedRefreshKeepsTheValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told errs
+		var reported errorLog
 		broken := errors.New("broken")
-		cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, OnError: told.add})
-		l := loader{answer: func(n int64) (string, error) {
+		cached := newTexts(t, memoryCache(t), &patterns.Options{
+			TTL: time.Hour, SoftTTL: time.Minute, OnError: reported.add,
+		})
+		l := loader{result: func(n int64) (string, error) {
 			if n > 1 {
 				return "", broken
 			}
@@ -75,8 +76,8 @@ func TestARefreshThatFails(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(14*time.Minute + 59*time.Second)
 		}
-		if all := told.list(); len(all) != 3 || !errors.Is(all[0], broken) {
-			t.Errorf("OnError was told %v", all)
+		if all := reported.list(); len(all) != 3 || !errors.Is(all[0], broken) {
+			t.Errorf("OnError was called with %v, want %v three times", all, broken)
 		}
 		time.Sleep(time.Minute)
 		_, err := cached.GetOrCreate(t.Context(), "k", l.load)
@@ -84,12 +85,14 @@ func TestARefreshThatFails(t *testing.T) {
 	})
 }
 
-// A value of which a refresh finds out that it is no more is not served again.
-func TestARefreshThatFindsNothing(t *testing.T) {
+// If a refresh returns ErrNotFound, the value is not served again.
+func TestARefreshThatReturnsErrNotFoundEndsTheValue(t *testing.T) {
 	for _, negative := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, FailSafe: time.Hour, NegativeTTL: negative})
-			l := loader{answer: func(n int64) (string, error) {
+			cached := newTexts(t, memoryCache(t), &patterns.Options{
+				TTL: time.Hour, SoftTTL: time.Minute, FailSafe: time.Hour, NegativeTTL: negative,
+			})
+			l := loader{result: func(n int64) (string, error) {
 				if n > 1 {
 					return "", patterns.ErrNotFound
 				}
@@ -107,19 +110,19 @@ func TestARefreshThatFindsNothing(t *testing.T) {
 	}
 }
 
-// In another process one refreshes, and this one does not.
+// If one process refreshes a value, another one does not.
 func TestOneProcessRefreshes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
+		c := memoryCache(t)
 		opts := patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}
-		here, there := texts(t, c, &opts), texts(t, c, &opts)
-		l := numbered(time.Second)
-		for _, cached := range []*patterns.Cached[string]{here, there} {
+		local, remote := newTexts(t, c, &opts), newTexts(t, c, &opts)
+		l := numberedLoader(time.Second)
+		for _, cached := range []*patterns.Cached[string]{local, remote} {
 			v, err := cached.GetOrCreate(t.Context(), "k", l.load)
 			want(t, v, err, "1")
 		}
 		time.Sleep(2 * time.Minute)
-		for _, cached := range []*patterns.Cached[string]{here, there} {
+		for _, cached := range []*patterns.Cached[string]{local, remote} {
 			v, err := cached.GetOrCreate(t.Context(), "k", l.load)
 			want(t, v, err, "1")
 			synctest.Wait()
@@ -129,15 +132,15 @@ func TestOneProcessRefreshes(t *testing.T) {
 	})
 }
 
-// Early refreshes begin the more probably the nearer the end is, and the longer a load
-// takes.
-func TestEarly(t *testing.T) {
-	// share answers how many of a thousand values are loaded anew when left is left.
-	share := func(took, left time.Duration, beta float64) (n int) {
+// An early refresh is more likely the nearer the end is, and the longer a load takes.
+func TestEarlyRefreshesAreAsLikelyAsXFetchSays(t *testing.T) {
+	// refreshed returns how many of a thousand values are loaded again if left remains of
+	// their TTL.
+	refreshed := func(took, left time.Duration, beta float64) (n int) {
 		synctest.Test(t, func(t *testing.T) {
-			cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Minute, Early: beta})
+			cached := newTexts(t, memoryCache(t), &patterns.Options{TTL: time.Minute, Early: beta})
 			for i := range 1000 {
-				l := numbered(took)
+				l := numberedLoader(took)
 				key := fmt.Sprint(i)
 				v, err := cached.GetOrSet(t.Context(), key, l.load)
 				want(t, v, err, "1")
@@ -151,7 +154,7 @@ func TestEarly(t *testing.T) {
 		})
 		return n
 	}
-	// exp(-left / (took * beta)) of them are: 37, 14 and 0.2 %.
+	// The expected share is exp(-left / (took * beta)): 37, 14 and 0.2 percent.
 	for _, tt := range []struct {
 		took, left  time.Duration
 		beta        float64
@@ -163,50 +166,54 @@ func TestEarly(t *testing.T) {
 		{time.Second, 6 * time.Second, 1, 0, 15},
 		{0, time.Second, 1, 0, 0},
 	} {
-		if n := share(tt.took, tt.left, tt.beta); n < tt.least || n > tt.most {
-			t.Errorf("%+v: %d of 1000", tt, n)
+		if n := refreshed(tt.took, tt.left, tt.beta); n < tt.least || n > tt.most {
+			t.Errorf("%+v: %d of 1000 values are loaded again", tt, n)
 		}
 	}
 }
 
-// Where the loader fails, the last value is served for some time.
-func TestFailSafe(t *testing.T) {
+// If the loader fails, the old value is served until FailSafe ends.
+func TestFailSafeServesTheOldValueIfTheLoaderFails(t *testing.T) {
 	for pname, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
-			var told errs
+			var reported errorLog
 			broken := errors.New("broken")
-			cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, OnError: told.add})
-			l := loader{answer: func(n int64) (string, error) {
+			cached := newTexts(t, memoryCache(t), &patterns.Options{
+				TTL: time.Minute, FailSafe: time.Hour, OnError: reported.add,
+			})
+			l := loader{result: func(n int64) (string, error) {
 				if n > 1 && n < 4 {
 					return "", broken
 				}
 				return fmt.Sprint(n), nil
 			}}
-			next := func() (string, error) { return get(cached, t.Context(), "k", l.load) }
-			v, err := next()
+			getK := func() (string, error) { return get(cached, t.Context(), "k", l.load) }
+			v, err := getK()
 			want(t, v, err, "1")
 			time.Sleep(2 * time.Minute)
 			_, err = cached.Get(t.Context(), "k")
 			wantErr(t, err, core.ErrMiss)
-			v, err = next()
+			v, err = getK()
 			want(t, v, err, "1")
-			if all := told.list(); len(all) != 1 || !errors.Is(all[0], broken) {
-				t.Errorf("%s: OnError was told %v", pname, all)
+			if all := reported.list(); len(all) != 1 || !errors.Is(all[0], broken) {
+				t.Errorf("%s: OnError was called with %v, want %v", pname, all, broken)
 			}
 			time.Sleep(time.Hour)
-			_, err = next()
+			_, err = getK()
 			wantErr(t, err, broken)
-			v, err = next()
+			v, err = getK()
 			want(t, v, err, "4")
 		})
 	}
 }
 
-func TestSoftTimeout(t *testing.T) {
+func TestSoftTimeoutServesTheOldValueWhileTheLoadGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second})
-		l := numbered(5 * time.Second)
-		next := func(wanted string, wait time.Duration) {
+		cached := newTexts(t, memoryCache(t), &patterns.Options{
+			TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second,
+		})
+		l := numberedLoader(5 * time.Second)
+		check := func(wanted string, wait time.Duration) {
 			t.Helper()
 			start := time.Now()
 			v, err := cached.GetOrCreate(t.Context(), "k", l.load)
@@ -215,54 +222,61 @@ func TestSoftTimeout(t *testing.T) {
 				t.Errorf("waited %v, want %v", waited, wait)
 			}
 		}
-		next("1", 5*time.Second) // there is nothing else to be served
+		check("1", 5*time.Second) // there is no old value to serve
 		time.Sleep(2 * time.Minute)
-		next("1", time.Second)
-		next("1", time.Second)
+		check("1", time.Second)
+		check("1", time.Second)
 		time.Sleep(10 * time.Second)
-		next("2", 0)
+		check("2", 0)
 		l.want(t, 2)
 	})
 }
 
-// What a tag makes stale is not served by any of these.
-func TestWhatIsInvalidatedIsNotServedForLackOfBetter(t *testing.T) {
+// A value that is stale by its tag is not served, even if the loader fails.
+func TestAnInvalidatedValueIsNotServedIfTheLoaderFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
+		c := memoryCache(t)
 		tags := must(dependency.NewTags(c, nil))
 		broken := errors.New("broken")
-		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, FailSafe: time.Hour, Tags: tags})
+		cached := newTexts(t, c, &patterns.Options{
+			TTL: time.Hour, SoftTTL: time.Minute, FailSafe: time.Hour, Tags: tags,
+		})
 		v, err := cached.GetOrCreate(t.Context(), "k", (&loader{}).load, "tag")
 		want(t, v, err, "loaded")
 		wantErr(t, tags.Invalidate(t.Context(), "tag"), nil)
-		_, err = cached.GetOrCreate(t.Context(), "k", func(context.Context) (string, error) { return "", broken }, "tag")
+		fail := func(context.Context) (string, error) { return "", broken }
+		_, err = cached.GetOrCreate(t.Context(), "k", fail, "tag")
 		wantErr(t, err, broken)
 	})
 }
 
-// A value without an envelope reads, and one that has one is a miss to whoever knows none.
-func TestPlainValuesRead(t *testing.T) {
+// A value without an envelope is read, and one with an envelope is loaded again by a Cached
+// that uses none.
+func TestValuesWithoutEnvelopeAreRead(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			old := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Early: 1, FailSafe: time.Hour})
-			wantErr(t, must(core.NewTyped(c, encoding.Text())).Set(ctx, "plain", "v", time.Hour), nil)
-			v, err := old.GetOrCreate(ctx, "plain", (&loader{}).load)
+			enveloped := newTexts(t, c, &patterns.Options{
+				TTL: time.Hour, SoftTTL: time.Minute, Early: 1, FailSafe: time.Hour,
+			})
+			typed := must(core.NewTyped(c, encoding.Text()))
+			wantErr(t, typed.Set(ctx, "plain", "v", time.Hour), nil)
+			v, err := enveloped.GetOrCreate(ctx, "plain", (&loader{}).load)
 			want(t, v, err, "v")
-			wantErr(t, old.Set(ctx, "k", "v"), nil)
-			plain := texts(t, c, nil)
+			wantErr(t, enveloped.Set(ctx, "k", "v"), nil)
+			plain := newTexts(t, c, nil)
 			v, err = plain.GetOrCreate(ctx, "k", (&loader{}).load)
 			want(t, v, err, "loaded")
 		})
 	}
 }
 
-// Close waits for what is loaded in the background.
+// Close waits for loads in the background.
 func TestCloseWaitsForRefreshes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
-		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
-		l := numbered(5 * time.Second)
+		c := memoryCache(t)
+		cached := newTexts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+		l := numberedLoader(5 * time.Second)
 		v, err := cached.GetOrCreate(t.Context(), "k", l.load)
 		want(t, v, err, "1")
 		time.Sleep(2 * time.Minute)
@@ -271,7 +285,7 @@ func TestCloseWaitsForRefreshes(t *testing.T) {
 		start := time.Now()
 		wantErr(t, cached.Close(), nil)
 		if took := time.Since(start); took != 5*time.Second {
-			t.Errorf("Close took %v", took)
+			t.Errorf("Close took %v, want the 5 seconds of the load", took)
 		}
 		v, err = cached.Get(t.Context(), "k")
 		want(t, v, err, "2")

@@ -7,15 +7,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cachewire/cachewire/backendtest"
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/memcache"
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
-	"github.com/cachewire/cachewire/memcache/memcachetest"
 	"github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/patterns"
 )
 
+// cacheOf returns a cache on b, which is closed at the end of the test.
 func cacheOf(t testing.TB, b core.Backend, hooks ...core.Hook) *core.Cache {
 	t.Helper()
 	c, err := core.New(b, &core.Options{Hooks: hooks})
@@ -26,32 +27,39 @@ func cacheOf(t testing.TB, b core.Backend, hooks ...core.Hook) *core.Cache {
 	return c
 }
 
-func memcached(t testing.TB, addr string) *core.Cache {
+// memoryCache returns a new cache in memory.
+func memoryCache(t testing.TB, hooks ...core.Hook) *core.Cache {
 	t.Helper()
-	b, err := memcachepure.New([]memcache.Server{{Addr: addr}}, &memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
+	return cacheOf(t, must(memory.New(nil)), hooks...)
+}
+
+// memcachedCache returns a cache on the memcached at addr.
+func memcachedCache(t testing.TB, addr string) *core.Cache {
+	t.Helper()
+	b, err := memcachepure.New([]memcache.Server{{Addr: addr}}, &memcachepure.Options{
+		Options: memcache.Options{Timeout: 30 * time.Second},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return cacheOf(t, b)
 }
 
-// caches are one over each kind of backend.
+// caches returns a cache on each kind of backend.
 func caches(t testing.TB) map[string]*core.Cache {
 	t.Helper()
-	return map[string]*core.Cache{
-		"memory":    cacheOf(t, must(memory.New(nil))),
-		"memcached": memcached(t, memcachetest.Start(t, nil).Addr()),
-	}
+	return backendtest.AllCaches(t)
 }
 
-// texts answers a Cached of texts, which is closed at the end.
-func texts(t testing.TB, c *core.Cache, opts *patterns.Options) *patterns.Cached[string] {
+// newTexts returns a Cached of texts, which is closed at the end of the test.
+func newTexts(t testing.TB, c *core.Cache, opts *patterns.Options) *patterns.Cached[string] {
 	t.Helper()
 	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), opts))
 	t.Cleanup(func() { cached.Close() })
 	return cached
 }
 
+// wantErr fails the test if err is not target.
 func wantErr(t testing.TB, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
@@ -59,6 +67,7 @@ func wantErr(t testing.TB, err, target error) {
 	}
 }
 
+// want fails the test if got is not wanted, or err is not nil.
 func want(t testing.TB, got string, err error, wanted string) {
 	t.Helper()
 	if got != wanted || err != nil {
@@ -66,31 +75,32 @@ func want(t testing.TB, got string, err error, wanted string) {
 	}
 }
 
-// A loader answers one text after the other, and counts.
+// A loader loads texts and counts its calls.
 type loader struct {
 	calls  atomic.Int64
-	answer func(n int64) (string, error)
+	result func(n int64) (string, error) // of the nth call; if nil, "loaded"
 }
 
 func (l *loader) load(context.Context) (string, error) {
 	n := l.calls.Add(1)
-	if l.answer == nil {
+	if l.result == nil {
 		return "loaded", nil
 	}
-	return l.answer(n)
+	return l.result(n)
 }
 
+// want fails the test if the loader was not called this often.
 func (l *loader) want(t testing.TB, calls int64) {
 	t.Helper()
 	if n := l.calls.Load(); n != calls {
-		t.Errorf("the loader was asked %d times, want %d", n, calls)
+		t.Errorf("the loader was called %d times, want %d", n, calls)
 	}
 }
 
-// errs keeps what Options.OnError is told.
-type errs struct{ all atomic.Pointer[[]error] }
+// An errorLog keeps the errors that Options.OnError is called with.
+type errorLog struct{ all atomic.Pointer[[]error] }
 
-func (e *errs) add(_ context.Context, err error) {
+func (e *errorLog) add(_ context.Context, err error) {
 	for {
 		old := e.all.Load()
 		var all []error
@@ -104,14 +114,17 @@ func (e *errs) add(_ context.Context, err error) {
 	}
 }
 
-func (e *errs) list() []error {
+func (e *errorLog) list() []error {
 	if all := e.all.Load(); all != nil {
 		return *all
 	}
 	return nil
 }
 
-type pattern func(c *patterns.Cached[string], ctx context.Context, key string, load func(context.Context) (string, error), names ...string) (string, error)
+type pattern func(
+	c *patterns.Cached[string], ctx context.Context, key string,
+	load func(context.Context) (string, error), names ...string,
+) (string, error)
 
 var allPatterns = map[string]pattern{
 	"GetOrSet":    (*patterns.Cached[string]).GetOrSet,

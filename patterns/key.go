@@ -12,25 +12,24 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A KeyBuilder makes the keys of functions' results, as wheezy.caching's key_builder
-// does, so that programs in both languages share them: the key of list_items with the
-// arguments "en" and 1 is
+// A KeyBuilder makes the keys under which results of functions are cached. They are the keys
+// that key_builder of wheezy.caching makes, so that programs in Go and Python share results.
+// With the KeyBuilder "repo", the key of list_items with the arguments "en" and 1 is
 //
 //	repo-list_items:'en':1
 //
-// where "repo" is the KeyBuilder. Arguments are written as Python's repr writes them:
-// strings, integers, floats, bools, and nil as None. A float without a fraction is
-// 1.0, and an integer 1, as they are in Python.
+// An argument is a string, an integer, a float, a bool or nil. It is written as Python's repr
+// writes it: nil is None, the float 1 is 1.0, and the integer 1 is 1.
 type KeyBuilder string
 
-// Format answers the format of the keys of the function name with n arguments, in
-// Python's way: repo-list_items:%r:%r.
+// Format returns the format of the keys for the function name with n arguments, in the syntax
+// of Python, such as repo-list_items:%r:%r.
 func (b KeyBuilder) Format(name string, n int) string {
 	return string(b) + "-" + name + strings.Repeat(":%r", n)
 }
 
-// Key answers the key of the function name with args. An argument that is none of those
-// above, or a string that is not UTF-8, is core.ErrInvalidKey.
+// Key returns the key of the function name with args. It returns core.ErrInvalidKey if an
+// argument is of another kind than KeyBuilder allows, or a string that is not UTF-8.
 func (b KeyBuilder) Key(name string, args ...any) (string, error) {
 	key := make([]byte, 0, len(b)+len(name)+16*len(args)+1)
 	key = append(key, b...)
@@ -40,14 +39,15 @@ func (b KeyBuilder) Key(name string, args ...any) (string, error) {
 		var ok bool
 		key = append(key, ':')
 		if key, ok = appendRepr(key, arg); !ok {
-			return "", fmt.Errorf("%w: patterns: argument %d of %s is %#.60v, want a string in UTF-8, a number, a bool or nil", core.ErrInvalidKey, i+1, name, arg)
+			return "", fmt.Errorf("%w: patterns: argument %d of %s is %#.60v, "+
+				"want a string in UTF-8, a number, a bool or nil",
+				core.ErrInvalidKey, i+1, name, arg)
 		}
 	}
 	return string(key), nil
 }
 
-// appendRepr appends v as Python's repr writes it, and tells whether there is such a
-// form.
+// appendRepr appends v as Python's repr writes it, and reports whether it can.
 func appendRepr(dst []byte, v any) ([]byte, bool) {
 	switch v := v.(type) {
 	case nil:
@@ -62,7 +62,8 @@ func appendRepr(dst []byte, v any) ([]byte, bool) {
 		return appendString(dst, v.String())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return strconv.AppendInt(dst, v.Int(), 10), true
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
+		reflect.Uintptr:
 		return strconv.AppendUint(dst, v.Uint(), 10), true
 	case reflect.Float32, reflect.Float64:
 		return appendFloat(dst, v.Float()), true
@@ -75,8 +76,8 @@ func appendRepr(dst []byte, v any) ([]byte, bool) {
 	return dst, false
 }
 
-// appendFloat writes the shortest digits that are read back as f, with an exponent
-// below 1e-4 and from 1e16 on.
+// appendFloat appends the shortest digits that read back as f. It uses an exponent below 1e-4
+// and from 1e16 on, as Python does.
 func appendFloat(dst []byte, f float64) []byte {
 	switch abs := math.Abs(f); {
 	case math.IsNaN(f):
@@ -97,8 +98,9 @@ func appendFloat(dst []byte, f float64) []byte {
 	return dst
 }
 
-// appendString writes s in single quotes, or in double quotes where that spares
-// escapes, and escapes what Python does not print.
+// appendString appends s in single quotes, or in double quotes if s has single quotes and
+// no double quotes. It escapes the characters that Python escapes. It reports whether s is
+// UTF-8.
 func appendString(dst []byte, s string) ([]byte, bool) {
 	quote := byte('\'')
 	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {

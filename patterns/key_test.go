@@ -16,8 +16,8 @@ import (
 	"github.com/cachewire/cachewire/patterns"
 )
 
-// The examples of wheezy.caching's manual.
-func TestKeyBuilder(t *testing.T) {
+// The first keys are those in the manual of wheezy.caching.
+func TestKeyBuilderMakesTheKeysOfWheezyCaching(t *testing.T) {
 	repo := patterns.KeyBuilder("repo")
 	if got := repo.Format("list_items", 2); got != "repo-list_items:%r:%r" {
 		t.Errorf("Format = %q", got)
@@ -43,24 +43,34 @@ func TestKeyBuilder(t *testing.T) {
 			t.Errorf("Key(%v) = %q, %v; want %q", args, got, err, wanted)
 		}
 	}
-	for _, arg := range []any{[]byte("b"), struct{}{}, new(int), "\xff", map[string]int{}, 1i, fmt.Errorf("e")} {
-		if _, err := repo.Key("f", "fine", arg); err == nil || !strings.Contains(err.Error(), "argument 2 of f") {
-			t.Errorf("Key(%v): %v", arg, err)
+	for _, arg := range []any{
+		[]byte("b"), struct{}{}, new(int), "\xff", map[string]int{}, 1i, fmt.Errorf("e"),
+	} {
+		_, err := repo.Key("f", "fine", arg)
+		if err == nil || !strings.Contains(err.Error(), "argument 2 of f") {
+			t.Errorf("Key(%v): error is %v, want one about argument 2 of f", arg, err)
 		} else {
 			wantErr(t, err, core.ErrInvalidKey)
 		}
 	}
 }
 
-// Python is asked for its repr of each.
-func TestKeysArePythons(t *testing.T) {
+// The test runs Python, and compares its repr of each argument with the key.
+func TestKeysMatchPythonsRepr(t *testing.T) {
 	python := memcachetest.NeedPython(t, "json")
 	r := rand.New(rand.NewPCG(1, 2))
-	args := []any{nil, true, false, "", "'", `"`, `'"`, "\u00ad", "\u2028", "\U0001f600", "\ue000", "\U000e0001", "日本", "é", "e\u0301",
-		0.0, math.Copysign(0, -1), 1e15, 1e16, 123456789012345678.0, 1e-4, 1e-5, 5e-324, math.MaxFloat64, 0.1, 1.0 / 3, 100.0, 1e22, 1e100,
-		int64(math.MinInt64), uint64(math.MaxUint64)}
+	args := []any{
+		nil, true, false,
+		"", "'", `"`, `'"`, "\u00ad", "\u2028", "\U0001f600", "\ue000", "\U000e0001",
+		"日本", "é", "e\u0301",
+		0.0, math.Copysign(0, -1), 1e15, 1e16, 123456789012345678.0, 1e-4, 1e-5, 5e-324,
+		math.MaxFloat64, 0.1, 1.0 / 3, 100.0, 1e22, 1e100,
+		int64(math.MinInt64), uint64(math.MaxUint64),
+	}
 	for range 2000 {
-		args = append(args, math.Float64frombits(r.Uint64()), r.NormFloat64(), float64(r.IntN(1000))/8, r.Int64()-r.Int64())
+		args = append(args,
+			math.Float64frombits(r.Uint64()), r.NormFloat64(), float64(r.IntN(1000))/8,
+			r.Int64()-r.Int64())
 		var s []rune
 		for range r.IntN(6) {
 			c := rune(r.IntN(0x3000))
@@ -71,7 +81,7 @@ func TestKeysArePythons(t *testing.T) {
 		}
 		args = append(args, string(s))
 	}
-	// JSON has no way to write all floats: they go by their bits.
+	// Floats are passed as text in hexadecimal, so that each keeps its exact value.
 	type arg struct {
 		Kind, Value string
 	}
@@ -109,24 +119,31 @@ func TestKeysArePythons(t *testing.T) {
 	}
 	out := python.Run(t, `
 import json, sys
-make = {'float': float.fromhex, 'str': str, 'int': int, 'bool': lambda v: v == 'true', 'None': lambda v: None}
-print(json.dumps([repr(make[a['Kind']](a['Value'])) for a in json.load(open(sys.argv[1], encoding='utf-8'))]))`, file)
+make = {
+    'float': float.fromhex,
+    'str': str,
+    'int': int,
+    'bool': lambda v: v == 'true',
+    'None': lambda v: None,
+}
+args = json.load(open(sys.argv[1], encoding='utf-8'))
+print(json.dumps([repr(make[a['Kind']](a['Value'])) for a in args]))`, file)
 	var wanted []string
 	if err := json.Unmarshal([]byte(out), &wanted); err != nil {
 		t.Fatal(err)
 	}
 	if len(wanted) != len(got) {
-		t.Fatalf("%d answers to %d questions", len(wanted), len(got))
+		t.Fatalf("Python wrote %d arguments, want %d", len(wanted), len(got))
 	}
 	for i := range wanted {
 		if got[i] != wanted[i] {
-			t.Errorf("of %q: %s, and Python has %s", input[i].Value, got[i], wanted[i])
+			t.Errorf("the key of %q has %s, and Python has %s", input[i].Value, got[i], wanted[i])
 		}
 	}
 }
 
-// assigned tells whether c was a character already when Unicode 13 was made, which every
-// Python knows.
+// assigned reports whether c is a character in Unicode 13, which every Python knows. It
+// accepts only the ranges that it is sure of.
 func assigned(c rune) bool {
 	return unicode.IsGraphic(c) && c < 0x530 || unicode.IsControl(c)
 }

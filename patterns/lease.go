@@ -9,48 +9,54 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Lease is what the holder of a pass has. Who has one releases it. Many goroutines
-// may use it at once.
+// A Lease says that its owner holds a pass until the lease ends. The owner must release it.
+// Many goroutines may use a Lease at once.
 type Lease struct {
 	pass  *OnePass
-	key   string // of the pass
-	token string // what the pass holds while it is this lease's
+	key   string // of the pass, with its prefix
+	token string // the value of the pass while this lease holds it
 
-	mu   sync.Mutex // held while the pass is read and changed, lest two conflict
-	over bool       // guarded by mu: it is released, or has ended
+	mu    sync.Mutex // held while the pass is read and changed, so that two calls do not conflict
+	ended bool       // guarded by mu: Release succeeded, or found that the lease had ended
 
-	released chan struct{}      // closed when over is set
-	lost     chan struct{}      // closed when a renewal has found out that the lease has ended
-	stop     context.CancelFunc // ends renewing; nil without
+	released chan struct{}      // closed when ended is set
+	lost     chan struct{}      // closed when renewing fails for good; see Lost
+	stop     context.CancelFunc // stops renewing in the background; nil if there is none
 	renewing sync.WaitGroup
 }
 
-// Release gives the pass back, also when ctx is done, and wakes those in this process
-// that wait for it. It waits for the cache no longer than a lease lasts. If the lease has ended before, it is ErrLost, and whoever holds the
-// pass now keeps it; so is a second Release. After another error, that of a cache which
-// cannot be reached, it may be called again. It takes two calls of the cache.
+// Release gives the pass back, even if ctx is done, and wakes the waiters in this process.
+// It waits for the cache at most for the LockTTL of the OnePass, and takes two calls of the
+// cache.
+//
+// Release returns ErrLost if the lease has ended or was released; another holder then keeps
+// the pass. After any other error, such as one of a cache that cannot be reached, Release may
+// be called again. It stops the renewals in the background in any case.
 func (l *Lease) Release(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(orBackground(ctx)), l.pass.opts.LockTTL)
+	ctx = context.WithoutCancel(orBackground(ctx))
+	ctx, cancel := context.WithTimeout(ctx, l.pass.opts.LockTTL)
 	defer cancel()
 	if l.stop != nil {
 		l.stop()
 		l.renewing.Wait()
 	}
-	return l.ifHeld(ctx, core.CompareAndDelete)
+	return l.changeIfHeld(ctx, core.CompareAndDelete)
 }
 
-// Renew makes the lease last for the LockTTL of the OnePass from now on, or is ErrLost if
-// it has ended. It takes two calls of the cache.
+// Renew extends the lease: it now lasts for the LockTTL of the OnePass, which starts now.
+// Renew returns ErrLost if the lease has ended. It takes two calls of the cache.
 func (l *Lease) Renew(ctx context.Context) error {
-	return l.ifHeld(orBackground(ctx), core.CompareAndSwap)
+	return l.changeIfHeld(orBackground(ctx), core.CompareAndSwap)
 }
 
-// Lost answers a channel that is closed when a renewal in the background finds out that
-// the lease has ended, or cannot find out for as long as it lasts.
+// Lost returns a channel that is closed when a renewal in the background finds that the lease
+// has ended, or when renewals have failed for so long that it may have ended. Without
+// OnePassOptions.Renew, the channel is never closed.
 func (l *Lease) Lost() <-chan struct{} { return l.lost }
 
-// keep renews the lease, which was taken at start, until ctx is done or it is lost.
-func (l *Lease) keep(ctx context.Context, start time.Time) {
+// renewUntilDone renews the lease, which was taken at start, until ctx is done or the lease
+// is lost.
+func (l *Lease) renewUntilDone(ctx context.Context, start time.Time) {
 	ttl := l.pass.opts.LockTTL
 	ticker := time.NewTicker(max(ttl/3, 1))
 	defer ticker.Stop()
@@ -61,8 +67,8 @@ func (l *Lease) keep(ctx context.Context, start time.Time) {
 		case <-ticker.C:
 		}
 		now := time.Now()
-		inTime, cancel := context.WithDeadline(ctx, until)
-		err := l.Renew(inTime)
+		renewCtx, cancel := context.WithDeadline(ctx, until)
+		err := l.Renew(renewCtx)
 		cancel()
 		switch {
 		case err == nil:
@@ -74,9 +80,9 @@ func (l *Lease) keep(ctx context.Context, start time.Time) {
 	}
 }
 
-// end is called with mu held.
-func (l *Lease) end() {
-	l.over = true
+// endLocked marks the lease as ended and wakes its waiters. It is called with mu held.
+func (l *Lease) endLocked() {
+	l.ended = true
 	close(l.released)
 	l.pass.mu.Lock()
 	defer l.pass.mu.Unlock()
@@ -85,22 +91,23 @@ func (l *Lease) end() {
 	}
 }
 
-// ifHeld stores or deletes the pass if it is still this lease's.
-func (l *Lease) ifHeld(ctx context.Context, mode core.Mode) error {
+// changeIfHeld renews the pass for core.CompareAndSwap, or deletes it for
+// core.CompareAndDelete, if this lease still holds it.
+func (l *Lease) changeIfHeld(ctx context.Context, mode core.Mode) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over {
+	if l.ended {
 		return ErrLost
 	}
-	err := l.change(ctx, mode)
+	err := l.changeLocked(ctx, mode)
 	if mode == core.CompareAndDelete && (err == nil || err == ErrLost) {
-		l.end()
+		l.endLocked()
 	}
 	return err
 }
 
-// change is called with mu held.
-func (l *Lease) change(ctx context.Context, mode core.Mode) error {
+// changeLocked is changeIfHeld with mu held, for a lease that has not ended.
+func (l *Lease) changeLocked(ctx context.Context, mode core.Mode) error {
 	cache := l.pass.cache
 	item, err := cache.GetItem(ctx, l.key)
 	switch {
@@ -120,6 +127,13 @@ func (l *Lease) change(ctx context.Context, mode core.Mode) error {
 	return err
 }
 
+// item returns the pass as this lease stores it, with a token for the compare verbs.
 func (l *Lease) item(token any) core.Item {
-	return core.Item{Key: l.key, Value: []byte(l.token), Flags: core.FlagText, TTL: l.pass.opts.LockTTL, Token: token}
+	return core.Item{
+		Key:   l.key,
+		Value: []byte(l.token),
+		Flags: core.FlagText,
+		TTL:   l.pass.opts.LockTTL,
+		Token: token,
+	}
 }

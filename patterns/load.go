@@ -9,132 +9,158 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// A how is how a value is loaded and stored.
-type how uint8
+// A pattern says how a value is loaded and stored.
+type pattern uint8
 
 const (
-	bySet      how = iota // GetOrSet
-	byAdd                 // GetOrAdd
-	byPass                // GetOrCreate: one process loads
-	byPassOnly            // OnePassCreate: as byPass, whatever there is
+	getOrSet      pattern = iota // one caller in each process loads, and stores by Set
+	getOrAdd                     // one caller in each process loads, and stores by Add
+	getOrCreate                  // one caller among all processes loads, and stores by Set
+	onePassCreate                // as getOrCreate, even if a value is stored
 )
 
-// A request is what a caller of a pattern asks for.
+// A request has the arguments of a call of a pattern.
 type request[T any] struct {
-	key   string
-	how   how
-	load  func(ctx context.Context) (T, error)
-	names []string
-	over  bool // there is an item to be stored over
+	key     string
+	pattern pattern
+	load    func(ctx context.Context) (T, error)
+	names   []string
+	exists  bool // see entry
 }
 
-// GetOrSet answers the value under key. If there is none, it loads one, and stores it
-// by Set. What is stored depends on what names name; see Options.
+// GetOrSet returns the value under key. If the key is absent, GetOrSet calls load, and stores
+// the value by Set, with names as its master keys or tags; see Options.
 //
-// Callers in this process share one load of a key, in this as in the other patterns:
-// it goes on until the last of them has gone, under a context with the values of the
-// first. A loader that panics answers a *PanicError to all. The error is the loader's,
-// that of ctx, or that of a wrong key or wrong options. Where the cache fails, the
-// loader is asked, nothing is stored, and Options.OnError told.
-func (c *Cached[T]) GetOrSet(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
-	return c.getOr(ctx, bySet, key, load, names)
-}
-
-// GetOrAdd is GetOrSet by Add: what somebody else stored meanwhile stays, and nothing is
-// wired. The answer is what was loaded all the same. Where there was an item already, that
-// is stale or due or cannot be read, it is stored over.
-func (c *Cached[T]) GetOrAdd(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
-	return c.getOr(ctx, byAdd, key, load, names)
-}
-
-// GetOrCreate is GetOrSet in which one process loads and the others wait until it is
-// done, by a OnePass. If it dies, another one loads when Options.LockTTL is over. If it
-// takes longer than Options.WaitTimeout, those that wait get ErrTimeout or load
-// themselves.
+// In this and in the other patterns, the callers of a key in this process share one load. Its
+// context has the values of the first caller's context. The load goes on until the context of
+// every caller is done.
 //
-// A value that is not there costs six calls of the cache: three before it is loaded,
-// one to store it; and two after its callers have been answered.
-func (c *Cached[T]) GetOrCreate(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
-	return c.getOr(ctx, byPass, key, load, names)
+// The error is that of load, that of ctx, or one that the caller can correct:
+// core.ErrInvalidKey for an invalid key, core.ErrConfig if load is nil or there are names
+// although Options have neither Dependency nor Tags, or core.ErrClosed. If load panics, all
+// callers get a *PanicError.
+//
+// If the cache fails, load is called, nothing is stored, and Options.OnError is called. An
+// item that cannot be decoded is replaced, and Options.OnError is called, too.
+func (c *Cached[T]) GetOrSet(
+	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
+) (T, error) {
+	return c.getOrLoad(ctx, getOrSet, key, load, names)
 }
 
-// OnePassCreate is GetOrCreate that does not look first: who gets the pass loads and
-// stores the value, whatever there is; who does not waits, and answers what is stored
-// then. It joins a load of the key that is under way in this process, too. An old value is
-// not served in the place of a loader's error. The pass is given back
-// before it answers: who calls it again does not wait for its own.
-func (c *Cached[T]) OnePassCreate(ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string) (T, error) {
+// GetOrAdd is GetOrSet by Add: a value that another caller stores during the load stays,
+// and nothing is wired. GetOrAdd returns the loaded value even then. An item that is stale,
+// due or expired, or cannot be decoded, is replaced.
+func (c *Cached[T]) GetOrAdd(
+	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
+) (T, error) {
+	return c.getOrLoad(ctx, getOrAdd, key, load, names)
+}
+
+// GetOrCreate is GetOrSet in which one process loads the value. The other processes wait
+// for it, by a OnePass. If the process that loads dies, another one loads after
+// Options.LockTTL. If the load takes longer than Options.WaitTimeout, GetOrCreate returns
+// ErrTimeout, or loads the value itself if Options.LoadOnTimeout is set.
+//
+// If the key is absent and there are no names, GetOrCreate takes six calls of the cache:
+// three before load, one to store the value, and two after the callers have got it.
+func (c *Cached[T]) GetOrCreate(
+	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
+) (T, error) {
+	return c.getOrLoad(ctx, getOrCreate, key, load, names)
+}
+
+// OnePassCreate is GetOrCreate without the first look into the cache. The caller that gets
+// the pass loads and stores the value, even if one is stored already. A caller that does
+// not get the pass waits, and returns the value that is stored then. OnePassCreate, too,
+// joins a running load of the key in this process.
+//
+// No old value is served if load fails. The pass is released before OnePassCreate returns, so
+// that a caller may call it again at once.
+func (c *Cached[T]) OnePassCreate(
+	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
+) (T, error) {
 	if load == nil {
-		var none T
-		return none, errNilLoader
+		var zero T
+		return zero, errNilLoader
 	}
-	return c.create(ctx, request[T]{key, byPassOnly, load, names, true}, entry[T]{}, c.flights.ended.Load(), nil)
+	r := request[T]{key, onePassCreate, load, names, true}
+	return c.joinOrLoad(ctx, r, entry[T]{}, c.flights.endCount.Load(), nil)
 }
 
-func (c *Cached[T]) getOr(ctx context.Context, how how, key string, load func(ctx context.Context) (T, error), names []string) (T, error) {
+func (c *Cached[T]) getOrLoad(
+	ctx context.Context, p pattern, key string,
+	load func(ctx context.Context) (T, error), names []string,
+) (T, error) {
 	if load == nil {
-		var none T
-		return none, errNilLoader
+		var zero T
+		return zero, errNilLoader
 	}
 	ctx = orBackground(ctx)
-	began := c.flights.ended.Load()
+	endCount := c.flights.endCount.Load()
 	if c.plain {
 		v, err := c.typed.Get(ctx, key)
 		if err == nil {
-			c.served(Hit, 1)
+			c.observeServed(Hit, 1)
 			return v, nil
 		}
 		if err == core.ErrMiss {
 			err = nil
 		}
-		return c.create(ctx, request[T]{key, how, load, names, errors.Is(err, core.ErrCodec)}, entry[T]{}, began, err)
+		r := request[T]{key, p, load, names, errors.Is(err, core.ErrCodec)}
+		return c.joinOrLoad(ctx, r, entry[T]{}, endCount, err)
 	}
-	e, err := c.look(ctx, key)
-	r := request[T]{key, how, load, names, e.over}
+	e, err := c.lookUp(ctx, key)
+	r := request[T]{key, p, load, names, e.exists}
 	switch e.state {
 	case fresh:
-		c.served(e.outcome(), 1)
+		c.observeServed(e.outcome(), 1)
 		return e.value, e.err
 	case due:
-		c.served(e.outcome(), 1)
-		c.flights.refresh(ctx, []string{key}, func(ctx context.Context, mine []*flight[T], _ bool) {
-			c.refresh(ctx, r, e, mine[0])
-		})
+		c.observeServed(e.outcome(), 1)
+		run := func(ctx context.Context, group []*flight[T], _ bool) {
+			c.refresh(ctx, r, e, group[0])
+		}
+		c.flights.refresh(ctx, []string{key}, run)
 		return e.value, e.err
 	}
-	return c.create(ctx, r, e, began, err)
+	return c.joinOrLoad(ctx, r, e, endCount, err)
 }
 
-// create joins the load of r.key, or begins it, after a look into the cache found e, or
-// failed with lookErr.
-func (c *Cached[T]) create(ctx context.Context, r request[T], e entry[T], began uint64, lookErr error) (T, error) {
-	var none T
+// joinOrLoad joins the running load of r.key, or starts one, after a look into the cache has
+// found e or failed with lookUpErr. The caller read endCount before the look.
+func (c *Cached[T]) joinOrLoad(
+	ctx context.Context, r request[T], e entry[T], endCount uint64, lookUpErr error,
+) (T, error) {
+	var zero T
 	ctx = orBackground(ctx)
-	down, err := c.pardon(ctx, lookErr)
+	down, err := c.handleCacheError(ctx, lookUpErr)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	start := time.Now()
-	for {
-		joined, err := c.flights.join(ctx, []string{r.key}, began, func(ctx context.Context, mine []*flight[T], ended bool) {
-			c.fly(ctx, mine[0], r.how, func(lease **Lease) (T, error) {
-				now := entry[T]{down: down}
-				var err error
-				switch {
-				case down:
-				case r.how >= byPass:
-					now, err = c.enter(ctx, r, lease)
-				case ended: // perhaps with a value for this key
-					now, err = c.peek(ctx, r.key)
-				}
-				if err != nil || now.served() {
-					return now.value, first(err, now.err)
-				}
-				return c.make(ctx, r, mine[0], now.down)
-			})
+	run := func(ctx context.Context, group []*flight[T], endedSince bool) {
+		fl := group[0]
+		c.runFlight(ctx, fl, r.pattern, func(lease **Lease) (T, error) {
+			now := entry[T]{down: down}
+			var err error
+			switch {
+			case down:
+			case r.pattern >= getOrCreate:
+				now, err = c.waitForPass(ctx, r, lease)
+			case endedSince: // the flight that ended may have stored a value under this key
+				now, err = c.lookAgain(ctx, r.key)
+			}
+			if err != nil || now.servable() {
+				return now.value, firstError(err, now.err)
+			}
+			return c.loadAndStore(ctx, r, fl, now.down)
 		})
+	}
+	for {
+		joined, err := c.flights.join(ctx, []string{r.key}, endCount, run)
 		if err != nil {
-			return none, err
+			return zero, err
 		}
 		if v, err := c.await(ctx, joined[0], e, start); err != errSkipped {
 			return v, err
@@ -144,21 +170,22 @@ func (c *Cached[T]) create(ctx context.Context, r request[T], e entry[T], began 
 
 var errNilLoader = configErrorf("the loader is nil")
 
-// pardon answers the err that a caller is told of: none that comes from a cache which
-// fails, or holds junk. Down tells of the former.
-func (c *Cached[T]) pardon(ctx context.Context, err error) (down bool, fatal error) {
+// handleCacheError returns err as fatal if the caller must get it: because ctx is done, or
+// the caller can correct it. Any other error goes to OnError. Down then reports whether the
+// cache could not be used; it is false if a value could not be decoded.
+func (c *Cached[T]) handleCacheError(ctx context.Context, err error) (down bool, fatal error) {
 	switch {
 	case err == nil:
 		return false, nil
-	case ctx.Err() != nil, isMistake(err):
+	case ctx.Err() != nil, isCallerError(err):
 		return false, err
 	}
 	c.opts.OnError(ctx, err)
 	return !errors.Is(err, core.ErrCodec), nil
 }
 
-// first answers the first of errs that is not nil.
-func first(errs ...error) error {
+// firstError returns the first of errs that is not nil.
+func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
 			return err
@@ -167,9 +194,15 @@ func first(errs ...error) error {
 	return nil
 }
 
-// isMistake tells whether err is the caller's doing.
-func isMistake(err error) bool {
-	for _, target := range []error{core.ErrInvalidKey, core.ErrInvalidTTL, core.ErrConfig, core.ErrClosed, errors.ErrUnsupported} {
+// isCallerError reports whether err is one that the caller can correct.
+func isCallerError(err error) bool {
+	for _, target := range []error{
+		core.ErrInvalidKey,
+		core.ErrInvalidTTL,
+		core.ErrConfig,
+		core.ErrClosed,
+		errors.ErrUnsupported,
+	} {
 		if errors.Is(err, target) {
 			return true
 		}
@@ -177,31 +210,38 @@ func isMistake(err error) bool {
 	return false
 }
 
-// fly lets do make the outcome of fl. A lease that do took is released when those who
-// wait have got it; by byPassOnly before that, for who has it and calls again is to get a
-// pass, and not what this one stored.
-func (c *Cached[T]) fly(ctx context.Context, fl *flight[T], how how, do func(lease **Lease) (T, error)) {
+// runFlight sets the outcome of fl to the results of load. If load sets a lease, runFlight
+// releases it once the waiters have got the outcome. For onePassCreate it releases the lease
+// before that, so that a waiter that calls again gets the pass, and not the value that this
+// flight has stored.
+func (c *Cached[T]) runFlight(
+	ctx context.Context, fl *flight[T], p pattern, load func(lease **Lease) (T, error),
+) {
 	var lease *Lease
 	release := func() {
 		if lease == nil {
 			return
 		}
-		// One that was lost cost a second load, and is no error of the cache's.
+		// A lost lease means that another process may have loaded, too. The cache has not
+		// failed.
 		if err := lease.Release(ctx); err != nil && err != ErrLost {
 			c.opts.OnError(context.WithoutCancel(ctx), err)
 		}
 		lease = nil
 	}
-	fl.work.after = release
-	fl.value, fl.err = do(&lease)
-	if how == byPassOnly {
+	fl.job.after = release
+	fl.value, fl.err = load(&lease)
+	if p == onePassCreate {
 		release()
 	}
 }
 
-// await waits for the flight of j, and falls back on e if that has expired and is kept. The
-// caller has waited since start.
-func (c *Cached[T]) await(ctx context.Context, j joined[T], e entry[T], start time.Time) (T, error) {
+// await waits for the flight of j and returns its outcome. If e is expired, it returns e
+// instead if the flight fails or takes longer than SoftTimeout. The caller has waited since
+// start.
+func (c *Cached[T]) await(
+	ctx context.Context, j joinedFlight[T], e entry[T], start time.Time,
+) (T, error) {
 	fl := j.flight
 	var soft <-chan time.Time
 	if e.state == expired && c.opts.SoftTimeout != 0 {
@@ -209,47 +249,50 @@ func (c *Cached[T]) await(ctx context.Context, j joined[T], e entry[T], start ti
 		defer timer.Stop()
 		soft = timer.C
 	}
-	var none T
+	var zero T
 	select {
 	case <-soft:
 		c.flights.leave(fl, true)
-		c.served(e.outcome(), 1)
+		c.observeServed(e.outcome(), 1)
 		return e.value, e.err
 	case <-ctx.Done():
 		c.flights.leave(fl, false)
-		c.served(TimedOut, 1)
-		return none, ctx.Err()
+		c.observeServed(TimedOut, 1)
+		return zero, ctx.Err()
 	case <-fl.done:
 	}
-	if fl.err != nil && fl.err != errSkipped && !errors.Is(fl.err, ErrNotFound) && e.state == expired {
+	failed := fl.err != nil && fl.err != errSkipped && !errors.Is(fl.err, ErrNotFound)
+	if failed && e.state == expired {
 		c.opts.OnError(ctx, fl.err)
-		c.served(e.outcome(), 1)
+		c.observeServed(e.outcome(), 1)
 		return e.value, e.err
 	}
-	if fl.err != errSkipped && !isMistake(fl.err) {
-		c.served(j.outcome(ctx, fl.err), 1)
+	if fl.err != errSkipped && !isCallerError(fl.err) {
+		c.observeServed(j.outcome(ctx, fl.err), 1)
 	}
 	return fl.value, fl.err
 }
 
-// enter waits for the pass to load r.key, and puts a lease of it into lease; or it finds
-// a value meanwhile. Where the cache fails there is neither.
-func (c *Cached[T]) enter(ctx context.Context, r request[T], lease **Lease) (e entry[T], err error) {
+// waitForPass waits for the pass to load r.key, and stores its lease in *lease. It returns
+// the entry of the key if it finds a value meanwhile. If the cache fails, or the wait times
+// out with LoadOnTimeout, it returns neither.
+func (c *Cached[T]) waitForPass(
+	ctx context.Context, r request[T], lease **Lease,
+) (e entry[T], err error) {
 	wait, cancel := context.WithTimeoutCause(ctx, c.opts.WaitTimeout, ErrTimeout)
 	defer cancel()
 	waited := false
-	for pause := (pause{}); ; waited = true {
-		// A Try that was given up can have taken the pass, and nobody would release it.
-		*lease, err = c.try(ctx, r.key)
+	for pause := (backoff{}); ; waited = true {
+		*lease, err = c.tryPass(ctx, r.key)
 		switch {
 		case ctx.Err() != nil:
 			return e, ctx.Err()
-		case err == nil && r.how == byPassOnly && !waited:
+		case err == nil && r.pattern == onePassCreate && !waited:
 			return e, nil
-		case err == nil: // who had the pass before may have stored a value since we looked
-			return c.peek(ctx, r.key)
+		case err == nil: // the last holder may have stored a value since the last look
+			return c.lookAgain(ctx, r.key)
 		case !errors.Is(err, ErrHeld):
-			_, err = c.pardon(ctx, err)
+			_, err = c.handleCacheError(ctx, err)
 			return e, err
 		}
 		if err := c.pass.sleep(wait, r.key, &pause); err != nil {
@@ -261,90 +304,95 @@ func (c *Cached[T]) enter(ctx context.Context, r request[T], lease **Lease) (e e
 			}
 			return e, ErrTimeout
 		}
-		if r.how == byPassOnly {
+		if r.pattern == onePassCreate {
 			continue
 		}
-		if e, err := c.peek(ctx, r.key); e.down || err != nil || e.served() {
+		if e, err := c.lookAgain(ctx, r.key); e.down || err != nil || e.servable() {
 			return e, err
 		}
 	}
 }
 
-// try tries to get the pass, whether ctx is done or not.
-func (c *Cached[T]) try(ctx context.Context, key string) (*Lease, error) {
+// tryPass tries to get the pass, even if ctx is done. A Try that ctx interrupts may have
+// taken the pass, and no caller would release it.
+func (c *Cached[T]) tryPass(ctx context.Context, key string) (*Lease, error) {
 	ctx, cancel := c.detach(ctx)
 	defer cancel()
 	return c.pass.Try(ctx, key)
 }
 
-// detach answers a context with the values of ctx, for what nobody's cancellation may
-// leave half done.
+// detach returns a context with the values of ctx, for calls of the cache that a cancelled
+// caller must not leave half done.
 func (c *Cached[T]) detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), c.opts.LockTTL)
 }
 
-// peek is another look, whose error is answered if it is the caller's.
-func (c *Cached[T]) peek(ctx context.Context, key string) (e entry[T], err error) {
-	e, err = c.look(ctx, key)
-	if errors.Is(err, core.ErrCodec) { // as before
+// lookAgain is lookUp after a first look. It returns only errors that the caller must get.
+func (c *Cached[T]) lookAgain(ctx context.Context, key string) (e entry[T], err error) {
+	e, err = c.lookUp(ctx, key)
+	if errors.Is(err, core.ErrCodec) { // the first look has reported it
 		return e, nil
 	}
-	e.down, err = c.pardon(ctx, err)
+	e.down, err = c.handleCacheError(ctx, err)
 	return e, err
 }
 
-// make loads a value for fl, and stores it unless the cache is down: that would have
-// its callers wait for it once more.
-func (c *Cached[T]) make(ctx context.Context, r request[T], fl *flight[T], down bool) (T, error) {
-	var none T
+// loadAndStore loads a value for fl. It stores the value unless the cache is down, in which
+// case the callers would wait for the cache once more.
+func (c *Cached[T]) loadAndStore(
+	ctx context.Context, r request[T], fl *flight[T], down bool,
+) (T, error) {
+	var zero T
 	var facts encoding.Facts
 	storable := !down
 	if storable {
-		var beforeErr error
-		facts, beforeErr = c.before(ctx, r.names)
-		if _, err := c.pardon(ctx, beforeErr); err != nil {
-			return none, err
+		var factsErr error
+		facts, factsErr = c.factsFor(ctx, r.names)
+		if _, err := c.handleCacheError(ctx, factsErr); err != nil {
+			return zero, err
 		}
-		storable = beforeErr == nil // without its tags it would never be stale
+		storable = factsErr == nil // without its tags the value would never be stale
 	}
 	fl.loaded = true
 	start := time.Now()
-	v, err := guard(func() (T, error) { return r.load(ctx) })
+	v, err := callLoader(func() (T, error) { return r.load(ctx) })
 	took := time.Since(start)
-	c.loaded(1, took, err)
+	c.observeLoaded(1, took, err)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return none, err
+		return zero, err
 	}
-	if storable && c.flights.mayStore(fl) {
-		kept := c.wrap(v, facts, took)
+	if storable && c.flights.beginStore(fl) {
+		wrapped := c.wrap(v, facts, took)
 		if err != nil {
-			kept = notFound[T](facts)
+			wrapped = notFoundValue[T](facts)
 		}
 		ctx, cancel := c.detach(ctx)
 		defer cancel()
-		keepErr := func() error {
-			defer c.flights.stored(r.key) // also if the codec panics; and before OnError, which may write
-			return c.keep(ctx, r, kept)
+		storeErr := func() error {
+			// Deferred, because the codec may panic. Before OnError, because that may write.
+			defer c.flights.endStore(r.key)
+			return c.storeLoaded(ctx, r, wrapped)
 		}()
-		if _, err := c.pardon(ctx, keepErr); err != nil {
-			return none, err
+		if _, err := c.handleCacheError(ctx, storeErr); err != nil {
+			return zero, err
 		}
 	}
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	return v, nil
 }
 
-// keep stores v, and wires it.
-func (c *Cached[T]) keep(ctx context.Context, r request[T], v value[T]) error {
+// storeLoaded stores and wires v. If v stands for ErrNotFound, and NegativeTTL is 0, it calls
+// deleteOld instead.
+func (c *Cached[T]) storeLoaded(ctx context.Context, r request[T], v value[T]) error {
 	mode, ttl := core.Set, c.storeTTL()
-	if r.how == byAdd && !r.over {
+	if r.pattern == getOrAdd && !r.exists {
 		mode = core.Add
 	}
 	if v.Facts.NotFound {
 		if ttl = c.opts.NegativeTTL; ttl == 0 {
-			return c.unkeep(ctx, r)
+			return c.deleteOld(ctx, r)
 		}
 	}
 	err := c.values.store(ctx, mode, r.key, v, ttl)
@@ -357,9 +405,9 @@ func (c *Cached[T]) keep(ctx context.Context, r request[T], v value[T]) error {
 	return c.wire(ctx, []string{r.key}, r.names)
 }
 
-// unkeep deletes what there is of before: it would be served again.
-func (c *Cached[T]) unkeep(ctx context.Context, r request[T]) error {
-	if !r.over {
+// deleteOld deletes the item under r.key if there is one, because it would be served again.
+func (c *Cached[T]) deleteOld(ctx context.Context, r request[T]) error {
+	if !r.exists {
 		return nil
 	}
 	if err := c.typed.Delete(ctx, r.key); err != core.ErrMiss {
@@ -368,19 +416,21 @@ func (c *Cached[T]) unkeep(ctx context.Context, r request[T]) error {
 	return nil
 }
 
-// refresh loads r.key anew for fl, in the place of old, unless somebody else does or has.
+// refresh loads r.key again for fl, to replace old, unless another process does so or has
+// done so.
 func (c *Cached[T]) refresh(ctx context.Context, r request[T], old entry[T], fl *flight[T]) {
-	c.fly(ctx, fl, r.how, func(lease **Lease) (v T, err error) {
-		if r.how == byPass {
+	c.runFlight(ctx, fl, r.pattern, func(lease **Lease) (v T, err error) {
+		if r.pattern == getOrCreate {
 			if *lease, err = c.pass.Try(ctx, r.key); errors.Is(err, ErrHeld) {
 				return v, errSkipped
 			}
-			c.pardon(ctx, err)
+			c.handleCacheError(ctx, err)
 		}
-		if e, err := c.look(ctx, r.key); err == nil && e.served() && e.until.After(old.until) {
+		e, err := c.lookUp(ctx, r.key)
+		if err == nil && e.servable() && e.freshUntil.After(old.freshUntil) {
 			return e.value, e.err
 		}
-		if v, err = c.make(ctx, r, fl, false); err != nil && !errors.Is(err, ErrNotFound) {
+		if v, err = c.loadAndStore(ctx, r, fl, false); err != nil && !errors.Is(err, ErrNotFound) {
 			c.opts.OnError(ctx, err)
 		}
 		return v, err

@@ -11,14 +11,18 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// GetOrSetMulti answers a value for each of args: those that are in c under the keys
-// which key makes, and for the others what load loads, which is stored by SetMulti. Load
-// is asked once, for all that are missing and that nobody else in this process loads
-// already. Those for which it has no value are not in the answer.
+// GetOrSetMulti returns the values of args. It reads them from c under the keys that key
+// returns. For the values that are absent it calls load once, without those that another
+// caller in this process is loading, and stores the results by SetMulti. Args for which
+// load returns no value are not in the map, and ErrNotFound is stored for them if
+// Options.NegativeTTL is set.
 //
-// What could be had is answered beside an error. In all else it is Cached.GetOrSet.
-func GetOrSetMulti[A comparable, T any](ctx context.Context, c *Cached[T], args []A, key func(A) string,
-	load func(ctx context.Context, args []A) (map[A]T, error), names ...string) (map[A]T, error) {
+// With an error, the map has the values that could be read or loaded; it is never nil.
+// In all other respects GetOrSetMulti is like Cached.GetOrSet.
+func GetOrSetMulti[A comparable, T any](
+	ctx context.Context, c *Cached[T], args []A, key func(A) string,
+	load func(ctx context.Context, args []A) (map[A]T, error), names ...string,
+) (map[A]T, error) {
 	if key == nil || load == nil {
 		return map[A]T{}, configErrorf("the loader or the function that makes keys is nil")
 	}
@@ -35,13 +39,13 @@ func GetOrSetMulti[A comparable, T any](ctx context.Context, c *Cached[T], args 
 		keyOf[arg] = k
 	}
 	values, err := b.get(ctx, keys)
-	answer := make(map[A]T, len(values))
+	results := make(map[A]T, len(values))
 	for arg, k := range keyOf {
 		if v, ok := values[k]; ok {
-			answer[arg] = v
+			results[arg] = v
 		}
 	}
-	return answer, err
+	return results, err
 }
 
 // A batch is a call of GetOrSetMulti.
@@ -51,13 +55,14 @@ type batch[A comparable, T any] struct {
 	load  func(ctx context.Context, args []A) (map[A]T, error)
 	names []string
 
-	entries map[string]entry[T] // by key: what the cache had
-	failed  error               // what it could not tell
+	entries   map[string]entry[T] // by key: what the first look into the cache found
+	lookUpErr error               // of the first look
 }
 
-// storable tells whether the cache could tell that it has no value for fl.
+// storable reports whether a value for fl may be stored, because the first look into the
+// cache did not fail for its key.
 func (b *batch[A, T]) storable(fl *flight[T]) bool {
-	err := b.failed
+	err := b.lookUpErr
 	var multi *core.MultiError
 	if errors.As(err, &multi) {
 		err = multi.Errors[fl.key]
@@ -65,22 +70,22 @@ func (b *batch[A, T]) storable(fl *flight[T]) bool {
 	return err == nil || errors.Is(err, core.ErrCodec)
 }
 
-// get answers the values of keys, which are distinct.
+// get returns the values of keys, which are distinct.
 func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, error) {
 	c := b.c
-	began := c.flights.ended.Load()
-	entries, err := c.lookMulti(ctx, keys)
-	_, fatal := c.pardonMulti(ctx, err)
-	b.entries, b.failed = entries, err
+	endCount := c.flights.endCount.Load()
+	entries, err := c.lookUpMulti(ctx, keys)
+	_, fatal := c.handleMultiError(ctx, err)
+	b.entries, b.lookUpErr = entries, err
 	values := make(map[string]T, len(keys))
 	var missing, dueKeys []string
 	for _, key := range keys {
 		e := entries[key]
-		if !e.served() {
+		if !e.servable() {
 			missing = append(missing, key)
 			continue
 		}
-		c.served(e.outcome(), 1)
+		c.observeServed(e.outcome(), 1)
 		if e.err == nil {
 			values[key] = e.value
 		}
@@ -89,8 +94,8 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 		}
 	}
 	if len(dueKeys) != 0 {
-		c.flights.refresh(ctx, dueKeys, func(ctx context.Context, mine []*flight[T], _ bool) {
-			if err := b.make(ctx, b.stillMissing(ctx, mine, entries)); err != nil {
+		c.flights.refresh(ctx, dueKeys, func(ctx context.Context, group []*flight[T], _ bool) {
+			if err := b.loadAndStore(ctx, b.stillMissing(ctx, group, entries)); err != nil {
 				c.opts.OnError(ctx, err)
 			}
 		})
@@ -100,13 +105,14 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 	}
 	var errs []error
 	start := time.Now()
+	run := func(ctx context.Context, group []*flight[T], endedSince bool) {
+		if endedSince && b.lookUpErr == nil {
+			group = b.stillMissing(ctx, group, nil)
+		}
+		_ = b.loadAndStore(ctx, group) // the error is also in each flight
+	}
 	for len(missing) != 0 {
-		joined, err := c.flights.join(ctx, missing, began, func(ctx context.Context, mine []*flight[T], ended bool) {
-			if ended && b.failed == nil {
-				mine = b.stillMissing(ctx, mine, nil)
-			}
-			_ = b.make(ctx, mine) // it is in each flight
-		})
+		joined, err := c.flights.join(ctx, missing, endCount, run)
 		if err != nil {
 			return values, err
 		}
@@ -127,20 +133,24 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 	if len(errs) == 0 {
 		return values, nil
 	}
-	return values, errs[0] // a load's error is the same for all its keys
+	return values, errs[0] // all keys of a load have the same error
 }
 
-// stillMissing answers those of mine whose value is not in the cache by now, or is still
-// that of old, and gives the others theirs.
-func (b *batch[A, T]) stillMissing(ctx context.Context, mine []*flight[T], old map[string]entry[T]) []*flight[T] {
-	keys := make([]string, len(mine))
-	for i, fl := range mine {
+// stillMissing looks into the cache again. It returns the flights of group whose key is
+// absent or still has the value in old, and sets the outcomes of the others. Old may be
+// nil.
+func (b *batch[A, T]) stillMissing(
+	ctx context.Context, group []*flight[T], old map[string]entry[T],
+) []*flight[T] {
+	keys := make([]string, len(group))
+	for i, fl := range group {
 		keys[i] = fl.key
 	}
-	entries, _ := b.c.lookMulti(ctx, keys) // what cannot be read is loaded
+	entries, _ := b.c.lookUpMulti(ctx, keys) // what cannot be read is loaded
 	var missing []*flight[T]
-	for _, fl := range mine {
-		if e := entries[fl.key]; e.served() && (old == nil || e.until.After(old[fl.key].until)) {
+	for _, fl := range group {
+		e := entries[fl.key]
+		if e.servable() && (old == nil || e.freshUntil.After(old[fl.key].freshUntil)) {
 			fl.value, fl.err = e.value, e.err
 		} else {
 			missing = append(missing, fl)
@@ -149,110 +159,116 @@ func (b *batch[A, T]) stillMissing(ctx context.Context, mine []*flight[T], old m
 	return missing
 }
 
-// make loads values for mine, stores those of which the cache could tell that it has none,
-// and leaves them there. It answers what went wrong with all.
-func (b *batch[A, T]) make(ctx context.Context, mine []*flight[T]) error {
-	if len(mine) == 0 {
+// loadAndStore loads values for group and sets the outcomes of its flights. It stores the
+// values that are storable. It returns an error that all flights have in common.
+func (b *batch[A, T]) loadAndStore(ctx context.Context, group []*flight[T]) error {
+	if len(group) == 0 {
 		return nil
 	}
 	c := b.c
 	fail := func(err error) error {
-		for _, fl := range mine {
+		for _, fl := range group {
 			fl.err = err
 		}
 		return err
 	}
 	var facts encoding.Facts
-	storable := slices.ContainsFunc(mine, b.storable)
+	storable := slices.ContainsFunc(group, b.storable)
 	if storable {
 		var err error
-		facts, err = c.before(ctx, b.names)
+		facts, err = c.factsFor(ctx, b.names)
 		storable = err == nil // without its tags a value would never be stale
-		if _, err := c.pardon(ctx, err); err != nil {
+		if _, err := c.handleCacheError(ctx, err); err != nil {
 			return fail(err)
 		}
 	}
-	args := make([]A, len(mine))
-	for i, fl := range mine {
+	args := make([]A, len(group))
+	for i, fl := range group {
 		args[i] = b.argOf[fl.key]
 		fl.loaded = true
 	}
 	start := time.Now()
-	loaded, err := guard(func() (map[A]T, error) { return b.load(ctx, args) })
+	loaded, err := callLoader(func() (map[A]T, error) { return b.load(ctx, args) })
 	took := time.Since(start)
-	c.loaded(len(mine), took, err)
+	c.observeLoaded(len(group), took, err)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fail(err)
 	}
-	found, none := map[string]value[T]{}, map[string]value[T]{}
-	for i, fl := range mine {
+	found, notFound := map[string]value[T]{}, map[string]value[T]{}
+	for i, fl := range group {
 		v, ok := loaded[args[i]]
 		if fl.value, fl.err = v, nil; !ok {
 			fl.err = ErrNotFound
 		}
 		switch {
-		case !storable || !b.storable(fl) || !c.flights.mayStore(fl):
+		case !storable || !b.storable(fl) || !c.flights.beginStore(fl):
 		case ok:
 			found[fl.key] = c.wrap(v, facts, took)
 		default:
-			none[fl.key] = notFound[T](facts)
+			notFound[fl.key] = notFoundValue[T](facts)
 		}
 	}
 	ctx, cancel := c.detach(ctx)
 	defer cancel()
 	err = func() error {
-		defer func() { // also if the codec panics; and before OnError, which may write
+		// Deferred, because the codec may panic. Before OnError, because that may write.
+		defer func() {
 			for key := range found {
-				c.flights.stored(key)
+				c.flights.endStore(key)
 			}
-			for key := range none {
-				c.flights.stored(key)
+			for key := range notFound {
+				c.flights.endStore(key)
 			}
 		}()
-		return errors.Join(b.keep(ctx, found, c.storeTTL()), b.keepNotFound(ctx, none))
+		return errors.Join(b.storeLoaded(ctx, found, c.storeTTL()), b.storeNotFound(ctx, notFound))
 	}()
-	if _, err := c.pardonMulti(ctx, err); err != nil {
+	if _, err := c.handleMultiError(ctx, err); err != nil {
 		return fail(err)
 	}
 	return nil
 }
 
-func (b *batch[A, T]) keep(ctx context.Context, all map[string]value[T], ttl time.Duration) error {
-	if len(all) == 0 {
+// storeLoaded stores and wires values.
+func (b *batch[A, T]) storeLoaded(
+	ctx context.Context, values map[string]value[T], ttl time.Duration,
+) error {
+	if len(values) == 0 {
 		return nil
 	}
-	err := b.c.values.storeMulti(ctx, core.Set, all, ttl)
-	return errors.Join(err, b.c.wire(ctx, without(slices.Collect(maps.Keys(all)), err), b.names))
+	err := b.c.values.storeMulti(ctx, core.Set, values, ttl)
+	keys := succeeded(slices.Collect(maps.Keys(values)), err)
+	return errors.Join(err, b.c.wire(ctx, keys, b.names))
 }
 
-func (b *batch[A, T]) keepNotFound(ctx context.Context, all map[string]value[T]) error {
+// storeNotFound stores values, which stand for ErrNotFound. If NegativeTTL is 0, it deletes
+// the items under their keys instead, because they would be served again.
+func (b *batch[A, T]) storeNotFound(ctx context.Context, values map[string]value[T]) error {
 	c := b.c
 	switch {
-	case len(all) == 0:
+	case len(values) == 0:
 		return nil
 	case c.opts.NegativeTTL != 0:
-		return b.keep(ctx, all, c.opts.NegativeTTL)
+		return b.storeLoaded(ctx, values, c.opts.NegativeTTL)
 	}
-	// What there is of before would be served again.
 	var old []string
-	for key := range all {
-		if b.entries[key].over {
+	for key := range values {
+		if b.entries[key].exists {
 			old = append(old, key)
 		}
 	}
 	return c.typed.DeleteMulti(ctx, old)
 }
 
-// pardonMulti is pardon for the error of a multi verb, in which a key's mistake is the
-// caller's, too.
-func (c *Cached[T]) pardonMulti(ctx context.Context, err error) (down bool, fatal error) {
+// handleMultiError is handleCacheError for the error of a multi verb. It is fatal as well
+// if the caller can correct the error of a key.
+func (c *Cached[T]) handleMultiError(ctx context.Context, err error) (down bool, fatal error) {
 	var multi *core.MultiError
 	if errors.As(err, &multi) {
 		for _, err := range multi.Errors {
-			if isMistake(err) {
+			if isCallerError(err) {
 				return false, err
 			}
 		}
 	}
-	return c.pardon(ctx, err)
+	return c.handleCacheError(ctx, err)
 }

@@ -9,45 +9,45 @@ import (
 )
 
 // An Observer is called with what the patterns of a Cached do, for metrics. It is called by
-// many goroutines at once, and callers wait for it. The hit ratio of a core.Hook tells
-// whether items are in the cache; an Observer is told whether they were of use.
+// many goroutines at once, and callers wait for it. A core.Hook sees whether an item is in
+// the cache; an Observer sees whether the item could be served.
 //
 // The signatures have no types of this package, so that an Observer need not import it.
-// hooks.HitRatio of package core/hooks is one.
+// HitRatio of package core/hooks is an Observer.
 type Observer interface {
-	// Served is called once for each key that a caller asked for, or once for several
-	// keys with the same outcome. The cache is the Name of the core.Options, the
-	// outcome is one of the constants below. A call that fails because of its arguments
-	// or its cache is not counted.
+	// Served is called once for each key that a caller requested, or once for several keys
+	// with the same outcome. Cache is the name of the core.Cache; outcome is one of the
+	// constants below. Served is not called if a call fails because of its arguments or
+	// its cache.
 	Served(cache, outcome string, keys int)
 
-	// Loaded is called when a loader has returned, whether callers wait for it or not.
-	// It is called once for a loader of several keys. The error is the loader's; it is
-	// nil if the loader returned ErrNotFound.
+	// Loaded is called when a loader has returned, whether callers wait for it or not. It
+	// is called once for a loader of several keys. Took is how long the loader took. Err is
+	// the error of the loader, or nil if that is ErrNotFound.
 	Loaded(cache string, keys int, took time.Duration, err error)
 }
 
-// The outcomes that an Observer is called with.
+// The outcomes with which Observer.Served is called. They say what a caller got.
 const (
-	Hit       = "hit"        // a value of the cache that is fresh
+	Hit       = "hit"        // a fresh value of the cache
 	Stale     = "stale"      // a value of the cache that is due or has expired
-	Negative  = "negative"   // ErrNotFound, as the cache has it
-	Miss      = "miss"       // nothing; only Get and GetMulti, which load nothing
-	Loaded    = "loaded"     // what the caller's own load returned, or ErrNotFound
-	Waited    = "waited"     // what another caller or process loaded meanwhile
-	LoadError = "load_error" // the error of a load, the caller's own or another's
-	TimedOut  = "timed_out"  // nothing: ErrTimeout, or the caller's context was done first
+	Negative  = "negative"   // an ErrNotFound that is stored in the cache
+	Miss      = "miss"       // no value: Get and GetMulti only, which load nothing
+	Loaded    = "loaded"     // a value or ErrNotFound from the caller's own load
+	Waited    = "waited"     // a value or ErrNotFound from the load of another caller or process
+	LoadError = "load_error" // the error of a load, by this or another caller
+	TimedOut  = "timed_out"  // ErrTimeout, or the error of the caller's context
 )
 
-// served calls the Observer, if there is one.
-func (c *Cached[T]) served(outcome string, keys int) {
+// observeServed calls Served of the Observer, if there is one.
+func (c *Cached[T]) observeServed(outcome string, keys int) {
 	if c.opts.Observer != nil && keys > 0 {
 		c.opts.Observer.Served(c.typed.Cache().Name(), outcome, keys)
 	}
 }
 
-// loaded calls the Observer, if there is one.
-func (c *Cached[T]) loaded(keys int, took time.Duration, err error) {
+// observeLoaded calls Loaded of the Observer, if there is one.
+func (c *Cached[T]) observeLoaded(keys int, took time.Duration, err error) {
 	if c.opts.Observer == nil {
 		return
 	}
@@ -57,7 +57,8 @@ func (c *Cached[T]) loaded(keys int, took time.Duration, err error) {
 	c.opts.Observer.Loaded(c.typed.Cache().Name(), keys, took, err)
 }
 
-// observeMulti calls the Observer with what GetMulti found and err left open.
+// observeMulti calls Served of the Observer for a GetMulti of keys that found entries and
+// returned err. It does not count keys that failed.
 func (c *Cached[T]) observeMulti(keys []string, entries map[string]entry[T], err error) {
 	var multi *core.MultiError
 	if err != nil && !errors.As(err, &multi) {
@@ -69,7 +70,7 @@ func (c *Cached[T]) observeMulti(keys []string, entries map[string]entry[T], err
 		e := entries[key]
 		switch {
 		case seen[key]:
-		case e.served():
+		case e.servable():
 			outcomes[e.outcome()]++
 		case multi == nil || multi.Errors[key] == nil:
 			outcomes[Miss]++
@@ -77,11 +78,11 @@ func (c *Cached[T]) observeMulti(keys []string, entries map[string]entry[T], err
 		seen[key] = true
 	}
 	for outcome, n := range outcomes {
-		c.served(outcome, n)
+		c.observeServed(outcome, n)
 	}
 }
 
-// outcome returns the outcome of an entry that is served.
+// outcome returns the outcome for a caller who is served e.
 func (e entry[T]) outcome() string {
 	switch {
 	case e.err != nil:
@@ -92,14 +93,14 @@ func (e entry[T]) outcome() string {
 	return Stale
 }
 
-// outcome returns the outcome for a caller of j who got err from the flight, or gave up.
-func (j joined[T]) outcome(ctx context.Context, err error) string {
+// outcome returns the outcome for a caller who waited for j, with context ctx, and got err.
+func (j joinedFlight[T]) outcome(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, ErrTimeout), err != nil && ctx.Err() != nil:
 		return TimedOut
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return LoadError
-	case j.mine && j.flight.loaded:
+	case j.started && j.flight.loaded:
 		return Loaded
 	}
 	return Waited

@@ -20,7 +20,7 @@ func TestCallersOfAKeyShareOneLoad(t *testing.T) {
 	for name, c := range caches(t) {
 		for pname, get := range allPatterns {
 			t.Run(name+" "+pname, func(t *testing.T) {
-				cached := texts(t, c, nil)
+				cached := newTexts(t, c, nil)
 				var l loader
 				var all sync.WaitGroup
 				for range 1000 {
@@ -36,13 +36,13 @@ func TestCallersOfAKeyShareOneLoad(t *testing.T) {
 	}
 }
 
-// The one who came first goes, and the others get their value.
-func TestTheLeadersCancellationFailsNobodyElse(t *testing.T) {
+// If the caller that started a load leaves, the others get the value.
+func TestCancellingTheFirstCallerDoesNotFailTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type traceKey struct{}
 		for pname, get := range allPatterns {
-			cached := texts(t, cacheOf(t, must(memory.New(nil))), nil)
-			leader, cancel := context.WithCancel(context.WithValue(t.Context(), traceKey{}, "trace"))
+			cached := newTexts(t, memoryCache(t), nil)
+			first, cancel := context.WithCancel(context.WithValue(t.Context(), traceKey{}, "trace"))
 			var l loader
 			load := func(ctx context.Context) (string, error) {
 				select {
@@ -51,13 +51,13 @@ func TestTheLeadersCancellationFailsNobodyElse(t *testing.T) {
 					return "", ctx.Err()
 				}
 				if ctx.Value(traceKey{}) != "trace" {
-					t.Error("the values of the leader's context are not there")
+					t.Error("the load lacks the values of the first caller's context")
 				}
 				return l.load(ctx)
 			}
 			var all sync.WaitGroup
 			all.Go(func() {
-				_, err := get(cached, leader, "k", load)
+				_, err := get(cached, first, "k", load)
 				wantErr(t, err, context.Canceled)
 			})
 			synctest.Wait()
@@ -68,7 +68,7 @@ func TestTheLeadersCancellationFailsNobodyElse(t *testing.T) {
 				_, err := get(cached, short, "k", load)
 				wantErr(t, err, context.DeadlineExceeded)
 				if waited := time.Since(start); waited != time.Second {
-					t.Errorf("%s: a caller with a second to spare waited for %v", pname, waited)
+					t.Errorf("%s: a caller with a deadline of a second waited %v", pname, waited)
 				}
 			})
 			all.Go(func() {
@@ -83,16 +83,16 @@ func TestTheLeadersCancellationFailsNobodyElse(t *testing.T) {
 	})
 }
 
-// When the last caller has gone, the load is cancelled, and the next one begins anew.
-func TestALoadThatNobodyWaitsForIsCancelled(t *testing.T) {
+// If the last caller leaves, the load is cancelled, and the next caller starts a new one.
+func TestALoadWithoutWaitersIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cached := texts(t, cacheOf(t, must(memory.New(nil))), nil)
+		cached := newTexts(t, memoryCache(t), nil)
 		cancelled := make(chan struct{})
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := cached.GetOrCreate(short, "k", func(ctx context.Context) (string, error) {
 			<-ctx.Done()
-			time.Sleep(time.Second) // who comes now does not get its outcome
+			time.Sleep(time.Second) // a caller that comes now does not get the outcome
 			close(cancelled)
 			return "", ctx.Err()
 		})
@@ -104,11 +104,11 @@ func TestALoadThatNobodyWaitsForIsCancelled(t *testing.T) {
 	})
 }
 
-func TestALoaderThatPanicsReachesEverybody(t *testing.T) {
+func TestAPanicOfTheLoaderReachesAllCallers(t *testing.T) {
 	for pname, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
-			c := cacheOf(t, must(memory.New(nil)))
-			cached := texts(t, c, nil)
+			c := memoryCache(t)
+			cached := newTexts(t, c, nil)
 			broken := errors.New("broken")
 			var all sync.WaitGroup
 			for range 3 {
@@ -118,28 +118,32 @@ func TestALoaderThatPanicsReachesEverybody(t *testing.T) {
 						panic(broken)
 					})
 					var p *patterns.PanicError
-					if !errors.As(err, &p) || !errors.Is(err, broken) || !strings.Contains(string(p.Stack), "once_test.go") {
-						t.Errorf("%s: %v", pname, err)
+					if !errors.As(err, &p) || !errors.Is(err, broken) ||
+						!strings.Contains(string(p.Stack), "once_test.go") {
+						t.Errorf("%s: error is %v, want a PanicError of %v", pname, err, broken)
 					}
 				})
 			}
 			all.Wait()
-			_, err := get(cached, t.Context(), "k", func(context.Context) (string, error) { runtime.Goexit(); return "", nil })
+			_, err := get(cached, t.Context(), "k", func(context.Context) (string, error) {
+				runtime.Goexit()
+				return "", nil
+			})
 			if err == nil || !strings.Contains(err.Error(), "ended its goroutine") {
-				t.Errorf("%s: %v", pname, err)
+				t.Errorf("%s: error is %v, want one that says ended its goroutine", pname, err)
 			}
-			var l loader // nothing is locked
+			var l loader // nothing is left locked
 			v, err := get(cached, t.Context(), "k", l.load)
 			want(t, v, err, "loaded")
 		})
 	}
 }
 
-func TestTheLoadersErrorReachesEverybodyAndIsNotStored(t *testing.T) {
+func TestAnErrorOfTheLoaderIsReturnedAndNotStored(t *testing.T) {
 	for pname, get := range allPatterns {
-		cached := texts(t, cacheOf(t, must(memory.New(nil))), nil)
+		cached := newTexts(t, memoryCache(t), nil)
 		broken := errors.New("broken")
-		l := loader{answer: func(n int64) (string, error) {
+		l := loader{result: func(n int64) (string, error) {
 			if n == 1 {
 				return "", broken
 			}
@@ -152,17 +156,25 @@ func TestTheLoadersErrorReachesEverybodyAndIsNotStored(t *testing.T) {
 	}
 }
 
-// What is loaded is not stored over what somebody wrote or deleted meanwhile.
+// A loaded value does not replace what another caller wrote or deleted during the load.
 func TestAWriteWinsOverALoad(t *testing.T) {
 	ctx := context.Background()
 	for name, write := range map[string]func(c *patterns.Cached[string]) error{
-		"Set":         func(c *patterns.Cached[string]) error { return c.Set(ctx, "k", "written") },
-		"SetMulti":    func(c *patterns.Cached[string]) error { return c.SetMulti(ctx, map[string]string{"k": "written"}) },
-		"Delete":      func(c *patterns.Cached[string]) error { return c.Delete(ctx, "k") },
-		"DeleteMulti": func(c *patterns.Cached[string]) error { return c.DeleteMulti(ctx, []string{"k"}) },
+		"Set": func(c *patterns.Cached[string]) error {
+			return c.Set(ctx, "k", "written")
+		},
+		"SetMulti": func(c *patterns.Cached[string]) error {
+			return c.SetMulti(ctx, map[string]string{"k": "written"})
+		},
+		"Delete": func(c *patterns.Cached[string]) error {
+			return c.Delete(ctx, "k")
+		},
+		"DeleteMulti": func(c *patterns.Cached[string]) error {
+			return c.DeleteMulti(ctx, []string{"k"})
+		},
 	} {
-		c := cacheOf(t, must(memory.New(nil)))
-		cached := texts(t, c, nil)
+		c := memoryCache(t)
+		cached := newTexts(t, c, nil)
 		v, err := cached.GetOrSet(ctx, "k", func(context.Context) (string, error) {
 			if err := write(cached); err != nil && err != core.ErrMiss {
 				t.Errorf("%s: %v", name, err)
@@ -179,11 +191,11 @@ func TestAWriteWinsOverALoad(t *testing.T) {
 	}
 }
 
-// A write that meets a store waits for it, and then wins.
+// A write during the store of a loaded value waits for the store, and then wins.
 func TestAWriteWinsOverAStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(memory.New(nil))
-		slow := texts(t, cacheOf(t, slowStore{b}), nil)
+		slow := newTexts(t, cacheOf(t, slowStore{b}), nil)
 		go func() {
 			time.Sleep(time.Second)
 			wantErr(t, slow.Delete(t.Context(), "k"), nil)
@@ -197,25 +209,27 @@ func TestAWriteWinsOverAStore(t *testing.T) {
 	})
 }
 
-// A slowStore takes a minute to store.
-// Who has the answer of OnePassCreate and calls it again gets a new value, however long it
-// takes to give the pass back.
+// A caller that calls OnePassCreate again gets a new value, even if the release of the pass
+// takes long.
 func TestOnePassCreateTwiceLoadsTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &hookedBackend{Backend: must(memory.New(nil)), store: func(_ context.Context, mode core.Mode, _ core.Item) error {
+		b := &hookedBackend{Backend: must(memory.New(nil))}
+		b.beforeStore = func(_ context.Context, mode core.Mode, _ core.Item) error {
 			if mode == core.CompareAndDelete {
 				time.Sleep(time.Second)
 			}
 			return nil
-		}}
-		c := texts(t, cacheOf(t, b), nil)
+		}
+		c := newTexts(t, cacheOf(t, b), nil)
 		for _, value := range []string{"one", "two"} {
-			got, err := c.OnePassCreate(t.Context(), "k", func(context.Context) (string, error) { return value, nil })
+			load := func(context.Context) (string, error) { return value, nil }
+			got, err := c.OnePassCreate(t.Context(), "k", load)
 			want(t, got, err, value)
 		}
 	})
 }
 
+// A slowStore takes a minute to store.
 type slowStore struct{ core.Backend }
 
 func (b slowStore) Store(ctx context.Context, mode core.Mode, item core.Item) error {
@@ -223,37 +237,41 @@ func (b slowStore) Store(ctx context.Context, mode core.Mode, item core.Item) er
 	return b.Backend.Store(ctx, mode, item)
 }
 
-func TestNotFound(t *testing.T) {
+func TestErrNotFoundIsStoredForNegativeTTL(t *testing.T) {
 	for _, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
 			ctx := t.Context()
-			nothing := func(n int64) (string, error) { return "", fmt.Errorf("no such text: %w", patterns.ErrNotFound) }
-			l := loader{answer: nothing}
-			cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Hour})
+			notFound := func(int64) (string, error) {
+				return "", fmt.Errorf("no such text: %w", patterns.ErrNotFound)
+			}
+			l := loader{result: notFound}
+			cached := newTexts(t, memoryCache(t), &patterns.Options{TTL: time.Hour})
 			for range 2 {
 				_, err := get(cached, ctx, "k", l.load)
 				wantErr(t, err, patterns.ErrNotFound)
 				if errors.Is(err, core.ErrMiss) {
-					t.Error("it is a miss")
+					t.Errorf("error is %v, which must not be ErrMiss", err)
 				}
 			}
 			l.want(t, 2)
-			l = loader{answer: nothing}
-			cached = texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Hour, NegativeTTL: time.Minute})
+			l = loader{result: notFound}
+			cached = newTexts(t, memoryCache(t), &patterns.Options{
+				TTL: time.Hour, NegativeTTL: time.Minute,
+			})
 			for range 3 {
 				_, err := get(cached, ctx, "k", l.load)
 				wantErr(t, err, patterns.ErrNotFound)
 				_, err = cached.Get(ctx, "k")
 				wantErr(t, err, patterns.ErrNotFound)
 				if all, err := cached.GetMulti(ctx, []string{"k"}); len(all) != 0 || err != nil {
-					t.Errorf("GetMulti = %v, %v", all, err)
+					t.Errorf("GetMulti = %v, %v; want no values", all, err)
 				}
 			}
 			l.want(t, 1)
 			_, err := cached.Get(ctx, "none")
 			wantErr(t, err, core.ErrMiss)
 			time.Sleep(61 * time.Second)
-			l.answer = nil
+			l.result = nil
 			v, err := get(cached, ctx, "k", l.load)
 			want(t, v, err, "loaded")
 		})

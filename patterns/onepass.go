@@ -13,10 +13,10 @@ import (
 )
 
 var (
-	// ErrHeld: somebody else has the pass.
+	// ErrHeld means that another lease holds the pass.
 	ErrHeld = errors.New("patterns: the pass is held by another")
 
-	// ErrLost: the lease has ended, and somebody else may have the pass.
+	// ErrLost means that the lease has ended, and another one may hold the pass.
 	ErrLost = errors.New("patterns: the lease has ended")
 )
 
@@ -27,22 +27,22 @@ const (
 
 // OnePassOptions are the settings of a OnePass.
 type OnePassOptions struct {
-	// LockTTL is how long a lease lasts that is not renewed. If 0, it is 10 seconds. It is
-	// also how long Wait waits.
+	// LockTTL is how long a lease lasts unless it is renewed, and how long Wait waits. If 0,
+	// it is 10 seconds.
 	LockTTL time.Duration
 
 	// Prefix is put before a key to make the key of its pass. If "", it is "one_pass:".
 	Prefix string
 
-	// Renew renews leases in the background, each third of LockTTL, until they are
-	// released or lost.
+	// Renew says that leases are renewed in the background, every third of LockTTL, until
+	// they are released or lost.
 	Renew bool
 }
 
-// A OnePass lets one of many do what has to be done once, and has the others wait
-// until it is done. Those may be in several processes: the pass is an item of the
-// cache, put there by Add. Who holds it has a lease, which ends by itself when the
-// holder dies.
+// A OnePass lets one of many callers do work that must be done once, while the others wait
+// until it is done. The callers may be in several processes, because a pass is an item of the
+// cache, stored by Add. The holder of a pass has a lease, which ends by itself if the holder
+// dies.
 //
 //	lease, err := onePass.Try(ctx, "op:"+key)
 //	switch {
@@ -54,18 +54,25 @@ type OnePassOptions struct {
 //		// obtain key from the cache
 //	}
 //
-// With Acquire it is a lock, as RedLock on one server is. A lease spares work that
-// would be done twice. It does not guard what must not be done twice: the cache can
-// lose the pass, and a holder that is stopped for long does not know that its lease
-// has ended.
+// With Acquire, a OnePass is a lock, like RedLock on one server. It avoids work that would
+// be done twice. It does not protect work that must not be done twice, because the cache
+// can lose the pass, and a holder that is suspended for long does not notice that its lease
+// has ended. A cache that compares values (Traits.ByValue) is good enough, because each lease
+// stores a random value of its own.
+//
+// On Redis it excludes the RedLock of aiocache and pycached, and is excluded by it: with the
+// Prefix "namespace:", the key "key-lock" is the lock of key. Each removes only its own.
 //
 // Many goroutines may use a OnePass at once.
 type OnePass struct {
 	cache *core.Cache
 	opts  OnePassOptions
 
-	mu     sync.Mutex
-	leases map[string]*Lease // guarded by mu: those of this process that are not released, by key of the pass
+	mu sync.Mutex
+
+	// leases has the leases of this OnePass that are not released, by the key of the pass. It
+	// is guarded by mu.
+	leases map[string]*Lease
 }
 
 // NewOnePass returns a OnePass whose passes are in cache. A nil opts is the zero
@@ -90,9 +97,10 @@ func NewOnePass(cache *core.Cache, opts *OnePassOptions) (*OnePass, error) {
 	return o, nil
 }
 
-// Try answers a lease of the pass for key, or ErrHeld. It takes one call of the cache. One
-// that fails, as its context is done, may have taken the pass all the same, which then is
-// nobody's until its LockTTL is over.
+// Try returns a lease of the pass for key. It returns ErrHeld if another lease holds the
+// pass, and core.ErrInvalidKey if key is "". It takes one call of the cache. If that is
+// interrupted because ctx is done, the pass may be taken nevertheless; then no caller gets
+// it before LockTTL has passed.
 func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	if key == "" {
 		return nil, fmt.Errorf("%w: patterns: the key is empty", core.ErrInvalidKey)
@@ -114,11 +122,12 @@ func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	if o.opts.Renew {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		l.stop = cancel
-		l.renewing.Go(func() { l.keep(ctx, start) })
+		l.renewing.Go(func() { l.renewUntilDone(ctx, start) })
 	}
 	return l, nil
 }
 
+// orBackground returns ctx, or context.Background() if ctx is nil.
 func orBackground(ctx context.Context) context.Context {
 	if ctx == nil {
 		return context.Background()
@@ -126,10 +135,10 @@ func orBackground(ctx context.Context) context.Context {
 	return ctx
 }
 
-// Acquire waits until it has a lease of the pass for key, or ctx is done.
+// Acquire is Try that waits as long as another lease holds the pass, or until ctx is done.
 func (o *OnePass) Acquire(ctx context.Context, key string) (*Lease, error) {
 	ctx = orBackground(ctx)
-	for pause := (pause{}); ; {
+	for pause := (backoff{}); ; {
 		lease, err := o.Try(ctx, key)
 		if !errors.Is(err, ErrHeld) {
 			return lease, err
@@ -140,12 +149,12 @@ func (o *OnePass) Acquire(ctx context.Context, key string) (*Lease, error) {
 	}
 }
 
-// Wait waits until nobody holds the pass for key. That is ErrTimeout if it takes longer
-// than LockTTL.
+// Wait waits until no lease holds the pass for key. It returns ErrTimeout if that takes
+// longer than LockTTL.
 func (o *OnePass) Wait(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeoutCause(orBackground(ctx), o.opts.LockTTL, ErrTimeout)
 	defer cancel()
-	for pause := (pause{}); ; {
+	for pause := (backoff{}); ; {
 		held, err := o.cache.Exists(ctx, o.opts.Prefix+key)
 		if err == nil && !held {
 			return nil
@@ -162,26 +171,27 @@ func (o *OnePass) Wait(ctx context.Context, key string) error {
 	}
 }
 
-// A pause is how long to wait before one looks again: 50 ms, and each time longer, up
-// to 800 ms.
-type pause struct{ length time.Duration }
+// A backoff has the pauses between looks into the cache: 50 ms at first, then twice as long
+// each time, up to 800 ms. The zero value is ready for use.
+type backoff struct{ length time.Duration }
 
-func (p *pause) next() time.Duration {
-	p.length = min(max(50*time.Millisecond, 2*p.length), 800*time.Millisecond)
-	// Jittered, lest those who began together go on together.
-	return p.length/2 + time.Duration(mathrand.Int64N(int64(p.length/2)+1))
+// next returns the next pause. It takes off up to a half at random, so that callers who began
+// together do not look together.
+func (b *backoff) next() time.Duration {
+	b.length = min(max(50*time.Millisecond, 2*b.length), 800*time.Millisecond)
+	return b.length/2 + time.Duration(mathrand.Int64N(int64(b.length/2)+1))
 }
 
-// sleep sleeps for the next pause, or until the lease of key is released in this
-// process, or ctx is done.
-func (o *OnePass) sleep(ctx context.Context, key string, p *pause) error {
-	var released chan struct{} // nil, and never ready, if the holder is elsewhere
+// sleep sleeps for the next pause of b, or until a lease of this OnePass releases the pass
+// for key. If ctx is done before that, it returns the error of ctx.
+func (o *OnePass) sleep(ctx context.Context, key string, b *backoff) error {
+	var released chan struct{} // nil, and so never ready, if the lease is not of this OnePass
 	o.mu.Lock()
 	if l := o.leases[o.opts.Prefix+key]; l != nil {
 		released = l.released
 	}
 	o.mu.Unlock()
-	timer := time.NewTimer(p.next())
+	timer := time.NewTimer(b.next())
 	defer timer.Stop()
 	select {
 	case <-timer.C:

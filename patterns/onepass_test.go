@@ -10,26 +10,25 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
-	"github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/null"
 	"github.com/cachewire/cachewire/patterns"
 )
 
-func TestOnePass(t *testing.T) {
+func TestOneLeaseHoldsThePass(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			here, there := must(patterns.NewOnePass(c, nil)), must(patterns.NewOnePass(c, nil))
-			lease, err := here.Try(ctx, "k")
+			local, remote := must(patterns.NewOnePass(c, nil)), must(patterns.NewOnePass(c, nil))
+			lease, err := local.Try(ctx, "k")
 			wantErr(t, err, nil)
-			_, err = there.Try(ctx, "k")
+			_, err = remote.Try(ctx, "k")
 			wantErr(t, err, patterns.ErrHeld)
-			_, err = here.Try(ctx, "k")
+			_, err = local.Try(ctx, "k")
 			wantErr(t, err, patterns.ErrHeld)
-			other, err := here.Try(ctx, "other")
+			other, err := local.Try(ctx, "other")
 			wantErr(t, err, nil)
 			var all sync.WaitGroup
-			for _, pass := range []*patterns.OnePass{here, there} {
+			for _, pass := range []*patterns.OnePass{local, remote} {
 				all.Go(func() { wantErr(t, pass.Wait(ctx, "k"), nil) })
 			}
 			wantErr(t, lease.Renew(ctx), nil)
@@ -38,30 +37,34 @@ func TestOnePass(t *testing.T) {
 			wantErr(t, lease.Release(ctx), patterns.ErrLost)
 			wantErr(t, lease.Renew(ctx), patterns.ErrLost)
 			wantErr(t, other.Release(ctx), nil)
-			lease, err = there.Try(ctx, "k")
+			lease, err = remote.Try(ctx, "k")
 			wantErr(t, err, nil)
 			wantErr(t, lease.Release(ctx), nil)
-			_, err = here.Try(ctx, "")
+			_, err = local.Try(ctx, "")
 			wantErr(t, err, core.ErrInvalidKey)
 		})
 	}
 }
 
 func TestNewOnePassRefusesWrongArguments(t *testing.T) {
-	_, err := patterns.NewOnePass(cacheOf(t, must(memory.New(nil))), &patterns.OnePassOptions{LockTTL: -1})
+	const want = "cachewire: invalid configuration: " +
+		"patterns: OnePassOptions.LockTTL is -1ns, want 0 or more"
+	_, err := patterns.NewOnePass(memoryCache(t), &patterns.OnePassOptions{LockTTL: -1})
 	wantErr(t, err, core.ErrConfig)
-	if want := "cachewire: invalid configuration: patterns: OnePassOptions.LockTTL is -1ns, want 0 or more"; err == nil || err.Error() != want {
+	if err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 	_, err = patterns.NewOnePass(nil, nil)
 	wantErr(t, err, core.ErrConfig)
 }
 
-// A lease for ever, or nearly, is held until it is released.
-func TestALeaseForever(t *testing.T) {
+// A lease with a LockTTL of Forever, or nearly, is held until it is released.
+func TestALeaseForeverIsHeldUntilItIsReleased(t *testing.T) {
 	for _, ttl := range []time.Duration{core.Forever, core.Forever - 1} {
 		synctest.Test(t, func(t *testing.T) {
-			pass := must(patterns.NewOnePass(cacheOf(t, must(memory.New(nil))), &patterns.OnePassOptions{LockTTL: ttl, Renew: true}))
+			pass := must(patterns.NewOnePass(memoryCache(t), &patterns.OnePassOptions{
+				LockTTL: ttl, Renew: true,
+			}))
 			lease, err := pass.Try(t.Context(), "k")
 			wantErr(t, err, nil)
 			time.Sleep(1000 * time.Hour)
@@ -77,15 +80,17 @@ func TestALeaseForever(t *testing.T) {
 	}
 }
 
-// A lease that has ended releases nothing: another may have the pass.
+// A lease that has ended releases nothing, because another lease may hold the pass.
 func TestALeaseThatHasEndedReleasesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pass := must(patterns.NewOnePass(cacheOf(t, must(memory.New(nil))), &patterns.OnePassOptions{LockTTL: time.Second}))
+		pass := must(patterns.NewOnePass(memoryCache(t), &patterns.OnePassOptions{
+			LockTTL: time.Second,
+		}))
 		ctx := t.Context()
 		old, err := pass.Try(ctx, "k")
 		wantErr(t, err, nil)
 		start := time.Now()
-		lease, err := pass.Acquire(ctx, "k") // when the holder is dead
+		lease, err := pass.Acquire(ctx, "k") // the holder never releases it
 		wantErr(t, err, nil)
 		if waited := time.Since(start); waited < time.Second || waited > 2*time.Second {
 			t.Errorf("Acquire waited %v for a lease of a second", waited)
@@ -98,25 +103,25 @@ func TestALeaseThatHasEndedReleasesNothing(t *testing.T) {
 	})
 }
 
-// Who waits in the holder's process wakes at once, and others within a second.
-func TestWaitersWake(t *testing.T) {
+// Waiters in the process of the holder wake at once, and others within 800 milliseconds.
+func TestWaitersWakeAfterARelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
-		here, there := must(patterns.NewOnePass(c, nil)), must(patterns.NewOnePass(c, nil))
-		lease, err := here.Try(t.Context(), "k")
+		c := memoryCache(t)
+		local, remote := must(patterns.NewOnePass(c, nil)), must(patterns.NewOnePass(c, nil))
+		lease, err := local.Try(t.Context(), "k")
 		wantErr(t, err, nil)
 		released := time.Now().Add(5*time.Second + 7*time.Millisecond)
 		var all sync.WaitGroup
 		all.Go(func() {
-			wantErr(t, here.Wait(t.Context(), "k"), nil)
+			wantErr(t, local.Wait(t.Context(), "k"), nil)
 			if late := time.Since(released); late != 0 {
-				t.Errorf("in this process: %v late", late)
+				t.Errorf("in this process, Wait returned %v after the release", late)
 			}
 		})
 		all.Go(func() {
-			wantErr(t, there.Wait(t.Context(), "k"), nil)
+			wantErr(t, remote.Wait(t.Context(), "k"), nil)
 			if late := time.Since(released); late > 800*time.Millisecond {
-				t.Errorf("in another process: %v late", late)
+				t.Errorf("in another process, Wait returned %v after the release", late)
 			}
 		})
 		time.Sleep(time.Until(released))
@@ -127,13 +132,14 @@ func TestWaitersWake(t *testing.T) {
 
 func TestWaitTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
+		c := memoryCache(t)
 		lease, err := must(patterns.NewOnePass(c, nil)).Try(t.Context(), "k")
 		wantErr(t, err, nil)
 		start := time.Now()
-		wantErr(t, must(patterns.NewOnePass(c, &patterns.OnePassOptions{LockTTL: 3 * time.Second})).Wait(t.Context(), "k"), patterns.ErrTimeout)
+		other := must(patterns.NewOnePass(c, &patterns.OnePassOptions{LockTTL: 3 * time.Second}))
+		wantErr(t, other.Wait(t.Context(), "k"), patterns.ErrTimeout)
 		if waited := time.Since(start); waited != 3*time.Second {
-			t.Errorf("waited %v", waited)
+			t.Errorf("waited %v, want 3 seconds, the LockTTL", waited)
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -143,11 +149,13 @@ func TestWaitTimesOut(t *testing.T) {
 	})
 }
 
-// A lease that is renewed lasts, and its holder is told when it has ended all the same.
-func TestRenewal(t *testing.T) {
+// A renewed lease lasts. If the pass is lost nevertheless, Lost is closed.
+func TestARenewedLeaseLasts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
-		pass := must(patterns.NewOnePass(c, &patterns.OnePassOptions{LockTTL: 3 * time.Second, Renew: true}))
+		c := memoryCache(t)
+		pass := must(patterns.NewOnePass(c, &patterns.OnePassOptions{
+			LockTTL: 3 * time.Second, Renew: true,
+		}))
 		lease, err := pass.Try(t.Context(), "k")
 		wantErr(t, err, nil)
 		time.Sleep(time.Minute)
@@ -159,7 +167,7 @@ func TestRenewal(t *testing.T) {
 		wantErr(t, err, nil)
 		select {
 		case <-lease.Lost():
-			t.Error("a lease that lasts is lost")
+			t.Error("Lost is closed, and the lease has not ended")
 		default:
 		}
 		wantErr(t, c.Delete(t.Context(), "one_pass:k"), nil)
@@ -168,14 +176,16 @@ func TestRenewal(t *testing.T) {
 	})
 }
 
-// A lock: nobody is in it with another.
+// With Acquire, at most one caller holds the lock.
 func TestAcquireIsALock(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
-			var inside, entered atomic.Int64
+			var holders, entered atomic.Int64
 			var all sync.WaitGroup
 			for range 4 {
-				pass := must(patterns.NewOnePass(c, &patterns.OnePassOptions{LockTTL: time.Minute, Prefix: "lock:"}))
+				pass := must(patterns.NewOnePass(c, &patterns.OnePassOptions{
+					LockTTL: time.Minute, Prefix: "lock:",
+				}))
 				for range 4 {
 					all.Go(func() {
 						lease, err := pass.Acquire(context.Background(), "k")
@@ -183,24 +193,24 @@ func TestAcquireIsALock(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						if inside.Add(1) != 1 {
-							t.Error("two are in the lock")
+						if holders.Add(1) != 1 {
+							t.Error("two callers hold the lock")
 						}
 						entered.Add(1)
-						inside.Add(-1)
+						holders.Add(-1)
 						wantErr(t, lease.Release(context.Background()), nil)
 					})
 				}
 			}
 			all.Wait()
 			if entered.Load() != 16 {
-				t.Errorf("%d of 16 were in the lock", entered.Load())
+				t.Errorf("%d callers got the lock, want 16", entered.Load())
 			}
 		})
 	}
 }
 
-func TestOnePassAboveNull(t *testing.T) {
+func TestEachTryOnANullCacheReturnsALease(t *testing.T) {
 	pass := must(patterns.NewOnePass(cacheOf(t, null.New()), nil))
 	for range 2 {
 		lease, err := pass.Try(t.Context(), "k")
@@ -210,9 +220,10 @@ func TestOnePassAboveNull(t *testing.T) {
 	}
 }
 
-// A waiter in another process gets what the holder stores, and when the holder is dead
-// loads when the lease is over; or it times out, or loads itself.
-func TestWaitingForAnotherProcess(t *testing.T) {
+// A caller that waits for another process gets the value that the holder stores. If the
+// holder dies, the caller loads after the lease has ended. After WaitTimeout, it returns
+// ErrTimeout, or loads.
+func TestACallerWaitsForAnotherProcess(t *testing.T) {
 	for name, tt := range map[string]struct {
 		opts   patterns.Options
 		dies   bool
@@ -220,32 +231,45 @@ func TestWaitingForAnotherProcess(t *testing.T) {
 		loads  int64
 		waited time.Duration // at most
 	}{
-		"it loads":            {patterns.Options{}, false, nil, 0, 4 * time.Second},
-		"it dies":             {patterns.Options{}, true, nil, 1, 11 * time.Second},
-		"it takes too long":   {patterns.Options{WaitTimeout: time.Second}, false, patterns.ErrTimeout, 0, time.Second},
-		"and one loads":       {patterns.Options{WaitTimeout: time.Second, LoadOnTimeout: true}, false, nil, 1, time.Second},
-		"it dies, short lock": {patterns.Options{LockTTL: time.Second}, true, nil, 1, 11 * time.Second},
+		"the holder loads": {
+			patterns.Options{}, false, nil, 0, 4 * time.Second,
+		},
+		"the holder dies": {
+			patterns.Options{}, true, nil, 1, 11 * time.Second,
+		},
+		"the holder takes too long": {
+			patterns.Options{WaitTimeout: time.Second},
+			false, patterns.ErrTimeout, 0, time.Second,
+		},
+		"the holder takes too long, and the caller loads": {
+			patterns.Options{WaitTimeout: time.Second, LoadOnTimeout: true},
+			false, nil, 1, time.Second,
+		},
+		"the holder dies, and the caller has a short lock": {
+			patterns.Options{LockTTL: time.Second}, true, nil, 1, 11 * time.Second,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := cacheOf(t, must(memory.New(nil)))
+				c := memoryCache(t)
 				lease, err := must(patterns.NewOnePass(c, nil)).Try(t.Context(), "k")
 				wantErr(t, err, nil)
-				cached := texts(t, c, &tt.opts)
+				cached := newTexts(t, c, &tt.opts)
 				var l loader
 				var all sync.WaitGroup
 				all.Go(func() {
-					if tt.opts.LockTTL != 0 { // it waits less than the lease of the other lasts
+					if tt.opts.LockTTL != 0 {
+						// The default WaitTimeout is shorter than the lease of the holder.
 						tt.opts.WaitTimeout = time.Minute
-						cached = texts(t, c, &tt.opts)
+						cached = newTexts(t, c, &tt.opts)
 					}
 					start := time.Now()
 					v, err := cached.GetOrCreate(t.Context(), "k", l.load)
 					if !errors.Is(err, tt.err) || err == nil && v != "loaded" {
-						t.Errorf("%q, %v", v, err)
+						t.Errorf("GetOrCreate = %q, %v; want %v", v, err, tt.err)
 					}
 					if waited := time.Since(start); waited > tt.waited {
-						t.Errorf("waited %v", waited)
+						t.Errorf("waited %v, want %v at most", waited, tt.waited)
 					}
 				})
 				if !tt.dies {

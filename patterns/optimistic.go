@@ -12,28 +12,34 @@ import (
 // maxSwaps is how often Optimistic tries.
 const maxSwaps = 100
 
-// Optimistic changes the value under key by compare-and-swap, and answers the new one:
-// it reads the value, has change make another of it, and stores that for ttl if nobody
-// changed the value meanwhile; else it begins again. Where there is no value, found is
-// false. An error of change ends it, and nothing is stored.
+// Optimistic changes the value under key by compare-and-swap, and returns the new value. It
+// reads the value, calls change with it, and stores the result for ttl if no other caller has
+// changed the value meanwhile. Otherwise it tries again, so that change may be called several
+// times. If the key is absent, change is called with the zero value, and found is false. If
+// change returns an error, Optimistic returns it and stores nothing.
 //
-// No change is lost of those who go this way. Somebody who stores by Set is not
-// stopped, and the cache can lose what it has: do not keep accounts in it. If others
-// change the value a hundred times in between it gives up with core.ErrConflict.
-func Optimistic[T any](ctx context.Context, typed *core.Typed[T], key string, ttl time.Duration, change func(v T, found bool) (T, error)) (T, error) {
-	var none T
+// No change is lost among callers of Optimistic, also on a cache that compares values
+// (Traits.ByValue), because the change depends on nothing but the value. A caller that stores by Set still overwrites
+// changes, and the cache can lose values, so do not keep accounts in it. Optimistic returns
+// core.ErrConflict if other callers change the value a hundred times in a row, and
+// core.ErrConfig if typed or change is nil.
+func Optimistic[T any](
+	ctx context.Context, typed *core.Typed[T], key string, ttl time.Duration,
+	change func(v T, found bool) (T, error),
+) (T, error) {
+	var zero T
 	if typed == nil || change == nil {
-		return none, configErrorf("Optimistic: the core.Typed or the function is nil")
+		return zero, configErrorf("Optimistic: the core.Typed or the function is nil")
 	}
 	for range maxSwaps {
 		item, err := typed.GetItem(ctx, key)
 		found := err == nil
 		if err != nil && err != core.ErrMiss {
-			return none, err
+			return zero, err
 		}
 		v, err := change(item.Value, found)
 		if err != nil {
-			return none, err
+			return zero, err
 		}
 		if found {
 			item.Value, item.TTL = v, ttl
@@ -44,9 +50,12 @@ func Optimistic[T any](ctx context.Context, typed *core.Typed[T], key string, tt
 		switch {
 		case err == nil:
 			return v, nil
-		case !errors.Is(err, core.ErrConflict) && !errors.Is(err, core.ErrMiss) && !errors.Is(err, core.ErrExists):
-			return none, err
+		case !errors.Is(err, core.ErrConflict) &&
+			!errors.Is(err, core.ErrMiss) &&
+			!errors.Is(err, core.ErrExists):
+			return zero, err
 		}
 	}
-	return none, fmt.Errorf("%w: patterns: %q, %d times in a row", core.ErrConflict, key, maxSwaps)
+	return zero, fmt.Errorf("%w: patterns: the value under %q changed %d times in a row",
+		core.ErrConflict, key, maxSwaps)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
-	"github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/patterns"
 )
 
@@ -22,29 +21,33 @@ func TestNoOptimisticChangeIsLost(t *testing.T) {
 			for i := range 10 {
 				all.Go(func() {
 					for range 10 {
-						_, err := patterns.Optimistic(context.Background(), accounts, "a", time.Hour, func(a account, found bool) (account, error) {
+						change := func(a account, found bool) (account, error) {
 							if found != (a.Changes > 0) {
-								t.Errorf("found is %v, of %v", found, a)
+								t.Errorf("found is %v for %v", found, a)
 							}
 							return account{a.Sum + i, a.Changes + 1}, nil
-						})
+						}
+						ctx := context.Background()
+						_, err := patterns.Optimistic(ctx, accounts, "a", time.Hour, change)
 						wantErr(t, err, nil)
 					}
 				})
 			}
 			all.Wait()
-			if got, err := accounts.Get(t.Context(), "a"); got != (account{450, 100}) || err != nil {
-				t.Errorf("%v, %v", got, err)
+			got, err := accounts.Get(t.Context(), "a")
+			if got != (account{450, 100}) || err != nil {
+				t.Errorf("Get = %v, %v; want {450 100}", got, err)
 			}
-			if ttl, err := c.TTL(t.Context(), "a"); err == nil && (ttl > time.Hour || ttl < 50*time.Minute) {
-				t.Errorf("it lives for %v", ttl)
+			ttl, err := c.TTL(t.Context(), "a")
+			if err == nil && (ttl > time.Hour+10*time.Millisecond || ttl < 50*time.Minute) {
+				t.Errorf("the value lives for %v, want about an hour", ttl)
 			}
 		})
 	}
 }
 
-func TestOptimisticGivesUp(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
+func TestOptimisticGivesUpAfterAHundredTries(t *testing.T) {
+	c := memoryCache(t)
 	typed := must(core.NewTyped(c, encoding.Text()))
 	wantErr(t, typed.Set(t.Context(), "k", "v", 0), nil)
 	tries := 0
@@ -54,22 +57,24 @@ func TestOptimisticGivesUp(t *testing.T) {
 	})
 	wantErr(t, err, core.ErrConflict)
 	if tries != 100 {
-		t.Errorf("%d tries", tries)
+		t.Errorf("change was called %d times, want 100", tries)
 	}
-	no := errors.New("no")
-	_, err = patterns.Optimistic(t.Context(), typed, "k", 0, func(string, bool) (string, error) { return "", no })
-	wantErr(t, err, no)
-	_, err = patterns.Optimistic(t.Context(), typed, "", 0, func(string, bool) (string, error) { return "", nil })
+	broken := errors.New("broken")
+	fail := func(string, bool) (string, error) { return "", broken }
+	_, err = patterns.Optimistic(t.Context(), typed, "k", 0, fail)
+	wantErr(t, err, broken)
+	empty := func(string, bool) (string, error) { return "", nil }
+	_, err = patterns.Optimistic(t.Context(), typed, "", 0, empty)
 	wantErr(t, err, core.ErrInvalidKey)
 	v, err := typed.Get(t.Context(), "k")
 	want(t, v, err, "theirs")
 }
 
-// Who begins a value at the same time as another changes the other's.
-func TestOptimisticOfAnAbsentKey(t *testing.T) {
-	typed := must(core.NewTyped(cacheOf(t, must(memory.New(nil))), encoding.Text()))
+// If another caller stores the first value meanwhile, Optimistic changes that value.
+func TestOptimisticTriesAgainIfTheKeyAppears(t *testing.T) {
+	typed := must(core.NewTyped(memoryCache(t), encoding.Text()))
 	tries := 0
-	v, err := patterns.Optimistic(t.Context(), typed, "k", 0, func(v string, found bool) (string, error) {
+	change := func(v string, found bool) (string, error) {
 		if tries++; tries == 1 {
 			wantErr(t, typed.Set(t.Context(), "k", "theirs", 0), nil)
 		}
@@ -77,6 +82,7 @@ func TestOptimisticOfAnAbsentKey(t *testing.T) {
 			t.Errorf("found is %v at try %d", found, tries)
 		}
 		return v + " and mine", nil
-	})
+	}
+	v, err := patterns.Optimistic(t.Context(), typed, "k", 0, change)
 	want(t, v, err, "theirs and mine")
 }

@@ -25,8 +25,8 @@ const (
 	callers   = 1000
 )
 
-// until waits for a condition, for a minute at most.
-func until(ctx context.Context, what string, ok func() bool) error {
+// waitUntil waits until ok returns true, for at most a minute. What names the condition.
+func waitUntil(ctx context.Context, what string, ok func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for !ok() {
@@ -39,23 +39,28 @@ func until(ctx context.Context, what string, ok func() bool) error {
 	return nil
 }
 
-func count(c *core.Cache, key string) int {
+// counterValue returns the counter under key, or 0 if there is an error.
+func counterValue(c *core.Cache, key string) int {
 	n, _ := c.Count(context.Background(), key)
 	return int(n)
 }
 
-// In four processes a thousand callers each ask for a value that is not there. The loader
-// runs once; and if its process is killed, once more.
+// In each of four processes, a thousand callers request an absent value. The loader runs
+// once. If its process is killed, it runs once more.
 func TestOneProcessLoads(t *testing.T) {
-	for name, kill := range map[string]bool{"the holder lives": false, "the holder is killed": true} {
+	for name, kill := range map[string]bool{
+		"the holder lives":     false,
+		"the holder is killed": true,
+	} {
 		t.Run(name, func(t *testing.T) {
 			server := memcachetest.Start(t, nil)
-			c := memcached(t, server.Addr())
+			c := memcachedCache(t, server.Addr())
 			children := make([]*exec.Cmd, processes)
 			outputs := make([]bytes.Buffer, processes)
 			for i := range children {
 				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), "PATTERNS_TEST_SERVER="+server.Addr(), fmt.Sprint("PATTERNS_TEST_KILL=", kill))
+				cmd.Env = append(os.Environ(),
+					"PATTERNS_TEST_SERVER="+server.Addr(), fmt.Sprint("PATTERNS_TEST_KILL=", kill))
 				cmd.Stdout, cmd.Stderr = &outputs[i], &outputs[i]
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
@@ -64,7 +69,10 @@ func TestOneProcessLoads(t *testing.T) {
 			}
 			holder := 0
 			if kill {
-				err := until(t.Context(), "a holder", func() bool { holder = count(c, "holder"); return holder != 0 })
+				err := waitUntil(t.Context(), "a holder", func() bool {
+					holder = counterValue(c, "holder")
+					return holder != 0
+				})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -85,10 +93,10 @@ func TestOneProcessLoads(t *testing.T) {
 			if kill {
 				wantLoads, wantValues = 2, (processes-1)*callers
 			}
-			if n := count(c, "loads"); n != wantLoads {
+			if n := counterValue(c, "loads"); n != wantLoads {
 				t.Errorf("the loader ran %d times, want %d", n, wantLoads)
 			}
-			if n := count(c, "values"); n != wantValues {
+			if n := counterValue(c, "values"); n != wantValues {
 				t.Errorf("%d callers got the value, want %d", n, wantValues)
 			}
 		})
@@ -97,7 +105,7 @@ func TestOneProcessLoads(t *testing.T) {
 
 func TestMain(m *testing.M) {
 	if addr := os.Getenv("PATTERNS_TEST_SERVER"); addr != "" {
-		if err := process(addr); err != nil {
+		if err := runProcess(addr); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -106,10 +114,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// process is one of the processes.
-func process(addr string) error {
+// runProcess is the main function of each process.
+func runProcess(addr string) error {
 	ctx := context.Background()
-	b, err := memcachepure.New([]memcache.Server{{Addr: addr}}, &memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
+	b, err := memcachepure.New([]memcache.Server{{Addr: addr}}, &memcachepure.Options{
+		Options: memcache.Options{Timeout: 30 * time.Second},
+	})
 	if err != nil {
 		return err
 	}
@@ -118,34 +128,44 @@ func process(addr string) error {
 		return err
 	}
 	defer c.Close()
-	begin := func() error { _, err := c.IncrFrom(ctx, "processes", 1, 0, 0); return err }
-	allHere := func(ctx context.Context) error {
-		return until(ctx, "all processes", func() bool { return count(c, "processes") == processes })
+	announce := func() error {
+		_, err := c.IncrFrom(ctx, "processes", 1, 0, 0)
+		return err
 	}
-	lock := time.Minute // long enough for all processes to begin
+	waitForAll := func(ctx context.Context) error {
+		return waitUntil(ctx, "all processes", func() bool {
+			return counterValue(c, "processes") == processes
+		})
+	}
+	lockTTL := time.Minute // long enough for all processes to begin
 	kill := os.Getenv("PATTERNS_TEST_KILL") == "true"
 	if kill {
-		lock = time.Second // which ends soon after the holder, and so begins when all processes have
-		if err := errors.Join(begin(), allHere(ctx)); err != nil {
+		// The lock ends soon after its holder is killed. It is so short that no process may
+		// take it before all processes have begun.
+		lockTTL = time.Second
+		if err := errors.Join(announce(), waitForAll(ctx)); err != nil {
 			return err
 		}
 	}
-	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), &patterns.Options{LockTTL: lock, WaitTimeout: time.Minute}))
+	texts := must(core.NewTyped(c, encoding.Text()))
+	cached := must(patterns.New(texts, &patterns.Options{
+		LockTTL: lockTTL, WaitTimeout: time.Minute,
+	}))
 	defer cached.Close()
 	load := func(ctx context.Context) (string, error) {
 		n, err := c.IncrFrom(ctx, "loads", 1, 0, 0)
 		if err != nil {
 			return "", err
 		}
-		// Nobody comes when it is over.
-		if err := allHere(ctx); err != nil {
+		// All callers must begin before the load ends.
+		if err := waitForAll(ctx); err != nil {
 			return "", err
 		}
 		if n == 1 && kill {
 			if err := c.Set(ctx, "holder", []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
 				return "", err
 			}
-			<-ctx.Done() // it is killed
+			<-ctx.Done() // the process is killed first
 		}
 		return "loaded", nil
 	}
@@ -160,7 +180,7 @@ func process(addr string) error {
 		})
 	}
 	if !kill {
-		if err := begin(); err != nil {
+		if err := announce(); err != nil {
 			return err
 		}
 	}

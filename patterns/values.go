@@ -11,26 +11,31 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// A value is what a Cached stores: a T, and perhaps facts beside it.
+// A value is what a Cached stores: a T, with or without facts.
 type value[T any] = encoding.Enveloped[T]
 
-// values are the verbs of a core.Typed for values with facts.
+// values has the verbs of a core.Typed for values with facts.
 type values[T any] struct {
-	get        func(ctx context.Context, key string) (value[T], error)
-	getMulti   func(ctx context.Context, keys []string) (map[string]value[T], error)
-	store      func(ctx context.Context, mode core.Mode, key string, v value[T], ttl time.Duration) error
-	storeMulti func(ctx context.Context, mode core.Mode, all map[string]value[T], ttl time.Duration) error
+	get      func(ctx context.Context, key string) (value[T], error)
+	getMulti func(ctx context.Context, keys []string) (map[string]value[T], error)
+	store    func(
+		ctx context.Context, mode core.Mode, key string, v value[T], ttl time.Duration,
+	) error
+	storeMulti func(
+		ctx context.Context, mode core.Mode, values map[string]value[T], ttl time.Duration,
+	) error
 }
 
-// valuesOf returns values in the cache of typed. With facts they are stored in an
-// envelope, or where typed keeps Go values as they are, as an Enveloped; what typed
-// stored is read in any case.
+// valuesOf returns values that are stored in the cache of typed. If facts is set, values with
+// facts are stored in an envelope, or as an Enveloped if the codec of typed is core.Shared.
+// Values that typed stored are read in any case.
 func valuesOf[T any](typed *core.Typed[T], facts bool) (values[T], error) {
 	switch {
 	case !facts:
 		return valuesIn(typed,
 			func(v value[T]) T { return v.Value },
-			func(v T) (value[T], error) { return value[T]{Value: v}, nil }), nil
+			func(v T) (value[T], error) { return value[T]{Value: v}, nil },
+		), nil
 	case typed.Codec() == core.Shared[T]():
 		shared, err := core.NewTyped(typed.Cache(), core.Shared[any]())
 		if err != nil {
@@ -54,12 +59,15 @@ func valuesOf[T any](typed *core.Typed[T], facts bool) (values[T], error) {
 				if v == nil && want.Kind() == reflect.Interface {
 					return value[T]{}, nil
 				}
-				return value[T]{}, fmt.Errorf("%w: the value is a %T, want %v", core.ErrCodec, v, want)
-			}), nil
+				return value[T]{}, fmt.Errorf("%w: patterns: the value is a %T, want %v",
+					core.ErrCodec, v, want)
+			},
+		), nil
 	}
 	wrap := func(v value[T]) value[T] { return v }
 	unwrap := func(v value[T]) (value[T], error) { return v, nil }
-	enveloped, err := core.NewTyped(typed.Cache(), encoding.Envelope(typed.Codec(), typed.Cache().Traits()))
+	codec := encoding.Envelope(typed.Codec(), typed.Cache().Traits())
+	enveloped, err := core.NewTyped(typed.Cache(), codec)
 	if err != nil {
 		return values[T]{}, err
 	}
@@ -77,8 +85,11 @@ func hasTags(f *encoding.Facts) bool {
 	return false
 }
 
-// valuesIn answers values that are stored in typed.
-func valuesIn[T, S any](typed *core.Typed[S], wrap func(value[T]) S, unwrap func(S) (value[T], error)) values[T] {
+// valuesIn returns values that are stored in typed. Wrap turns a value into what is stored,
+// and unwrap turns that into a value.
+func valuesIn[T, S any](
+	typed *core.Typed[S], wrap func(value[T]) S, unwrap func(S) (value[T], error),
+) values[T] {
 	return values[T]{
 		get: func(ctx context.Context, key string) (value[T], error) {
 			v, err := typed.Get(ctx, key)
@@ -88,10 +99,10 @@ func valuesIn[T, S any](typed *core.Typed[S], wrap func(value[T]) S, unwrap func
 			return unwrap(v)
 		},
 		getMulti: func(ctx context.Context, keys []string) (map[string]value[T], error) {
-			all, err := typed.GetMulti(ctx, keys)
-			unwrapped := make(map[string]value[T], len(all))
+			stored, err := typed.GetMulti(ctx, keys)
+			unwrapped := make(map[string]value[T], len(stored))
 			var failed core.MultiError
-			for key, v := range all {
+			for key, v := range stored {
 				v, unwrapErr := unwrap(v)
 				if unwrapErr != nil {
 					failed.Add(key, unwrapErr)
@@ -101,7 +112,9 @@ func valuesIn[T, S any](typed *core.Typed[S], wrap func(value[T]) S, unwrap func
 			}
 			return unwrapped, errors.Join(err, failed.Err())
 		},
-		store: func(ctx context.Context, mode core.Mode, key string, v value[T], ttl time.Duration) error {
+		store: func(
+			ctx context.Context, mode core.Mode, key string, v value[T], ttl time.Duration,
+		) error {
 			switch mode {
 			case core.Add:
 				return typed.Add(ctx, key, wrap(v), ttl)
@@ -110,9 +123,11 @@ func valuesIn[T, S any](typed *core.Typed[S], wrap func(value[T]) S, unwrap func
 			}
 			return typed.Set(ctx, key, wrap(v), ttl)
 		},
-		storeMulti: func(ctx context.Context, mode core.Mode, all map[string]value[T], ttl time.Duration) error {
-			wrapped := make(map[string]S, len(all))
-			for key, v := range all {
+		storeMulti: func(
+			ctx context.Context, mode core.Mode, values map[string]value[T], ttl time.Duration,
+		) error {
+			wrapped := make(map[string]S, len(values))
+			for key, v := range values {
 				wrapped[key] = wrap(v)
 			}
 			switch mode {

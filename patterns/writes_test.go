@@ -15,58 +15,63 @@ import (
 	"github.com/cachewire/cachewire/patterns"
 )
 
-// A hookedBackend has something done before each read and each store; an error of it is
-// that of the verb.
+// A hookedBackend calls functions before and after reads, and before stores. If one returns
+// an error, the verb returns that error.
 type hookedBackend struct {
 	core.Backend
-	get   func(ctx context.Context, key string) error
-	after func(ctx context.Context, key string) // after a read, before its answer
-	store func(ctx context.Context, mode core.Mode, item core.Item) error
+	beforeGet   func(ctx context.Context, key string) error
+	afterGet    func(ctx context.Context, key string) // before the verb returns
+	beforeStore func(ctx context.Context, mode core.Mode, item core.Item) error
 }
 
 func (b *hookedBackend) GetItem(ctx context.Context, key string) (core.Item, error) {
-	if b.get != nil {
-		if err := b.get(ctx, key); err != nil {
+	if b.beforeGet != nil {
+		if err := b.beforeGet(ctx, key); err != nil {
 			return core.Item{}, err
 		}
 	}
 	item, err := b.Backend.GetItem(ctx, key)
-	if b.after != nil {
-		b.after(ctx, key)
+	if b.afterGet != nil {
+		b.afterGet(ctx, key)
 	}
 	return item, err
 }
 
 func (b *hookedBackend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
-	if b.store != nil {
-		if err := b.store(ctx, mode, item); err != nil {
+	if b.beforeStore != nil {
+		if err := b.beforeStore(ctx, mode, item); err != nil {
 			return err
 		}
 	}
 	return b.Backend.Store(ctx, mode, item)
 }
 
-// old is a loader that takes a minute, whatever its context says.
-func old(context.Context) (string, error) {
+// loadSlowly is a loader that takes a minute, even if its context is done.
+func loadSlowly(context.Context) (string, error) {
 	time.Sleep(time.Minute)
 	return "old", nil
 }
 
-// What nobody waits for any more is not stored over what was written since.
-func TestAWriteWinsOverALoadThatWasGivenUp(t *testing.T) {
+// A cancelled load that goes on nevertheless does not replace what was written since.
+func TestAWriteWinsOverACancelledLoad(t *testing.T) {
 	for name, write := range map[string]func(c *patterns.Cached[string]) error{
-		"Set":    func(c *patterns.Cached[string]) error { return c.Set(context.Background(), "k", "new") },
-		"Delete": func(c *patterns.Cached[string]) error { return c.DeleteMulti(context.Background(), []string{"k"}) },
+		"Set": func(c *patterns.Cached[string]) error {
+			return c.Set(context.Background(), "k", "new")
+		},
+		"Delete": func(c *patterns.Cached[string]) error {
+			return c.DeleteMulti(context.Background(), []string{"k"})
+		},
 		"another load": func(c *patterns.Cached[string]) error {
-			_, err := c.GetOrSet(context.Background(), "k", func(context.Context) (string, error) { return "new", nil })
+			load := func(context.Context) (string, error) { return "new", nil }
+			_, err := c.GetOrSet(context.Background(), "k", load)
 			return err
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := texts(t, cacheOf(t, must(memory.New(nil))), nil)
+			c := newTexts(t, memoryCache(t), nil)
 			short, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			_, err := c.GetOrSet(short, "k", old)
+			_, err := c.GetOrSet(short, "k", loadSlowly)
 			wantErr(t, err, context.DeadlineExceeded)
 			wantErr(t, write(c), nil)
 			time.Sleep(2 * time.Minute)
@@ -80,18 +85,18 @@ func TestAWriteWinsOverALoadThatWasGivenUp(t *testing.T) {
 	}
 }
 
-// A store takes long. All that write meanwhile come after it, and none of them waits
-// longer than its context says.
+// If the store of a loaded value takes long, writes wait for it, but not longer than their
+// contexts allow.
 func TestWritesWaitForAStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &hookedBackend{Backend: must(memory.New(nil))}
-		b.store = func(_ context.Context, _ core.Mode, item core.Item) error {
+		b.beforeStore = func(_ context.Context, _ core.Mode, item core.Item) error {
 			if string(item.Value) == "loaded" {
 				time.Sleep(9 * time.Second)
 			}
 			return nil
 		}
-		c := texts(t, cacheOf(t, b), nil)
+		c := newTexts(t, cacheOf(t, b), nil)
 		var l loader
 		go c.GetOrSet(t.Context(), "k", l.load)
 		time.Sleep(time.Second)
@@ -100,7 +105,7 @@ func TestWritesWaitForAStore(t *testing.T) {
 		start := time.Now()
 		wantErr(t, c.Delete(short, "k"), context.DeadlineExceeded)
 		if waited := time.Since(start); waited != time.Second {
-			t.Errorf("waited %v", waited)
+			t.Errorf("waited %v, want a second", waited)
 		}
 		wantErr(t, c.Set(t.Context(), "k", "new"), nil)
 		v, err := c.Get(t.Context(), "k")
@@ -108,39 +113,46 @@ func TestWritesWaitForAStore(t *testing.T) {
 	})
 }
 
-// OnError may use the Cached.
+// OnError may call the Cached.
 func TestOnErrorMayWrite(t *testing.T) {
 	b := &hookedBackend{Backend: must(memory.New(nil))}
-	b.store = func(context.Context, core.Mode, core.Item) error { return core.ErrUnavailable }
+	b.beforeStore = func(context.Context, core.Mode, core.Item) error { return core.ErrUnavailable }
 	var c *patterns.Cached[string]
-	told := 0
-	c = texts(t, cacheOf(t, b), &patterns.Options{OnError: func(ctx context.Context, err error) {
-		told++
-		wantErr(t, c.Delete(ctx, "k"), core.ErrMiss)
-	}})
+	reported := 0
+	c = newTexts(t, cacheOf(t, b), &patterns.Options{
+		OnError: func(ctx context.Context, err error) {
+			reported++
+			wantErr(t, c.Delete(ctx, "k"), core.ErrMiss)
+		},
+	})
 	v, err := c.GetOrSet(t.Context(), "k", (&loader{}).load)
 	want(t, v, err, "loaded")
-	if told != 1 {
-		t.Errorf("OnError was told %d times", told)
+	if reported != 1 {
+		t.Errorf("OnError was called %d times, want once", reported)
 	}
 }
 
-// An item that is of no use does not keep GetOrAdd from storing.
-func TestGetOrAddStoresOverWhatIsOfNoUse(t *testing.T) {
+// An item that cannot be served does not keep GetOrAdd from storing a value.
+func TestGetOrAddReplacesAnUnusableItem(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, c *core.Cache, tags *dependency.Tags){
 		"stale": func(t *testing.T, _ *core.Cache, tags *dependency.Tags) {
 			wantErr(t, tags.Invalidate(t.Context(), "tag"), nil)
 		},
-		"expired": func(t *testing.T, _ *core.Cache, _ *dependency.Tags) { time.Sleep(2 * time.Minute) },
-		"junk": func(t *testing.T, c *core.Cache, _ *dependency.Tags) {
-			wantErr(t, c.Store(t.Context(), core.Set, core.Item{Key: "k", Value: []byte("junk"), Flags: core.FlagEnvelope}), nil)
+		"expired": func(t *testing.T, _ *core.Cache, _ *dependency.Tags) {
+			time.Sleep(2 * time.Minute)
+		},
+		"undecodable": func(t *testing.T, c *core.Cache, _ *dependency.Tags) {
+			item := core.Item{Key: "k", Value: []byte("junk"), Flags: core.FlagEnvelope}
+			wantErr(t, c.Store(t.Context(), core.Set, item), nil)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := cacheOf(t, must(memory.New(nil)))
+				c := memoryCache(t)
 				tags := must(dependency.NewTags(c, nil))
-				cached := texts(t, c, &patterns.Options{TTL: time.Minute, FailSafe: time.Hour, Tags: tags})
+				cached := newTexts(t, c, &patterns.Options{
+					TTL: time.Minute, FailSafe: time.Hour, Tags: tags,
+				})
 				var l loader
 				for round := range int64(2) {
 					for range 3 {
@@ -155,84 +167,97 @@ func TestGetOrAddStoresOverWhatIsOfNoUse(t *testing.T) {
 	}
 }
 
-// GetOrAdd that finds out that there is nothing leaves what somebody stored meanwhile.
-func TestGetOrAddThatFindsNothing(t *testing.T) {
-	for _, opts := range []patterns.Options{{NegativeTTL: time.Minute}, {TTL: time.Minute, FailSafe: time.Minute}} {
-		c := cacheOf(t, must(memory.New(nil)))
-		here, there := texts(t, c, &opts), texts(t, c, &opts)
-		_, err := here.GetOrAdd(t.Context(), "k", func(ctx context.Context) (string, error) {
-			wantErr(t, there.Set(ctx, "k", "theirs"), nil)
+// If the loader of GetOrAdd returns ErrNotFound, a value that another process has stored
+// meanwhile stays.
+func TestErrNotFoundInGetOrAddKeepsAStoredValue(t *testing.T) {
+	for _, opts := range []patterns.Options{
+		{NegativeTTL: time.Minute},
+		{TTL: time.Minute, FailSafe: time.Minute},
+	} {
+		c := memoryCache(t)
+		local, remote := newTexts(t, c, &opts), newTexts(t, c, &opts)
+		_, err := local.GetOrAdd(t.Context(), "k", func(ctx context.Context) (string, error) {
+			wantErr(t, remote.Set(ctx, "k", "theirs"), nil)
 			return "", patterns.ErrNotFound
 		})
 		wantErr(t, err, patterns.ErrNotFound)
-		v, err := here.Get(t.Context(), "k")
+		v, err := local.Get(t.Context(), "k")
 		want(t, v, err, "theirs")
 	}
 }
 
-// What is found to be nothing is not served any more, whatever there was.
-func TestNothingTakesTheOldValuesPlace(t *testing.T) {
-	nothing := func(context.Context) (string, error) { return "", patterns.ErrNotFound }
-	c := texts(t, cacheOf(t, must(memory.New(nil))), nil)
+// Once a loader has returned ErrNotFound, the old value is not served any more.
+func TestErrNotFoundReplacesTheOldValue(t *testing.T) {
+	loadNothing := func(context.Context) (string, error) { return "", patterns.ErrNotFound }
+	c := newTexts(t, memoryCache(t), nil)
 	wantErr(t, c.Set(t.Context(), "k", "old"), nil)
-	_, err := c.OnePassCreate(t.Context(), "k", nothing)
+	_, err := c.OnePassCreate(t.Context(), "k", loadNothing)
 	wantErr(t, err, patterns.ErrNotFound)
 	_, err = c.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrMiss)
 	synctest.Test(t, func(t *testing.T) {
-		c := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{TTL: time.Minute, FailSafe: time.Hour})
+		c := newTexts(t, memoryCache(t), &patterns.Options{
+			TTL: time.Minute, FailSafe: time.Hour,
+		})
 		broken := errors.New("broken")
+		loadNone := func(context.Context, []string) (map[string]string, error) { return nil, nil }
 		for _, multi := range []bool{false, true} {
 			wantErr(t, c.Set(t.Context(), "k", "old"), nil)
 			time.Sleep(2 * time.Minute)
 			var err error
 			if multi {
-				all, err := patterns.GetOrSetMulti(t.Context(), c, []string{"k"}, func(k string) string { return k },
-					func(context.Context, []string) (map[string]string, error) { return nil, nil })
+				keys := []string{"k"}
+				all, err := patterns.GetOrSetMulti(t.Context(), c, keys, identity, loadNone)
 				if len(all) != 0 || err != nil {
-					t.Errorf("%v, %v", all, err)
+					t.Errorf("GetOrSetMulti = %v, %v; want no values", all, err)
 				}
 			} else {
-				_, err = c.GetOrSet(t.Context(), "k", nothing) // not the old value
+				_, err = c.GetOrSet(t.Context(), "k", loadNothing) // not the old value
 				wantErr(t, err, patterns.ErrNotFound)
 			}
-			_, err = c.GetOrSet(t.Context(), "k", func(context.Context) (string, error) { return "", broken })
+			_, err = c.GetOrSet(t.Context(), "k", func(context.Context) (string, error) {
+				return "", broken
+			})
 			wantErr(t, err, broken)
 		}
 	})
 }
 
-// Where Go values are kept, one of another type is junk, too.
-func TestSharedJunk(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
-	wantErr(t, must(core.NewTyped(c, core.Shared[string]())).Set(t.Context(), "k", "text", 0), nil)
-	cached := must(patterns.New(must(core.NewTyped(c, core.Shared[int]())), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}))
+// With core.Shared, a value of another type cannot be decoded.
+func TestASharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
+	c := memoryCache(t)
+	texts := must(core.NewTyped(c, core.Shared[string]()))
+	wantErr(t, texts.Set(t.Context(), "k", "text", 0), nil)
+	numbers := must(core.NewTyped(c, core.Shared[int]()))
+	cached := must(patterns.New(numbers, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}))
 	defer cached.Close()
 	_, err := cached.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrCodec)
 	if all, err := cached.GetMulti(t.Context(), []string{"k"}); len(all) != 0 || err == nil {
-		t.Errorf("GetMulti = %v, %v", all, err)
+		t.Errorf("GetMulti = %v, %v; want no values and an error", all, err)
 	}
-	if v, err := cached.GetOrSet(t.Context(), "k", func(context.Context) (int, error) { return 7, nil }); v != 7 || err != nil {
-		t.Errorf("GetOrSet = %d, %v", v, err)
+	load := func(context.Context) (int, error) { return 7, nil }
+	if v, err := cached.GetOrSet(t.Context(), "k", load); v != 7 || err != nil {
+		t.Errorf("GetOrSet = %d, %v; want 7", v, err)
 	}
-	anything := must(patterns.New(must(core.NewTyped(c, core.Shared[error]())), &patterns.Options{NegativeTTL: time.Minute}))
-	defer anything.Close()
-	wantErr(t, anything.Set(t.Context(), "nil", nil), nil)
-	if v, err := anything.Get(t.Context(), "nil"); v != nil || err != nil {
-		t.Errorf("a nil error is %v, %v", v, err)
+	typed := must(core.NewTyped(c, core.Shared[error]()))
+	errorValues := must(patterns.New(typed, &patterns.Options{NegativeTTL: time.Minute}))
+	defer errorValues.Close()
+	wantErr(t, errorValues.Set(t.Context(), "nil", nil), nil)
+	if v, err := errorValues.Get(t.Context(), "nil"); v != nil || err != nil {
+		t.Errorf("Get = %v, %v; want nil", v, err)
 	}
 }
 
-// A load in the background is cancelled when LockTTL is over, and Close waits no longer.
-func TestALoadInTheBackgroundIsBounded(t *testing.T) {
+// A load in the background is cancelled after LockTTL, and Close waits no longer than that.
+func TestALoadInTheBackgroundIsCancelledAfterLockTTL(t *testing.T) {
 	for name, opts := range map[string]patterns.Options{
 		"a refresh":    {TTL: time.Hour, SoftTTL: time.Minute},
 		"soft timeout": {TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := texts(t, cacheOf(t, must(memory.New(nil))), &opts)
+				c := newTexts(t, memoryCache(t), &opts)
 				wantErr(t, c.Set(t.Context(), "k", "old"), nil)
 				time.Sleep(2 * time.Minute)
 				start := time.Now()
@@ -245,24 +270,26 @@ func TestALoadInTheBackgroundIsBounded(t *testing.T) {
 				want(t, v, err, "old")
 				wantErr(t, c.Close(), nil)
 				if took < 10*time.Second || took > 12*time.Second {
-					t.Errorf("it took %v", took)
+					t.Errorf("the load was cancelled after %v, want 10 to 12 seconds", took)
 				}
 			})
 		})
 	}
 }
 
-// A codec that panics is an error to all who wait, and leaves nothing locked.
-func TestAPanicBesideTheLoader(t *testing.T) {
+// If a codec panics, all waiters get the error, and nothing stays locked.
+func TestAPanicOfACodecReachesAllCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := must(patterns.New(must(core.NewTyped(cacheOf(t, must(memory.New(nil))), panicking{})), nil))
+		c := must(patterns.New(must(core.NewTyped(memoryCache(t), panickingCodec{})), nil))
+		load, loadMulti := (&loader{}).load, (&loader{}).loadUpper
 		for range 2 {
-			_, err := c.GetOrCreate(t.Context(), "k", (&loader{}).load)
-			_, multiErr := patterns.GetOrSetMulti(t.Context(), c, []string{"m"}, self, (&loader{}).upper)
+			_, err := c.GetOrCreate(t.Context(), "k", load)
+			keys := []string{"m"}
+			_, multiErr := patterns.GetOrSetMulti(t.Context(), c, keys, identity, loadMulti)
 			for _, err := range []error{err, multiErr} {
 				var p *patterns.PanicError
 				if !errors.As(err, &p) || p.Value != "codec" {
-					t.Errorf("error is %v", err)
+					t.Errorf("error is %v, want a PanicError of codec", err)
 				}
 			}
 		}
@@ -274,76 +301,83 @@ func TestAPanicBesideTheLoader(t *testing.T) {
 	})
 }
 
-type panicking struct{}
+// A panickingCodec panics when it encodes a value.
+type panickingCodec struct{}
 
-func (panicking) Append([]byte, string) ([]byte, uint32, error) { panic("codec") }
-func (panicking) Decode([]byte, uint32) (string, error)         { return "", nil }
+func (panickingCodec) Append([]byte, string) ([]byte, uint32, error) { panic("codec") }
+func (panickingCodec) Decode([]byte, uint32) (string, error)         { return "", nil }
 
 // A nil context is context.Background().
-func TestANilContext(t *testing.T) {
+func TestANilContextIsTheBackgroundContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var none context.Context
-		c := cacheOf(t, must(memory.New(nil)))
+		var nilContext context.Context
+		c := memoryCache(t)
 		tags := must(dependency.NewTags(c, nil))
-		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute, Tags: tags})
+		cached := newTexts(t, c, &patterns.Options{
+			TTL: time.Hour, SoftTTL: time.Minute, Tags: tags,
+		})
 		for _, get := range allPatterns {
 			for range 2 {
-				v, err := get(cached, none, "k", (&loader{}).load, "tag")
+				v, err := get(cached, nilContext, "k", (&loader{}).load, "tag")
 				want(t, v, err, "loaded")
 				time.Sleep(2 * time.Minute)
 			}
 		}
-		wantErr(t, cached.Set(none, "k", "v", "tag"), nil)
-		wantErr(t, cached.Delete(none, "k"), nil)
+		wantErr(t, cached.Set(nilContext, "k", "v", "tag"), nil)
+		wantErr(t, cached.Delete(nilContext, "k"), nil)
 		pass := must(patterns.NewOnePass(c, &patterns.OnePassOptions{Renew: true}))
-		lease, err := pass.Acquire(none, "k")
+		lease, err := pass.Acquire(nilContext, "k")
 		wantErr(t, err, nil)
-		wantErr(t, lease.Renew(none), nil)
-		wantErr(t, lease.Release(none), nil)
-		wantErr(t, pass.Wait(none, "k"), nil)
+		wantErr(t, lease.Renew(nilContext), nil)
+		wantErr(t, lease.Release(nilContext), nil)
+		wantErr(t, pass.Wait(nilContext, "k"), nil)
 	})
 }
 
-// A value is not stored without its tags: it would never be stale.
-func TestNoValueWithoutItsTags(t *testing.T) {
+// A value is not stored without its tags, because it would never become stale.
+func TestAValueIsNotStoredWithoutItsTags(t *testing.T) {
 	versions := &hookedBackend{Backend: must(memory.New(nil))}
-	versions.get = func(context.Context, string) error { return core.ErrUnavailable }
-	c := cacheOf(t, must(memory.New(nil)))
-	var told errs
-	cached := texts(t, c, &patterns.Options{Tags: must(dependency.NewTags(cacheOf(t, versions), nil)), OnError: told.add})
+	versions.beforeGet = func(context.Context, string) error { return core.ErrUnavailable }
+	c := memoryCache(t)
+	var reported errorLog
+	cached := newTexts(t, c, &patterns.Options{
+		Tags:    must(dependency.NewTags(cacheOf(t, versions), nil)),
+		OnError: reported.add,
+	})
 	for _, get := range allPatterns {
 		v, err := get(cached, t.Context(), "k", (&loader{}).load, "tag")
 		want(t, v, err, "loaded")
 		if ok, err := c.Exists(t.Context(), "k"); ok || err != nil {
-			t.Errorf("it was stored, %v", err)
+			t.Errorf("the value was stored, %v", err)
 		}
 	}
-	if len(told.list()) == 0 {
-		t.Error("OnError was told nothing")
+	if len(reported.list()) == 0 {
+		t.Error("OnError was not called")
 	}
-	// And what others have tagged is nothing to those who cannot judge it.
-	tagged := texts(t, c, &patterns.Options{Tags: must(dependency.NewTags(c, nil))})
+	// A Cached without Tags does not serve values with tags, which it cannot check.
+	tagged := newTexts(t, c, &patterns.Options{Tags: must(dependency.NewTags(c, nil))})
 	wantErr(t, tagged.Set(t.Context(), "k", "v", "tag"), nil)
-	soft := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+	soft := newTexts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
 	_, err := soft.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrMiss)
 	if all, err := soft.GetMulti(t.Context(), []string{"k"}); len(all) != 0 || err != nil {
-		t.Errorf("GetMulti = %v, %v", all, err)
+		t.Errorf("GetMulti = %v, %v; want no values", all, err)
 	}
 }
 
-// Who looked before a load ended, and comes after it, looks again.
+// A caller that looked into the cache before a load ended, and starts its load after it,
+// looks again.
 func TestALateMissLooksAgain(t *testing.T) {
 	for pname, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
 			b := &hookedBackend{Backend: must(memory.New(nil))}
-			var later atomic.Bool
-			b.after = func(context.Context, string) {
-				if later.CompareAndSwap(false, true) {
+			var delayed atomic.Bool
+			b.afterGet = func(context.Context, string) {
+				if delayed.CompareAndSwap(false, true) {
 					time.Sleep(time.Minute)
 				}
 			}
-			c := texts(t, cacheOf(t, b), nil)
+			c := newTexts(t, cacheOf(t, b), nil)
 			var l loader
 			var all sync.WaitGroup
 			for range 2 {
@@ -355,29 +389,31 @@ func TestALateMissLooksAgain(t *testing.T) {
 			}
 			all.Wait()
 			if n := l.calls.Load(); n != 1 {
-				t.Errorf("%s: the loader was asked %d times", pname, n)
+				t.Errorf("%s: the loader was called %d times, want once", pname, n)
 			}
 		})
 	}
 }
 
-// Who waits for a refresh that another process makes loads the value, or gets it.
-func TestWhoJoinsARefreshThatIsSkipped(t *testing.T) {
+// A caller that waits for a refresh, which is skipped because another process loads, loads
+// the value itself or gets that of the other process.
+func TestACallerThatJoinsASkippedRefreshLoads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &hookedBackend{Backend: must(memory.New(nil))}
 		raw := cacheOf(t, b.Backend)
-		c := texts(t, cacheOf(t, b), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+		c := newTexts(t, cacheOf(t, b), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
 		wantErr(t, c.Set(t.Context(), "k", "old"), nil)
 		time.Sleep(2 * time.Minute)
-		wantErr(t, raw.Set(t.Context(), "one_pass:k", []byte("another's"), 5*time.Second), nil)
-		b.store = func(_ context.Context, _ core.Mode, item core.Item) error {
+		pass := []byte("another's")
+		wantErr(t, raw.Set(t.Context(), "one_pass:k", pass, 5*time.Second), nil)
+		b.beforeStore = func(_ context.Context, _ core.Mode, item core.Item) error {
 			if item.Key == "one_pass:k" {
 				time.Sleep(time.Second)
 			}
 			return nil
 		}
 		var l loader
-		v, err := c.GetOrCreate(t.Context(), "k", l.load) // and a refresh has begun
+		v, err := c.GetOrCreate(t.Context(), "k", l.load) // this starts a refresh
 		want(t, v, err, "old")
 		wantErr(t, raw.Delete(t.Context(), "k"), nil)
 		v, err = c.GetOrCreate(t.Context(), "k", l.load)
@@ -386,48 +422,49 @@ func TestWhoJoinsARefreshThatIsSkipped(t *testing.T) {
 	})
 }
 
-// The caller's own cancellation is nobody's failure.
+// OnError is not called with the error of the caller's own context.
 func TestACancelledCallerIsNotReported(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	var told errs
-	cached := texts(t, cacheOf(t, must(memory.New(nil))), &patterns.Options{OnError: told.add})
+	var reported errorLog
+	cached := newTexts(t, memoryCache(t), &patterns.Options{OnError: reported.add})
 	for _, get := range allPatterns {
 		var l loader
 		_, err := get(cached, done, "k", l.load)
 		wantErr(t, err, context.Canceled)
 		l.want(t, 0)
 	}
-	if all := told.list(); len(all) != 0 {
-		t.Errorf("OnError was told %v", all)
+	if all := reported.list(); len(all) != 0 {
+		t.Errorf("OnError was called with %v", all)
 	}
 }
 
-// Only what was stored is wired.
-func TestOnlyWhatIsStoredIsWired(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
+// Only keys that were stored are wired.
+func TestOnlyStoredKeysAreWired(t *testing.T) {
+	c := memoryCache(t)
 	d := must(dependency.New(c, nil))
-	cached := texts(t, c, &patterns.Options{Dependency: d})
-	wantErr(t, cached.Set(t.Context(), "there", "v"), nil)
-	if err := cached.AddMulti(t.Context(), map[string]string{"there": "w", "new": "w"}, "mk:"); err == nil {
-		t.Error("AddMulti tells nothing")
+	cached := newTexts(t, c, &patterns.Options{Dependency: d})
+	wantErr(t, cached.Set(t.Context(), "old", "v"), nil)
+	values := map[string]string{"old": "w", "new": "w"}
+	if err := cached.AddMulti(t.Context(), values, "mk:"); err == nil {
+		t.Error("AddMulti returns nil, want an error for old")
 	}
-	wantErr(t, cached.Add(t.Context(), "there", "w", "mk:"), core.ErrExists)
+	wantErr(t, cached.Add(t.Context(), "old", "w", "mk:"), core.ErrExists)
 	keys, err := d.Keys(t.Context(), "mk:")
 	if len(keys) != 1 || keys[0] != "new" || err != nil {
-		t.Errorf("%v is wired, %v", keys, err)
+		t.Errorf("%v are wired, %v; want [new]", keys, err)
 	}
 }
 
-// A load that was given up ends, and the one that took its place is still shared.
-func TestAnOldLoadDoesNotHideANewOne(t *testing.T) {
+// When a cancelled load ends, callers still share the load that has replaced it.
+func TestACancelledLoadDoesNotHideANewOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := texts(t, cacheOf(t, must(memory.New(nil))), nil)
+		c := newTexts(t, memoryCache(t), nil)
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := c.GetOrSet(short, "k", old) // ends after a minute
+		_, err := c.GetOrSet(short, "k", loadSlowly) // ends after a minute
 		wantErr(t, err, context.DeadlineExceeded)
-		l := numbered(2 * time.Minute)
+		l := numberedLoader(2 * time.Minute)
 		var all sync.WaitGroup
 		for range 2 {
 			all.Go(func() {
@@ -441,11 +478,11 @@ func TestAnOldLoadDoesNotHideANewOne(t *testing.T) {
 	})
 }
 
-// A load in the background for which somebody waits goes on for as long as it takes.
-func TestALoadInTheBackgroundThatSomebodyWaitsFor(t *testing.T) {
+// A load in the background for which a caller waits is not cancelled after LockTTL.
+func TestALoadInTheBackgroundWithAWaiterIsNotCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
-		cached := texts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+		c := memoryCache(t)
+		cached := newTexts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
 		wantErr(t, cached.Set(t.Context(), "k", "old"), nil)
 		time.Sleep(2 * time.Minute)
 		load := func(ctx context.Context) (string, error) {

@@ -39,9 +39,9 @@ func TestEachDriverReadsWhatTheOtherWrote(t *testing.T) {
 			writer, reader *core.Cache
 		}{{"pure to pooled", pure, pooled}, {"pooled to pure", pooled, pure}} {
 			for i := range 100 {
-				what := fmt.Sprintf("%v, %s", selection, pair.name)
+				name := fmt.Sprintf("%v, %s", selection, pair.name)
 				key := fmt.Sprintf("key %d of %s", i, pair.name)
-				checkShared(t, what, key, pair.writer, pair.reader)
+				checkShared(t, name, key, pair.writer, pair.reader)
 			}
 		}
 		if err := pure.Flush(t.Context()); err != nil {
@@ -60,9 +60,9 @@ func newCache(t *testing.T, b core.Backend) *core.Cache {
 	return c
 }
 
-// checkShared reports an error if reader does not read what writer stores under key, or
-// writer does not see what reader changes.
-func checkShared(t *testing.T, what, key string, writer, reader *core.Cache) {
+// checkShared checks that reader reads the item that writer stores under key, and that writer
+// reads the changes of reader. The errors begin with name.
+func checkShared(t *testing.T, name, key string, writer, reader *core.Cache) {
 	t.Helper()
 	ctx := context.Background()
 	stored := core.Item{
@@ -72,26 +72,26 @@ func checkShared(t *testing.T, what, key string, writer, reader *core.Cache) {
 		TTL:   time.Hour,
 	}
 	if err := writer.Store(ctx, core.Set, stored); err != nil {
-		t.Fatalf("%s: %v", what, err)
+		t.Fatalf("%s: %v", name, err)
 	}
 	item, err := reader.GetItem(ctx, key)
 	if err != nil || string(item.Value) != string(stored.Value) || item.Flags != stored.Flags {
 		t.Errorf("%s: GetItem = %q with flags %d, %v; want %q with flags %d",
-			what, item.Value, item.Flags, err, stored.Value, stored.Flags)
+			name, item.Value, item.Flags, err, stored.Value, stored.Flags)
 	}
 	if n, err := writer.IncrFrom(ctx, key+" n", 1, 41, 0); n != 42 || err != nil {
-		t.Errorf("%s: IncrFrom = %d, %v; want 42", what, n, err)
+		t.Errorf("%s: IncrFrom = %d, %v; want 42", name, n, err)
 	}
 	if n, err := reader.Decr(ctx, key+" n", 2); n != 40 || err != nil {
-		t.Errorf("%s: Decr = %d, %v; want 40", what, n, err)
+		t.Errorf("%s: Decr = %d, %v; want 40", name, n, err)
 	}
 	if n, err := writer.Count(ctx, key+" n"); n != 40 || err != nil {
-		t.Errorf("%s: Count = %d, %v; want 40", what, n, err)
+		t.Errorf("%s: Count = %d, %v; want 40", name, n, err)
 	}
 	if err := reader.Delete(ctx, key); err != nil {
-		t.Errorf("%s: Delete: %v", what, err)
+		t.Errorf("%s: Delete: %v", name, err)
 	}
 	if exists, err := writer.Exists(ctx, key); exists || err != nil {
-		t.Errorf("%s: Exists = %t, %v; want false", what, exists, err)
+		t.Errorf("%s: Exists = %t, %v; want false", name, exists, err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 const (
 	timeout   = 10 * time.Second // long enough for any machine
-	maxIdle   = 128              // connections, more than there are goroutines
+	maxIdle   = 128              // idle connections, more than the goroutines need
 	multiKeys = 100              // keys of a multi verb
 )
 
@@ -33,7 +33,7 @@ func init() {
 	}
 }
 
-// A rival is one way to call memcached. Calls differ in i, and so in their keys.
+// A rival is one way to call memcached. The key of get and set depends on i.
 type rival struct {
 	name     string
 	get      func(i int) error
@@ -112,21 +112,21 @@ func BenchmarkPure(b *testing.B) {
 	})
 }
 
-// nearAndFar compares the rivals that newRivals returns, at the address of a server and at
-// that of a proxy in front of it.
+// nearAndFar compares the rivals that newRivals returns, first at the address of a server,
+// then at the address of a proxy in front of it.
 func nearAndFar(b *testing.B, newRivals func(addr string, cancellable context.Context) []rival) {
 	server := memcachetest.Start(b, &memcachetest.Options{Args: []string{"-c", "8192"}})
 	server.Do("set count 2 0 1\r\n0")
 	for _, far := range []bool{false, true} {
-		addr, where := server.Addr(), "loopback"
+		addr, distance := server.Addr(), "loopback"
 		if far {
 			opts := &memcachetest.ProxyOptions{RoundTrip: 2 * time.Millisecond}
-			addr, where = memcachetest.StartProxy(b, addr, opts).Addr(), "2ms away"
+			addr, distance = memcachetest.StartProxy(b, addr, opts).Addr(), "2ms away"
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		rivals := newRivals(addr, ctx)
-		b.Run(where, func(b *testing.B) { compare(b, rivals) })
+		b.Run(distance, func(b *testing.B) { compare(b, rivals) })
 	}
 }
 

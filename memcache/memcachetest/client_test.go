@@ -15,17 +15,17 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// needMemcached is for a test whose own servers would be skipped in a place from
-// which that does not end it.
+// needMemcached skips t if memcached is not installed. It is for tests that start servers
+// only in inner tests, whose skip would not skip t.
 func needMemcached(t *testing.T) {
 	t.Helper()
 	memcachetest.Start(t, nil)
 }
 
-// soon is how long a test waits for what is to happen at once.
-const soon = 30 * time.Second
+// ioTimeout limits the wait for events that normally happen at once.
+const ioTimeout = 30 * time.Second
 
-// A client is one connection.
+// A client is a connection to a server.
 type client struct {
 	net.Conn
 	r *bufio.Reader
@@ -42,7 +42,7 @@ func dial(t *testing.T, addr string) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(soon))
+	conn.SetDeadline(time.Now().Add(ioTimeout))
 	return &client{conn, bufio.NewReader(conn)}
 }
 
@@ -53,35 +53,35 @@ func (c *client) send(t *testing.T, text string) {
 	}
 }
 
-// receives says that the next bytes must be text.
-func (c *client) receives(t *testing.T, text string) {
+// wantBytes checks that the next bytes are text.
+func (c *client) wantBytes(t *testing.T, text string) {
 	t.Helper()
 	got := make([]byte, len(text))
 	if n, err := io.ReadFull(c.r, got); err != nil || string(got) != text {
-		t.Fatalf("got %q and error %v, want %q and none", got[:n], err, text)
+		t.Fatalf("read %q, %v; want %q, nil", got[:n], err, text)
 	}
 }
 
-// isSilent says that nothing must come for d.
-func (c *client) isSilent(t *testing.T, d time.Duration) {
+// wantSilence checks that the connection is open and no byte arrives for d.
+func (c *client) wantSilence(t *testing.T, d time.Duration) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(d))
-	defer c.SetReadDeadline(time.Now().Add(soon))
+	defer c.SetReadDeadline(time.Now().Add(ioTimeout))
 	if b, err := c.r.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("got byte %q and error %v, want silence", b, err)
+		t.Fatalf("read byte %q, %v; want no byte for %v", b, err, d)
 	}
 }
 
-// isClosed says that nothing must come any more.
-func (c *client) isClosed(t *testing.T) {
+// wantClosed checks that the server has closed the connection, and has sent nothing before.
+func (c *client) wantClosed(t *testing.T) {
 	t.Helper()
 	if b, err := c.r.ReadByte(); !memcache.IsLost(err) || errors.Is(err, net.ErrClosed) {
-		t.Fatalf("got byte %q and error %v, want a closed connection", b, err)
+		t.Fatalf("read byte %q, %v; want the error of a closed connection", b, err)
 	}
 }
 
-// refuses says that nobody must listen at addr.
-func refuses(t *testing.T, addr string) {
+// wantRefused checks that no server listens at addr.
+func wantRefused(t *testing.T, addr string) {
 	t.Helper()
 	network := "tcp"
 	if strings.Contains(addr, "/") {
@@ -92,27 +92,27 @@ func refuses(t *testing.T, addr string) {
 		conn.Close()
 	}
 	if !errors.Is(err, errRefused) && !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("dial: error is %v, want a refusal", err)
+		t.Errorf("dial: error is %v, want a refused connection", err)
 	}
 }
 
-// until waits for a condition.
-func until(t *testing.T, what string, is func() bool) {
+// waitFor waits until ok returns true. The error describes that as condition.
+func waitFor(t *testing.T, condition string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(soon)
-	for pause := time.Millisecond; !is(); pause = min(2*pause, 50*time.Millisecond) {
+	deadline := time.Now().Add(ioTimeout)
+	for pause := time.Millisecond; !ok(); pause = min(2*pause, 50*time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not: %s", what)
+			t.Fatalf("after %v it is still not true that %s", ioTimeout, condition)
 		}
 		time.Sleep(pause)
 	}
 }
 
-// leavesNoGoroutine runs f as a subtest, after which there must be no more
-// goroutines than before. No other test may run beside the caller.
-func leavesNoGoroutine(t *testing.T, f func(t *testing.T)) {
+// checkGoroutines runs f as a subtest and checks that no goroutine of it is left. No other
+// test may run at the same time.
+func checkGoroutines(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	t.Run("inner", f)
-	until(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
+	waitFor(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 }

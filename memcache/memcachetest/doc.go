@@ -9,21 +9,22 @@
 //		}
 //	}
 //
-// RunFaults does all that such a test would, to a driver. There are four means:
+// RunFaults runs a driver through many tests of this kind. They are built from these parts,
+// which a driver can use as well:
 //
-//   - Start and StartN start memcached. A Server can be stopped, killed, paused
-//     and restarted, and asked what it holds.
-//   - StartProxy stands between a client and a server: a distance, a slow line, a
-//     line that is cut.
-//   - StartHostile is a server that answers what a test tells it to, such as what
-//     no memcached would.
-//   - NeedPython runs the clients of Python, whose items a driver has to read and
-//     which have to read a driver's.
+//   - Start and StartN start memcached. A Server can be stopped, killed, paused and
+//     restarted, and sent commands that show what it holds.
+//   - StartProxy starts a proxy between a client and a server, which delays bytes, delivers
+//     them slowly or cuts the connection.
+//   - StartHostile starts a server that replies as the test says, even as no memcached would.
+//   - NeedPython finds Python for the clients of Python, to test that they and a driver read
+//     each other's items.
 //
-// All that they start ends with the test, and none of it has a fixed address, so
-// that tests may run side by side. A test is skipped if the program that it needs
-// is not installed; where the environment has CI set, it fails.
+// Everything that they start ends with the test. No address is fixed, so that tests may run
+// in parallel. If a program that a test needs is not installed, the test is skipped; if the
+// environment variable CI is set, it fails instead.
 //
-// Methods may be called from any goroutine and any subtest until the test ends.
-// What goes wrong in them fails the test that was given to Start, which goes on.
+// Methods may be called from any goroutine and any subtest until the test ends. A method
+// that fails reports the error to the test that was passed to Start, and returns; the test
+// goes on.
 package memcachetest

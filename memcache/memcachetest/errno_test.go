@@ -6,5 +6,5 @@ import "syscall"
 
 const (
 	errRefused = syscall.ECONNREFUSED
-	noSignal   = syscall.Signal(0) // to ask whether a process runs
+	noSignal   = syscall.Signal(0) // it only checks whether a process exists
 )

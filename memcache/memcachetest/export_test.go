@@ -1,4 +1,5 @@
 package memcachetest
 
-// Usual answers the folders in which memcached is looked for outside of PATH.
-func Usual() *[]string { return &usual }
+// UsualDirs returns the variable with the folders outside of PATH in which Start looks for
+// memcached.
+func UsualDirs() *[]string { return &usualDirs }

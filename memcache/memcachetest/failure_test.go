@@ -8,42 +8,44 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// start only starts a server.
+// start is a test that only starts a server.
 func start(t testing.TB) { memcachetest.Start(t, nil) }
 
 func TestMissingMemcachedSkipsTheTest(t *testing.T) {
 	t.Setenv("CI", "")
 	t.Setenv("MEMCACHED", filepath.Join(t.TempDir(), "missing"))
-	runFake(t, start).says(t, "skip", "no memcached where MEMCACHED says", "missing", "run scripts/memcached.sh")
+	runFake(t, start).wantEnd(t, "skip",
+		"no memcached at the path in MEMCACHED", "missing", "run scripts/servers.sh")
 }
 
 func TestMissingMemcachedFailsInCI(t *testing.T) {
 	t.Setenv("CI", "true")
 	t.Setenv("MEMCACHED", filepath.Join(t.TempDir(), "missing"))
-	runFake(t, start).says(t, "fatal", "no memcached", "run scripts/memcached.sh")
+	runFake(t, start).wantEnd(t, "fatal", "no memcached", "run scripts/servers.sh")
 }
 
 func TestMemcachedIsFoundOutsideOfPath(t *testing.T) {
-	usual := memcachetest.Usual()
+	usualDirs := memcachetest.UsualDirs()
 	dir := t.TempDir()
-	*usual = append([]string{dir}, *usual...)
-	t.Cleanup(func() { *usual = (*usual)[1:] })
+	*usualDirs = append([]string{dir}, *usualDirs...)
+	t.Cleanup(func() { *usualDirs = (*usualDirs)[1:] })
 	t.Setenv("MEMCACHED", "")
 	t.Setenv("PATH", "")
 	t.Setenv("CI", "true")
-	if err := os.WriteFile(filepath.Join(dir, "memcached"), []byte("#!/bin/sh\necho that one >&2\n"), 0o700); err != nil {
+	path, script := filepath.Join(dir, "memcached"), "#!/bin/sh\necho this program >&2\n"
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	runFake(t, start).says(t, "fatal", "that one")
+	runFake(t, start).wantEnd(t, "fatal", "this program")
 }
 
-func TestMemcachedThatCannotStartTellsWhy(t *testing.T) {
+func TestErrorOfMemcachedThatCannotStartSaysWhy(t *testing.T) {
 	t.Parallel()
 	needMemcached(t)
 	fake := runFake(t, func(t testing.TB) {
 		memcachetest.Start(t, &memcachetest.Options{Args: []string{"-I", "1"}})
 	})
-	fake.says(t, "fatal", "exit status", "Item max size cannot be less than")
+	fake.wantEnd(t, "fatal", "exit status", "Item max size cannot be less than")
 }
 
 func TestMemcachedThatEndsByItselfFailsTheTest(t *testing.T) {
@@ -52,39 +54,39 @@ func TestMemcachedThatEndsByItselfFailsTheTest(t *testing.T) {
 	fake := runFake(t, func(tb testing.TB) {
 		server := memcachetest.Start(tb, nil)
 		pid := server.Stat("pid")
-		if err := find(t, pid).Kill(); err != nil {
+		if err := findProcess(t, pid).Kill(); err != nil {
 			t.Error(err)
 		}
-		until(t, "the process is gone", func() bool { return !runs(t, pid) })
+		waitFor(t, "the process has ended", func() bool { return !isRunning(t, pid) })
 	})
-	fake.says(t, "", "ended by itself")
+	fake.wantEnd(t, "", "ended by itself")
 	if !fake.Failed() {
-		t.Error("the test passed")
+		t.Error("the inner test passed")
 	}
 }
 
-func TestMemcachedsErrorsAreInTheLogOfAFailedTestOnly(t *testing.T) {
+func TestStandardErrorOfMemcachedIsLoggedOnlyIfTheTestFails(t *testing.T) {
 	t.Parallel()
 	needMemcached(t)
 	for _, fails := range []bool{true, false} {
 		fake := runFake(t, func(t testing.TB) {
 			memcachetest.Start(t, &memcachetest.Options{Args: []string{"-vv"}}).Do("get something")
 			if fails {
-				t.Errorf("it fails")
+				t.Errorf("the test fails")
 			}
 		})
 		if fails {
-			fake.says(t, "", "it fails", "get something")
+			fake.wantEnd(t, "", "the test fails", "get something")
 		} else {
-			fake.says(t, "")
+			fake.wantEnd(t, "")
 			if fake.text.Len() != 0 {
-				t.Errorf("a test that passed says %q", fake.text.String())
+				t.Errorf("a test that passed logged %q", fake.text.String())
 			}
 		}
 	}
 }
 
-func TestSignalsToAServerThatDoesNotRunFailTheTest(t *testing.T) {
+func TestMethodsOfAServerThatDoesNotRunFailTheTest(t *testing.T) {
 	t.Parallel()
 	needMemcached(t)
 	for name, signal := range map[string]func(*memcachetest.Server){
@@ -97,9 +99,9 @@ func TestSignalsToAServerThatDoesNotRunFailTheTest(t *testing.T) {
 			server.Kill()
 			signal(server)
 		})
-		fake.says(t, "", name+": ")
+		fake.wantEnd(t, "", name+": ")
 		if !fake.Failed() {
-			t.Errorf("%s: the test passed", name)
+			t.Errorf("%s: the inner test passed", name)
 		}
 	}
 }

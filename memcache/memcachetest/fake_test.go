@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A fakeTB is a test that may fail without failing the one that runs it.
+// A fakeTB is an inner test, whose failure does not fail the test that runs it.
 type fakeTB struct {
 	testing.TB
 
@@ -19,28 +19,28 @@ type fakeTB struct {
 	cleanups []func()
 }
 
-// runFake runs f as a test of its own.
+// runFake runs f as an inner test.
 func runFake(t *testing.T, f func(t testing.TB)) *fakeTB {
 	t.Helper()
 	fake := &fakeTB{TB: t}
-	var all sync.WaitGroup
-	all.Go(func() { f(fake) })
-	all.Wait()
+	var wg sync.WaitGroup
+	wg.Go(func() { f(fake) })
+	wg.Wait()
 	for i := len(fake.cleanups) - 1; i >= 0; i-- {
 		fake.cleanups[i]()
 	}
 	return fake
 }
 
-// says tells that the fake test must have ended as ended, and said all of words.
-func (f *fakeTB) says(t *testing.T, ended string, words ...string) {
+// wantEnd checks that the inner test ended as ended, and that its output contains parts.
+func (f *fakeTB) wantEnd(t *testing.T, ended string, parts ...string) {
 	t.Helper()
 	if f.ended != ended {
-		t.Errorf("the test ended as %q, want %q", f.ended, ended)
+		t.Errorf("the inner test ended as %q, want %q", f.ended, ended)
 	}
-	for _, word := range words {
-		if !strings.Contains(f.text.String(), word) {
-			t.Errorf("the test says %q, want %q in it", f.text.String(), word)
+	for _, part := range parts {
+		if !strings.Contains(f.text.String(), part) {
+			t.Errorf("the output is %q, want %q in it", f.text.String(), part)
 		}
 	}
 }
@@ -52,8 +52,8 @@ func (f *fakeTB) note(failed bool, format string, args ...any) {
 	fmt.Fprintf(&f.text, format+"\n", args...)
 }
 
-func (f *fakeTB) end(how string) {
-	f.ended = how
+func (f *fakeTB) end(ended string) {
+	f.ended = ended
 	runtime.Goexit()
 }
 

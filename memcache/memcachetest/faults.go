@@ -12,64 +12,67 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// RunFaults runs, as subtests of t, what a driver for memcached has to bear: servers
-// that die, stand still, answer slowly, in halves or nonsense, and contexts that
-// are done at every moment of a verb. Open answers a Backend of the driver over
-// servers, with opts; RunFaults closes it. It is to have room for 64 verbs at once.
+// RunFaults tests, in subtests of t, how a driver for memcached handles faults: servers
+// that die, hang, reply slowly, send half a reply or random bytes, and contexts that are
+// done at any moment of a verb. Open returns a Backend of the driver over servers, with
+// opts; RunFaults closes it. The Backend must allow 64 verbs to run at once.
 //
-// Package conformance knows no servers, so this is not part of it. It takes some five
-// seconds, in which no other test may run.
-func RunFaults(t *testing.T, open func(t testing.TB, servers []memcache.Server, opts memcache.Options) core.Backend) {
+// RunFaults is not part of package conformance, which does not know memcached. It takes
+// about five seconds. No other test may run at the same time.
+func RunFaults(
+	t *testing.T,
+	open func(t testing.TB, servers []memcache.Server, opts memcache.Options) core.Backend,
+) {
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
 			if fault.waits {
 				t.Parallel()
 			}
-			fault.run(&victim{t, open})
+			fault.run(&driverTest{t, open})
 		})
 	}
 }
 
 var faults = []struct {
 	name  string
-	run   func(v *victim)
-	waits bool // it mostly waits, and so runs in parallel with others that wait
+	run   func(d *driverTest)
+	waits bool // whether it mostly waits, so that it runs in parallel with others that wait
 }{
-	{"a dead server costs its own keys only", deadServerCostsItsOwnKeys, false},
-	{"a dead server's keys move with Eject, and come back", ejectMovesKeys, false},
-	{"an ejected server is left alone, but for one verb each cool-down", ejectedServerIsLeftAlone, false},
-	{"a server is killed, paused and restarted under load", serverComesAndGoes, false},
-	{"a name is resolved on each dial", namesAreResolvedOnEachDial, false},
-	{"nonsense is not believed", nonsenseIsNotBelieved, false},
-	{"half a reply is none", halfAReplyIsNone, false},
-	{"a reply that drips has the time-out of one that never comes", replyThatDripsTimesOut, true},
+	{"only the keys of a dead server fail", onlyKeysOfDeadServerFail, false},
+	{"Eject moves the keys of a dead server until it is back", ejectMovesKeys, false},
+	{"an ejected server gets one verb each cool-down", ejectedServerGetsOneVerb, false},
+	{"verbs succeed again after a server is killed, paused and restarted", verbsRecover, false},
+	{"each dial resolves the name of the server", eachDialResolvesNames, false},
+	{"a reply of random bytes is an error", garbageIsAnError, false},
+	{"a truncated reply is an error", truncatedReplyIsAnError, false},
+	{"a reply that drips times out like one that never comes", drippingReplyTimesOut, true},
 	{"a context that is done ends a verb at any point", contextEndsVerbs, true},
 	{"ten thousand cancelled verbs leave nothing behind", cancelledVerbsLeaveNothing, false},
-	{"100 keys take no more than 5 round trips", multiVerbsTakeFewRoundTrips, true},
-	{"a multi verb asks all servers at once", multiVerbsAskAllServersAtOnce, false},
+	{"100 keys take at most 5 round trips", multiVerbsTakeFewRoundTrips, true},
+	{"a multi verb sends to all servers at once", multiVerbsSendToAllServersAtOnce, false},
 }
 
-// A victim is the driver in one of the faults.
-type victim struct {
+// A driverTest is the test of one fault.
+type driverTest struct {
 	*testing.T
 	backend func(t testing.TB, servers []memcache.Server, opts memcache.Options) core.Backend
 }
 
-// patient is for what must not fail on slow machines; impatient gives up soon,
-// where that is what is tested.
+// Most tests use longTimeoutOptions, so that they pass on slow machines. Tests of time-outs
+// use shortTimeoutOptions.
 var (
-	patient   = memcache.Options{Timeout: 30 * time.Second}
-	impatient = memcache.Options{Timeout: 200 * time.Millisecond}
+	longTimeoutOptions  = memcache.Options{Timeout: 30 * time.Second}
+	shortTimeoutOptions = memcache.Options{Timeout: 200 * time.Millisecond}
 )
 
-// open answers a Cache over the servers at addrs, which is closed with the test.
-func (v *victim) open(opts memcache.Options, addrs ...string) *core.Cache {
-	v.Helper()
-	cache, err := core.New(v.backend(v, serversAt(addrs), opts), nil)
+// open returns a Cache over the servers at addrs. It is closed when the test ends.
+func (d *driverTest) open(opts memcache.Options, addrs ...string) *core.Cache {
+	d.Helper()
+	cache, err := core.New(d.backend(d, serversAt(addrs), opts), nil)
 	if err != nil {
-		v.Fatal(err)
+		d.Fatal(err)
 	}
-	v.Cleanup(func() { cache.Close() })
+	d.Cleanup(func() { cache.Close() })
 	return cache
 }
 
@@ -81,28 +84,28 @@ func serversAt(addrs []string) []memcache.Server {
 	return servers
 }
 
-func (v *victim) wantErr(what string, err, target error) {
-	v.Helper()
+func (d *driverTest) wantErr(call string, err, target error) {
+	d.Helper()
 	if !errors.Is(err, target) {
-		v.Errorf("%s: error is %v, want %v", what, err, target)
+		d.Errorf("%s: error is %v, want %v", call, err, target)
 	}
 }
 
-// eventually waits until ok answers true.
-func (v *victim) eventually(what string, ok func() bool) {
-	v.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+// eventually waits until ok returns true. The error describes that as condition.
+func (d *driverTest) eventually(condition string, ok func() bool) {
+	d.Helper()
+	for deadline := time.Now().Add(maxWait); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			v.Fatalf("%v later still not so: %s", patience, what)
+			d.Fatalf("after %v it is still not true that %s", maxWait, condition)
 		}
 	}
 }
 
-// takes says that do must take no longer than limit, once in some tries: a machine
-// that has other things to do is late, but never early. It is never late by
-// patience.
-func (v *victim) takes(what string, limit time.Duration, do func()) {
-	v.Helper()
+// checkWithin checks that at least one of ten calls of do takes no longer than limit,
+// because a busy machine makes calls slower, but never faster. A call that takes maxWait
+// longer than limit fails the test at once.
+func (d *driverTest) checkWithin(call string, limit time.Duration, do func()) {
+	d.Helper()
 	var best time.Duration
 	for try := range 10 {
 		start := time.Now()
@@ -111,46 +114,61 @@ func (v *victim) takes(what string, limit time.Duration, do func()) {
 		if took <= limit {
 			return
 		}
-		if took > limit+patience {
-			v.Fatalf("%s took %v, want %v", what, took, limit)
+		if took > limit+maxWait {
+			d.Fatalf("%s took %v, want at most %v", call, took, limit)
 		}
 		if try == 0 || took < best {
 			best = took
 		}
 	}
-	v.Errorf("%s took %v, want %v", what, best, limit)
+	d.Errorf("%s took %v, want at most %v", call, best, limit)
 }
 
-// A verb is one of core.Cache.
+// A verb calls a verb of a Cache.
 type verb struct {
 	name string
 	call func(ctx context.Context, c *core.Cache) error
 }
 
-// verbs are all about the key k. The error of a multi verb is that of k.
+// verbs are calls with the key k. A multi verb returns the error of k.
 var verbs = []verb{
-	{"Get", func(ctx context.Context, c *core.Cache) error { _, err := c.Get(ctx, "k"); return err }},
+	{"Get", func(ctx context.Context, c *core.Cache) error {
+		_, err := c.Get(ctx, "k")
+		return err
+	}},
 	{"GetMulti", func(ctx context.Context, c *core.Cache) error {
 		_, err := c.GetMulti(ctx, []string{"k", "l"})
 		return keyError(err, "k")
 	}},
-	{"Set", func(ctx context.Context, c *core.Cache) error { return c.Set(ctx, "k", []byte("v"), 0) }},
+	{"Set", func(ctx context.Context, c *core.Cache) error {
+		return c.Set(ctx, "k", []byte("v"), 0)
+	}},
 	{"SetMulti", func(ctx context.Context, c *core.Cache) error {
 		return keyError(c.SetMulti(ctx, map[string][]byte{"k": []byte("v"), "l": nil}, 0), "k")
 	}},
-	{"Add", func(ctx context.Context, c *core.Cache) error { return c.Add(ctx, "k", []byte("v"), 0) }},
-	{"Replace", func(ctx context.Context, c *core.Cache) error { return c.Replace(ctx, "k", []byte("v"), 0) }},
+	{"Add", func(ctx context.Context, c *core.Cache) error {
+		return c.Add(ctx, "k", []byte("v"), 0)
+	}},
+	{"Replace", func(ctx context.Context, c *core.Cache) error {
+		return c.Replace(ctx, "k", []byte("v"), 0)
+	}},
 	{"Delete", func(ctx context.Context, c *core.Cache) error { return c.Delete(ctx, "k") }},
 	{"DeleteMulti", func(ctx context.Context, c *core.Cache) error {
 		return keyError(c.DeleteMulti(ctx, []string{"k", "l"}), "k")
 	}},
-	{"Incr", func(ctx context.Context, c *core.Cache) error { _, err := c.Incr(ctx, "k", 1); return err }},
-	{"Touch", func(ctx context.Context, c *core.Cache) error { return c.Touch(ctx, "k", time.Hour) }},
+	{"Incr", func(ctx context.Context, c *core.Cache) error {
+		_, err := c.Incr(ctx, "k", 1)
+		return err
+	}},
+	{"Touch", func(ctx context.Context, c *core.Cache) error {
+		return c.Touch(ctx, "k", time.Hour)
+	}},
 	{"Flush", func(ctx context.Context, c *core.Cache) error { return c.Flush(ctx) }},
 	{"Ping", func(ctx context.Context, c *core.Cache) error { return c.Ping(ctx) }},
 }
 
-// keyError answers the error of key in that of a multi verb.
+// keyError returns the error of key in err, the error of a multi verb. If err is not a
+// MultiError, keyError returns err.
 func keyError(err error, key string) error {
 	var multi *core.MultiError
 	if errors.As(err, &multi) {
@@ -159,20 +177,20 @@ func keyError(err error, key string) error {
 	return err
 }
 
-// failures answers how many keys failed in a multi verb.
-func failures(err error) int {
+// failedKeys returns how many keys failed, by err, the error of a multi verb.
+func failedKeys(err error) int {
 	var multi *core.MultiError
 	if errors.As(err, &multi) {
 		return len(multi.Errors)
 	}
 	if err != nil {
-		return math.MaxInt32 // it tells nothing of keys
+		return math.MaxInt32 // err is not about keys
 	}
 	return 0
 }
 
-// numbered answers n keys and a value for each.
-func numbered(n int) ([]string, map[string][]byte) {
+// numberedKeys returns n keys, and a value for each.
+func numberedKeys(n int) ([]string, map[string][]byte) {
 	keys, values := make([]string, n), make(map[string][]byte, n)
 	for i := range keys {
 		keys[i] = fmt.Sprint("key-", i)

@@ -14,67 +14,73 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// contextEndsVerbs cancels verbs that wait for a server which stands still, or
-// drips, or does not take what is sent.
-func contextEndsVerbs(v *victim) {
-	server := Start(v, nil)
-	proxy := StartProxy(v, server.Addr(), nil)
-	opts := memcache.Options{Timeout: 5 * time.Second} // for which Close may wait for what was given up
-	c := v.open(opts, proxy.Addr())
-	over := make(chan struct{})
-	defer close(over) // or Close would wait for the time-out of verbs that were given up
-	deaf := v.open(opts, StartHostile(v, func(c *Conn) {
+// contextEndsVerbs cancels verbs while they wait for a server that is paused, drips, or does
+// not read the request.
+func contextEndsVerbs(d *driverTest) {
+	server := Start(d, nil)
+	proxy := StartProxy(d, server.Addr(), nil)
+	opts := memcache.Options{Timeout: 5 * time.Second} // Close may wait as long for ended verbs
+	c := d.open(opts, proxy.Addr())
+	testDone := make(chan struct{})
+	defer close(testDone) // without it, Close would wait for the time-out of verbs that were ended
+	notReading := d.open(opts, StartHostile(d, func(c *Conn) {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
-			tcp.SetReadBuffer(4096) // so that the system takes no more for it
+			tcp.SetReadBuffer(4096) // so that the system buffers little for the server
 		}
 		select {
-		case <-over:
+		case <-testDone:
 		case <-c.hostile.done:
 		}
 	}).Addr())
-	v.wantErr("Set", c.Set(v.Context(), "k", make([]byte, 1000), 0), nil)
+	d.wantErr("Set", c.Set(d.Context(), "k", make([]byte, 1000), 0), nil)
 
-	ends := func(what string, verb func(ctx context.Context) error) {
-		const limit = 50 * time.Millisecond // the contract's
+	checkEnds := func(call string, verb func(ctx context.Context) error) {
+		const limit = 50 * time.Millisecond // from the contract
 		for _, pause := range []time.Duration{0, time.Millisecond, 20 * time.Millisecond} {
-			v.takes(what, pause+limit, func() {
+			d.checkWithin(call, pause+limit, func() {
 				ctx, cancel := context.WithCancel(context.Background())
 				defer time.AfterFunc(pause, cancel).Stop()
-				v.wantErr(what, verb(ctx), context.Canceled)
+				d.wantErr(call, verb(ctx), context.Canceled)
 			})
-			v.takes(what, pause+limit, func() {
+			d.checkWithin(call, pause+limit, func() {
 				ctx, cancel := context.WithTimeout(context.Background(), pause)
 				defer cancel()
-				v.wantErr(what, verb(ctx), context.DeadlineExceeded)
+				d.wantErr(call, verb(ctx), context.DeadlineExceeded)
 			})
 		}
 	}
 	proxy.Set(&ProxyOptions{Drip: 50 * time.Millisecond})
-	ends("Get of a reply that drips", func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err })
+	checkEnds("Get of a reply that drips", func(ctx context.Context) error {
+		_, err := c.Get(ctx, "k")
+		return err
+	})
 	proxy.Set(nil)
-	large := make([]byte, 6<<20) // more than the system keeps of what is to be sent
-	ends("Set that nobody takes", func(ctx context.Context) error { return deaf.Set(ctx, "k", large, 0) })
+	large := make([]byte, 6<<20) // more than the send buffer of the system
+	checkEnds("Set to a server that does not read", func(ctx context.Context) error {
+		return notReading.Set(ctx, "k", large, 0)
+	})
 	server.Pause()
 	for _, verb := range verbs {
-		ends(verb.name, func(ctx context.Context) error { return verb.call(ctx, c) })
+		checkEnds(verb.name, func(ctx context.Context) error { return verb.call(ctx, c) })
 	}
 	server.Resume()
-	v.eventually("all is as before", func() bool { // a Flush that was cancelled may still land
-		v.wantErr("Set after that", c.Set(v.Context(), "k", []byte("v"), 0), nil)
-		got, err := c.Get(v.Context(), "k")
+	// More than one try, because a cancelled Flush may still be carried out.
+	d.eventually("a value that was set is read", func() bool {
+		d.wantErr("Set after Resume", c.Set(d.Context(), "k", []byte("v"), 0), nil)
+		got, err := c.Get(d.Context(), "k")
 		return string(got) == "v" && err == nil
 	})
 }
 
-// cancelledVerbsLeaveNothing cancels verbs after anything between no time at all
-// and more than they take. Each worker has keys of its own, so that it knows what
-// it must read: a reply to another verb would not be that.
-func cancelledVerbsLeaveNothing(v *victim) {
-	server := Start(v, nil)
+// cancelledVerbsLeaveNothing cancels verbs after times from 0 to longer than they take. Each
+// worker has its own keys, so that it knows what it must read and would notice a reply to
+// another verb.
+func cancelledVerbsLeaveNothing(d *driverTest) {
+	server := Start(d, nil)
 	connections := func() int {
 		n, err := strconv.Atoi(server.Stat("curr_connections"))
 		if err != nil {
-			v.Fatal(err)
+			d.Fatal(err)
 		}
 		return n
 	}
@@ -86,53 +92,64 @@ func cancelledVerbsLeaveNothing(v *victim) {
 	}
 	goroutinesBefore, connectionsBefore, heapBefore := runtime.NumGoroutine(), connections(), heap()
 
-	c := v.open(patient, server.Addr())
-	var cancelled, answered atomic.Int64
-	together(16, func(w int) {
-		worker := &canceller{victim: v, cache: c, name: fmt.Sprint("worker-", w)}
+	c := d.open(longTimeoutOptions, server.Addr())
+	var cancelled, finished atomic.Int64
+	concurrently(16, func(w int) {
+		worker := &canceller{driverTest: d, cache: c, name: fmt.Sprint("worker-", w)}
 		for i := range 625 {
 			ctx, cancel := context.WithCancel(context.Background())
-			timer := time.AfterFunc(time.Duration(i*37%400)*time.Duration(1+i%3*20)*time.Microsecond, cancel)
+			delay := time.Duration(i*37%400) * time.Duration(1+i%3*20) * time.Microsecond
+			timer := time.AfterFunc(delay, cancel)
 			switch err := worker.verb(ctx, i); {
 			case errors.Is(err, context.Canceled):
 				cancelled.Add(1)
 			case err == nil || err == core.ErrMiss:
-				answered.Add(1)
+				finished.Add(1)
 			default:
-				v.Errorf("verb %d: %v", i, err)
+				d.Errorf("verb %d: %v", i, err)
 			}
 			timer.Stop()
 			cancel()
 		}
 	})
-	if cancelled.Load() < 500 || answered.Load() < 500 {
-		v.Errorf("%d cancelled and %d answered: too few of one to show anything", cancelled.Load(), answered.Load())
+	if cancelled.Load() < 500 || finished.Load() < 500 {
+		d.Errorf("%d verbs were cancelled and %d finished, want 500 or more of both",
+			cancelled.Load(), finished.Load())
 	}
 	if grown := heap() - heapBefore; grown > 2<<20 {
-		v.Errorf("%d KiB of memory are left behind", grown>>10)
+		d.Errorf("the heap has grown by %d KiB", grown>>10)
 	}
-	v.wantErr("Close", c.Close(), nil)
-	v.eventually("all connections are closed", func() bool { return connections() <= connectionsBefore })
-	v.eventually("all goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutinesBefore })
+	d.wantErr("Close", c.Close(), nil)
+	d.eventually("all connections are closed", func() bool {
+		return connections() <= connectionsBefore
+	})
+	d.eventually("all goroutines have ended", func() bool {
+		return runtime.NumGoroutine() <= goroutinesBefore
+	})
 }
 
 // A canceller is one worker of cancelledVerbsLeaveNothing.
 type canceller struct {
-	*victim
+	*driverTest
 	cache *core.Cache
 	name  string
 	slots [7]struct {
-		generation int    // a key that a cancelled write may still reach is not used again
-		value      string // what is stored; "" is nothing
+		// generation is part of the key. It changes when a write fails, because the write may
+		// still reach the old key.
+		generation int
+
+		value string // the stored value, "" if there is none
 	}
-	count uint64
+	count uint64 // the last result of IncrFrom
 }
 
+// key returns the key of the slot of i.
 func (c *canceller) key(i int) string {
 	slot := i % len(c.slots)
 	return fmt.Sprintf("%s-%d-%d", c.name, slot, c.slots[slot].generation)
 }
 
+// verb calls one of four verbs with the key of i, and checks what it reads.
 func (c *canceller) verb(ctx context.Context, i int) error {
 	slot := &c.slots[i%len(c.slots)]
 	switch i % 5 {
@@ -147,8 +164,9 @@ func (c *canceller) verb(ctx context.Context, i int) error {
 		keys := []string{c.key(i), c.key(i + 1), c.key(i + 2)}
 		got, err := c.cache.GetMulti(ctx, keys)
 		for j, key := range keys {
-			if keyError(err, key) == nil && string(got[key]) != c.slots[(i+j)%len(c.slots)].value {
-				c.Errorf("%s is %q, want %q", key, got[key], c.slots[(i+j)%len(c.slots)].value)
+			want := c.slots[(i+j)%len(c.slots)].value
+			if keyError(err, key) == nil && string(got[key]) != want {
+				c.Errorf("%s is %q, want %q", key, got[key], want)
 			}
 		}
 		return keyError(err, keys[0])

@@ -8,104 +8,106 @@ import (
 	"time"
 )
 
-// Over a line with a round trip of 100 ms, 100 keys take no longer than five of
-// them, once there are connections. A driver whose client has no replace reads
-// first, and then it is twice as many.
-func multiVerbsTakeFewRoundTrips(v *victim) {
+// With a round trip of 100 ms, a multi verb with 100 keys takes at most five round trips,
+// if the driver has its connections. If the client of a driver has no replace command, the
+// driver reads first, and ReplaceMulti may take twice as many.
+func multiVerbsTakeFewRoundTrips(d *driverTest) {
 	const roundTrip = 100 * time.Millisecond
-	proxy := StartProxy(v, Start(v, nil).Addr(), nil)
-	c := v.open(patient, proxy.Addr())
-	ctx := v.Context()
-	keys, values := numbered(100)
-	near := func() { proxy.Set(nil) }
-	far := func() { proxy.Set(&ProxyOptions{RoundTrip: roundTrip}) }
-	set := func() error { return c.SetMulti(ctx, values, 0) }
-	remove := func() error { return c.DeleteMulti(ctx, keys) }
+	proxy := StartProxy(d, Start(d, nil).Addr(), nil)
+	c := d.open(longTimeoutOptions, proxy.Addr())
+	ctx := d.Context()
+	keys, values := numberedKeys(100)
+	addDelay := func() { proxy.Set(&ProxyOptions{RoundTrip: roundTrip}) }
+	removeDelay := func() { proxy.Set(nil) }
+	setAll := func() error { return c.SetMulti(ctx, values, 0) }
+	deleteAll := func() error { return c.DeleteMulti(ctx, keys) }
+	replaceAll := func() error { return c.ReplaceMulti(ctx, values, 0) }
 	replaceTrips := time.Duration(1)
-	v.wantErr("SetMulti", set(), nil)
-	far()
+	d.wantErr("SetMulti", setAll(), nil)
+	addDelay()
 	start := time.Now()
-	v.wantErr("Replace", c.Replace(ctx, keys[0], nil, 0), nil)
+	d.wantErr("Replace", c.Replace(ctx, keys[0], nil, 0), nil)
 	if time.Since(start) >= 2*roundTrip {
 		replaceTrips = 2
 	}
-	near()
+	removeDelay()
 	for _, verb := range []struct {
 		name       string
 		limit      time.Duration
 		before, do func() error
 	}{
-		{"SetMulti", 5 * roundTrip, set, set},
-		{"ReplaceMulti", 5 * replaceTrips * roundTrip, set, func() error { return c.ReplaceMulti(ctx, values, 0) }},
-		{"GetMulti", 5 * roundTrip, set, func() error {
+		{"SetMulti", 5 * roundTrip, setAll, setAll},
+		{"ReplaceMulti", 5 * replaceTrips * roundTrip, setAll, replaceAll},
+		{"GetMulti", 5 * roundTrip, setAll, func() error {
 			got, err := c.GetMulti(ctx, keys)
 			if len(got) != len(keys) {
-				v.Errorf("GetMulti answers %d items", len(got))
+				d.Errorf("GetMulti returned %d items, want %d", len(got), len(keys))
 			}
 			return err
 		}},
-		{"DeleteMulti", 5 * roundTrip, set, remove},
-		{"AddMulti", 5 * roundTrip, remove, func() error { return c.AddMulti(ctx, values, 0) }},
+		{"DeleteMulti", 5 * roundTrip, setAll, deleteAll},
+		{"AddMulti", 5 * roundTrip, deleteAll, func() error { return c.AddMulti(ctx, values, 0) }},
 	} {
 		var took time.Duration
-		for range 10 { // the machine may have other things to do
-			v.wantErr("before "+verb.name, verb.before(), nil)
-			far()
+		for range 10 { // because the machine may be busy
+			d.wantErr("before "+verb.name, verb.before(), nil)
+			addDelay()
 			start := time.Now()
-			v.wantErr(verb.name, verb.do(), nil)
+			d.wantErr(verb.name, verb.do(), nil)
 			took = time.Since(start)
-			near()
+			removeDelay()
 			if took <= verb.limit {
 				break
 			}
 		}
 		if took > verb.limit {
-			v.Errorf("%s took %v, want at most %v; a round trip takes %v", verb.name, took, verb.limit, roundTrip)
+			d.Errorf("%s took %v, want at most %v; a round trip takes %v",
+				verb.name, took, verb.limit, roundTrip)
 		}
 	}
 }
 
-// Three servers answer nothing before each of them has been asked.
-func multiVerbsAskAllServersAtOnce(v *victim) {
+// No server replies before all three have received a request.
+func multiVerbsSendToAllServersAtOnce(d *driverTest) {
 	const n = 3
-	var asked atomic.Int32
-	all := make(chan struct{})
+	var reached atomic.Int32
+	allReached := make(chan struct{})
 	addrs := make([]string, n)
-	for i, server := range StartN(v, n, nil) {
-		var first sync.Once
-		addrs[i] = StartHostile(v, func(c *Conn) {
+	for i, server := range StartN(d, n, nil) {
+		var once sync.Once
+		addrs[i] = StartHostile(d, func(c *Conn) {
 			request := make([]byte, 1<<16)
 			read, err := c.Read(request)
 			if err != nil {
 				return
 			}
-			first.Do(func() {
-				if asked.Add(1) == n {
-					close(all)
+			once.Do(func() {
+				if reached.Add(1) == n {
+					close(allReached)
 				}
 			})
 			select {
-			case <-all:
+			case <-allReached:
 				c.forward(request[:read], server.Addr())
 			case <-c.hostile.done:
 			}
 		}).Addr()
 	}
-	c := v.open(patient, addrs...)
-	keys, values := numbered(100)
-	got, err := c.GetMulti(v.Context(), keys)
-	if v.wantErr("GetMulti", err, nil); len(got) != 0 {
-		v.Errorf("GetMulti answers %d items, want none", len(got))
+	c := d.open(longTimeoutOptions, addrs...)
+	keys, values := numberedKeys(100)
+	got, err := c.GetMulti(d.Context(), keys)
+	if d.wantErr("GetMulti", err, nil); len(got) != 0 {
+		d.Errorf("GetMulti returned %d items, want none", len(got))
 	}
-	v.wantErr("SetMulti", c.SetMulti(v.Context(), values, 0), nil)
-	got, err = c.GetMulti(v.Context(), keys)
-	if v.wantErr("GetMulti", err, nil); len(got) != len(keys) {
-		v.Errorf("GetMulti answers %d items, want %d", len(got), len(keys))
+	d.wantErr("SetMulti", c.SetMulti(d.Context(), values, 0), nil)
+	got, err = c.GetMulti(d.Context(), keys)
+	if d.wantErr("GetMulti", err, nil); len(got) != len(keys) {
+		d.Errorf("GetMulti returned %d items, want %d", len(got), len(keys))
 	}
 }
 
-// forward connects the client, whose first bytes have been read, with the server
-// at addr.
+// forward copies bytes between the client and the server at addr until one of them closes its
+// connection. First are the bytes that were already read from the client.
 func (c *Conn) forward(first []byte, addr string) {
 	server, err := net.Dial("tcp", addr)
 	if err != nil {

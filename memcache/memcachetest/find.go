@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// usual are folders in which memcached may be without being in PATH.
-var usual = []string{"/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin"}
+// usualDirs are folders in which memcached may be installed and which may not be in PATH.
+var usualDirs = []string{"/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin"}
 
-// find answers the path of memcached.
-func find() (string, error) {
+// findMemcached returns the path of memcached.
+func findMemcached() (string, error) {
 	if name := os.Getenv("MEMCACHED"); name != "" {
 		path, err := exec.LookPath(name)
 		if err != nil {
-			return "", fmt.Errorf("no memcached where MEMCACHED says: %w", err)
+			return "", fmt.Errorf("no memcached at the path in MEMCACHED: %w", err)
 		}
 		return path, nil
 	}
@@ -24,7 +24,7 @@ func find() (string, error) {
 	if err == nil {
 		return path, nil
 	}
-	for _, dir := range usual {
+	for _, dir := range usualDirs {
 		if path, err := exec.LookPath(filepath.Join(dir, "memcached")); err == nil {
 			return path, nil
 		}
@@ -32,9 +32,9 @@ func find() (string, error) {
 	return "", fmt.Errorf("no memcached: %w", err)
 }
 
-// lacking ends a test whose program is not installed. In CI that is a failure:
-// nobody reads there what was skipped.
-func lacking(t testing.TB, format string, args ...any) {
+// skipOrFail ends a test because a program is not installed. It skips the test. In CI it
+// fails the test instead, because skipped tests go unnoticed there.
+func skipOrFail(t testing.TB, format string, args ...any) {
 	t.Helper()
 	end := t.Skipf
 	if os.Getenv("CI") != "" {

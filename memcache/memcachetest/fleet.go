@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// A Fleet has servers for tests that run side by side, so many for each, and gives
-// them to the next test when one has ended. They are started when they are needed.
+// A Fleet lends servers to tests that run in parallel, the same number to each. When a test
+// has ended, another test gets its servers. Servers are started when they are needed.
 type Fleet struct {
-	t    testing.TB // with which the servers end
+	t    testing.TB // the servers end with it
 	n    int
 	opts *Options
 
@@ -22,10 +22,11 @@ type Fleet struct {
 	free []Servers // guarded by mu
 }
 
-// NewFleet answers a Fleet of n servers for each test, started with opts. They end with t.
+// NewFleet returns a Fleet that lends n servers to each test. It starts them with opts. They
+// end with t.
 func NewFleet(t testing.TB, n int, opts *Options) *Fleet { return &Fleet{t: t, n: n, opts: opts} }
 
-// Take answers servers that have nothing in them, until t ends.
+// Take returns servers without items, which belong to t until it ends.
 func (f *Fleet) Take(t testing.TB) Servers {
 	t.Helper()
 	f.mu.Lock()
@@ -49,22 +50,22 @@ func (f *Fleet) Take(t testing.TB) Servers {
 	return servers
 }
 
-// empty deletes all items, which takes a tenth of the time of a restart, and reports whether the
-// server is ready for the next test. It is not if a connection of the last test stays open, since
-// a write may still come over it, or if the statistics count items that the server does not list,
-// such as flushed ones.
+// empty deletes all items, in a tenth of the time of a restart. It reports whether the
+// server is ready for the next test. The server is not ready if a connection of the last
+// test stays open, because a write may still arrive over it. It is not ready either if its
+// statistics count items that it does not list, such as flushed ones.
 func (s *Server) empty() bool {
 	s.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(maxWait)
 	for range 50 {
-		reply, err := ask(s.addr, "stats", deadline)
+		reply, err := exchange(s.addr, "stats", deadline)
 		if err != nil {
 			return false
 		}
-		switch all := stats(reply); {
-		case all["curr_connections"] != s.alone:
-			time.Sleep(time.Millisecond) // memcached has yet to see that it is closed
-		case all["curr_items"] == "0":
+		switch stats := parseStats(reply); {
+		case stats["curr_connections"] != s.idleConnections:
+			time.Sleep(time.Millisecond) // memcached may not yet know that a client has closed
+		case stats["curr_items"] == "0":
 			return true
 		default:
 			if !s.deleteListed(deadline) {
@@ -83,7 +84,7 @@ func (s *Server) deleteListed(deadline time.Time) bool {
 	}
 	defer conn.Close()
 	conn.SetDeadline(deadline)
-	// memcached does not read on behind this command, so there can be no quit for ask.
+	// Not exchange, which sends quit: memcached reads no further command after this one.
 	if _, err := io.WriteString(conn, "lru_crawler metadump all\r\n"); err != nil {
 		return false
 	}
@@ -103,6 +104,6 @@ func (s *Server) deleteListed(deadline time.Time) bool {
 	if lines.Text() != "END" || deletes.Len() == 0 {
 		return false
 	}
-	_, err = ask(s.addr, deletes.String(), deadline)
+	_, err = exchange(s.addr, deletes.String(), deadline)
 	return err == nil
 }

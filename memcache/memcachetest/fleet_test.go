@@ -10,7 +10,7 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-func TestAFleetGivesEachTestEmptyServers(t *testing.T) {
+func TestFleetLendsEachTestEmptyServers(t *testing.T) {
 	t.Parallel()
 	fleet := memcachetest.NewFleet(t, 2, nil)
 	var first []string
@@ -18,7 +18,7 @@ func TestAFleetGivesEachTestEmptyServers(t *testing.T) {
 		a, b := fleet.Take(t), fleet.Take(t)
 		first = slices.Concat(a.Addrs(), b.Addrs())
 		if slices.Sort(first); len(slices.Compact(slices.Clone(first))) != 4 {
-			t.Errorf("two tests at a time have the servers %v", first)
+			t.Errorf("the servers lent at the same time are %v, want four distinct ones", first)
 		}
 		a[1].Do("set key 0 0 5\r\nvalue")
 		b[0].Do("set key 0 0 5\r\nvalue")
@@ -27,19 +27,19 @@ func TestAFleetGivesEachTestEmptyServers(t *testing.T) {
 		t.Run("next", func(t *testing.T) {
 			for _, server := range fleet.Take(t) {
 				if !slices.Contains(first, server.Addr()) {
-					t.Errorf("%s is a server more", server.Addr())
+					t.Errorf("%s is a new server, want one of %v", server.Addr(), first)
 				}
 				if n := server.Stat("curr_items"); n != "0" {
-					t.Errorf("%s has %s items", server.Addr(), n)
+					t.Errorf("%s has %s items, want 0", server.Addr(), n)
 				}
 			}
 		})
 	}
 }
 
-// A server that has only items is emptied, which is quicker than a restart. On a busy machine it
-// may be restarted all the same.
-func TestAFleetEmptiesServers(t *testing.T) {
+// If all a test left is items, the fleet deletes them, which is faster than a restart. On a
+// busy machine it may restart the server instead.
+func TestFleetEmptiesServersWithoutARestart(t *testing.T) {
 	t.Parallel()
 	fleet := memcachetest.NewFleet(t, 1, nil)
 	pids := map[string]bool{}
@@ -48,7 +48,7 @@ func TestAFleetEmptiesServers(t *testing.T) {
 		t.Run("test", func(t *testing.T) {
 			server := fleet.Take(t)[0]
 			if n := server.Stat("curr_items"); n != "0" {
-				t.Errorf("%s items are left", n)
+				t.Errorf("the server has %s items, want 0", n)
 			}
 			pids[server.Stat("pid")] = true
 			for i := range 200 {
@@ -58,12 +58,11 @@ func TestAFleetEmptiesServers(t *testing.T) {
 		})
 	}
 	if len(pids) == tests {
-		t.Error("the server is restarted for each test")
+		t.Error("the server was restarted for each test")
 	}
 }
 
-// What a fleet cannot delete does not reach the next test.
-func TestAFleetRestartsServersThatItCannotEmpty(t *testing.T) {
+func TestFleetRestartsServersThatItCannotEmpty(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(t *testing.T, server *memcachetest.Server){
 		"an item that is no longer listed": func(_ *testing.T, server *memcachetest.Server) {
@@ -81,16 +80,16 @@ func TestAFleetRestartsServersThatItCannotEmpty(t *testing.T) {
 					_, err = io.WriteString(conn, "set late 0 0 5 noreply\r\nvalue\r\n")
 				}
 			}()
-			until(t, "there is an item", func() bool { return server.Stat("curr_items") == "1" })
+			waitFor(t, "there is an item", func() bool { return server.Stat("curr_items") == "1" })
 		},
-		"nothing but its address": func(_ *testing.T, server *memcachetest.Server) { server.Kill() },
+		"a killed server": func(_ *testing.T, server *memcachetest.Server) { server.Kill() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			fleet := memcachetest.NewFleet(t, 1, nil)
 			t.Run("first", func(t *testing.T) { leave(t, fleet.Take(t)[0]) })
 			t.Run("next", func(t *testing.T) {
 				if n := fleet.Take(t)[0].Stat("curr_items"); n != "0" {
-					t.Errorf("%s items are left", n)
+					t.Errorf("the server has %s items, want 0", n)
 				}
 			})
 		})

@@ -10,21 +10,20 @@ import (
 	"time"
 )
 
-// A Hostile is a server that does what a test tells it to.
+// A Hostile is a server whose replies are written by a test.
 type Hostile struct {
 	addr string
 	done chan struct{} // closed at the end of the test
 
 	mu       sync.Mutex
 	requests []string
-	conns    map[*Conn]struct{} // nil after the end
+	conns    map[*Conn]struct{} // nil after the end of the test
 	dialled  int
 }
 
-// StartHostile starts a server that calls handle for each connection, in a
-// goroutine of its own, and ends it with the test. When handle returns the
-// connection is closed. Handle may speak any protocol; if what matters is the
-// answer to each request, InTurn makes it:
+// StartHostile starts a server that calls handle for each connection, in a new goroutine, and
+// closes the connection when handle returns. The server ends with the test. Handle may speak
+// any protocol. InTurn returns a handle function that replies to one request after another:
 //
 //	server := memcachetest.StartHostile(t, memcachetest.InTurn(
 //		memcachetest.Reply("VALUE key 0 4294967295\r\n"),
@@ -42,16 +41,16 @@ func StartHostile(t testing.TB, handle func(c *Conn)) *Hostile {
 		done:  make(chan struct{}),
 		conns: make(map[*Conn]struct{}),
 	}
-	var all sync.WaitGroup
-	all.Go(func() {
+	var wg sync.WaitGroup
+	wg.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				return // closed
+				return // the listener is closed
 			}
-			if c := h.take(conn); c != nil {
-				all.Go(func() {
-					defer h.drop(c)
+			if c := h.add(conn); c != nil {
+				wg.Go(func() {
+					defer h.remove(c)
 					handle(c)
 				})
 			}
@@ -61,31 +60,32 @@ func StartHostile(t testing.TB, handle func(c *Conn)) *Hostile {
 		close(h.done)
 		listener.Close()
 		h.closeAll()
-		all.Wait()
+		wg.Wait()
 	})
 	return h
 }
 
-// Addr answers the server's host:port.
+// Addr returns the host:port of the server.
 func (h *Hostile) Addr() string { return h.addr }
 
-// Requests answers all that Conn.Request and InTurn have read so far, on all
-// connections, in the order in which it came.
+// Requests returns the requests that Conn.Request and InTurn have read so far on all
+// connections, in order of arrival.
 func (h *Hostile) Requests() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.requests)
 }
 
-// Dialled answers how many connections the server has accepted so far.
+// Dialled returns how many connections the server has accepted so far.
 func (h *Hostile) Dialled() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.dialled
 }
 
-// take answers the connection for the handler, or nil after the end.
-func (h *Hostile) take(conn net.Conn) *Conn {
+// add returns a Conn for an accepted connection. After the end of the test, it closes the
+// connection and returns nil.
+func (h *Hostile) add(conn net.Conn) *Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.conns == nil {
@@ -98,7 +98,7 @@ func (h *Hostile) take(conn net.Conn) *Conn {
 	return c
 }
 
-func (h *Hostile) drop(c *Conn) {
+func (h *Hostile) remove(c *Conn) {
 	c.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -114,7 +114,7 @@ func (h *Hostile) closeAll() {
 	h.conns = nil
 }
 
-// record answers which request it is, from 0.
+// record adds request to the requests and returns its index.
 func (h *Hostile) record(request string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -122,24 +122,24 @@ func (h *Hostile) record(request string) int {
 	return len(h.requests) - 1
 }
 
-// A Conn is a hostile server's end of a connection. It is the handler's alone.
+// A Conn is the server's end of a connection. Only its handle function may use it.
 type Conn struct {
 	net.Conn
 	hostile *Hostile
-	r       *bufio.Reader // of Conn
+	r       *bufio.Reader // reads from Conn
 }
 
-// Read reads what Request has not.
+// Read reads bytes that Request has not read.
 func (c *Conn) Read(b []byte) (int, error) { return c.r.Read(b) }
 
-// Request reads a whole request: of the text protocol a line, with the data block
-// below it if the command has one; of the binary protocol a header and its body.
+// Request reads a whole request. In the text protocol, that is a line and, for commands that
+// have one, its data block. In the binary protocol, it is a header and its body.
 func (c *Conn) Request() (string, error) {
 	request, _, err := c.next()
 	return request, err
 }
 
-// next answers the next request, and which one it is of all connections.
+// next returns the next request, and its index among the requests of all connections.
 func (c *Conn) next() (string, int, error) {
 	request, err := readRequest(c.r)
 	if err != nil {
@@ -148,12 +148,12 @@ func (c *Conn) next() (string, int, error) {
 	return request, c.hostile.record(request), nil
 }
 
-// A Step is what a hostile server does about a request.
+// A Step is called with a request and replies to it on c.
 type Step func(c *Conn, request string)
 
-// InTurn makes a handler that does the first step about the first request, the
-// second about the second, and so on, no matter on which connection a request
-// comes. The last step is done about all that follow, too.
+// InTurn returns a handler that calls the first step with the first request, the second
+// step with the second request, and so on. Requests are counted over all connections. The
+// last step is also called with all further requests.
 func InTurn(steps ...Step) func(c *Conn) {
 	return func(c *Conn) {
 		for {
@@ -166,13 +166,13 @@ func InTurn(steps ...Step) func(c *Conn) {
 	}
 }
 
-// Reply sends text as it is.
+// Reply returns a Step that sends text unchanged.
 func Reply(text string) Step {
 	return func(c *Conn, _ string) { c.Write([]byte(text)) }
 }
 
-// ReplyAndClose sends text, such as half a reply or nothing, and closes the
-// connection.
+// ReplyAndClose returns a Step that sends text and closes the connection. Text may be the
+// beginning of a reply, or "".
 func ReplyAndClose(text string) Step {
 	return func(c *Conn, _ string) {
 		c.Write([]byte(text))
@@ -180,19 +180,19 @@ func ReplyAndClose(text string) Step {
 	}
 }
 
-// ReplySlowly sends text byte by byte, with a pause after each.
-func ReplySlowly(text string, every time.Duration) Step {
+// ReplySlowly returns a Step that sends text byte by byte, with a pause after each byte.
+func ReplySlowly(text string, pause time.Duration) Step {
 	return func(c *Conn, _ string) {
 		for i := range len(text) {
-			if _, err := c.Write([]byte{text[i]}); err != nil || !pause(c.hostile.done, every) {
+			if _, err := c.Write([]byte{text[i]}); err != nil || !sleep(c.hostile.done, pause) {
 				return
 			}
 		}
 	}
 }
 
-// ReplyForEver sends text again and again until the client closes the connection.
-// Without a line break in it that is a line without an end.
+// ReplyForEver returns a Step that sends text again and again until the client closes the
+// connection. If text has no line break, the client receives a line that does not end.
 func ReplyForEver(text string) Step {
 	block := []byte(strings.Repeat(text, 1+1<<10/max(1, len(text))))
 	return func(c *Conn, _ string) {
@@ -204,8 +204,7 @@ func ReplyForEver(text string) Step {
 	}
 }
 
-// NoReply sends nothing. The connection stays open, and the next request on it
-// has the next step.
+// NoReply returns a Step that sends nothing. The connection stays open for further requests.
 func NoReply() Step {
 	return func(*Conn, string) {}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-func TestStepsAreDoneInTurnAndTheLastForEver(t *testing.T) {
+func TestInTurnCallsEachStepOnceAndThenAlwaysTheLast(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.StartHostile(t, memcachetest.InTurn(
 		memcachetest.Reply("VALUE k 0 4294967295\r\n"),
@@ -20,19 +20,19 @@ func TestStepsAreDoneInTurnAndTheLastForEver(t *testing.T) {
 	))
 	c := dial(t, server.Addr())
 	c.send(t, "get k\r\n")
-	c.receives(t, "VALUE k 0 4294967295\r\n")
-	c = dial(t, server.Addr()) // they go on where they were
+	c.wantBytes(t, "VALUE k 0 4294967295\r\n")
+	c = dial(t, server.Addr()) // steps are counted over all connections
 	c.send(t, "set k 0 0 5\r\nhel")
-	c.isSilent(t, 20*time.Millisecond) // half a request is none
+	c.wantSilence(t, 20*time.Millisecond) // half a request has no step
 	c.send(t, "lo\r\nget k\r\nget l\r\n")
-	c.receives(t, "SERVER_ERROR out of memory storing object\r\nEND\r\nEND\r\n")
+	c.wantBytes(t, "SERVER_ERROR out of memory storing object\r\nEND\r\nEND\r\n")
 
 	want := []string{"get k\r\n", "set k 0 0 5\r\nhello\r\n", "get k\r\n", "get l\r\n"}
 	if got := server.Requests(); !slices.Equal(got, want) {
-		t.Errorf("the requests were %q, want %q", got, want)
+		t.Errorf("Requests() = %q, want %q", got, want)
 	}
 	if n := server.Dialled(); n != 2 {
-		t.Errorf("%d connections were dialled, want 2", n)
+		t.Errorf("Dialled() = %d, want 2", n)
 	}
 }
 
@@ -52,25 +52,25 @@ func TestHostileReadsWholeRequests(t *testing.T) {
 		"ms a 1 T0\r\nx\r\n",
 		"ms a 2\r\n\r\n\r\n",
 		"mg a v\r\n",
-		"set\r\n", "set a 0 0 many\r\n", "set a 0 0 -1\r\n", "\r\n", // what has no block
+		"set\r\n", "set a 0 0 many\r\n", "set a 0 0 -1\r\n", "\r\n", // without a data block
 		string(header) + "\r\nbody\n",
 		"incr a 1\r\n",
 	}
 	server := memcachetest.StartHostile(t, memcachetest.InTurn(memcachetest.Reply("OK\r\n")))
-	for _, pieces := range []int{1, 1 << 20} { // byte by byte, and all at once
+	for _, size := range []int{1, 1 << 20} { // byte by byte, and all at once
 		c := dial(t, server.Addr())
-		for piece := range slices.Chunk([]byte(strings.Join(requests, "")), pieces) {
+		for piece := range slices.Chunk([]byte(strings.Join(requests, "")), size) {
 			c.send(t, string(piece))
 		}
-		c.receives(t, strings.Repeat("OK\r\n", len(requests)))
+		c.wantBytes(t, strings.Repeat("OK\r\n", len(requests)))
 	}
 	got, want := server.Requests(), slices.Concat(requests, requests)
 	if !slices.Equal(got, want) {
-		t.Errorf("the requests were %q, want %q", got, want)
+		t.Errorf("Requests() = %q, want %q", got, want)
 	}
 }
 
-func TestReplyAndCloseIsHalfAReply(t *testing.T) {
+func TestReplyAndCloseSendsTextAndClosesTheConnection(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.StartHostile(t, memcachetest.InTurn(
 		memcachetest.ReplyAndClose("VALUE k 0 5\r\nhel"),
@@ -78,79 +78,82 @@ func TestReplyAndCloseIsHalfAReply(t *testing.T) {
 	))
 	c := dial(t, server.Addr())
 	c.send(t, "get k\r\n")
-	c.receives(t, "VALUE k 0 5\r\nhel")
-	c.isClosed(t)
+	c.wantBytes(t, "VALUE k 0 5\r\nhel")
+	c.wantClosed(t)
 	c = dial(t, server.Addr())
 	c.send(t, "get k\r\n")
-	c.isClosed(t)
+	c.wantClosed(t)
 }
 
-func TestReplySlowlyIsByteByByte(t *testing.T) {
+func TestReplySlowlySendsByteByByte(t *testing.T) {
 	t.Parallel()
-	const every = 5 * time.Millisecond
-	server := memcachetest.StartHostile(t, memcachetest.InTurn(memcachetest.ReplySlowly("END\r\n", every)))
+	const pause = 5 * time.Millisecond
+	server := memcachetest.StartHostile(t,
+		memcachetest.InTurn(memcachetest.ReplySlowly("END\r\n", pause)))
 	c := dial(t, server.Addr())
 	start := time.Now()
 	c.send(t, "get k\r\n")
-	c.receives(t, "END\r\n")
-	if took := time.Since(start); took < 4*every {
-		t.Errorf("5 bytes took %v, want at least 4 pauses of %v", took, every)
+	c.wantBytes(t, "END\r\n")
+	if took := time.Since(start); took < 4*pause {
+		t.Errorf("5 bytes took %v, want at least 4 pauses of %v", took, pause)
 	}
 }
 
-func TestReplyForEverHasNoEnd(t *testing.T) {
+func TestReplyForEverDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.StartHostile(t, memcachetest.InTurn(memcachetest.ReplyForEver("VALUE ")))
 	c := dial(t, server.Addr())
 	c.send(t, "get k\r\n")
-	c.receives(t, strings.Repeat("VALUE ", 1<<20))
+	c.wantBytes(t, strings.Repeat("VALUE ", 1<<20))
 }
 
-func TestNoReplyIsSilenceUntilTheNextRequest(t *testing.T) {
+func TestNoReplySendsNothingAndKeepsTheConnection(t *testing.T) {
 	t.Parallel()
-	server := memcachetest.StartHostile(t, memcachetest.InTurn(memcachetest.NoReply(), memcachetest.Reply("END\r\n")))
+	server := memcachetest.StartHostile(t,
+		memcachetest.InTurn(memcachetest.NoReply(), memcachetest.Reply("END\r\n")))
 	c := dial(t, server.Addr())
 	c.send(t, "get k\r\n")
-	c.isSilent(t, 20*time.Millisecond)
+	c.wantSilence(t, 20*time.Millisecond)
 	c.send(t, "get k\r\n")
-	c.receives(t, "END\r\n")
-	c.isSilent(t, 20*time.Millisecond)
+	c.wantBytes(t, "END\r\n")
+	c.wantSilence(t, 20*time.Millisecond)
 }
 
-func TestStepsOfOnesOwnSeeTheRequest(t *testing.T) {
+func TestStepIsCalledWithTheRequest(t *testing.T) {
 	t.Parallel()
-	server := memcachetest.StartHostile(t, memcachetest.InTurn(func(c *memcachetest.Conn, request string) {
+	step := func(c *memcachetest.Conn, request string) {
 		key := strings.Fields(request)[1]
 		io.WriteString(c, "VALUE not-"+key+" 0 1\r\nx\r\nEND\r\n")
-	}))
+	}
+	server := memcachetest.StartHostile(t, memcachetest.InTurn(step))
 	c := dial(t, server.Addr())
 	c.send(t, "get k\r\n")
-	c.receives(t, "VALUE not-k 0 1\r\nx\r\nEND\r\n")
+	c.wantBytes(t, "VALUE not-k 0 1\r\nx\r\nEND\r\n")
 }
 
-func TestHandlersHaveTheBareConnection(t *testing.T) {
+func TestHandleReadsAndWritesTheConnectionItself(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.StartHostile(t, func(c *memcachetest.Conn) {
-		io.WriteString(c, "hello ") // before anything was asked
+		io.WriteString(c, "hello ") // before any request
 		first, err := c.Request()
 		if err != nil {
 			return
 		}
-		rest := make([]byte, 4) // the bytes after it
+		rest := make([]byte, 4) // the bytes after the request
 		if _, err := io.ReadFull(c, rest); err != nil {
 			return
 		}
 		io.WriteString(c, first+string(rest))
 	})
 	c := dial(t, server.Addr())
-	c.receives(t, "hello ")
+	c.wantBytes(t, "hello ")
 	c.send(t, "get k\r\n1234")
-	c.receives(t, "get k\r\n1234")
-	c.isClosed(t) // the handler has returned
+	c.wantBytes(t, "get k\r\n1234")
+	c.wantClosed(t) // the handler has returned
 }
 
-func TestHostileLeavesNothingBehind(t *testing.T) {
-	leavesNoGoroutine(t, func(outer *testing.T) {
+func TestHostileLeavesNoGoroutines(t *testing.T) {
+	checkGoroutines(t, func(outer *testing.T) {
 		for _, step := range []memcachetest.Step{
 			memcachetest.NoReply(),
 			memcachetest.ReplyForEver("x"),
@@ -161,7 +164,9 @@ func TestHostileLeavesNothingBehind(t *testing.T) {
 				server := memcachetest.StartHostile(t, memcachetest.InTurn(step))
 				// The connection stays open for longer than the server.
 				dial(outer, server.Addr()).send(t, "get k\r\n")
-				until(t, "the request has come", func() bool { return len(server.Requests()) == 1 })
+				waitFor(t, "the request has arrived", func() bool {
+					return len(server.Requests()) == 1
+				})
 			})
 		}
 	})

@@ -12,7 +12,10 @@ import (
 type link struct {
 	proxy  *Proxy
 	client net.Conn
-	left   bool // the client has closed its end, or Cut both; guarded by the proxy's mu
+
+	// clientClosed is true after the client has closed its end, or Cut has closed both ends.
+	// It is guarded by the mu of the proxy.
+	clientClosed bool
 
 	requests, replies *delayLine
 
@@ -20,7 +23,7 @@ type link struct {
 	cancel context.CancelFunc
 
 	mu     sync.Mutex
-	server net.Conn // nil until dialled
+	server net.Conn // nil until it is dialed
 }
 
 func newLink(p *Proxy, client net.Conn) *link {
@@ -29,7 +32,7 @@ func newLink(p *Proxy, client net.Conn) *link {
 	return l
 }
 
-// close ends the link now.
+// close ends the link at once.
 func (l *link) close() {
 	l.cancel()
 	hangUp(l.client)
@@ -42,7 +45,7 @@ func (l *link) close() {
 	}
 }
 
-// run carries bytes until the link is closed, or both its ends are.
+// run copies bytes in both directions until the link is closed, or until both its ends are.
 func (l *link) run() {
 	defer l.close()
 	var d net.Dialer
@@ -54,27 +57,27 @@ func (l *link) run() {
 	l.mu.Lock()
 	l.server = server
 	l.mu.Unlock()
-	if l.ctx.Err() != nil { // closed before there was a server to close
+	if l.ctx.Err() != nil { // close was called before l.server was set
 		return
 	}
 
-	var all sync.WaitGroup
-	all.Go(func() {
+	var wg sync.WaitGroup
+	wg.Go(func() {
 		l.receive(l.client, l.requests, func() bool { return false })
-		l.proxy.leave(l)
+		l.proxy.markClientClosed(l)
 	})
-	all.Go(func() { l.deliver(server, l.requests, func() ProxyOptions { return ProxyOptions{} }) })
-	all.Go(func() { l.receive(server, l.replies, func() bool { return l.proxy.state().Swallow }) })
-	all.Go(func() { l.deliver(l.client, l.replies, l.proxy.state) })
-	all.Wait()
+	wg.Go(func() { l.deliver(server, l.requests, func() ProxyOptions { return ProxyOptions{} }) })
+	wg.Go(func() { l.receive(server, l.replies, func() bool { return l.proxy.options().Swallow }) })
+	wg.Go(func() { l.deliver(l.client, l.replies, l.proxy.options) })
+	wg.Wait()
 }
 
-// receive puts what comes from conn into line, until its end.
+// receive puts the bytes that it reads from conn into line, until conn ends.
 func (l *link) receive(conn net.Conn, line *delayLine, swallow func() bool) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := conn.Read(buf)
-		delay := l.proxy.state().RoundTrip / 2
+		delay := l.proxy.options().RoundTrip / 2
 		if n > 0 && !swallow() {
 			line.put(append([]byte(nil), buf[:n]...), delay)
 		}
@@ -89,32 +92,32 @@ func (l *link) receive(conn net.Conn, line *delayLine, swallow func() bool) {
 	}
 }
 
-// deliver writes to conn what comes out of line, until its end.
-func (l *link) deliver(conn net.Conn, line *delayLine, faults func() ProxyOptions) {
+// deliver writes the bytes from line to conn, until line ends.
+func (l *link) deliver(conn net.Conn, line *delayLine, options func() ProxyOptions) {
 	for {
-		p, ok := line.next()
-		if !ok || !l.sleep(time.Until(p.due)) {
+		c, ok := line.next()
+		if !ok || !l.sleep(time.Until(c.due)) {
 			return
 		}
-		if p.data == nil {
+		if c.data == nil {
 			closeWrite(conn)
 			return
 		}
-		if err := l.write(conn, p.data, faults); err != nil {
+		if err := l.write(conn, c.data, options); err != nil {
 			l.close()
 			return
 		}
-		line.arrived(p)
+		line.release(c)
 	}
 }
 
-func (l *link) write(conn net.Conn, data []byte, faults func() ProxyOptions) error {
-	if cut := faults().CutAfter; 0 < cut && cut < len(data) {
+func (l *link) write(conn net.Conn, data []byte, options func() ProxyOptions) error {
+	if cut := options().CutAfter; 0 < cut && cut < len(data) {
 		conn.Write(data[:cut])
 		return io.ErrShortWrite
 	}
 	for len(data) > 0 {
-		n, pause := len(data), faults().Drip
+		n, pause := len(data), options().Drip
 		if pause > 0 {
 			n = 1
 		}
@@ -128,24 +131,23 @@ func (l *link) write(conn net.Conn, data []byte, faults func() ProxyOptions) err
 	return nil
 }
 
-// closeWrite says to the other end that nothing more will come.
+// closeWrite closes the sending direction of a connection.
 func closeWrite(conn net.Conn) {
 	conn.(interface{ CloseWrite() error }).CloseWrite()
 }
 
-// hangUp closes a connection. To close it is not enough: should this program be
-// starting another, that has it open, too, until it begins.
+// hangUp closes a connection. It calls closeWrite first: if this program is starting another
+// program, the child has the connection open as well, until it executes.
 func hangUp(conn net.Conn) {
 	closeWrite(conn)
 	conn.Close()
 }
 
-// sleep answers false if the link was closed before d was over.
-func (l *link) sleep(d time.Duration) bool { return pause(l.ctx.Done(), d) }
+// sleep waits for d. It returns false early if the link is closed.
+func (l *link) sleep(d time.Duration) bool { return sleep(l.ctx.Done(), d) }
 
-// pause waits for d, but not longer than until done is closed: then it answers
-// false.
-func pause(done <-chan struct{}, d time.Duration) bool {
+// sleep waits for d. It returns false early if done is closed.
+func sleep(done <-chan struct{}, d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
@@ -159,18 +161,18 @@ func pause(done <-chan struct{}, d time.Duration) bool {
 	}
 }
 
-// A delayLine holds the bytes that are under way in one direction.
+// A delayLine holds the bytes in transit in one direction.
 type delayLine struct {
 	mu     sync.Mutex
-	change sync.Cond // signalled after every change of what follows
+	change sync.Cond // signaled after every change of the fields below
 
-	parcels []parcel
-	size    int // of the parcels, and of one that is being delivered
-	closed  bool
+	chunks []chunk
+	size   int // of the chunks, and of the one that is being delivered
+	closed bool
 }
 
-// A parcel is what was read at once, or with no data the end of all.
-type parcel struct {
+// A chunk is the result of one read. If data is nil, it is the end of the stream.
+type chunk struct {
 	data []byte
 	due  time.Time
 }
@@ -181,9 +183,9 @@ func newDelayLine() *delayLine {
 	return d
 }
 
-// put sends data on its way, which takes as long as delay. If the line is full it
-// waits. A line with a delay holds much, so as not to be the bottleneck, and one
-// without little: if the receiver takes nothing, the sender is to feel it.
+// put adds data, which is due after delay. If the line is full, put waits. With a delay,
+// the line holds much, so that it does not limit the throughput. Without a delay it holds
+// little, so that the sender blocks if the receiver does not read.
 func (d *delayLine) put(data []byte, delay time.Duration) {
 	due := time.Now().Add(delay)
 	room := 64 << 10
@@ -195,32 +197,32 @@ func (d *delayLine) put(data []byte, delay time.Duration) {
 	for d.size >= room && !d.closed {
 		d.change.Wait()
 	}
-	d.parcels = append(d.parcels, parcel{data, due})
+	d.chunks = append(d.chunks, chunk{data, due})
 	d.size += len(data)
 	d.change.Broadcast()
 }
 
-// next waits for a parcel and takes it, which may not be due yet. It answers false
-// when the line is closed.
-func (d *delayLine) next() (parcel, bool) {
+// next waits for a chunk and removes it from the line. The chunk may not be due yet. If the
+// line is closed, next returns false.
+func (d *delayLine) next() (chunk, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for len(d.parcels) == 0 && !d.closed {
+	for len(d.chunks) == 0 && !d.closed {
 		d.change.Wait()
 	}
 	if d.closed {
-		return parcel{}, false
+		return chunk{}, false
 	}
-	p := d.parcels[0]
-	d.parcels = d.parcels[1:]
-	return p, true
+	c := d.chunks[0]
+	d.chunks = d.chunks[1:]
+	return c, true
 }
 
-// arrived makes room for as much as p.
-func (d *delayLine) arrived(p parcel) {
+// release frees the room of c, which has been delivered.
+func (d *delayLine) release(c chunk) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.size -= len(p.data)
+	d.size -= len(c.data)
 	d.change.Broadcast()
 }
 

@@ -15,19 +15,19 @@ import (
 // A process is one run of memcached.
 type process struct {
 	cmd   *exec.Cmd
-	ended chan struct{} // closed when it has ended and the system has forgotten it
+	ended chan struct{} // closed when the process has ended and Wait has returned
 }
 
-// launch starts a process whose standard error goes to log. It ends when the
-// program that called launch does, on Linux even if that is killed.
+// launch starts a process whose standard error is written to log. On Linux, the process ends
+// even if this program is killed.
 func launch(binary string, args []string, log io.Writer) (*process, error) {
 	p := &process{cmd: exec.Command(binary, args...), ended: make(chan struct{})}
 	p.cmd.Stderr = log
-	p.cmd.SysProcAttr = endsWithUs()
+	p.cmd.SysProcAttr = killedWithParent()
 	started := make(chan error)
 	go func() {
-		// Linux ends the child with the thread that started it, which must not
-		// go first. See golang.org/issue/27505.
+		// Linux kills the child when the thread that started it ends, so this thread must
+		// not end before the child. See golang.org/issue/27505.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
@@ -45,11 +45,11 @@ func launch(binary string, args []string, log io.Writer) (*process, error) {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// state tells how a process ended that has.
+// state returns how the process ended. It may be called only after that.
 func (p *process) state() *os.ProcessState { return p.cmd.ProcessState }
 
-// stop asks the process to end, and kills it if that takes longer than limit. A
-// process that was not there any more is an error, too.
+// stop terminates the process, and kills it if that takes longer than limit. It returns an
+// error if the process had to be killed, or had ended before.
 func (p *process) stop(limit time.Duration) error {
 	defer p.kill()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -62,18 +62,19 @@ func (p *process) stop(limit time.Duration) error {
 	case <-p.ended:
 		return nil
 	case <-time.After(limit):
-		return fmt.Errorf("still there %v after it was asked to end", limit)
+		return fmt.Errorf("the process still runs %v after SIGTERM", limit)
 	}
 }
 
-// kill tells whether the process had not ended before.
+// kill kills the process and waits for its end. It reports whether the process had not ended
+// before.
 func (p *process) kill() bool {
 	err := p.cmd.Process.Kill()
 	<-p.ended
 	return err == nil && wasKilled(p.state())
 }
 
-// pause answers when all of the process stands still.
+// pause stops the process and returns when all its threads have stopped.
 func (p *process) pause() error {
 	if err := p.cmd.Process.Signal(pauseSignal); err != nil {
 		return err
@@ -83,7 +84,7 @@ func (p *process) pause() error {
 
 func (p *process) resume() error { return p.cmd.Process.Signal(resumeSignal) }
 
-// An output keeps what is written to it. It may be read at the same time.
+// An output keeps the text that is written to it. It may be read and written concurrently.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder // guarded by mu

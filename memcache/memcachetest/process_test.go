@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// find answers the process with a pid, which may be none.
-func find(t *testing.T, pid string) *os.Process {
+// findProcess returns the process pid, which may have ended.
+func findProcess(t *testing.T, pid string) *os.Process {
 	t.Helper()
 	n, err := strconv.Atoi(pid)
 	if err != nil {
-		t.Fatalf("%q is no pid", pid)
+		t.Fatalf("%q is not a pid", pid)
 	}
 	p, err := os.FindProcess(n)
 	if err != nil {
@@ -21,8 +21,8 @@ func find(t *testing.T, pid string) *os.Process {
 	return p
 }
 
-// runs tells whether there is a process pid.
-func runs(t *testing.T, pid string) bool {
+// isRunning reports whether the process pid exists.
+func isRunning(t *testing.T, pid string) bool {
 	t.Helper()
-	return !errors.Is(find(t, pid).Signal(noSignal), os.ErrProcessDone)
+	return !errors.Is(findProcess(t, pid).Signal(noSignal), os.ErrProcessDone)
 }

@@ -8,50 +8,50 @@ import (
 	"time"
 )
 
-// ProxyOptions say what is wrong with the line to a server. The zero value, like
-// nil, is a line with no fault.
+// ProxyOptions are the faults of a Proxy. With the zero value or nil, it has none.
 type ProxyOptions struct {
-	// RoundTrip is added to the time of a request and its reply, half on the way
-	// there and half on the way back. The line stays as wide as it is: what comes
-	// close together arrives close together. Dialling takes no longer.
+	// RoundTrip is added to the time between a request and its reply, half of it in each
+	// direction. It does not limit the throughput: bytes that are sent together arrive
+	// together. Dialing does not take longer.
 	RoundTrip time.Duration
 
-	// Drip, if above 0, delivers replies a byte at a time, with this pause after
-	// each.
+	// Drip is the pause after each byte of a reply, which is delivered byte by byte. If 0,
+	// replies are delivered as they come.
 	Drip time.Duration
 
-	// CutAfter, if above 0, closes a connection after so many bytes of a reply that
-	// has more, and came from the server at once.
+	// CutAfter is the number of bytes after which a reply is cut and its connection closed.
+	// It counts the bytes of one read from the server, and cuts only if there are more. If
+	// 0, replies are not cut.
 	CutAfter int
 
-	// Swallow throws replies away: the server carries out what is asked of it, and
-	// nobody hears of it.
+	// Swallow drops all replies: the server carries out requests, but the client gets no
+	// reply.
 	Swallow bool
 
-	// Refuse has new connections refused, as if there were no server.
+	// Refuse refuses new connections, as if there were no server.
 	Refuse bool
 
-	// HangUp has new connections accepted and closed at once.
+	// HangUp accepts new connections and closes them at once.
 	HangUp bool
 }
 
-// A Proxy is a line to a server that a test can spoil and mend.
+// A Proxy connects clients to a server, with faults that a test can change at any time.
 type Proxy struct {
 	t      testing.TB
 	target string
 	addr   string
-	all    sync.WaitGroup // every goroutine of the proxy
+	wg     sync.WaitGroup // every goroutine of the proxy
 
 	mu       sync.Mutex
-	faults   ProxyOptions
+	opts     ProxyOptions
 	listener net.Listener // nil while connections are refused
 	links    map[*link]struct{}
 	dialled  int
 }
 
-// StartProxy starts a proxy before the server at target, host:port or the path of
-// a socket, and ends it with the test. A client whose target cannot be reached
-// finds that its connection is closed.
+// StartProxy starts a proxy for the server at target, which is host:port or the path of a
+// socket. The proxy ends with the test. If the target cannot be reached, the proxy closes the
+// connection of the client.
 func StartProxy(t testing.TB, target string, opts *ProxyOptions) *Proxy {
 	t.Helper()
 	p := &Proxy{
@@ -60,16 +60,17 @@ func StartProxy(t testing.TB, target string, opts *ProxyOptions) *Proxy {
 		addr:   net.JoinHostPort("127.0.0.1", strconv.Itoa(reservePort(t))),
 		links:  make(map[*link]struct{}),
 	}
-	t.Cleanup(p.end)
+	t.Cleanup(p.cleanUp)
 	p.Set(opts)
 	return p
 }
 
-// Addr answers the proxy's host:port.
+// Addr returns the host:port of the proxy.
 func (p *Proxy) Addr() string { return p.addr }
 
-// Set replaces the faults of the line, nil by none. Open connections have the new
-// ones from now on, but what is already on its way arrives when it would have.
+// Set replaces the faults. If opts is nil, there are none from now on. The new faults apply
+// to open connections as well, but bytes in transit arrive when they would have arrived
+// before.
 func (p *Proxy) Set(opts *ProxyOptions) {
 	p.t.Helper()
 	if opts == nil {
@@ -77,7 +78,7 @@ func (p *Proxy) Set(opts *ProxyOptions) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.faults = *opts
+	p.opts = *opts
 	if opts.Refuse {
 		p.refuse()
 		return
@@ -91,43 +92,43 @@ func (p *Proxy) Set(opts *ProxyOptions) {
 		return
 	}
 	p.listener = l
-	p.all.Go(func() { p.accept(l) })
+	p.wg.Go(func() { p.accept(l) })
 }
 
-// Cut closes all connections. New ones are as Set says.
+// Cut closes all connections. New connections have the faults of Set.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for l := range p.links {
-		l.left = true
+		l.clientClosed = true
 		l.close()
 	}
 }
 
-// Dialled answers how many connections the proxy has accepted since its start.
+// Dialled returns how many connections the proxy has accepted since its start.
 func (p *Proxy) Dialled() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.dialled
 }
 
-// Open answers how many of them neither their client nor Cut has closed.
+// Open returns how many connections neither their client nor Cut has closed.
 func (p *Proxy) Open() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
 	for l := range p.links {
-		if !l.left {
+		if !l.clientClosed {
 			n++
 		}
 	}
 	return n
 }
 
-func (p *Proxy) state() ProxyOptions {
+func (p *Proxy) options() ProxyOptions {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.faults
+	return p.opts
 }
 
 // refuse closes the listener. The caller holds mu.
@@ -138,39 +139,39 @@ func (p *Proxy) refuse() {
 	}
 }
 
-// end is the end of the test.
-func (p *Proxy) end() {
+// cleanUp closes all connections at the end of the test and waits for all goroutines.
+func (p *Proxy) cleanUp() {
 	p.Set(&ProxyOptions{Refuse: true})
 	p.Cut()
-	p.all.Wait()
+	p.wg.Wait()
 }
 
-func (p *Proxy) accept(from net.Listener) {
+func (p *Proxy) accept(listener net.Listener) {
 	for {
-		conn, err := from.Accept()
+		conn, err := listener.Accept()
 		if err != nil {
-			return // closed
+			return // the listener is closed
 		}
-		p.take(from, conn)
+		p.serve(listener, conn)
 	}
 }
 
-// take begins to serve a client that came through from.
-func (p *Proxy) take(from net.Listener, client net.Conn) {
+// serve starts a link for a client that listener has accepted.
+func (p *Proxy) serve(listener net.Listener, client net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.listener != from { // closed in the meantime
+	if p.listener != listener { // it was closed in the meantime
 		hangUp(client)
 		return
 	}
 	p.dialled++
-	if p.faults.HangUp {
+	if p.opts.HangUp {
 		hangUp(client)
 		return
 	}
 	l := newLink(p, client)
 	p.links[l] = struct{}{}
-	p.all.Go(func() {
+	p.wg.Go(func() {
 		l.run()
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -178,9 +179,8 @@ func (p *Proxy) take(from net.Listener, client net.Conn) {
 	})
 }
 
-// leave notes that a client has closed its end.
-func (p *Proxy) leave(l *link) {
+func (p *Proxy) markClientClosed(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l.left = true
+	l.clientClosed = true
 }

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// A Python is an interpreter with the modules that a test needs.
+// A Python is a Python interpreter with the modules that a test needs.
 type Python struct{ path string }
 
-// NeedPython looks for a Python 3 that has all of modules, such as "pylibmc" and
-// "memcache", first the system's own, /usr/bin/python3, then that of PATH. If
-// there is none, the test is skipped, or fails where the environment has CI set.
+// NeedPython finds a Python 3 that has all of modules, such as "pylibmc" and "memcache". It
+// tries /usr/bin/python3 first, then python3 in PATH. If there is none, the test is skipped;
+// if the environment variable CI is set, it fails instead.
 func NeedPython(t testing.TB, modules ...string) Python {
 	t.Helper()
 	probe := "pass"
@@ -21,17 +21,18 @@ func NeedPython(t testing.TB, modules ...string) Python {
 		probe = "import " + strings.Join(modules, ", ")
 	}
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
-		if path, err := exec.LookPath(name); err == nil && exec.Command(path, "-c", probe).Run() == nil {
+		path, err := exec.LookPath(name)
+		if err == nil && exec.Command(path, "-c", probe).Run() == nil {
 			return Python{path}
 		}
 	}
-	lacking(t, "no python3 with modules %q: run scripts/memcached.sh, "+
-		"or install Debian's python3-pylibmc and python3-memcache, or what your system has like them", modules)
+	skipOrFail(t, "no python3 with modules %q: run scripts/servers.sh, or install "+
+		"python3-pylibmc and python3-memcache (their names in Debian)", modules)
 	return Python{}
 }
 
-// Run runs a script with args as its sys.argv[1:], and answers what it printed. A
-// script that fails, or takes more than a minute, ends the test.
+// Run runs a script with args as its sys.argv[1:], and returns its standard output. If the
+// script fails or takes more than a minute, Run fails the test and ends it.
 func (p Python) Run(t testing.TB, script string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -6,7 +6,7 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-func TestPythonsClientsReachTheServer(t *testing.T) {
+func TestPythonClientsReachTheServer(t *testing.T) {
 	t.Parallel()
 	python := memcachetest.NeedPython(t, "pylibmc", "memcache")
 	server := memcachetest.Start(t, nil)
@@ -17,24 +17,27 @@ pylibmc.Client([sys.argv[1]]).set("b", 7)
 print(sys.argv[2:])
 `, server.Addr(), "two words", "")
 	if want := "['two words', '']\n"; out != want {
-		t.Errorf("printed %q, want %q", out, want)
+		t.Errorf("the script printed %q, want %q", out, want)
 	}
-	if got, want := server.Do("get a b"), "VALUE a 2 1\r\n7\r\nVALUE b 4 1\r\n7\r\nEND\r\n"; got != want {
+	const want = "VALUE a 2 1\r\n7\r\nVALUE b 4 1\r\n7\r\nEND\r\n"
+	if got := server.Do("get a b"); got != want {
 		t.Errorf("get: %q, want %q", got, want)
 	}
 }
 
-func TestPythonWithoutItsModulesSkipsTheTest(t *testing.T) {
+func TestMissingPythonModuleSkipsTheTest(t *testing.T) {
 	t.Setenv("CI", "")
-	runFake(t, needNonsense).says(t, "skip", `no python3 with modules ["sys" "no_such_module"]`, "run scripts/memcached.sh")
+	runFake(t, needMissingModule).wantEnd(t, "skip",
+		`no python3 with modules ["sys" "no_such_module"]`, "run scripts/servers.sh")
 }
 
-func TestPythonWithoutItsModulesFailsInCI(t *testing.T) {
+func TestMissingPythonModuleFailsInCI(t *testing.T) {
 	t.Setenv("CI", "true")
-	runFake(t, needNonsense).says(t, "fatal", "no python3 with modules", "run scripts/memcached.sh")
+	runFake(t, needMissingModule).wantEnd(t, "fatal",
+		"no python3 with modules", "run scripts/servers.sh")
 }
 
-func needNonsense(t testing.TB) { memcachetest.NeedPython(t, "sys", "no_such_module") }
+func needMissingModule(t testing.TB) { memcachetest.NeedPython(t, "sys", "no_such_module") }
 
 func TestPythonScriptThatFailsEndsTheTest(t *testing.T) {
 	t.Parallel()
@@ -42,5 +45,5 @@ func TestPythonScriptThatFailsEndsTheTest(t *testing.T) {
 	fake := runFake(t, func(t testing.TB) {
 		python.Run(t, `print("so far"); raise ValueError("and no further")`)
 	})
-	fake.says(t, "fatal", "exit status 1", "so far", "ValueError: and no further")
+	fake.wantEnd(t, "fatal", "exit status 1", "so far", "ValueError: and no further")
 }

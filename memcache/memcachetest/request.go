@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// The binary protocol: the first byte of a request, and the size of its header,
-// of which bytes 8 to 11 are the size of the body.
+// A request of the binary protocol begins with a header. Bytes 8 to 11 of the header are the
+// size of the body.
 const (
-	binaryMagic  = 0x80
-	binaryHeader = 24
+	binaryMagic  = 0x80 // the first byte
+	binaryHeader = 24   // the size of the header
 )
 
-// readRequest reads one request. Each has an end that does not depend on how the
+// readRequest reads one request. Where it ends depends only on its content, not on how the
 // bytes arrive.
 func readRequest(r *bufio.Reader) (string, error) {
 	if first, err := r.Peek(1); err != nil {
@@ -46,23 +46,25 @@ func readBinaryRequest(r *bufio.Reader) (string, error) {
 	return string(header) + body.String(), err
 }
 
-// dataSize answers the size of the data block that follows a command line, and
-// false if none does.
+// dataSize returns the size of the data block that follows a command line. It returns false
+// if there is none.
 func dataSize(line string) (int64, bool) {
 	words := strings.Fields(line)
-	at := 4 // <command> <key> <flags> <exptime> <bytes>
-	switch {
-	case len(words) == 0:
-		return 0, false
-	case words[0] == "ms": // ms <key> <datalen> <flags>*
-		at = 2
-	case words[0] != "set" && words[0] != "add" && words[0] != "replace" && words[0] != "cas" &&
-		words[0] != "append" && words[0] != "prepend":
+	if len(words) == 0 {
 		return 0, false
 	}
-	if at >= len(words) {
+	var index int // of the size in words
+	switch words[0] {
+	case "set", "add", "replace", "cas", "append", "prepend":
+		index = 4 // <command> <key> <flags> <exptime> <bytes>
+	case "ms":
+		index = 2 // ms <key> <datalen> <flags>*
+	default:
 		return 0, false
 	}
-	size, err := strconv.ParseUint(words[at], 10, 32)
+	if index >= len(words) {
+		return 0, false
+	}
+	size, err := strconv.ParseUint(words[index], 10, 32)
 	return int64(size), err == nil
 }

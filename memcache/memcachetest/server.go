@@ -12,22 +12,22 @@ import (
 	"time"
 )
 
-// patience is how long a server has for what it does in milliseconds when the
-// machine is not busy.
-const patience = 20 * time.Second
+// maxWait limits the wait for actions of a server that take milliseconds unless the machine
+// is busy.
+const maxWait = 20 * time.Second
 
-// Options say how memcached is to run. The zero value, like nil, is memcached's
-// own defaults on a free port.
+// Options are the settings of a memcached. Nil is the same as the zero value, with which
+// memcached has its own defaults and listens on a free port.
 type Options struct {
-	// Unix is true for a socket in the file system instead of a port.
+	// Unix makes memcached listen on a unix socket, not on a port.
 	Unix bool
 
-	// Args are more of memcached's arguments, such as "-m", "16" or "-I", "2m".
-	// It must go on to answer the text protocol, to everybody.
+	// Args are further arguments for memcached, such as "-m", "16" or "-I", "2m". They must
+	// not turn off the text protocol, or require clients to authenticate.
 	Args []string
 }
 
-// A Server is a memcached of the test's own.
+// A Server is a memcached that was started for one test.
 type Server struct {
 	t      testing.TB
 	binary string
@@ -35,15 +35,15 @@ type Server struct {
 	addr   string
 	stderr output
 
-	mu      sync.Mutex // held by what starts, stops or signals
-	running *process   // nil when stopped or killed
-	alone   string     // curr_connections while only the test that asks is connected
+	mu              sync.Mutex // held while the process is started, stopped or signaled
+	running         *process   // nil if stopped or killed
+	idleConnections string     // curr_connections if only the one that reads it is open
 }
 
-// Servers are what StartN answers.
+// Servers are the result of StartN.
 type Servers []*Server
 
-// Addrs answers the address of each.
+// Addrs returns the addresses of the servers.
 func (s Servers) Addrs() []string {
 	addrs := make([]string, len(s))
 	for i, server := range s {
@@ -52,7 +52,7 @@ func (s Servers) Addrs() []string {
 	return addrs
 }
 
-// StartN is Start, n times.
+// StartN calls Start n times.
 func StartN(t testing.TB, n int, opts *Options) Servers {
 	t.Helper()
 	servers := make(Servers, n)
@@ -62,21 +62,21 @@ func StartN(t testing.TB, n int, opts *Options) Servers {
 	return servers
 }
 
-// Start starts memcached, waits until it answers, and ends it with the test. It
-// listens on 127.0.0.1 only. The program is the one that the environment names in
-// MEMCACHED, or else the memcached of PATH and of some usual folders. If there is
-// none, the test is skipped, or fails where the environment has CI set.
+// Start starts memcached, waits until it responds, and kills it when the test ends. memcached
+// listens only on 127.0.0.1. The program is named by the environment variable MEMCACHED. If
+// that is not set, Start looks for memcached in PATH and in some usual folders. If there is
+// none, the test is skipped; if the environment variable CI is set, it fails instead.
 //
-// If the test fails, what memcached wrote to its standard error is in the log. A
-// memcached that ends by itself fails the test.
+// If the test fails, its log has the standard error of memcached. A memcached that ends by
+// itself fails the test.
 func Start(t testing.TB, opts *Options) *Server {
 	t.Helper()
 	if opts == nil {
 		opts = &Options{}
 	}
-	binary, err := find()
+	binary, err := findMemcached()
 	if err != nil {
-		lacking(t, "%v: run scripts/memcached.sh, or install memcached as your system does it", err)
+		skipOrFail(t, "%v: run scripts/servers.sh, or install memcached by other means", err)
 	}
 
 	s := &Server{t: t, binary: binary}
@@ -89,25 +89,24 @@ func Start(t testing.TB, opts *Options) *Server {
 		s.args = []string{"-l", "127.0.0.1", "-p", strconv.Itoa(port), "-U", "0"}
 	}
 	if os.Geteuid() == 0 {
-		// memcached asks root for a user. With another user than root it would
-		// lose the signal that ends it when the test is killed.
+		// If root starts memcached, it requires the name of a user. If that is not root, it
+		// loses the signal that kills it if the test is killed.
 		s.args = append(s.args, "-u", "root")
 	}
 	s.args = slices.Concat(s.args, opts.Args)
 
-	t.Cleanup(s.end)
+	t.Cleanup(s.cleanUp)
 	if err := s.start(); err != nil {
 		t.Fatalf("memcachetest: %v", err)
 	}
 	return s
 }
 
-// Addr answers host:port, or the path of the socket. It never changes.
+// Addr returns host:port, or the path of the socket. It never changes.
 func (s *Server) Addr() string { return s.addr }
 
-// Stop asks memcached to end and waits until it has, which takes about a second:
-// memcached is in no hurry. A paused one goes on first. If it does not run there
-// is nothing to do.
+// Stop terminates memcached and waits until it has ended, which takes about a second. It
+// resumes a paused memcached first. If memcached does not run, Stop does nothing.
 func (s *Server) Stop() {
 	s.t.Helper()
 	s.mu.Lock()
@@ -115,14 +114,14 @@ func (s *Server) Stop() {
 	if s.running == nil {
 		return
 	}
-	if err := s.running.stop(patience); err != nil {
+	if err := s.running.stop(maxWait); err != nil {
 		s.t.Errorf("memcachetest: Stop: %v", err)
 	}
 	s.running = nil
 }
 
-// Kill ends memcached at once, also a paused one. Connections break, and from
-// then on new ones are refused.
+// Kill ends memcached at once, even if it is paused. Its connections break, and new ones are
+// refused. If memcached does not run, Kill does nothing.
 func (s *Server) Kill() {
 	s.t.Helper()
 	s.mu.Lock()
@@ -130,7 +129,7 @@ func (s *Server) Kill() {
 	s.kill()
 }
 
-// kill is Kill for a caller that holds mu.
+// kill is Kill. The caller holds mu.
 func (s *Server) kill() {
 	s.t.Helper()
 	if s.running == nil {
@@ -142,33 +141,33 @@ func (s *Server) kill() {
 	s.running = nil
 }
 
-// Pause makes memcached silent from now until Resume: the system still accepts
-// connections for it and takes what is sent, but nobody answers.
+// Pause stops memcached until Resume: the system still accepts connections for it and
+// receives requests, but there are no replies.
 func (s *Server) Pause() {
 	s.t.Helper()
 	s.signal("Pause", (*process).pause)
 }
 
-// Resume lets a paused memcached go on. It then carries out what has been sent to
-// it in the meantime.
+// Resume continues a paused memcached, which then carries out the requests that were sent in
+// the meantime.
 func (s *Server) Resume() {
 	s.t.Helper()
 	s.signal("Resume", (*process).resume)
 }
 
-func (s *Server) signal(what string, send func(*process) error) {
+func (s *Server) signal(method string, send func(*process) error) {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running == nil {
-		s.t.Errorf("memcachetest: %s: memcached does not run", what)
+		s.t.Errorf("memcachetest: %s: memcached does not run", method)
 	} else if err := send(s.running); err != nil {
-		s.t.Errorf("memcachetest: %s: %v", what, err)
+		s.t.Errorf("memcachetest: %s: %v", method, err)
 	}
 }
 
-// Restart kills memcached if it runs, starts it again on the same address, with
-// nothing in it, and waits until it answers.
+// Restart kills memcached if it runs, starts it again on the same address, without items, and
+// waits until it responds.
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.mu.Lock()
@@ -179,20 +178,19 @@ func (s *Server) Restart() {
 	}
 }
 
-// start starts memcached and waits until it answers.
+// start starts memcached and waits until it responds. The caller holds mu, or is Start.
 func (s *Server) start() error {
 	p, err := launch(s.binary, s.args, &s.stderr)
 	if err != nil {
 		return err
 	}
 	s.running = p
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(maxWait)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		// The pid, because on some systems another server may have been faster to
-		// take the port.
-		reply, err := ask(s.addr, "stats", deadline)
-		if all := stats(reply); err == nil && all["pid"] == strconv.Itoa(p.pid()) {
-			s.alone = all["curr_connections"]
+		// The pid is compared because on some systems another server may have taken the port.
+		reply, err := exchange(s.addr, "stats", deadline)
+		if stats := parseStats(reply); err == nil && stats["pid"] == strconv.Itoa(p.pid()) {
+			s.idleConnections = stats["curr_connections"]
 			return nil
 		}
 		select {
@@ -204,13 +202,13 @@ func (s *Server) start() error {
 		if time.Now().After(deadline) {
 			p.kill()
 			s.running = nil
-			return fmt.Errorf("%s %q does not answer: %v", s.binary, s.args, err)
+			return fmt.Errorf("%s %q does not respond: %v", s.binary, s.args, err)
 		}
 	}
 }
 
-// end is the end of the test.
-func (s *Server) end() {
+// cleanUp kills memcached at the end of the test.
+func (s *Server) cleanUp() {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -220,8 +218,8 @@ func (s *Server) end() {
 	}
 }
 
-// shortTempDir answers a folder whose path is short enough for that of a socket
-// in it, which may have some hundred bytes. t.TempDir is not.
+// shortTempDir returns a new folder with a short path, because the path of a socket in it may
+// have only about a hundred bytes. The path of t.TempDir may be too long.
 func shortTempDir(t testing.TB) string {
 	t.Helper()
 	parent := os.TempDir()

@@ -13,37 +13,37 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-func TestServerIsTheRealMemcached(t *testing.T) {
+func TestStartStartsTheRealMemcached(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.Start(t, nil)
 	if got := server.Do("version"); !strings.HasPrefix(got, "VERSION 1.") {
 		t.Errorf("version: %q", got)
 	}
 	if !strings.HasPrefix(server.Addr(), "127.0.0.1:") {
-		t.Errorf("the address is %s", server.Addr())
+		t.Errorf("Addr() = %s, want 127.0.0.1 and a port", server.Addr())
 	}
 }
 
-func TestPauseMakesSilentAndResumeBringsBack(t *testing.T) {
+func TestPausedServerDoesNotReplyUntilResume(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.Start(t, nil)
 	c := dial(t, server.Addr())
 	for range 3 {
 		server.Pause()
-		server.Pause() // twice is once
+		server.Pause() // a second Pause changes nothing
 		c.send(t, "set key 0 0 5\r\nhello\r\n")
-		c.isSilent(t, 20*time.Millisecond)
+		c.wantSilence(t, 20*time.Millisecond)
 		other := dial(t, server.Addr()) // the system accepts it
 		other.send(t, "version\r\n")
-		other.isSilent(t, 20*time.Millisecond)
+		other.wantSilence(t, 20*time.Millisecond)
 
 		server.Resume()
-		c.receives(t, "STORED\r\n")
-		other.receives(t, "VERSION ")
+		c.wantBytes(t, "STORED\r\n")
+		other.wantBytes(t, "VERSION ")
 	}
 }
 
-func TestKillBreaksAndRefusesConnections(t *testing.T) {
+func TestKillBreaksConnectionsAndRefusesNewOnes(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]func(*memcachetest.Server){
 		"running": func(*memcachetest.Server) {},
@@ -54,13 +54,13 @@ func TestKillBreaksAndRefusesConnections(t *testing.T) {
 			server := memcachetest.Start(t, nil)
 			c := dial(t, server.Addr())
 			c.send(t, "version\r\n")
-			c.receives(t, "VERSION ")
+			c.wantBytes(t, "VERSION ")
 			before(server)
 			server.Kill()
-			server.Kill() // twice is once
-			refuses(t, server.Addr())
+			server.Kill() // a second Kill does nothing
+			wantRefused(t, server.Addr())
 			if _, err := c.r.ReadString(0); err == nil {
-				t.Error("the connection still works")
+				t.Error("the connection is not broken")
 			}
 		})
 	}
@@ -77,13 +77,13 @@ func TestStopWaitsUntilMemcachedHasEnded(t *testing.T) {
 			server := memcachetest.Start(t, nil)
 			before(server)
 			server.Stop()
-			refuses(t, server.Addr())
-			server.Stop() // twice is once
+			wantRefused(t, server.Addr())
+			server.Stop() // a second Stop does nothing
 		})
 	}
 }
 
-func TestRestartComesBackEmptyOnTheSameAddress(t *testing.T) {
+func TestRestartKeepsTheAddressAndNoItems(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]func(*memcachetest.Server){
 		"running": func(*memcachetest.Server) {},
@@ -101,20 +101,20 @@ func TestRestartComesBackEmptyOnTheSameAddress(t *testing.T) {
 				before(server)
 				server.Restart()
 				if server.Addr() != addr {
-					t.Errorf("the address is %s and was %s", server.Addr(), addr)
+					t.Errorf("the address changed from %s to %s", addr, server.Addr())
 				}
 				if got := server.Do("get key"); got != "END\r\n" {
 					t.Errorf("get: %q, want a miss", got)
 				}
 				if server.Stat("pid") == pid {
-					t.Error("it is the same process")
+					t.Error("the process is the same")
 				}
 			})
 		}
 	}
 }
 
-func TestUnixSocketIsListenedOnInsteadOfAPort(t *testing.T) {
+func TestUnixServerListensOnASocket(t *testing.T) {
 	t.Parallel()
 	needMemcached(t)
 	var addr string
@@ -122,20 +122,21 @@ func TestUnixSocketIsListenedOnInsteadOfAPort(t *testing.T) {
 		server := memcachetest.Start(t, &memcachetest.Options{Unix: true})
 		addr = server.Addr()
 		if info, err := os.Stat(addr); err != nil || info.Mode().Type() != os.ModeSocket {
-			t.Errorf("%s is no socket: %v", addr, err)
+			t.Errorf("%s is not a socket: %v", addr, err)
 		}
-		if got := server.Do("stats settings"); !strings.Contains(got, "STAT domain_socket "+addr+"\r\n") {
-			t.Errorf("stats settings: %q", got)
+		want := "STAT domain_socket " + addr + "\r\n"
+		if got := server.Do("stats settings"); !strings.Contains(got, want) {
+			t.Errorf("stats settings: %q, want %q in it", got, want)
 		}
 		server.Kill()
-		refuses(t, addr)
+		wantRefused(t, addr)
 	})
 	if _, err := os.Stat(filepath.Dir(addr)); !os.IsNotExist(err) {
-		t.Errorf("the socket's folder is still there: %v", err)
+		t.Errorf("the folder of the socket still exists: %v", err)
 	}
 }
 
-func TestUnixSocketHasAShortPathWhereTempDirHasNot(t *testing.T) {
+func TestUnixSocketHasAShortPathIfTempDirHasALongOne(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -153,39 +154,39 @@ func TestArgsReachMemcached(t *testing.T) {
 	settings := server.Do("stats settings")
 	for _, want := range []string{"STAT maxbytes 16777216\r\n", "STAT item_size_max 2097152\r\n"} {
 		if !strings.Contains(settings, want) {
-			t.Errorf("stats settings: no %q in %q", want, settings)
+			t.Errorf("stats settings: %q, want %q in it", settings, want)
 		}
 	}
 }
 
-func TestManyServersHaveAddressesOfTheirOwn(t *testing.T) {
+func TestManyServersHaveDistinctAddresses(t *testing.T) {
 	t.Parallel()
 	needMemcached(t)
 	groups := make([]memcachetest.Servers, 6)
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for i := range groups {
-		all.Go(func() {
+		wg.Go(func() {
 			groups[i] = memcachetest.StartN(t, 3, &memcachetest.Options{Args: []string{"-t", "1"}})
 		})
 	}
-	all.Wait()
+	wg.Wait()
 	servers := slices.Concat(groups...)
 	if len(servers) != 18 {
 		t.Fatalf("%d of 18 servers started", len(servers))
 	}
 	for _, server := range servers {
-		server.Do("set who 0 0 " + strconv.Itoa(len(server.Addr())) + "\r\n" + server.Addr())
+		server.Do("set addr 0 0 " + strconv.Itoa(len(server.Addr())) + "\r\n" + server.Addr())
 	}
 	for i, addr := range servers.Addrs() {
-		if got := servers[i].Do("get who"); !strings.Contains(got, "\r\n"+addr+"\r\n") {
-			t.Errorf("%s is not only itself: %q", addr, got)
+		if got := servers[i].Do("get addr"); !strings.Contains(got, "\r\n"+addr+"\r\n") {
+			t.Errorf("the server at %s has the item of another server: %q", addr, got)
 		}
 	}
 }
 
-func TestNothingRunsAfterTheTest(t *testing.T) {
+func TestServersEndWithTheTest(t *testing.T) {
 	needMemcached(t)
-	leavesNoGoroutine(t, func(t *testing.T) {
+	checkGoroutines(t, func(t *testing.T) {
 		for name, last := range map[string]func(*memcachetest.Server){
 			"running":   func(*memcachetest.Server) {},
 			"paused":    (*memcachetest.Server).Pause,
@@ -202,26 +203,32 @@ func TestNothingRunsAfterTheTest(t *testing.T) {
 				}
 			})
 			for pid := range pids {
-				if runs(t, pid) {
+				if isRunning(t, pid) {
 					t.Errorf("%s: process %s still runs", name, pid)
 				}
 			}
-			refuses(t, server.Addr())
+			wantRefused(t, server.Addr())
 		}
 	})
 }
 
-func TestDoAnswersTheWholeReply(t *testing.T) {
+func TestDoReturnsTheWholeReply(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.Start(t, nil)
 	long := strings.Repeat("x", 500_000)
 	for _, c := range []struct{ name, request, want string }{
 		{"store", "set a 16 0 5\r\nhello\r\n", "STORED\r\n"},
 		{"no line break", "get a", "VALUE a 16 5\r\nhello\r\nEND\r\n"},
-		{"several", "get a\r\nget b\r\ndelete a\r\n", "VALUE a 16 5\r\nhello\r\nEND\r\nEND\r\nDELETED\r\n"},
+		{
+			"several commands", "get a\r\nget b\r\ndelete a\r\n",
+			"VALUE a 16 5\r\nhello\r\nEND\r\nEND\r\nDELETED\r\n",
+		},
 		{"no reply", "set b 0 0 1 noreply\r\nb", ""},
-		{"store what looks like replies", "set c 0 0 8\r\nEND\r\nEND", "STORED\r\n"},
-		{"get what looks like replies", "get c b", "VALUE c 0 8\r\nEND\r\nEND\r\nVALUE b 0 1\r\nb\r\nEND\r\n"},
+		{"store a value that looks like replies", "set c 0 0 8\r\nEND\r\nEND", "STORED\r\n"},
+		{
+			"get a value that looks like replies", "get c b",
+			"VALUE c 0 8\r\nEND\r\nEND\r\nVALUE b 0 1\r\nb\r\nEND\r\n",
+		},
 		{"meta get", "mg c v", "VA 8\r\nEND\r\nEND\r\n"},
 		{"store long", "set d 0 0 500000\r\n" + long, "STORED\r\n"},
 		{"get long", "get d", "VALUE d 0 500000\r\n" + long + "\r\nEND\r\n"},
@@ -234,18 +241,18 @@ func TestDoAnswersTheWholeReply(t *testing.T) {
 	}
 }
 
-func TestStatAnswersWhatMemcachedCounts(t *testing.T) {
+func TestStatReturnsStatisticsOfMemcached(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.Start(t, nil)
 	for range 3 {
 		c := dial(t, server.Addr())
 		c.send(t, "version\r\n")
-		c.receives(t, "VERSION ")
+		c.wantBytes(t, "VERSION ")
 	}
-	until(t, "there are three connections and the one that asks", func() bool {
+	waitFor(t, "memcached counts three connections and the one of Stat", func() bool {
 		return server.Stat("curr_connections") == "4"
 	})
 
-	fake := runFake(t, func(t testing.TB) { memcachetest.Start(t, nil).Stat("nonsense") })
-	fake.says(t, "", `memcached has no "nonsense"`)
+	fake := runFake(t, func(t testing.TB) { memcachetest.Start(t, nil).Stat("unknown") })
+	fake.wantEnd(t, "", `memcached has no "unknown"`)
 }

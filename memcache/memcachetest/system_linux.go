@@ -7,17 +7,19 @@ import (
 	"testing"
 )
 
-// endsWithUs has the system kill the child when we end, however that is.
-func endsWithUs() *syscall.SysProcAttr {
+// killedWithParent returns attributes with which the system kills the child when this program
+// ends in any way.
+func killedWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// awaitPause waits until the last thread of our child pid stands still, a moment
-// after the signal. WNOWAIT, or a second Pause would wait for ever.
+// awaitPause waits until the last thread of the child pid has stopped, a moment after the
+// signal. Without WNOWAIT, a second Pause would never return.
 func awaitPause(pid int) error {
 	const idIsPID = 1 // P_PID of waitid(2)
 	for {
-		_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, idIsPID, uintptr(pid), 0, syscall.WSTOPPED|syscall.WNOWAIT, 0, 0)
+		_, _, errno := syscall.Syscall6(syscall.SYS_WAITID,
+			idIsPID, uintptr(pid), 0, syscall.WSTOPPED|syscall.WNOWAIT, 0, 0)
 		switch errno {
 		case 0:
 			return nil
@@ -28,10 +30,9 @@ func awaitPause(pid int) error {
 	}
 }
 
-// reservePort answers a port of 127.0.0.1 that stays ours until the test ends,
-// also while no server listens on it: a socket is bound to it that does not listen,
-// beside which one with SO_REUSEADDR may. The system will not give the port to
-// anybody who asks for any, nor to a client's end of a connection.
+// reservePort returns a port of 127.0.0.1 that is reserved until the test ends, even while no
+// server listens on it. A socket is bound to the port but does not listen, so that a server
+// with SO_REUSEADDR can. Meanwhile, the system does not choose this port for other sockets.
 func reservePort(t testing.TB) int {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -52,9 +53,9 @@ func reservePort(t testing.TB) int {
 	return addr.(*syscall.SockaddrInet4).Port
 }
 
-// stopListening closes l, and refuses connections from now on. To close it is not
-// enough: should this program be starting another, that has it open, too, until
-// it begins.
+// stopListening closes l, so that connections are refused from now on. It shuts the socket
+// down first: if this program is starting another program, the child has the socket open as
+// well, until it executes.
 func stopListening(l net.Listener) {
 	defer l.Close()
 	raw, err := l.(*net.TCPListener).SyscallConn()

@@ -15,9 +15,9 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-func TestServersEndWithATestThatIsKilled(t *testing.T) {
+func TestServersEndIfTheTestIsKilled(t *testing.T) {
 	const mark = "server at "
-	if os.Getenv("MEMCACHETEST_KILLED") != "" { // in the child
+	if os.Getenv("MEMCACHETEST_KILLED") != "" { // this is the child, which will be killed
 		for _, paused := range []bool{false, true} {
 			server := memcachetest.Start(t, &memcachetest.Options{Unix: true})
 			if paused {
@@ -50,10 +50,10 @@ func TestServersEndWithATestThatIsKilled(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 	if len(addrs) != 2 {
-		t.Fatalf("the child started servers at %q only", addrs)
+		t.Fatalf("the child started servers at %q, want two", addrs)
 	}
 	for _, addr := range addrs {
-		until(t, "nobody listens at "+addr, func() bool {
+		waitFor(t, "no server listens at "+addr, func() bool {
 			conn, err := net.Dial("unix", addr)
 			if err == nil {
 				conn.Close()
@@ -63,7 +63,7 @@ func TestServersEndWithATestThatIsKilled(t *testing.T) {
 	}
 }
 
-func TestPortOfAKilledServerIsGivenToNobodyElse(t *testing.T) {
+func TestPortOfAKilledServerStaysReserved(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.Start(t, nil)
 	server.Kill()
@@ -76,19 +76,19 @@ func TestPortOfAKilledServerIsGivenToNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Close(fd)
-	// Without SO_REUSEADDR, for that is the question that the system asks itself
-	// before it gives a port away.
+	// Without SO_REUSEADDR, bind makes the same check that the system makes before it
+	// chooses a port for a socket.
 	err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte{127, 0, 0, 1}})
 	if err != syscall.EADDRINUSE {
 		t.Errorf("bind: error is %v, want %v", err, syscall.EADDRINUSE)
 	}
 }
 
-func TestProxyRefusesAtOnceWhileProgramsAreStarted(t *testing.T) {
+func TestProxyRefusesAtOnceWhileProgramsStart(t *testing.T) {
 	stop := make(chan struct{})
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for range 4 {
-		all.Go(func() {
+		wg.Go(func() {
 			for {
 				select {
 				case <-stop:
@@ -99,12 +99,12 @@ func TestProxyRefusesAtOnceWhileProgramsAreStarted(t *testing.T) {
 			}
 		})
 	}
-	defer all.Wait()
+	defer wg.Wait()
 	defer close(stop)
 	proxy := memcachetest.StartProxy(t, "127.0.0.1:1", nil)
 	for range 300 {
 		proxy.Set(&memcachetest.ProxyOptions{Refuse: true})
-		refuses(t, proxy.Addr())
+		wantRefused(t, proxy.Addr())
 		proxy.Set(nil)
 	}
 }

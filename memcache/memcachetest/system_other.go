@@ -8,15 +8,14 @@ import (
 	"testing"
 )
 
-// endsWithUs would have the system kill the child when we end. Here it cannot: a
-// test that is killed leaves its servers behind.
-func endsWithUs() *syscall.SysProcAttr { return nil }
+// killedWithParent returns nil. On this system, a test that is killed does not end its
+// servers.
+func killedWithParent() *syscall.SysProcAttr { return nil }
 
-// awaitPause would wait until the child stands still. Here a thread of it may go
-// on for a moment.
+// awaitPause does not wait. On this system, threads of a paused child may run for a moment.
 func awaitPause(int) error { return nil }
 
-// reservePort answers a port of 127.0.0.1 that was free a moment ago.
+// reservePort returns a port of 127.0.0.1 that was free a moment ago. It is not reserved.
 func reservePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -27,6 +26,6 @@ func reservePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// stopListening closes l. A program that is being started at that moment may have
-// it open until it begins.
+// stopListening closes l. If this program is starting another program at that moment, the
+// child may keep l open until it executes.
 func stopListening(l net.Listener) { l.Close() }

@@ -1,4 +1,4 @@
-"""Has a Python client set keys, so that one can look which server got each.
+"""Sets keys with a Python client. The caller can then see which server got each key.
 
 	python3 place.py job.json
 
@@ -7,11 +7,11 @@ job.json is an object:
 	rule     ketama, ketama_weighted, python_memcached or modula
 	servers  list of {"addr": ..., "weight": ...}, as memcache.Server, with port
 	keys     list of keys, percent-encoded
-	eject    true: pylibmc is told to eject servers that do not answer
+	eject    if true, pylibmc ejects servers that do not respond
 
-It writes another: client (name and version), refused (places of the keys that the
-client stored nowhere). The rules are the clients' own; nothing is computed here
-but the crc32 of modula.
+It writes another object: client (name and version) and refused (indexes of the keys
+that the client stored nowhere). The rules are those of the clients: this script
+computes nothing except the crc32 of modula.
 """
 
 import json
@@ -38,7 +38,7 @@ def pylibmc_setter(job):
     client = pylibmc.Client(specs, behaviors=behaviors)
 
     def set_key(key):
-        # Told to eject a server, libmemcached reports it for the key that met it.
+        # When libmemcached ejects a server, it returns an error for the key that it was setting.
         for _ in range(20 if job.get("eject") else 1):
             try:
                 return client.set(key, VALUE)
@@ -51,7 +51,7 @@ def pylibmc_setter(job):
 
 
 def _libmemcached_version():
-    """The version of the library itself: pylibmc tells that of its header."""
+    """Returns the version of the library: pylibmc only has the version of its header."""
     import ctypes
 
     try:
@@ -76,7 +76,7 @@ def memcache_setter(job):
     client = memcache.Client(specs, dead_retry=3600)
 
     def set_key(key):
-        # A tuple brings its own hash, of which the client takes the modulus.
+        # The first element of a tuple is the hash, which the client takes modulo the servers.
         return client.set((zlib.crc32(key), key) if job["rule"] == "modula" else key, VALUE)
 
     return set_key, "python-memcached %s" % memcache.__version__

@@ -23,7 +23,8 @@ func Example() {
 		}
 		return a
 	}
-	handler, err := oncelog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}), cache, nil)
+	text := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime})
+	handler, err := oncelog.New(text, cache, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -25,6 +25,28 @@ import (
 	"github.com/cachewire/cachewire/patterns/oncelog"
 )
 
+// memoryCache returns a new cache in memory.
+func memoryCache(t testing.TB, hooks ...core.Hook) *core.Cache {
+	t.Helper()
+	return cacheOf(t, must(memory.New(nil)), hooks...)
+}
+
+// memcachedCache returns a cache on the memcached at addr.
+func memcachedCache(t testing.TB, addr string, opts *memcachepure.Options) *core.Cache {
+	t.Helper()
+	b, err := memcachepure.New([]memcache.Server{{Addr: addr}}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cacheOf(t, b)
+}
+
+// newLogger returns a logger that logs to l through a Handler.
+func newLogger(l *logBuffer, c *core.Cache, opts *oncelog.Options) *slog.Logger {
+	return slog.New(must(oncelog.New(l.handler(), c, opts)))
+}
+
+// cacheOf returns a cache on b, which is closed at the end of the test.
 func cacheOf(t testing.TB, b core.Backend, hooks ...core.Hook) *core.Cache {
 	t.Helper()
 	c, err := core.New(b, &core.Options{Hooks: hooks})
@@ -35,29 +57,30 @@ func cacheOf(t testing.TB, b core.Backend, hooks ...core.Hook) *core.Cache {
 	return c
 }
 
-// A logged keeps what is logged, as text without times.
-type logged struct {
+// A logBuffer keeps what is logged, as text without times.
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer // guarded by mu
 }
 
-func (l *logged) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(p)
 }
 
-func (l *logged) handler() slog.Handler {
-	return slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+func (l *logBuffer) handler() slog.Handler {
+	withoutTime := func(groups []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey && len(groups) == 0 {
 			return slog.Attr{}
 		}
 		return a
-	}})
+	}
+	return slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: withoutTime})
 }
 
-// want checks what was logged, and forgets it.
-func (l *logged) want(t *testing.T, lines ...string) {
+// want fails the test if something else than lines was logged. It then empties the buffer.
+func (l *logBuffer) want(t *testing.T, lines ...string) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,12 +91,12 @@ func (l *logged) want(t *testing.T, lines ...string) {
 	l.buf.Reset()
 }
 
-// The rules of slog's handlers.
-func TestHandler(t *testing.T) {
+// The test runs the suite testing/slogtest.
+func TestHandlerKeepsTheRulesOfSlog(t *testing.T) {
 	var buf bytes.Buffer
 	slogtest.Run(t, func(t *testing.T) slog.Handler {
 		buf.Reset()
-		return must(oncelog.New(slog.NewJSONHandler(&buf, nil), cacheOf(t, must(memory.New(nil))), nil))
+		return must(oncelog.New(slog.NewJSONHandler(&buf, nil), memoryCache(t), nil))
 	}, func(t *testing.T) map[string]any {
 		var got map[string]any
 		if err := json.Unmarshal(buf.Bytes(), &got); err != nil {
@@ -85,8 +108,8 @@ func TestHandler(t *testing.T) {
 
 func TestARecordPassesOnceInAPeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l logged
-		logger := slog.New(must(oncelog.New(l.handler(), cacheOf(t, must(memory.New(nil))), nil)))
+		var l logBuffer
+		logger := newLogger(&l, memoryCache(t), nil)
 		for range 100 {
 			logger.Error("down", "db", 1)
 			logger.With("db", 2).WithGroup("g").Error("down")
@@ -106,79 +129,82 @@ func TestARecordPassesOnceInAPeriod(t *testing.T) {
 	})
 }
 
-// Of a fleet's records one passes.
-func TestARecordPassesOnceInAFleet(t *testing.T) {
+// Of the records of several handlers that share a cache, one passes.
+func TestARecordPassesOnceInAllProcesses(t *testing.T) {
 	server := memcachetest.Start(t, nil)
-	b, err := memcachepure.New([]memcache.Server{{Addr: server.Addr()}}, &memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]*core.Cache{"memory": cacheOf(t, must(memory.New(nil))), "memcached": cacheOf(t, b)} {
+	opts := &memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}}
+	for name, c := range map[string]*core.Cache{
+		"memory":    memoryCache(t),
+		"memcached": memcachedCache(t, server.Addr(), opts),
+	} {
 		t.Run(name, func(t *testing.T) {
-			var l logged
+			var l logBuffer
 			var all sync.WaitGroup
 			for range 4 {
-				logger := slog.New(must(oncelog.New(l.handler(), c, &oncelog.Options{Period: time.Hour, Prefix: "once:"})))
+				logger := newLogger(&l, c, &oncelog.Options{Period: time.Hour, Prefix: "once:"})
 				for range 50 {
 					all.Go(func() { logger.Error("down") })
 				}
 			}
 			all.Wait()
-			// It may tell of some that it overtook.
-			if got := l.buf.String(); !strings.HasPrefix(got, "level=ERROR msg=down") || strings.Count(got, "\n") != 1 {
-				t.Errorf("logged\n%s", got)
+			// The record may have the attribute dropped, for records that overtook it.
+			got := l.buf.String()
+			if !strings.HasPrefix(got, "level=ERROR msg=down") || strings.Count(got, "\n") != 1 {
+				t.Errorf("logged\n%s\nwant one line", got)
 			}
 			if ok, err := c.Exists(t.Context(), "once:down"); !ok || err != nil {
-				t.Errorf("the key is not there, %v", err)
+				t.Errorf("the key is not in the cache, %v", err)
 			}
 		})
 	}
 }
 
-// What another process has logged is dropped here, and counted.
-func TestWhatAnotherLoggedIsDropped(t *testing.T) {
+// A record that another process has logged is dropped here, and counted.
+func TestARecordThatAnotherProcessLoggedIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cacheOf(t, must(memory.New(nil)))
-		var here, there logged
-		slog.New(must(oncelog.New(there.handler(), c, nil))).Error("down")
-		logger := slog.New(must(oncelog.New(here.handler(), c, nil)))
+		c := memoryCache(t)
+		var local, remote logBuffer
+		newLogger(&remote, c, nil).Error("down")
+		logger := newLogger(&local, c, nil)
 		for range 70 {
 			logger.Error("down")
 			time.Sleep(time.Second)
 		}
-		there.want(t, "level=ERROR msg=down")
-		here.want(t, "level=ERROR msg=down dropped=60")
+		remote.want(t, "level=ERROR msg=down")
+		local.want(t, "level=ERROR msg=down dropped=60")
 	})
 }
 
-func TestKeys(t *testing.T) {
-	var l logged
+func TestKeyDecidesWhichRecordsAreRepetitions(t *testing.T) {
+	var l logBuffer
 	byAttr := func(_ context.Context, r slog.Record) string {
 		key := ""
-		r.Attrs(func(a slog.Attr) bool { key = a.Value.String(); return false })
+		r.Attrs(func(a slog.Attr) bool {
+			key = a.Value.String()
+			return false
+		})
 		return key
 	}
-	logger := slog.New(must(oncelog.New(l.handler(), cacheOf(t, must(memory.New(nil))), &oncelog.Options{Key: byAttr})))
+	logger := newLogger(&l, memoryCache(t), &oncelog.Options{Key: byAttr})
 	for range 2 {
 		logger.Error("a", "k", "x")
 		logger.Error("b", "k", "x")
 		logger.Error("c", "k", "y")
 		logger.Error("no key")
 	}
-	l.want(t, "level=ERROR msg=a k=x", "level=ERROR msg=c k=y", `level=ERROR msg="no key"`, `level=ERROR msg="no key"`)
+	l.want(t,
+		"level=ERROR msg=a k=x",
+		"level=ERROR msg=c k=y",
+		`level=ERROR msg="no key"`,
+		`level=ERROR msg="no key"`)
 }
 
-// A cache that is down, closed, or keeps nothing lets everything pass; so does a context
-// that is done.
-func TestWithoutACacheEverythingPasses(t *testing.T) {
-	closed := cacheOf(t, must(memory.New(nil)))
+// All records pass if the cache is down, closed or keeps nothing, or if the context is done.
+func TestAllRecordsPassWithoutAWorkingCache(t *testing.T) {
+	closed := memoryCache(t)
 	closed.Close()
 	server := memcachetest.Start(t, nil)
-	b, err := memcachepure.New([]memcache.Server{{Addr: server.Addr()}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	down := cacheOf(t, b)
+	down := memcachedCache(t, server.Addr(), nil)
 	server.Kill()
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -189,11 +215,11 @@ func TestWithoutACacheEverythingPasses(t *testing.T) {
 		"closed":       {t.Context(), closed},
 		"down":         {t.Context(), down},
 		"null":         {t.Context(), cacheOf(t, null.New())},
-		"done context": {done, cacheOf(t, must(memory.New(nil)))},
+		"done context": {done, memoryCache(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var l logged
-			logger := slog.New(must(oncelog.New(l.handler(), tt.cache, nil)))
+			var l logBuffer
+			logger := newLogger(&l, tt.cache, nil)
 			for range 3 {
 				logger.ErrorContext(tt.ctx, "down")
 			}
@@ -202,26 +228,27 @@ func TestWithoutACacheEverythingPasses(t *testing.T) {
 	}
 }
 
-// A hook of the cache may log by the Handler that asks the cache.
-type logs struct{ logger *slog.Logger }
+// A loggingHook is a hook of the cache that logs through the Handler that calls the cache.
+type loggingHook struct{ logger *slog.Logger }
 
-func (h *logs) Before(ctx context.Context, _ *core.Op) context.Context { return ctx }
+func (h *loggingHook) Before(ctx context.Context, _ *core.Op) context.Context { return ctx }
 
-func (h *logs) After(ctx context.Context, op *core.Op) { h.logger.InfoContext(ctx, "hook "+op.Verb) }
+func (h *loggingHook) After(ctx context.Context, op *core.Op) {
+	h.logger.InfoContext(ctx, "hook "+op.Verb)
+}
 
 func TestAHookMayLog(t *testing.T) {
-	var l logged
-	var hook logs
-	hook.logger = slog.New(must(oncelog.New(l.handler(), cacheOf(t, must(memory.New(nil)), &hook), nil)))
+	var l logBuffer
+	var hook loggingHook
+	hook.logger = newLogger(&l, memoryCache(t, &hook), nil)
 	hook.logger.Error("down")
 	l.want(t, `level=INFO msg="hook Add"`, "level=ERROR msg=down")
 }
 
-// What is remembered is bounded.
-func TestManyKeys(t *testing.T) {
+func TestTheNumberOfRememberedKeysIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l logged
-		logger := slog.New(must(oncelog.New(l.handler(), cacheOf(t, must(memory.New(nil))), nil)))
+		var l logBuffer
+		logger := newLogger(&l, memoryCache(t), nil)
 		for i := range 25_000 {
 			logger.Error(fmt.Sprint("error ", i))
 			if i%5000 == 0 {
@@ -229,7 +256,7 @@ func TestManyKeys(t *testing.T) {
 			}
 		}
 		if n := strings.Count(l.buf.String(), "\n"); n != 25_000 {
-			t.Errorf("%d of 25000 passed", n)
+			t.Errorf("%d records passed, want 25000", n)
 		}
 		l.buf.Reset()
 		logger.Error("error 24999")
@@ -237,7 +264,7 @@ func TestManyKeys(t *testing.T) {
 	})
 }
 
-// A counter counts the calls of a cache's verbs.
+// A counter is a hook that counts the calls of a cache.
 type counter struct{ calls atomic.Int64 }
 
 func (c *counter) Before(ctx context.Context, _ *core.Op) context.Context {
@@ -246,15 +273,15 @@ func (c *counter) Before(ctx context.Context, _ *core.Op) context.Context {
 }
 func (c *counter) After(context.Context, *core.Op) {}
 
-// The cache is asked rarely: not about what has passed here, seldom about what another
-// has logged, and not while it is down.
-func TestTheCacheIsAskedRarely(t *testing.T) {
+// The cache is not called for records that have passed here, rarely for records that another
+// process has logged, and rarely while it fails.
+func TestTheCacheIsCalledRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l logged
+		var l logBuffer
 		var calls counter
 		b := must(memory.New(nil))
 		c := cacheOf(t, b, &calls)
-		logger := slog.New(must(oncelog.New(l.handler(), c, nil)))
+		logger := newLogger(&l, c, nil)
 		if err := c.Set(t.Context(), "log:another's", nil, time.Minute); err != nil {
 			t.Fatal(err)
 		}
@@ -264,8 +291,8 @@ func TestTheCacheIsAskedRarely(t *testing.T) {
 			logger.Error("another's")
 			time.Sleep(time.Second)
 		}
-		if n := calls.calls.Load(); n != 11 { // once about mine, each 6 seconds about the other
-			t.Errorf("the cache was asked %d times", n)
+		if n := calls.calls.Load(); n != 11 { // once for mine, every 6 seconds for the other
+			t.Errorf("the cache was called %d times, want 11", n)
 		}
 		c.Close()
 		time.Sleep(2 * time.Minute)
@@ -275,13 +302,13 @@ func TestTheCacheIsAskedRarely(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if n := calls.calls.Load(); n != 10 { // once a second
-			t.Errorf("the cache that fails was asked %d times", n)
+			t.Errorf("the cache that fails was called %d times, want 10", n)
 		}
 	})
 }
 
 func TestNewRefusesWrongArguments(t *testing.T) {
-	c := cacheOf(t, must(memory.New(nil)))
+	c := memoryCache(t)
 	inner := slog.NewTextHandler(io.Discard, nil)
 	_, noInner := oncelog.New(nil, c, nil)
 	_, noCache := oncelog.New(inner, nil, nil)
@@ -291,7 +318,8 @@ func TestNewRefusesWrongArguments(t *testing.T) {
 		noCache: "oncelog: the cache is nil",
 		period:  "oncelog: Options.Period is -1s, want 0 (a minute) or more",
 	} {
-		if !errors.Is(err, core.ErrConfig) || !strings.HasPrefix(err.Error(), "cachewire: invalid configuration: "+want) {
+		want = "cachewire: invalid configuration: " + want
+		if !errors.Is(err, core.ErrConfig) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("error is %v, want %s", err, want)
 		}
 	}

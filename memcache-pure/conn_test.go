@@ -16,27 +16,27 @@ type readConn struct {
 
 func (c readConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
 
-// A connection may tell of its end together with the last bytes of a long value.
-func TestALongValueMayEndTheConnection(t *testing.T) {
+// Read of a connection may return io.EOF together with the last bytes of a long value.
+func TestLongValueIsReadIfTheConnectionEndsWithIt(t *testing.T) {
 	const n = 3 * smallValue
 	value := strings.Repeat("x", n)
 	whole := "VALUE k 0 3145728 7\r\n" + value + "\r\n"
 	for cut, want := range map[int]error{0: nil, 1: io.EOF, 2: io.EOF, n: io.EOF} {
-		var w wire
-		if err := w.reply.begin([]byte("gets k\r\n")); err != nil {
+		var c checkedConn
+		if err := c.reply.begin([]byte("gets k\r\n")); err != nil {
 			t.Fatal(err)
 		}
-		w.Conn = readConn{Reader: iotest.DataErrReader(strings.NewReader(whole[:len(whole)-cut]))}
+		c.Conn = readConn{Reader: iotest.DataErrReader(strings.NewReader(whole[:len(whole)-cut]))}
 		got := make([]byte, len(whole))
-		var read int
+		var total int
 		var err error
-		for read < len(got) && err == nil {
-			var k int
-			k, err = w.Read(got[read:])
-			read += k
+		for total < len(got) && err == nil {
+			var n int
+			n, err = c.Read(got[total:])
+			total += n
 		}
 		if err != want || err == nil && string(got) != whole {
-			t.Errorf("%d bytes less: error is %v, want %v", cut, err, want)
+			t.Errorf("reply without its last %d bytes: error is %v, want %v", cut, err, want)
 		}
 	}
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// eventually waits until ok answers true.
-func eventually(t *testing.T, what string, ok func() bool) {
+// eventually waits until ok returns true. The error describes that as condition.
+func eventually(t *testing.T, condition string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not so: %s", what)
+			t.Fatalf("after 30s it is still not true that %s", condition)
 		}
 	}
 }
 
 func TestConnectionsAreKept(t *testing.T) {
 	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
-	c := openCache(t, patient, proxy.Addr())
-	together(32, func() {
+	c := openCache(t, longTimeoutOptions, proxy.Addr())
+	concurrently(32, func() {
 		for range 50 {
 			if err := c.Set(context.Background(), "k", []byte("v"), 0); err != nil {
 				t.Error(err)
@@ -33,15 +33,14 @@ func TestConnectionsAreKept(t *testing.T) {
 		}
 	})
 	if n := proxy.Dialled(); n > 32 {
-		t.Errorf("32 goroutines took %d connections", n)
+		t.Errorf("32 goroutines opened %d connections, want at most 32", n)
 	}
 }
 
-// More connections than MaxIdle are there only while verbs use them.
 func TestConnectionsAboveMaxIdleAreClosed(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
-	opts := *patient
+	opts := *longTimeoutOptions
 	opts.MaxIdle, opts.MaxOpen = 2, 16
 	c := openCache(t, &opts, proxy.Addr())
 	server.Pause()
@@ -52,25 +51,30 @@ func TestConnectionsAboveMaxIdleAreClosed(t *testing.T) {
 	eventually(t, "each of 16 verbs has a connection", func() bool { return proxy.Open() == 16 })
 	server.Resume()
 	verbs.Wait()
-	eventually(t, "2 connections are left", func() bool { return proxy.Open() == 2 })
+	eventually(t, "2 connections are open", func() bool { return proxy.Open() == 2 })
 	set(t, c, "k", "v")
 	if n := proxy.Dialled(); n != 16 {
-		t.Errorf("%d connections were made, want 16", n)
+		t.Errorf("%d connections were opened, want 16", n)
 	}
 }
 
-// MaxOpen holds for verbs of every kind.
-func TestThereAreNoMoreConnectionsThanMaxOpen(t *testing.T) {
+// MaxOpen limits the connections of all kinds of verbs together.
+func TestConnectionsAreLimitedByMaxOpen(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
-	opts := *patient
+	opts := *longTimeoutOptions
 	opts.MaxOpen = 2
 	c := openCache(t, &opts, proxy.Addr())
 	server.Pause()
 	var verbs sync.WaitGroup
 	for range 10 {
 		for _, verb := range []func(context.Context) error{
-			c.Ping, c.Flush, func(ctx context.Context) error { _, err := c.GetMulti(ctx, []string{"k"}); return err },
+			c.Ping,
+			c.Flush,
+			func(ctx context.Context) error {
+				_, err := c.GetMulti(ctx, []string{"k"})
+				return err
+			},
 		} {
 			verbs.Go(func() {
 				for range 3 {
@@ -79,21 +83,21 @@ func TestThereAreNoMoreConnectionsThanMaxOpen(t *testing.T) {
 			})
 		}
 	}
-	eventually(t, "there are 2 connections", func() bool { return proxy.Open() == 2 })
+	eventually(t, "2 connections are open", func() bool { return proxy.Open() == 2 })
 	server.Resume()
 	verbs.Wait()
 	if n := proxy.Dialled(); n != 2 {
-		t.Errorf("%d connections were made, want 2", n)
+		t.Errorf("%d connections were opened, want 2", n)
 	}
 }
 
-// A verb waits for one of MaxOpen connections until one is free, its context is
-// done, or the time-out is over.
-func TestAVerbWaitsForAConnection(t *testing.T) {
+// If MaxOpen connections are in use, a verb waits until one is free, its context is done,
+// or the time-out is over.
+func TestVerbWaitsForAConnection(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.Start(t, nil)
 	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
-	opts := *patient
+	opts := *longTimeoutOptions
 	opts.MaxOpen = 1
 	c := openCache(t, &opts, proxy.Addr())
 	set(t, c, "k", "v")
@@ -110,36 +114,36 @@ func TestAVerbWaitsForAConnection(t *testing.T) {
 	for range cap(errs) {
 		wantErr(t, <-errs, nil)
 	}
-	if n := proxy.Dialled(); n > 2 { // one more if it was the Get with a deadline that had it
-		t.Errorf("%d connections were made with a MaxOpen of 1", n)
+	if n := proxy.Dialled(); n > 2 { // two if the Get with a deadline used the connection
+		t.Errorf("%d connections were opened, want 1 or 2 with a MaxOpen of 1", n)
 	}
 
-	opts = *impatient
-	opts.MaxOpen, opts.Timeout = 1, 2*time.Second // within which all three begin
+	opts = *shortTimeoutOptions
+	opts.MaxOpen, opts.Timeout = 1, 2*time.Second // long enough for all three to begin
 	c = openCache(t, &opts, proxy.Addr())
 	server.Pause()
 	defer server.Resume()
 	for range cap(errs) {
 		go func() { _, err := c.Get(context.Background(), "k"); errs <- err }()
 	}
-	waited := 0
+	waitErrs := 0
 	for range cap(errs) {
 		err := <-errs
 		wantErr(t, err, core.ErrUnavailable)
 		if strings.Contains(err.Error(), "all 1 connections (MaxOpen) were in use for 2s") {
-			waited++
+			waitErrs++
 		}
 	}
-	if waited == 0 {
-		t.Error("no error tells of MaxOpen")
+	if waitErrs == 0 {
+		t.Error("no error mentions MaxOpen")
 	}
 }
 
-// A verb whose context is done in the midst of connecting ends, and so do all
-// that are in flight when the Cache is closed.
+// A verb that is connecting ends when its context is done, and when the Cache is closed.
 func TestContextAndCloseEndAHandshake(t *testing.T) {
 	var connected sync.WaitGroup
-	server := memcachetest.StartHostile(t, func(c *memcachetest.Conn) { // takes the first bytes, and says nothing
+	// The server reads, but sends nothing.
+	server := memcachetest.StartHostile(t, func(c *memcachetest.Conn) {
 		var b [1]byte
 		if _, err := c.Read(b[:]); err == nil {
 			connected.Done()
@@ -150,8 +154,8 @@ func TestContextAndCloseEndAHandshake(t *testing.T) {
 			}
 		}
 	})
-	opts := *patient
-	_, opts.TLS = terminate(t, "")
+	opts := *longTimeoutOptions
+	_, opts.TLS = startTLSProxy(t, "")
 	c := openCache(t, &opts, server.Addr())
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -168,7 +172,7 @@ func TestContextAndCloseEndAHandshake(t *testing.T) {
 		}
 		connected.Wait()
 	}
-	began := time.Now()
+	begin := time.Now()
 	start(ctx)
 	cancel()
 	for range verbs {
@@ -181,16 +185,16 @@ func TestContextAndCloseEndAHandshake(t *testing.T) {
 			t.Errorf("error is %v, want %v", err, core.ErrUnavailable)
 		}
 	}
-	if took := time.Since(began); took > patient.Timeout/2 {
-		t.Errorf("it took %v", took)
+	if took := time.Since(begin); took > longTimeoutOptions.Timeout/2 {
+		t.Errorf("the verbs took %v, want less than their time-out", took)
 	}
 }
 
-// Close ends verbs that wait for a server which does not answer.
-func TestCloseEndsWhatIsInFlight(t *testing.T) {
+// The verbs wait for a server that does not respond.
+func TestCloseEndsRunningVerbs(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
-	c := openCache(t, patient, proxy.Addr())
+	c := openCache(t, longTimeoutOptions, proxy.Addr())
 	set(t, c, "k", "v")
 	server.Pause()
 	defer server.Resume()
@@ -205,8 +209,8 @@ func TestCloseEndsWhatIsInFlight(t *testing.T) {
 	for range cap(waiting) {
 		wantErr(t, <-waiting, core.ErrUnavailable)
 	}
-	if took := time.Since(start); took > patient.Timeout/2 {
-		t.Errorf("Close took %v", took)
+	if took := time.Since(start); took > longTimeoutOptions.Timeout/2 {
+		t.Errorf("the verbs ended after %v, want less than their time-out", took)
 	}
 	wantErr(t, c.Set(context.Background(), "k", nil, 0), core.ErrClosed)
 }

@@ -1,0 +1,541 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// inject calls Stall or Kill of the suite, and returns a function that undoes the fault. If
+// the case does not call it, it is called when the case ends.
+func (e *env) inject(f fault) (undo func()) {
+	call := e.stall
+	if f == kills {
+		call = e.kill
+	}
+	undone, err := call(e.backend)
+	if err != nil {
+		e.fatalf("the fault could not be injected: %v", err)
+	}
+	var once atomic.Bool
+	undo = func() {
+		if !once.Swap(true) && undone != nil {
+			undone()
+		}
+	}
+	e.cleanups = append(e.cleanups, undo)
+	return undo
+}
+
+// faultVerbs are the verbs of cases with faults: all that take a key, some of them also with
+// many keys, and those of a whole cache.
+var faultVerbs = slices.Concat(verbs, []verb{
+	{"GetMulti of 100 keys", func(ctx context.Context, c *core.Cache, key string, _ any) error {
+		keys := manyKeys(key)
+		got, err := c.GetMulti(ctx, keys)
+		for _, key := range keys {
+			if _, ok := got[key]; !ok && keyError(err, key) == nil {
+				return errKeyLeftOut
+			}
+		}
+		return firstError(err, keys)
+	}},
+	{"SetMulti of 100 keys", func(ctx context.Context, c *core.Cache, key string, _ any) error {
+		keys := manyKeys(key)
+		values := map[string][]byte{}
+		for _, key := range keys {
+			values[key] = []byte("2")
+		}
+		return firstError(c.SetMulti(ctx, values, 0), keys)
+	}},
+	{"DeleteMulti of 100 keys", func(ctx context.Context, c *core.Cache, key string, _ any) error {
+		keys := manyKeys(key)
+		return firstError(c.DeleteMulti(ctx, keys), keys)
+	}},
+	{"TTL", func(ctx context.Context, c *core.Cache, key string, _ any) error {
+		_, err := c.TTL(ctx, key)
+		return err
+	}},
+	{
+		"Flush",
+		func(ctx context.Context, c *core.Cache, _ string, _ any) error { return c.Flush(ctx) },
+	},
+	{
+		"Ping",
+		func(ctx context.Context, c *core.Cache, _ string, _ any) error { return c.Ping(ctx) },
+	},
+	{"Stats", func(ctx context.Context, c *core.Cache, _ string, _ any) error {
+		_, err := c.Stats(ctx)
+		return err
+	}},
+})
+
+// manyKeys returns 100 keys, of which the first is key.
+func manyKeys(key string) []string {
+	keys := make([]string, 100)
+	for i := range keys {
+		keys[i] = numbered(key+" ", i)
+	}
+	keys[0] = key
+	return keys
+}
+
+// firstError returns the error of the first of keys that has one in err. If one of keys has
+// none, although others do, that is an error as well.
+func firstError(err error, keys []string) error {
+	var multi *core.MultiError
+	if !errors.As(err, &multi) {
+		return err
+	}
+	for _, key := range keys {
+		if multi.Errors[key] == nil {
+			return fmt.Errorf("the key %s has no error, although others have", quote(key))
+		}
+	}
+	for _, key := range keys {
+		if errors.Is(multi.Errors[key], core.ErrMiss) ||
+			errors.Is(multi.Errors[key], core.ErrExists) {
+			return multi.Errors[key]
+		}
+	}
+	return multi.Errors[keys[0]]
+}
+
+// prepareFaultVerbs stores an item for each of faultVerbs, and returns their keys and
+// tokens.
+func (e *env) prepareFaultVerbs() (keys []string, tokens []any) {
+	for _, v := range faultVerbs {
+		key := "key of " + v.name
+		e.set(key, "1")
+		keys, tokens = append(keys, key), append(tokens, e.item(key).Token)
+		if strings.Contains(v.name, "100") {
+			for _, key := range manyKeys(key) {
+				e.set(key, "1")
+			}
+		}
+	}
+	return keys, tokens
+}
+
+// unsupported reports whether the backend does not have the verb.
+func unsupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
+
+// isOutage reports whether err is right for a verb under ctx that no server replies to.
+func isOutage(ctx context.Context, err error) bool {
+	return errors.Is(err, core.ErrUnavailable) || ctx.Err() != nil && errors.Is(err, ctx.Err())
+}
+
+// recovered checks that the verbs work again, within a second.
+func (e *env) recovered(after string) {
+	elapsed := e.clock.start()
+	var last error
+	for round := 0; ; round++ {
+		ctx, cancel := context.WithTimeout(e.ctx, time.Second)
+		last = e.tryVerbs(ctx, numbered("recovered ", round))
+		cancel()
+		took := elapsed()
+		if last == nil {
+			e.note("verbs worked %v after %s", took.Round(time.Millisecond), after)
+		}
+		if last == nil && took <= time.Second {
+			return
+		}
+		if took > time.Second {
+			e.errorf("%v after %s, verbs still fail or take too long; want them to work within "+
+				"a second; the last error is %v", took, after, last)
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// tryVerbs calls some verbs with keys of its own, and returns an error if one of them fails.
+func (e *env) tryVerbs(ctx context.Context, key string) error {
+	if err := e.cache.Set(ctx, key, []byte("1"), 0); err != nil {
+		return err
+	}
+	if n, err := e.cache.Incr(ctx, key, 1); err != nil || n != 2 {
+		return fmt.Errorf("result of Incr is %d, error %w", n, err)
+	}
+	got, err := e.cache.GetMulti(ctx, []string{key})
+	if err != nil || string(got[key]) != "2" {
+		return fmt.Errorf("result of GetMulti is %s, error %w", quote(string(got[key])), err)
+	}
+	return e.cache.Delete(ctx, key)
+}
+
+// closesInTime checks that Close returns within a bounded time.
+func (e *env) closesInTime(while string) {
+	const limit = 10 * time.Second
+	elapsed := e.clock.start()
+	closed := make(chan error, 1)
+	go func() { closed <- e.closeAll() }()
+	timeout := time.NewTimer(2 * limit)
+	defer timeout.Stop()
+	var err error
+	select {
+	case err = <-closed:
+	case <-timeout.C:
+		e.errorf("Close %s does not return", while)
+		e.cleanUp()
+		<-closed
+		return
+	}
+	if took := elapsed(); took > limit {
+		e.errorf("Close %s took %v, want less than %v", while, took, limit)
+	} else {
+		e.note("Close %s took %v", while, took.Round(time.Millisecond))
+	}
+	if err != nil && !errors.Is(err, core.ErrUnavailable) {
+		e.errorf("Close %s: error is %v, want none or %v", while, err, core.ErrUnavailable)
+	}
+}
+
+// contextEnds are the ways in which a context ends.
+var contextEnds = []struct {
+	name string
+	with func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+}{
+	{"a deadline", context.WithTimeout},
+	{
+		"a cancellation",
+		func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			timer := time.AfterFunc(d, cancel)
+			return ctx, func() { timer.Stop(); cancel() }
+		},
+	},
+}
+
+var faultCases = []testCase{
+	{
+		id: "stall-context",
+		rule: "If the server does not reply, a verb returns the error of its context within " +
+			"50 ms after the context is done, and never a miss, ErrExists, a conflict or " +
+			"success. When the server goes on, verbs work within a second.",
+		fault:     stalls,
+		plainOnly: true,
+		run: func(e *env) {
+			keys, tokens := e.prepareFaultVerbs()
+			resume := e.inject(stalls)
+			for i, v := range faultVerbs {
+				for _, end := range contextEnds {
+					e.checkStalled(v.name+" under "+end.name, func() (time.Duration, error) {
+						const after = 20 * time.Millisecond
+						ctx, cancel := end.with(e.ctx, after)
+						defer cancel()
+						elapsed := e.clock.start()
+						err := keyError(v.call(ctx, e.cache, keys[i], tokens[i]), keys[i])
+						late := elapsed() - after
+						if !isOutage(ctx, err) && !unsupported(err) {
+							e.errorf(
+								"%s on a server that does not reply: error is %v, want %v or %v",
+								v.name,
+								err,
+								ctx.Err(),
+								core.ErrUnavailable,
+							)
+						}
+						return late, err
+					})
+				}
+			}
+			resume()
+			e.recovered("the server went on")
+		},
+	},
+	{
+		id: "stall-late",
+		rule: "A reply to a verb that was abandoned is never taken for the reply to another " +
+			"verb, and abandoned verbs do not block others for good.",
+		fault:     stalls,
+		plainOnly: true,
+		run: func(e *env) {
+			const workers, rounds = 16, 4
+			value := func(key string) string { return "the value of " + key }
+			for w := range workers {
+				for i := range 8 {
+					key := fmt.Sprintf("w%d-%d", w, i)
+					e.set(key, value(key))
+					e.set("n"+key, fmt.Sprint(1_000_000*(w*8+i)))
+				}
+			}
+			for round := range rounds {
+				resume := e.inject(stalls)
+				e.inParallel(workers, func(w int) {
+					for i := range 4 {
+						key := fmt.Sprintf("w%d-%d", w, i)
+						ctx, cancel := context.WithTimeout(
+							e.ctx,
+							time.Duration(5+w)*time.Millisecond,
+						)
+						_, _ = e.cache.Get(ctx, key)
+						_, _ = e.cache.GetMulti(ctx, []string{key, fmt.Sprintf("w%d-%d", w, i+4)})
+						_, _ = e.cache.Incr(ctx, "n"+key, 1)
+						_ = e.cache.Touch(ctx, key, longTTL)
+						cancel()
+					}
+				})
+				resume()
+				e.inParallel(workers, func(w int) {
+					for i := 4; i < 8; i++ {
+						key := fmt.Sprintf("w%d-%d", (w+round)%workers, i)
+						e.checkOwnReplies(key, value(key))
+					}
+				})
+			}
+			e.recovered("the server went on")
+		},
+	},
+	{
+		id: "stall-close",
+		rule: "Close returns while the server does not reply, and verbs that are running return. " +
+			"No goroutine outlives Close.",
+		fault:     stalls,
+		plainOnly: true,
+		run: func(e *env) {
+			e.set("k", "v")
+			resume := e.inject(stalls)
+			const workers = 8
+			started := make(chan struct{}, workers)
+			e.inParallel(workers+1, func(w int) {
+				ctx, cancel := context.WithTimeout(e.ctx, 20*time.Second)
+				defer cancel()
+				if w < workers {
+					started <- struct{}{}
+					if value, err := e.cache.Get(ctx, "k"); err == nil && string(value) != "v" {
+						e.errorf("Get during Close: %s", quote(string(value)))
+					}
+					if ctx.Err() != nil {
+						e.errorf("Get returned only when its context was done, long after Close")
+					}
+					return
+				}
+				for range workers {
+					<-started
+				}
+				e.closesInTime("while the server does not reply")
+			})
+			resume()
+		},
+	},
+	{
+		id: "kill-error",
+		rule: "If the server is dead, every verb returns ErrUnavailable or the error of its " +
+			"context, and never a miss, ErrExists, a conflict or success.",
+		fault:     kills,
+		plainOnly: true,
+		run: func(e *env) {
+			keys, tokens := e.prepareFaultVerbs()
+			restart := e.inject(kills)
+			for range 2 { // the first verb may use a connection that it takes for a good one
+				for i, v := range faultVerbs {
+					ctx, cancel := context.WithTimeout(e.ctx, time.Second)
+					elapsed := e.clock.start()
+					err := keyError(v.call(ctx, e.cache, keys[i], tokens[i]), keys[i])
+					took := elapsed()
+					if !isOutage(ctx, err) && !unsupported(err) {
+						e.errorf(
+							"%s on a dead server: error is %v, want %v",
+							v.name,
+							err,
+							core.ErrUnavailable,
+						)
+					}
+					cancel()
+					e.wantInTime(v.name, took-time.Second)
+				}
+			}
+			restart()
+			e.recovered("the server started again")
+		},
+	},
+	{
+		id: "kill-load",
+		rule: "While the server dies and comes back, no verb returns a wrong result: no value of " +
+			"another key, and no sign of a write that was sent twice.",
+		fault:     kills,
+		plainOnly: true,
+		run:       killUnderLoad,
+	},
+	{
+		id:        "kill-close",
+		rule:      "Close returns while the server is dead, and no goroutine outlives it.",
+		fault:     kills,
+		plainOnly: true,
+		run: func(e *env) {
+			e.set("k", "v")
+			e.inject(kills)
+			ctx, cancel := context.WithTimeout(e.ctx, time.Second)
+			defer cancel()
+			if _, err := e.cache.Get(ctx, "k"); !isOutage(ctx, err) {
+				e.errorf("Get on a dead server: error is %v, want %v", err, core.ErrUnavailable)
+			}
+			e.closesInTime("while the server is dead")
+		},
+	},
+}
+
+// checkStalled calls try, which returns how long after its context was done a verb returned,
+// and checks that it was in time. A busy machine makes verbs late, and never early: so one
+// of a few tries must be in time, and none very late.
+func (e *env) checkStalled(what string, try func() (late time.Duration, err error)) {
+	const limit, veryLate, tries = 50 * time.Millisecond, 550 * time.Millisecond, 5
+	best := time.Duration(1<<63 - 1)
+	for range tries {
+		late, err := try()
+		if unsupported(err) {
+			return
+		}
+		best = min(best, late)
+		if late > veryLate || e.fakeTime && late > limit {
+			e.errorf("%s on a server that does not reply returned %v after its context was done, "+
+				"want at most %v", what, late, limit)
+			return
+		}
+		if best <= limit {
+			return
+		}
+	}
+	e.errorf("%s on a server that does not reply returned %v after its context was done, or "+
+		"later, in %d tries; want at most %v", what, best, tries, limit)
+}
+
+// checkOwnReplies checks that verbs get their own replies. The counter "n"+key belongs to a
+// range of its own. A verb may fail, as the server may just have come back.
+func (e *env) checkOwnReplies(key, value string) {
+	check := func(verb, got string, err error) {
+		switch {
+		case err != nil && !errors.Is(err, core.ErrUnavailable) &&
+			!errors.Is(err, context.DeadlineExceeded):
+			e.errorf("%s %s: error is %v, want its own reply", verb, quote(key), err)
+		case err == nil && got != value:
+			e.errorf("%s %s: %s, want its own value %s", verb, quote(key), quote(got), quote(value))
+		}
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Second)
+	defer cancel()
+	got, err := e.cache.Get(ctx, key)
+	check("Get", string(got), err)
+	item, err := e.cache.GetItem(ctx, key)
+	check("GetItem", string(item.Value), err)
+	values, err := e.cache.GetMulti(ctx, []string{key})
+	check("GetMulti", string(values[key]), keyError(err, key))
+	before, err := e.cache.Count(ctx, "n"+key)
+	if err != nil {
+		return
+	}
+	after, err := e.cache.Incr(ctx, "n"+key, 0)
+	if err == nil && before/1_000_000 != after/1_000_000 {
+		e.errorf("Incr %s: %d, the number of another counter; Count returned %d",
+			quote("n"+key), after, before)
+	}
+}
+
+// killUnderLoad is the case kill-load. Each worker has keys of its own, so that it knows what
+// they may hold: the server may have lost everything when it comes back.
+func killUnderLoad(e *env) {
+	const workers = 8
+	var stop atomic.Bool
+	var verbs, failed atomic.Int64
+	e.inParallel(workers+1, func(w int) {
+		if w < workers {
+			l := loader{env: e, worker: w}
+			for round := 0; !stop.Load(); round++ {
+				if e.fakeTime {
+					time.Sleep(time.Millisecond) // or time would stand still
+				}
+				verbs.Add(1)
+				if !l.step(round) {
+					failed.Add(1)
+				}
+			}
+			return
+		}
+		defer stop.Store(true)
+		waitFor := func(n int64) {
+			for from := verbs.Load(); verbs.Load() < from+n; {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		for range 2 {
+			waitFor(200)
+			restart := e.inject(kills)
+			waitFor(workers)
+			restart()
+			waitFor(200)
+		}
+	})
+	e.note("%d of %d rounds failed while the server was killed twice", failed.Load(), verbs.Load())
+}
+
+// A loader calls verbs with keys of its own while a server dies and comes back.
+type loader struct {
+	*env
+	worker    int
+	count     uint64 // the counter as it was returned last
+	failed    uint64 // how many increments have failed since then; they may have taken place
+	abandoned uint64 // how many increments were abandoned; they may take place at any time
+}
+
+// step calls some verbs and checks their results. It reports whether all of them worked.
+func (l *loader) step(round int) bool {
+	ctx, cancel := context.WithTimeout(l.ctx, time.Second)
+	defer cancel()
+	ok := true
+	// outage reports whether err is that of an outage, which says nothing about the verb.
+	outage := func(verb string, err error, known ...error) bool {
+		if err == nil ||
+			slices.ContainsFunc(known, func(target error) bool { return errors.Is(err, target) }) {
+			return false
+		}
+		ok = false
+		if !errors.Is(err, core.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
+			l.errorf("%s: error is %v, want %v or no error", verb, err, core.ErrUnavailable)
+		}
+		return true
+	}
+
+	key := fmt.Sprintf("load %d-%d", l.worker, round)
+	if err := l.cache.Add(ctx, key, []byte(key), longTTL); errors.Is(err, core.ErrExists) {
+		l.errorf("Add of a new key returned %v: the write was sent twice", err)
+	} else if !outage("Add", err) {
+		got, err := l.cache.Get(ctx, key)
+		if !outage("Get", err, core.ErrMiss) && err == nil && string(got) != key {
+			l.errorf("Get %s: %s, the value of another key", quote(key), quote(string(got)))
+		}
+	}
+
+	item, err := l.cache.GetItem(ctx, key)
+	if !outage("GetItem", err, core.ErrMiss) && err == nil && ok {
+		err := l.cache.CompareAndSwap(ctx, withValue(item, "swapped"))
+		if errors.Is(err, core.ErrConflict) {
+			l.errorf(
+				"CompareAndSwap, with no other writer, returned %v: the write was sent twice",
+				err,
+			)
+		}
+		outage("CompareAndSwap", err, core.ErrMiss, core.ErrConflict)
+	}
+
+	n, err := l.cache.IncrFrom(ctx, numbered("load counter ", l.worker), 1, 0, longTTL)
+	outage("IncrFrom", err, core.ErrConflict)
+	switch {
+	case err == nil:
+		if most := l.count + 1 + l.failed + l.abandoned; n > most {
+			l.errorf("IncrFrom returned %d, want at most %d: an increment was sent twice", n, most)
+		}
+		l.count, l.failed = n, 0
+	case errors.Is(err, context.DeadlineExceeded):
+		l.abandoned++
+	default:
+		l.failed++
+	}
+	return ok
+}
