@@ -281,21 +281,23 @@ func TestCheckReturnsTheLongestLock(t *testing.T) {
 }
 
 func TestNamesThatDifferShareNothing(t *testing.T) {
-	c := inMemory(t)
 	rule := func(name string) lockout.Rule[visit] {
 		return lockout.Rule[visit]{Name: name, Key: byID, Rate: per(longPeriod, 1), Lock: time.Hour}
 	}
-	for _, names := range [][2]string{
-		{"sign in", "api"}, {"sign_in", "api"}, {"sign", "in_api"}, {"api", "api"}, {"api", "a"},
-	} {
-		l := newLockout(t, c, names[0], nil, rule(names[1]))
-		wantErr(t, l.Allow(t.Context(), ann), nil)
-		wantErr(t, l.Allow(t.Context(), ann), lockout.ErrLocked)
-	}
-	// The same key counts under each rule.
-	l := newLockout(t, c, "two", nil, rule("one"), rule("other"))
-	wantErr(t, l.Allow(t.Context(), bob), nil)
-	wantErr(t, l.Allow(t.Context(), bob), lockout.ErrLocked)
+	onAll(t, func(t *testing.T, c *core.Cache) {
+		for _, names := range [][2]string{
+			{"sign in", "api"}, {"sign_in", "api"}, {"sign", "in_api"}, {"api", "api"}, {"api", "a"},
+			{"api", "a b"}, {"api", "a_b"}, {"api", "a%20b"},
+		} {
+			l := newLockout(t, c, names[0], nil, rule(names[1]))
+			wantErr(t, l.Allow(t.Context(), ann), nil)
+			wantErr(t, l.Allow(t.Context(), ann), lockout.ErrLocked)
+		}
+		// The same key counts under each rule.
+		l := newLockout(t, c, "two", nil, rule("one"), rule("other"))
+		wantErr(t, l.Allow(t.Context(), bob), nil)
+		wantErr(t, l.Allow(t.Context(), bob), lockout.ErrLocked)
+	})
 }
 
 // A client must not escape the counter by sending a key that no cache accepts.
