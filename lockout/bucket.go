@@ -132,6 +132,10 @@ func (t *tally) lookedAtBucket(item *core.Item, present bool) error {
 		return nil
 	}
 	var err error
-	t.full, err = t.parseBucket(item.Value)
+	if t.full, err = t.parseBucket(item.Value); err == nil && t.bucketUsed()+t.n > t.capacity {
+		// One that began later may have stored it, for whom less of it had counted.
+		t.now = max(t.now, time.Now().UnixNano())
+		t.full, err = t.parseBucket(item.Value)
+	}
 	return err
 }

@@ -5,26 +5,71 @@ import (
 	"time"
 )
 
-// A clock reads the time of day at half the price of time.Now, which reads two clocks. It
-// adds the time since its start to the time of day at its start, which it finds out again
-// every 10 milliseconds, because the time of day can be set.
+// A clock reads the time of day. Reading the clocks of the processor takes longer than the
+// rest of an attempt. While a clock is in use, a timer therefore reads the time of day every
+// few milliseconds. To that, now adds what has passed since, which is one clock less to read,
+// and lastTick reads none.
 type clock struct {
 	start  time.Time
-	atZero atomic.Int64 // the time of day at start, in nanoseconds since 1970
-	known  atomic.Int64 // when atZero was found out, in nanoseconds since start; 0 if never
+	atZero atomic.Int64 // the time of day at start, in nanoseconds since 1970, or 0 without ticks
+	tick   atomic.Int64 // the time of day at the last tick, or 0 without ticks
+
+	inUse   atomic.Bool // whether the clock was read since the last tick
+	ticking atomic.Bool
+	timer   *time.Timer // of the next tick
 }
 
-func newClock() *clock { return &clock{start: time.Now()} }
+const (
+	clockTick = 10 * time.Millisecond
+
+	// clockTrust is how far behind lastTick may be.
+	clockTrust = int64(time.Second)
+)
+
+func newClock() *clock {
+	c := &clock{start: time.Now()}
+	c.timer = time.AfterFunc(time.Hour, c.onTick)
+	c.timer.Stop()
+	return c
+}
 
 // now returns the time of day in nanoseconds since 1970.
 func (c *clock) now() int64 {
-	elapsed, known := int64(time.Since(c.start)), c.known.Load()
-	if known != 0 && known <= elapsed && elapsed < known+int64(10*time.Millisecond) {
-		return c.atZero.Load() + elapsed
+	atZero := c.atZero.Load()
+	if atZero == 0 {
+		if c.ticking.CompareAndSwap(false, true) {
+			c.inUse.Store(true)
+			c.timer.Reset(clockTick)
+		}
+		return time.Now().UnixNano()
+	}
+	c.use()
+	return atZero + int64(time.Since(c.start))
+}
+
+// lastTick returns the time of day at the last tick, or 0 if the clock does not tick.
+func (c *clock) lastTick() int64 {
+	c.use()
+	return c.tick.Load()
+}
+
+func (c *clock) use() {
+	if !c.inUse.Load() {
+		c.inUse.Store(true)
+	}
+}
+
+// onTick finds out the time of day, which may have been set. If the clock was not read since
+// the last tick, onTick ends the ticks.
+func (c *clock) onTick() {
+	if !c.inUse.Swap(false) {
+		c.atZero.Store(0)
+		c.tick.Store(0)
+		c.ticking.Store(false)
+		return
 	}
 	now := time.Now()
-	elapsed = int64(now.Sub(c.start))
-	c.atZero.Store(now.UnixNano() - elapsed)
-	c.known.Store(elapsed)
-	return now.UnixNano()
+	c.atZero.Store(now.UnixNano() - int64(now.Sub(c.start)))
+	c.tick.Store(now.UnixNano())
+	c.timer.Reset(clockTick)
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -253,21 +254,71 @@ func TestTokenBucketRoundsItsIntervalUp(t *testing.T) {
 	}
 }
 
-// The clock of the engine is right at once after the time of day was set.
+// The time of day is set while the clock ticks. One tick later the clock has noticed it, and
+// it stops when it is not used.
 func TestTheClockNoticesThatTheTimeOfDayWasSet(t *testing.T) {
-	c := newClock()
-	near := func(got int64) bool {
-		return time.Duration(got-time.Now().UnixNano()).Abs() < 100*time.Millisecond
-	}
-	if !near(c.now()) || !near(c.now()) {
-		t.Errorf("%v, want now", time.Unix(0, c.now()))
-	}
-	c.atZero.Add(int64(time.Hour)) // as if the time of day was an hour later before
-	for end := time.Now().Add(time.Minute); !near(c.now()); {
-		if time.Now().After(end) {
-			t.Fatal("the clock is wrong for a minute")
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock()
+		wantNow := func() {
+			t.Helper()
+			want := time.Now().UnixNano()
+			if now := c.now(); now != want {
+				t.Errorf("now is %v, want %v", time.Unix(0, now), time.Unix(0, want))
+			}
+			if behind := want - c.lastTick(); behind < 0 || behind > int64(clockTick) {
+				t.Errorf("lastTick is %v behind", time.Duration(behind))
+			}
 		}
-	}
+		if c.now() != time.Now().UnixNano() || c.lastTick() != 0 {
+			t.Error("a clock that does not tick yet is wrong")
+		}
+		time.Sleep(clockTick + time.Millisecond)
+		wantNow()
+		c.atZero.Add(int64(time.Hour)) // as if the time of day was an hour later before
+		c.tick.Add(int64(time.Hour))
+		time.Sleep(clockTick)
+		wantNow()
+		time.Sleep(2 * clockTick)
+		if c.ticking.Load() || c.lastTick() != 0 {
+			t.Error("the clock ticks without use")
+		}
+		if c.now() != time.Now().UnixNano() {
+			t.Error("the clock is wrong after a pause")
+		}
+		time.Sleep(clockTick + time.Millisecond)
+		wantNow()
+	})
+}
+
+// A fixed window ends on time even if the last tick was in it.
+func TestAFixedWindowEndsOnTimeWhileTheClockTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, err := memory.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cache, err := core.New(b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cache.Close() })
+		l, err := NewLimiter(cache, "api", Rate{Count: 9, Period: time.Minute}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		allowed := 0
+		// The bubble begins with a window. One every 9.001 ms, so that the clock ticks.
+		for began := time.Now(); time.Since(began) < 10*time.Minute; time.Sleep(9001 * time.Microsecond) {
+			if l.Allow(t.Context(), "ann") == nil {
+				if allowed++; time.Since(began)%time.Minute > 9*9002*time.Microsecond {
+					t.Fatalf("allowed %v after the start", time.Since(began))
+				}
+			}
+		}
+		if allowed != 90 {
+			t.Errorf("%d are allowed in ten windows, want 90", allowed)
+		}
+	})
 }
 
 // The longest names and periods give keys and times without an overflow.

@@ -9,8 +9,9 @@ import (
 func (l *Lockout[C]) AllowAt(ctx context.Context, c C, now time.Time) error {
 	usual := l.engine.clock
 	defer func() { l.engine.clock = usual }()
-	l.engine.clock = &clock{start: time.Now().Add(-2)}
-	l.engine.clock.atZero.Store(now.UnixNano() - 2)
-	l.engine.clock.known.Store(1)
+	stopped := &clock{start: time.Now()}
+	stopped.atZero.Store(now.UnixNano())
+	stopped.tick.Store(now.UnixNano())
+	l.engine.clock = stopped
 	return l.Allow(ctx, c)
 }

@@ -2,6 +2,7 @@ package lockout_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -297,6 +298,32 @@ func testConcurrentCallers(t *testing.T, c *core.Cache, algorithm lockout.Algori
 	wantCounts(t, locks[0], visit{"eve", ""}, 49)
 	wantErr(t, locks[0].Check(t.Context(), bob), nil)
 	wantCounts(t, plain[0], ann, 50)
+}
+
+// A caller waits for the cache, and others are counted meanwhile. The room that is left is
+// that at the time of the reply, not at the time of the question.
+func TestACallerWhoWaitsForTheCacheGetsTheRoomThatIsLeft(t *testing.T) {
+	for name, algorithm := range algorithms {
+		for _, rules := range []int{1, 2} {
+			t.Run(fmt.Sprintf("%s, %d rules", name, rules), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c, b := hookedCache(t)
+					rate := lockout.Rate{Count: 3, Period: longPeriod, Algorithm: algorithm}
+					l := newLockout(t, c, "api", nil, []lockout.Rule[visit]{
+						{Name: "one", Key: byID, Rate: rate}, {Name: "two", Key: byID, Rate: rate},
+					}[:rules]...)
+					b.before = func(ctx context.Context, verb, _ string) error {
+						b.before = nil
+						time.Sleep(time.Second)
+						countAllowed(t, l, ann, 2)
+						return nil
+					}
+					wantErr(t, l.Allow(t.Context(), ann), nil)
+					wantErr(t, l.Allow(t.Context(), ann), lockout.ErrLocked)
+				})
+			})
+		}
+	}
 }
 
 // A clock that was ahead once has counted in a window that has not begun, or has moved a

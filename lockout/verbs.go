@@ -40,7 +40,8 @@ func (l *Lockout[C]) allowSimple(ctx context.Context, c C, n uint64) error {
 		return nil
 	}
 	var t tally
-	t.begin(l.rules[0], id, n, l.engine.clock.now())
+	r := l.rules[0]
+	t.begin(r, id, n, r.timeNow(l.engine.clock))
 	if t.looks(forAttempt) {
 		return l.engine.admit(ctx, []tally{t}, true)
 	}
