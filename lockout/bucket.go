@@ -100,7 +100,7 @@ func (t *tally) tryChange(ctx context.Context, c bucketChange) (done bool, err e
 			return true, err
 		}
 	}
-	if !t.apply(c) {
+	if !t.apply(c) && !(t.moveOnUnlocked(ctx) && t.apply(c)) {
 		return true, nil
 	}
 	value := values.Get().(*[9]byte)
@@ -118,6 +118,9 @@ func (t *tally) tryChange(ctx context.Context, c bucketChange) (done bool, err e
 	})
 	values.Put(value)
 	if err == nil {
+		if t.isFull() { // or is it only as long as the attempt has waited?
+			t.moveOn(time.Now().UnixNano())
+		}
 		return true, nil
 	}
 	tooSlow := err == core.ErrMiss || errors.Is(err, core.ErrExists) ||
@@ -132,10 +135,38 @@ func (t *tally) lookedAtBucket(item *core.Item, present bool) error {
 		return nil
 	}
 	var err error
-	if t.full, err = t.parseBucket(item.Value); err == nil && t.bucketUsed()+t.n > t.capacity {
-		// One that began later may have stored it, for whom less of it had counted.
-		t.now = max(t.now, time.Now().UnixNano())
-		t.full, err = t.parseBucket(item.Value)
+	if t.full, err = t.parseBucket(item.Value); err == nil && t.lock == 0 && !t.hasRoomAt(t.now) {
+		t.moveOn(time.Now().UnixNano())
 	}
 	return err
+}
+
+// hasRoomAt reports whether there is room for the attempt in the bucket at the time now.
+func (t *tally) hasRoomAt(now int64) bool {
+	u := tally{rule: t.rule, now: now, full: max(t.full, now)}
+	return u.bucketUsed()+t.n <= t.capacity
+}
+
+// moveOn makes the time now that of the attempt, unless it is before it. A caller that began
+// later may have stored the state, and what counted fully at the start of the attempt may
+// count for less by now.
+func (t *tally) moveOn(now int64) {
+	t.now = max(t.now, now)
+	t.full = max(t.full, t.now)
+}
+
+// moveOnUnlocked is moveOn if that makes room for the attempt and there still is no lock: the
+// attempt must not pass because the bucket has filled while a lock lasts. It reports whether
+// there is room.
+func (t *tally) moveOnUnlocked(ctx context.Context) bool {
+	now := time.Now().UnixNano()
+	if t.lock == 0 || t.neverFits() || !t.hasRoomAt(max(t.now, now)) {
+		return false
+	}
+	f := read(ctx, t.cache, []string{t.lockKey()})
+	if t.lookForLock(&f); t.locked || f.err != nil {
+		return false
+	}
+	t.moveOn(now)
+	return true
 }

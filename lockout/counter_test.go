@@ -14,8 +14,8 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// startTime is an arbitrary time in nanoseconds since 1970.
-const startTime = int64(1_700_000_000_123_456_789)
+// startTime is an arbitrary time in nanoseconds since 1970, which is not over yet.
+const startTime = int64(4_000_000_000_123_456_789)
 
 // tallyAt returns a tally of a rule with that rate at the time now, in a new cache.
 func tallyAt(t testing.TB, rate Rate, now int64) *tally {

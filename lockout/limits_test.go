@@ -305,23 +305,30 @@ func testConcurrentCallers(t *testing.T, c *core.Cache, algorithm lockout.Algori
 func TestACallerWhoWaitsForTheCacheGetsTheRoomThatIsLeft(t *testing.T) {
 	for name, algorithm := range algorithms {
 		for _, rules := range []int{1, 2} {
-			t.Run(fmt.Sprintf("%s, %d rules", name, rules), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					c, b := hookedCache(t)
-					rate := lockout.Rate{Count: 3, Period: longPeriod, Algorithm: algorithm}
-					l := newLockout(t, c, "api", nil, []lockout.Rule[visit]{
-						{Name: "one", Key: byID, Rate: rate}, {Name: "two", Key: byID, Rate: rate},
-					}[:rules]...)
-					b.before = func(ctx context.Context, verb, _ string) error {
-						b.before = nil
-						time.Sleep(time.Second)
-						countAllowed(t, l, ann, 2)
-						return nil
-					}
-					wantErr(t, l.Allow(t.Context(), ann), nil)
-					wantErr(t, l.Allow(t.Context(), ann), lockout.ErrLocked)
+			for _, lock := range []time.Duration{0, time.Hour} {
+				t.Run(fmt.Sprintf("%s, %d rules, lock %v", name, rules, lock), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						c, b := hookedCache(t)
+						rate := lockout.Rate{Count: 3, Period: longPeriod, Algorithm: algorithm}
+						l := newLockout(t, c, "api", nil, []lockout.Rule[visit]{
+							{Name: "one", Key: byID, Rate: rate, Lock: lock},
+							{Name: "two", Key: byID, Rate: rate, Lock: lock},
+						}[:rules]...)
+						for others := range 4 {
+							wantErr(t, l.ResetAll(t.Context(), ann), nil)
+							b.before = func(ctx context.Context, verb, _ string) error {
+								b.before = nil
+								time.Sleep(time.Second)
+								countAllowed(t, l, ann, others)
+								return nil
+							}
+							if n := countAllowed(t, l, ann, 5); n != 3-others {
+								t.Errorf("%d are allowed after %d others, want %d", n, others, 3-others)
+							}
+						}
+					})
 				})
-			})
+			}
 		}
 	}
 }
