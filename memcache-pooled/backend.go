@@ -183,7 +183,7 @@ func (r routedServers) Servers() ([]*rainycape.Addr, error) { return r.addrs, ni
 
 // Traits returns the Resolution of memcached; its other traits are zero.
 func (b *Backend) Traits() core.Traits {
-	return core.Traits{Resolution: memcache.Resolution}
+	return core.Traits{Resolution: memcache.Resolution, LooseNumbers: true}
 }
 
 // As sets *target to a rainycape.Client of the same servers if target is a

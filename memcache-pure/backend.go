@@ -166,7 +166,7 @@ func (b *Backend) connect(ctx context.Context, network, address string) (net.Con
 
 // Traits returns the Resolution of memcached; its other traits are zero.
 func (b *Backend) Traits() core.Traits {
-	return core.Traits{Resolution: memcache.Resolution}
+	return core.Traits{Resolution: memcache.Resolution, LooseNumbers: true}
 }
 
 // As sets *target to a gomemcache.Client of the same servers if target is a
