@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/core/config"
 	"github.com/cachewire/cachewire/lockout"
 	"github.com/cachewire/cachewire/memcache"
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
@@ -79,6 +80,39 @@ func TestACacheThatKeepsNothingIsNotSilent(t *testing.T) {
 			wantErr(t, l.Allow(ctx, ann), context.Canceled)
 		})
 	})
+}
+
+// CACHEWIRE_DISABLE=1 switches all caches off, also that of a lockout.
+func TestCachesThatAreSwitchedOffAreNotSilent(t *testing.T) {
+	t.Setenv("CACHEWIRE_DISABLE", "1")
+	caches, err := config.New(config.Config{Default: "lockout", Caches: map[string]config.Cache{
+		"lockout": {URL: "memory://"},
+	}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caches.Close()
+	c, err := caches.Get(t.Context(), "lockout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, failClosed := range []bool{false, true} {
+		reported := 0
+		l := newLockout(t, c, "api", &lockout.Options[visit]{
+			FailClosed: failClosed,
+			OnError:    func(context.Context, error) { reported++ },
+		}, rulesOf["by_id"])
+		passed := 0
+		for range 100 {
+			if l.Allow(t.Context(), ann) == nil {
+				passed++
+			}
+		}
+		if want := map[bool]int{false: 100, true: 0}[failClosed]; passed != want || reported != 1 {
+			t.Errorf("FailClosed %v: %d pass, want %d; OnError is called %d times, want 1",
+				failClosed, passed, want, reported)
+		}
+	}
 }
 
 // What is under the key of a counter is no counter. FailClosed refuses the caller that finds

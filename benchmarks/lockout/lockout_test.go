@@ -45,12 +45,16 @@ func newSethvargo(b *testing.B) limiter {
 	}
 }
 
+// newLockout returns a lockout in memory.
 func newLockout(b *testing.B, algorithm lockout.Algorithm, lock time.Duration) limiter {
-	cache, err := core.New(must(memory.New(nil)), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
+	cache := must(core.New(must(memory.New(nil)), nil))
 	b.Cleanup(func() { cache.Close() })
+	return lockoutIn(b, cache, algorithm, lock)
+}
+
+func lockoutIn(
+	b *testing.B, cache *core.Cache, algorithm lockout.Algorithm, lock time.Duration,
+) limiter {
 	l, err := lockout.New(cache, "api", []lockout.Rule[string]{{
 		Name: "api",
 		Key:  func(ip string) string { return ip },
