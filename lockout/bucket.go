@@ -60,12 +60,15 @@ func (t *tally) apply(c bucketChange) bool {
 		t.full -= max(0, int64(t.n)*t.interval-max(0, t.now-t.since))
 		return true
 	}
-	room := t.capacity - t.bucketUsed()
-	if t.refused = t.n > room && c == take; t.refused {
+	if t.refused = c == take && !t.fits(t.n, t.now); t.refused {
 		return false
 	}
+	n := t.n
+	if c == fill {
+		n = min(n, t.capacity-t.bucketUsed())
+	}
 	t.since = t.full
-	t.full += int64(min(t.n, room)) * t.interval
+	t.full += int64(n) * t.interval
 	return true
 }
 
@@ -118,7 +121,7 @@ func (t *tally) tryChange(ctx context.Context, c bucketChange) (done bool, err e
 	})
 	values.Put(value)
 	if err == nil {
-		if t.isFull() { // or is it only as long as the attempt has waited?
+		if !t.fits(1, t.now) { // or is it only as long as the attempt has waited?
 			t.moveOn(time.Now().UnixNano())
 		}
 		return true, nil
@@ -135,16 +138,15 @@ func (t *tally) lookedAtBucket(item *core.Item, present bool) error {
 		return nil
 	}
 	var err error
-	if t.full, err = t.parseBucket(item.Value); err == nil && t.lock == 0 && !t.hasRoomAt(t.now) {
+	if t.full, err = t.parseBucket(item.Value); err == nil && t.lock == 0 && !t.fits(t.n, t.now) {
 		t.moveOn(time.Now().UnixNano())
 	}
 	return err
 }
 
-// hasRoomAt reports whether there is room for the attempt in the bucket at the time now.
-func (t *tally) hasRoomAt(now int64) bool {
-	u := tally{rule: t.rule, now: now, full: max(t.full, now)}
-	return u.bucketUsed()+t.n <= t.capacity
+// fits reports whether there is room for n at the time now, which is not before t.now.
+func (t *tally) fits(n uint64, now int64) bool {
+	return n <= t.capacity && t.full-now <= int64(t.capacity-n)*t.interval
 }
 
 // moveOn makes the time now that of the attempt, unless it is before it. A caller that began
@@ -160,7 +162,7 @@ func (t *tally) moveOn(now int64) {
 // there is room.
 func (t *tally) moveOnUnlocked(ctx context.Context) bool {
 	now := time.Now().UnixNano()
-	if t.lock == 0 || t.neverFits() || !t.hasRoomAt(max(t.now, now)) {
+	if t.lock == 0 || !t.fits(t.n, max(t.now, now)) {
 		return false
 	}
 	f := read(ctx, t.cache, []string{t.lockKey()})
