@@ -192,8 +192,8 @@ func (t *tally) lookAtCounter(f *found, before bool) error {
 	return nil
 }
 
-// discard deletes the counter, which cannot be read, so that the next one starts anew. It
-// does nothing if another caller was faster, who may have counted again.
+// discard deletes the counter, which cannot be read, so that the next one starts from zero.
+// It does nothing if another caller was faster and may have counted again.
 func (t *tally) discard(ctx context.Context) error {
 	t.looked, t.present, t.number = false, false, 0
 	f := read(ctx, t.cache, []string{t.key})

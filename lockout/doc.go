@@ -12,7 +12,7 @@
 //	handler, err := limiter.Handler(lockout.Address{}.Of, next, nil)
 //
 // A lockout has rules, each with a key under which it counts, a [Rate], and how long it
-// locks out who uses that up:
+// locks out the callers that use it up:
 //
 //	signIn, err := lockout.New(cache, "sign_in", []lockout.Rule[Attempt]{
 //		{Name: "by_account_address", Key: func(a Attempt) string { return a.Account + " " + a.Address },
@@ -93,15 +93,16 @@
 //	a lock cannot be read            it is a lock, whatever it is
 //	the number of locks in a row     it starts again, and OnError is called
 //	cannot be read
-//	the cache evicts it              it counts anew
-//	the server was restarted         it counts anew
+//	the cache evicts one of them     as if it had never been there: the count starts from zero,
+//	or the server was restarted      the lock has ended
 //	the cache keeps no item for      New returns core.ErrConfig
 //	as long as a rule needs
 //
-// A counter that was evicted cannot be told from one that never was. A bounded cache in
-// which others store pages can be flooded, for example by one who asks for many pages, and a
-// lockout in it by one who guesses from many addresses. So give it a cache of its own,
-// which is one more URL, with room for all keys that can come within a Period:
+// A counter that was evicted cannot be told from one that never was. A client that asks for
+// many pages can flood a bounded cache in which pages are stored, and one that guesses from
+// many addresses can flood a small cache of a lockout. So give a lockout a cache of its own,
+// which is one more URL in the program, or one more line in its file for core/config, with
+// room for all keys that can come within a Period:
 //
 //	cache, err := core.Open(ctx, "memory://?max_items=1000000", nil)
 //

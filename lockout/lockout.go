@@ -68,6 +68,9 @@ type Event struct {
 
 // A Lockout counts callers by its rules, and refuses those for which there is no room. Many
 // goroutines may use it at once. The nil Lockout allows everything and counts nothing.
+//
+// There is nothing to close: a Lockout has no goroutine. While it is in use it has a timer,
+// which stops 20 milliseconds after the last call.
 type Lockout[C any] struct {
 	engine engine
 	rules  []*rule
