@@ -94,7 +94,7 @@ func (a Address) format(addr netip.Addr) string {
 
 var (
 	nat64      = netip.MustParsePrefix("64:ff9b::/96")
-	localNAT64 = netip.MustParsePrefix("64:ff9b:1::/48") // where it has the IPv4 address is not known
+	localNAT64 = netip.MustParsePrefix("64:ff9b:1::/48") // the IPv4 address can be anywhere in it
 	siit       = netip.MustParsePrefix("::ffff:0:0:0/96")
 	teredo     = netip.MustParsePrefix("2001::/32")
 	sixToFour  = netip.MustParsePrefix("2002::/16")

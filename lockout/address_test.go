@@ -77,7 +77,9 @@ func TestAddressBehindProxies(t *testing.T) {
 		lines   []string
 		want    string
 	}{
-		"no proxy is trusted":         {lockout.Address{}, "192.0.2.1:1", xff, []string{sender}, "192.0.2.1"},
+		"no proxy is trusted": {
+			lockout.Address{}, "192.0.2.1:1", xff, []string{sender}, "192.0.2.1",
+		},
 		"a proxy that is not trusted": {trusted, "192.0.2.1:1", xff, []string{sender}, "192.0.2.1"},
 		"a trusted proxy":             {trusted, proxy, xff, []string{sender}, sender},
 		"a network in IPv6 form": {
@@ -95,17 +97,28 @@ func TestAddressBehindProxies(t *testing.T) {
 		"two proxies, two lines": {
 			trusted, proxy, xff, []string{"203.0.113.9, " + sender, "10.0.0.2"}, sender,
 		},
-		"all addresses are trusted": {trusted, proxy, xff, []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
-		"no header":                 {trusted, proxy, xff, nil, "10.0.0.1"},
-		"an empty header":           {trusted, proxy, xff, []string{""}, "10.0.0.1"},
-		"junk before a proxy":       {trusted, proxy, xff, []string{sender + ", junk, 10.0.0.2"}, "10.0.0.2"},
-		"unknown":                   {trusted, proxy, xff, []string{sender + ", unknown"}, "10.0.0.1"},
-		"a port":                    {trusted, proxy, xff, []string{sender + ":8080"}, sender},
-		"IPv6 with a port": {
-			trusted, "[2001:db8:ffff::1]:1", xff, []string{"[2001:db8:1:2::3]:8080"}, "2001:db8:1:2::/64",
+		"all addresses are trusted": {
+			trusted, proxy, xff, []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3",
 		},
-		"IPv6 in brackets": {trusted, proxy, xff, []string{"[2001:db8:1:2::3]"}, "2001:db8:1:2::/64"},
-		"empty elements":   {trusted, proxy, xff, []string{sender + ", ,,10.0.0.2 , ,", "", ","}, sender},
+		"no header":       {trusted, proxy, xff, nil, "10.0.0.1"},
+		"an empty header": {trusted, proxy, xff, []string{""}, "10.0.0.1"},
+		"junk before a proxy": {
+			trusted, proxy, xff, []string{sender + ", junk, 10.0.0.2"}, "10.0.0.2",
+		},
+		"unknown": {
+			trusted, proxy, xff, []string{sender + ", unknown"}, "10.0.0.1",
+		},
+		"a port": {trusted, proxy, xff, []string{sender + ":8080"}, sender},
+		"IPv6 with a port": {
+			trusted, "[2001:db8:ffff::1]:1", xff, []string{"[2001:db8:1:2::3]:8080"},
+			"2001:db8:1:2::/64",
+		},
+		"IPv6 in brackets": {
+			trusted, proxy, xff, []string{"[2001:db8:1:2::3]"}, "2001:db8:1:2::/64",
+		},
+		"empty elements": {
+			trusted, proxy, xff, []string{sender + ", ,,10.0.0.2 , ,", "", ","}, sender,
+		},
 		"quoted strings": {
 			trusted, proxy, xff, []string{`"` + sender + `", "10.0.0.2"`}, sender,
 		},
@@ -124,15 +137,21 @@ func TestAddressBehindProxies(t *testing.T) {
 		"only X-Real-IP":       {with(xreal), proxy, xff, []string{sender}, "10.0.0.1"},
 		"X-Real-IP, no proxy":  {with(xreal), "192.0.2.1:1", xreal, []string{sender}, "192.0.2.1"},
 		"X-Real-IP of a proxy": {with(xreal), proxy, xreal, []string{"10.0.0.7"}, "10.0.0.7"},
-		"Forwarded":            {with(forwarded), proxy, forwarded, []string{"for=" + sender}, sender},
-		"forwarded":            {with("forwarded"), proxy, forwarded, []string{"For=" + sender}, sender},
-		"only Forwarded":       {with(forwarded), proxy, xff, []string{sender}, "10.0.0.1"},
+		"Forwarded": {
+			with(forwarded), proxy, forwarded, []string{"for=" + sender}, sender,
+		},
+		"forwarded": {
+			with("forwarded"), proxy, forwarded, []string{"For=" + sender}, sender,
+		},
+		"only Forwarded": {with(forwarded), proxy, xff, []string{sender}, "10.0.0.1"},
 		"Forwarded with other parameters": {
 			with(forwarded), proxy, forwarded,
-			[]string{`for=203.0.113.9, proto=https;by="_x;y,z";for="` + sender + `:_port"; host=a`}, sender,
+			[]string{`for=203.0.113.9, proto=https;by="_x;y,z";for="` + sender + `:_port"; host=a`},
+			sender,
 		},
 		"Forwarded with IPv6": {
-			with(forwarded), proxy, forwarded, []string{`for="[2001:db8:1:2::3]:4711"`}, "2001:db8:1:2::/64",
+			with(forwarded), proxy, forwarded, []string{`for="[2001:db8:1:2::3]:4711"`},
+			"2001:db8:1:2::/64",
 		},
 		"Forwarded by two proxies": {
 			with(forwarded), proxy, forwarded,
@@ -142,15 +161,26 @@ func TestAddressBehindProxies(t *testing.T) {
 			with(forwarded), proxy, forwarded,
 			[]string{`for=203.0.113.9, secret="a\", b";for=` + sender}, sender,
 		},
-		"Forwarded, unknown":      {with(forwarded), proxy, forwarded, []string{"for=" + sender + ", for=unknown"}, "10.0.0.1"},
-		"Forwarded, no for":       {with(forwarded), proxy, forwarded, []string{"for=" + sender + ", proto=http"}, "10.0.0.1"},
-		"Forwarded, obfuscated":   {with(forwarded), proxy, forwarded, []string{"for=" + sender + ", for=_hidden"}, "10.0.0.1"},
+		"Forwarded, unknown": {
+			with(forwarded), proxy, forwarded, []string{"for=" + sender + ", for=unknown"},
+			"10.0.0.1",
+		},
+		"Forwarded, no for": {
+			with(forwarded), proxy, forwarded, []string{"for=" + sender + ", proto=http"},
+			"10.0.0.1",
+		},
+		"Forwarded, obfuscated": {
+			with(forwarded), proxy, forwarded, []string{"for=" + sender + ", for=_hidden"},
+			"10.0.0.1",
+		},
 		"a socket is not trusted": {trusted, "@", xff, []string{sender}, "@"},
 		"a trusted socket":        {socket, "@", xff, []string{sender}, sender},
 		"a socket without a name": {socket, "", xff, []string{sender}, sender},
-		"a socket, two proxies":   {socket, "@", xff, []string{"203.0.113.9, " + sender + ", 10.0.0.2"}, sender},
-		"a socket, no header":     {socket, "@", xff, nil, "@"},
-		"a socket, junk":          {socket, "@", xff, []string{sender + ", junk"}, "@"},
+		"a socket, two proxies": {
+			socket, "@", xff, []string{"203.0.113.9, " + sender + ", 10.0.0.2"}, sender,
+		},
+		"a socket, no header": {socket, "@", xff, nil, "@"},
+		"a socket, junk":      {socket, "@", xff, []string{sender + ", junk"}, "@"},
 		"a socket does not matter for others": {
 			socket, "192.0.2.1:1", xff, []string{sender}, "192.0.2.1",
 		},
@@ -177,7 +207,8 @@ func FuzzAddress(f *testing.F) {
 			if header == "Forwarded" {
 				added = "for=" + added + ";proto=https"
 			}
-			if got := addressOf(a, "10.0.0.1:1", header, written+", "+added); got != "198.51.100.7" {
+			got := addressOf(a, "10.0.0.1:1", header, written+", "+added)
+			if got != "198.51.100.7" {
 				t.Errorf("%s: %s, %s: %s", header, written, added, got)
 			}
 		}

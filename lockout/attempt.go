@@ -216,7 +216,8 @@ func (e *engine) refusal(tallies []tally) error {
 		if !t.refuses() {
 			continue
 		}
-		if longest == nil || t.neverFits() || !longest.neverFits() && t.freeAt() > longest.freeAt() {
+		if longest == nil || t.neverFits() ||
+			!longest.neverFits() && t.freeAt() > longest.freeAt() {
 			longest = t
 		}
 	}

@@ -50,7 +50,8 @@ func (t *tally) after(now int64) *tally {
 }
 
 func randomRate(r *rand.Rand, a Algorithm) Rate {
-	return Rate{Count: 1 + r.Uint64N(12), Period: time.Duration(1e6 + r.Int64N(int64(time.Hour))), Algorithm: a}
+	period := time.Duration(1e6 + r.Int64N(int64(time.Hour)))
+	return Rate{Count: 1 + r.Uint64N(12), Period: period, Algorithm: a}
 }
 
 // A sliding window counts this window, and the share of the window before that is still
@@ -86,7 +87,7 @@ func TestTokenBucketAllowsTheSameAsABucketOfTokens(t *testing.T) {
 		end := startTime + 20*int64(rate.Period)
 		for now := startTime; now < end; now += r.Int64N(2 * tt.interval) {
 			n := 1 + r.Uint64N(3)
-			tokens.Add(tokens, new(big.Rat).Quo(big.NewRat(now-last, 1), big.NewRat(tt.interval, 1)))
+			tokens.Add(tokens, big.NewRat(now-last, tt.interval))
 			if last = now; tokens.Cmp(full) > 0 {
 				tokens.Set(full)
 			}
@@ -95,7 +96,8 @@ func TestTokenBucketAllowsTheSameAsABucketOfTokens(t *testing.T) {
 			allowed := tt.apply(take)
 			want := tokens.Cmp(big.NewRat(int64(n), 1)) >= 0
 			if allowed != want {
-				t.Fatalf("%+v: allowed = %v for %d with %v tokens", rate, allowed, n, tokens.FloatString(6))
+				t.Fatalf("%+v: allowed = %v for %d with %v tokens",
+					rate, allowed, n, tokens.FloatString(6))
 			}
 			if allowed {
 				tokens.Sub(tokens, big.NewRat(int64(n), 1))
@@ -214,7 +216,8 @@ func TestALowerCountHoldsForOldCounters(t *testing.T) {
 		if err := tt.add(context.Background()); err != nil || tt.refused {
 			t.Fatalf("the first 100: %v", err)
 		}
-		lower := newRule(tt.cache, "test", "rule", Rate{Count: 10, Period: time.Hour, Algorithm: a}, 0, 0, false)
+		rate := Rate{Count: 10, Period: time.Hour, Algorithm: a}
+		lower := newRule(tt.cache, "test", "rule", rate, 0, 0, false)
 		allowed := func(now int64) bool {
 			var one tally
 			one.begin(lower, "id", 1, now)
@@ -308,9 +311,10 @@ func TestAFixedWindowEndsOnTimeWhileTheClockTicks(t *testing.T) {
 		}
 		allowed := 0
 		// The bubble begins with a window. One every 9.001 ms, so that the clock ticks.
-		for began := time.Now(); time.Since(began) < 10*time.Minute; time.Sleep(9001 * time.Microsecond) {
+		const pause = 9001 * time.Microsecond
+		for began := time.Now(); time.Since(began) < 10*time.Minute; time.Sleep(pause) {
 			if l.Allow(t.Context(), "ann") == nil {
-				if allowed++; time.Since(began)%time.Minute > 9*9002*time.Microsecond {
+				if allowed++; time.Since(began)%time.Minute > 10*pause {
 					t.Fatalf("allowed %v after the start", time.Since(began))
 				}
 			}

@@ -3,7 +3,8 @@
 //
 // A limiter is a cache, a rate and Allow:
 //
-//	limiter, err := lockout.NewLimiter(cache, "api", lockout.Rate{Count: 100, Period: time.Minute}, nil)
+//	rate := lockout.Rate{Count: 100, Period: time.Minute}
+//	limiter, err := lockout.NewLimiter(cache, "api", rate, nil)
 //	…
 //	err = limiter.Allow(ctx, key) // errors.Is(err, lockout.ErrLocked)
 //
@@ -15,7 +16,8 @@
 // locks out the callers that use it up:
 //
 //	signIn, err := lockout.New(cache, "sign_in", []lockout.Rule[Attempt]{
-//		{Name: "by_account_address", Key: func(a Attempt) string { return a.Account + " " + a.Address },
+//		{Name: "by_account_address",
+//			Key:  func(a Attempt) string { return a.Account + " " + a.Address },
 //			Rate: lockout.Rate{Count: 5, Period: 10 * time.Minute}, Lock: 15 * time.Minute},
 //		{Name: "by_address", Key: func(a Attempt) string { return a.Address },
 //			Rate: lockout.Rate{Count: 30, Period: 10 * time.Minute}, Lock: time.Hour, Keep: true},

@@ -16,7 +16,7 @@ var ErrLocked = errors.New("lockout: locked")
 type LockedError struct {
 	Lockout string    // the name of the lockout
 	Rule    string    // the name of the rule
-	Until   time.Time // when the lock ends, or when there is room; zero if that is not known, or never
+	Until   time.Time // when the lock ends, or when there is room; zero if not known, or never
 }
 
 func (e *LockedError) Error() string {

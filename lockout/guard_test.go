@@ -370,7 +370,8 @@ func TestAnAlertThatPanicsDoesNoHarm(t *testing.T) {
 func keyOf(t testing.TB, b *hookedBackend, rule string) string {
 	t.Helper()
 	for key, err := range b.Keys(t.Context(), "") {
-		if wantErr(t, err, nil); strings.Contains(key, ":api:"+rule+":") || strings.HasPrefix(key, "b:api:"+rule) {
+		wantErr(t, err, nil)
+		if strings.Contains(key, ":api:"+rule+":") || strings.HasPrefix(key, "b:api:"+rule) {
 			return key
 		}
 	}

@@ -93,7 +93,9 @@ func TestHandlerRefusesUntilTheTimeInItsHeaders(t *testing.T) {
 			"q=2;w=60", [3]string{"30", "30", "30"}, 30 * time.Second,
 		},
 		"token bucket, with a burst": { // 2 in 10 seconds are as much as 12 in 60
-			lockout.Rate{Count: 12, Period: time.Minute, Algorithm: lockout.TokenBucket, Burst: 2}, 0,
+			lockout.Rate{
+				Count: 12, Period: time.Minute, Algorithm: lockout.TokenBucket, Burst: 2,
+			}, 0,
 			"q=2;w=10", [3]string{"5", "5", "5"}, 5 * time.Second,
 		},
 		"token bucket, with a lock": {
@@ -154,7 +156,8 @@ func TestHandlerHasTheTimeOnMemcached(t *testing.T) {
 			got := get(h, "192.0.2.1:1234")
 			var left, seconds int
 			_, err := fmt.Sscanf(got.Header.Get("RateLimit"), `"by_ip";r=%d;t=%d`, &left, &seconds)
-			if wantErr(t, err, nil); got.StatusCode != code || left != 0 || seconds < 1 || seconds > 7200 {
+			wantErr(t, err, nil)
+			if got.StatusCode != code || left != 0 || seconds < 1 || seconds > 7200 {
 				t.Errorf("%s: %s, RateLimit: %s", name, got.Status, got.Header.Get("RateLimit"))
 			}
 		}
@@ -173,7 +176,8 @@ func TestHandlerRefusesARequestThatCountsForMore(t *testing.T) {
 		}))
 		post := func(length int) *http.Response {
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", length))))
+			body := strings.NewReader(strings.Repeat("x", length))
+			h.ServeHTTP(w, httptest.NewRequest("POST", "/", body))
 			return w.Result()
 		}
 		const policy = `"bytes";q=60;w=60`
@@ -219,7 +223,8 @@ func TestEachOfTwoNestedHandlersAddsItsPolicy(t *testing.T) {
 			{Name: "second", Rate: lockout.Rate{Count: 5, Period: time.Second}},
 			{Name: "hour", Rate: lockout.Rate{Count: 9, Period: time.Hour}},
 		}
-		wantReply(t, get(handlerOf(t, requests(t, c, nil, rules...)), "192.0.2.1:1"), 200, map[string]string{
+		got := get(handlerOf(t, requests(t, c, nil, rules...)), "192.0.2.1:1")
+		wantReply(t, got, 200, map[string]string{
 			"RateLimit-Policy": `"second";q=5;w=1, "hour";q=9;w=3600`,
 			"RateLimit":        `"second";r=4;t=1, "hour";r=8;t=3600`,
 		})
@@ -332,7 +337,8 @@ func TestHandlerOnAServer(t *testing.T) {
 				return
 			}
 			defer conn.Close()
-			fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nRateLimit: %s\r\n\r\n", w.Header().Get("RateLimit"))
+			fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nRateLimit: %s\r\n\r\n",
+				w.Header().Get("RateLimit"))
 			rw.Flush()
 			line, err := rw.ReadString('\n')
 			if err == nil {
@@ -347,7 +353,8 @@ func TestHandlerOnAServer(t *testing.T) {
 	for name, request := range map[string]string{
 		"HEAD":    "HEAD / HTTP/1.1\r\nHost: x\r\nX-Key: head\r\n\r\n",
 		"CONNECT": "CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\nX-Key: connect\r\n\r\n",
-		"upgrade": "GET / HTTP/1.1\r\nHost: x\r\nX-Key: upgrade\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+		"upgrade": "GET / HTTP/1.1\r\nHost: x\r\nX-Key: upgrade\r\n" +
+			"Connection: Upgrade\r\nUpgrade: echo\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := func(r *http.Request) string { return r.Header.Get("X-Key") }

@@ -125,7 +125,8 @@ func TestAShortWindowIsExactOnMemcached(t *testing.T) {
 				// first, and a sliding window for fewer at the end.
 				most := int(count * (time.Since(begin)/period + 2))
 				if n < 2*count || n > most || algorithm == lockout.FixedWindow && n < 3*count {
-					t.Errorf("%d are allowed in three periods of %d, want at most %d", n, count, most)
+					t.Errorf("%d are allowed in three periods of %d, want at most %d",
+						n, count, most)
 				}
 			})
 		}
@@ -323,7 +324,8 @@ func TestACallerWhoWaitsForTheCacheGetsTheRoomThatIsLeft(t *testing.T) {
 								return nil
 							}
 							if n := countAllowed(t, l, ann, 5); n != 3-others {
-								t.Errorf("%d are allowed after %d others, want %d", n, others, 3-others)
+								t.Errorf("%d are allowed after %d others, want %d",
+									n, others, 3-others)
 							}
 						}
 					})
@@ -397,7 +399,8 @@ func TestMachinesWithDifferentClocksShareALimit(t *testing.T) {
 						most = 2100
 					}
 					if n > most || n < 900 {
-						t.Errorf("%d are allowed in a hundred periods of 10, want at most %d", n, most)
+						t.Errorf("%d are allowed in a hundred periods of 10, want at most %d",
+							n, most)
 					}
 				})
 			})

@@ -167,7 +167,8 @@ func (r *Rule[C]) check(isTaken bool) error {
 func checkName(name string) error {
 	bad := func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`:"\`, r) }
 	if name == "" || strings.ContainsFunc(name, bad) {
-		return fmt.Errorf(`%w: lockout: a name is %q; want printable ASCII characters except :, " and \`,
+		return fmt.Errorf(
+			`%w: lockout: a name is %q; want printable ASCII characters except :, " and \`,
 			core.ErrConfig, name)
 	}
 	return nil

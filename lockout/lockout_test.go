@@ -25,7 +25,8 @@ func TestLockByIDAndAddress(t *testing.T) {
 		}
 		locked := refusalOf(t, l.Check(t.Context(), ann))
 		if left := time.Until(locked.Until); locked.Rule != "by_id_ip" ||
-			locked.Lockout != "sign_in" || left < 9*time.Minute || left > 10*time.Minute+time.Second {
+			locked.Lockout != "sign_in" ||
+			left < 9*time.Minute || left > 10*time.Minute+time.Second {
 			t.Errorf("Check: %v", locked)
 		}
 		// The key is that of wheezy.caching.
@@ -286,8 +287,8 @@ func TestNamesThatDifferShareNothing(t *testing.T) {
 	}
 	onAll(t, func(t *testing.T, c *core.Cache) {
 		for _, names := range [][2]string{
-			{"sign in", "api"}, {"sign_in", "api"}, {"sign", "in_api"}, {"api", "api"}, {"api", "a"},
-			{"api", "a b"}, {"api", "a_b"}, {"api", "a%20b"},
+			{"sign in", "api"}, {"sign_in", "api"}, {"sign", "in_api"}, {"api", "api"},
+			{"api", "a"}, {"api", "a b"}, {"api", "a_b"}, {"api", "a%20b"},
 		} {
 			l := newLockout(t, c, names[0], nil, rule(names[1]))
 			wantErr(t, l.Allow(t.Context(), ann), nil)
@@ -341,7 +342,9 @@ func TestAWrongConfigurationIsAnError(t *testing.T) {
 		`Name of "r" is given twice`:                      {good, good},
 		`Key of "r" is nil`:                               with(func(r *rule) { r.Key = nil }),
 		`Rate.Count of "r" is 0; want 1 to`:               with(func(r *rule) { r.Rate.Count = 0 }),
-		`Rate.Count of "r" is 1000000000000000; want`:     with(func(r *rule) { r.Rate.Count = 1e15 }),
+		`Rate.Count of "r" is 1000000000000000; want`: with(func(r *rule) {
+			r.Rate.Count = 1e15
+		}),
 		`Rate.Count of "r" is 8388608; want 1 to 8388607`: with(func(r *rule) {
 			r.Rate.Count, r.Rate.Algorithm = 1<<23, lockout.SlidingWindow
 		}),
@@ -350,16 +353,20 @@ func TestAWrongConfigurationIsAnError(t *testing.T) {
 				Count: 2e6, Period: time.Millisecond, Algorithm: lockout.TokenBucket,
 			}
 		}),
-		`Rate.Period of "r" is 0s; want 1ms to`:    with(func(r *rule) { r.Rate.Period = 0 }),
-		`Rate.Period of "r" is 438001h0m0s; want`:  with(func(r *rule) { r.Rate.Period = tooLong }),
-		`Rate.Algorithm of "r" is 3; want`:         with(func(r *rule) { r.Rate.Algorithm = 3 }),
-		`Rate.Burst of "r" is 9; want 0, because`:  with(func(r *rule) { r.Rate.Burst = 9 }),
-		`Rate.Burst of "r" is 1073741824; want at`: with(func(r *rule) { r.Rate.Burst, r.Rate.Algorithm = 1<<30, lockout.TokenBucket }),
-		`Lock of "r" is -1ns; want`:                with(func(r *rule) { r.Lock = -1 }),
-		`Lock of "r" is 438001h0m0s; want`:         with(func(r *rule) { r.Lock = tooLong }),
-		`MaxLock of "r" is 1ns; want`:              with(func(r *rule) { r.Lock, r.MaxLock = 2, 1 }),
-		`MaxLock of "r" is 2ns; want`:              with(func(r *rule) { r.MaxLock = 2 }),
-		`MaxLock of "r" is 438001h0m0s; want`:      with(func(r *rule) { r.Lock, r.MaxLock = 1, tooLong }),
+		`Rate.Period of "r" is 0s; want 1ms to`:   with(func(r *rule) { r.Rate.Period = 0 }),
+		`Rate.Period of "r" is 438001h0m0s; want`: with(func(r *rule) { r.Rate.Period = tooLong }),
+		`Rate.Algorithm of "r" is 3; want`:        with(func(r *rule) { r.Rate.Algorithm = 3 }),
+		`Rate.Burst of "r" is 9; want 0, because`: with(func(r *rule) { r.Rate.Burst = 9 }),
+		`Rate.Burst of "r" is 1073741824; want at`: with(func(r *rule) {
+			r.Rate.Burst, r.Rate.Algorithm = 1<<30, lockout.TokenBucket
+		}),
+		`Lock of "r" is -1ns; want`:        with(func(r *rule) { r.Lock = -1 }),
+		`Lock of "r" is 438001h0m0s; want`: with(func(r *rule) { r.Lock = tooLong }),
+		`MaxLock of "r" is 1ns; want`:      with(func(r *rule) { r.Lock, r.MaxLock = 2, 1 }),
+		`MaxLock of "r" is 2ns; want`:      with(func(r *rule) { r.MaxLock = 2 }),
+		`MaxLock of "r" is 438001h0m0s; want`: with(func(r *rule) {
+			r.Lock, r.MaxLock = 1, tooLong
+		}),
 	} {
 		_, err := lockout.New(inMemory(t), "api", rules, nil)
 		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), text) {
@@ -385,8 +392,10 @@ func TestARuleThatOutlivesTheCacheIsAnError(t *testing.T) {
 		rule lockout.Rule[visit]
 		ok   bool
 	}{
-		"a day, and a minute for slow clocks": {lockout.Rule[visit]{Rate: per(24*time.Hour, 1)}, false},
-		"nearly a day":                        {lockout.Rule[visit]{Rate: per(23*time.Hour, 1)}, true},
+		"a day, and a minute for slow clocks": {
+			lockout.Rule[visit]{Rate: per(24*time.Hour, 1)}, false,
+		},
+		"nearly a day": {lockout.Rule[visit]{Rate: per(23*time.Hour, 1)}, true},
 		"a sliding window is kept twice as long": {lockout.Rule[visit]{Rate: lockout.Rate{
 			Count: 1, Period: 13 * time.Hour, Algorithm: lockout.SlidingWindow,
 		}}, false},

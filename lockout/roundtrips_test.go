@@ -150,15 +150,28 @@ func TestVerbsTakeTheRoundTripsThatAreDocumented(t *testing.T) {
 				})
 			}
 			l := newLockout(t, c, "api", nil, rules...)
+			var guard guardFunc = l.Guard
+			if tt.verb == "Quota, failure" {
+				guard = l.Quota
+			}
+			guardFor := func(ok bool) func(ctx context.Context) error {
+				return func(ctx context.Context) error {
+					_, err := guard(ctx, ann, result(ok))
+					return err
+				}
+			}
 			call := map[string]func(ctx context.Context) error{
-				"Allow":          func(ctx context.Context) error { return l.Allow(ctx, ann) },
-				"Check":          func(ctx context.Context) error { return l.Check(ctx, ann) },
-				"Add":            func(ctx context.Context) error { return l.Add(ctx, ann, 1) },
-				"Reset":          func(ctx context.Context) error { return l.Reset(ctx, ann) },
-				"Status":         func(ctx context.Context) error { _, err := l.Status(ctx, ann); return err },
-				"Guard, success": func(ctx context.Context) error { _, err := l.Guard(ctx, ann, result(true)); return err },
-				"Guard, failure": func(ctx context.Context) error { _, err := l.Guard(ctx, ann, result(false)); return err },
-				"Quota, failure": func(ctx context.Context) error { _, err := l.Quota(ctx, ann, result(false)); return err },
+				"Allow": func(ctx context.Context) error { return l.Allow(ctx, ann) },
+				"Check": func(ctx context.Context) error { return l.Check(ctx, ann) },
+				"Add":   func(ctx context.Context) error { return l.Add(ctx, ann, 1) },
+				"Reset": func(ctx context.Context) error { return l.Reset(ctx, ann) },
+				"Status": func(ctx context.Context) error {
+					_, err := l.Status(ctx, ann)
+					return err
+				},
+				"Guard, success": guardFor(true),
+				"Guard, failure": guardFor(false),
+				"Quota, failure": guardFor(false),
 			}[tt.verb]
 			var got [4]int64
 			for i := range got {

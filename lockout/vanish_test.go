@@ -248,7 +248,8 @@ func TestWhateverIsUnderTheKeyOfALockIsALock(t *testing.T) {
 			for _, name := range names {
 				rules = append(rules, rulesOf[name])
 			}
-			l := newLockout(t, c, "sign_in", &lockout.Options[visit]{FailClosed: failClosed}, rules...)
+			opts := &lockout.Options[visit]{FailClosed: failClosed}
+			l := newLockout(t, c, "sign_in", opts, rules...)
 			const key = "lock:c:sign_in:by_id:ann"
 			for _, value := range []string{"1", "", "junk", "99999999999999999999", "-5"} {
 				wantErr(t, c.Set(t.Context(), key, []byte(value), 0), nil)
@@ -320,12 +321,15 @@ func TestRemovingFromACounterThatStartedAnewLetsNobodyStarve(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onAll(t, func(t *testing.T, c *core.Cache) {
 				l := newLockout(t, c, "api", &lockout.Options[visit]{
-					Cost: func(v visit) uint64 { return map[bool]uint64{true: 5, false: 1}[v.ip == "5"] },
+					Cost: func(v visit) uint64 {
+						return map[bool]uint64{true: 5, false: 1}[v.ip == "5"]
+					},
 				}, lockout.Rule[visit]{
 					Name: "by_id", Key: byID,
 					Rate: lockout.Rate{Count: 10, Period: longPeriod, Algorithm: algorithm},
 				})
-				_, err := l.Quota(t.Context(), visit{"ann", "5"}, func(context.Context) (bool, error) {
+				five := visit{"ann", "5"}
+				_, err := l.Quota(t.Context(), five, func(context.Context) (bool, error) {
 					wantErr(t, l.ResetAll(t.Context(), ann), nil) // as if it was evicted
 					countAllowed(t, l, ann, 2)
 					return false, nil
@@ -368,7 +372,8 @@ func TestAFloodDoesNotReachALockoutInACacheOfItsOwn(t *testing.T) {
 				}
 			}
 			if keeps := passed == 5; keeps != tt.keeps {
-				t.Errorf("%d guesses pass; the counter is kept: %v, want %v", passed, keeps, tt.keeps)
+				t.Errorf("%d guesses pass; the counter is kept: %v, want %v",
+					passed, keeps, tt.keeps)
 			}
 		})
 	}

@@ -36,7 +36,8 @@ func New(
 	signIn, err := lockout.New(cache, "sign_in", []lockout.Rule[Attempt]{
 		// Guesses of one account's password. The lock is on account and address together,
 		// so that an attacker cannot lock out the owner of the account.
-		{Name: "by_account_address", Key: func(a Attempt) string { return a.Account + " " + a.Address },
+		{Name: "by_account_address",
+			Key:  func(a Attempt) string { return a.Account + " " + a.Address },
 			Rate: lockout.Rate{Count: 5, Period: 10 * time.Minute},
 			Lock: 15 * time.Minute, MaxLock: 24 * time.Hour},
 		// One password tried on many accounts. A success, which may be on an account of the
