@@ -3,6 +3,7 @@ package lockout
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"net/http"
 	"slices"
 	"strconv"
@@ -104,8 +105,9 @@ func setRefusal(header http.Header, tallies []tally, locked *LockedError) {
 // policyItem returns t as an item of RateLimit-Policy.
 func (t *tally) policyItem() string {
 	item := `"` + t.name + `";q=` + strconv.FormatUint(t.capacity, 10)
-	if w := t.refill; w%time.Second == 0 {
-		item += ";w=" + strconv.FormatInt(int64(w/time.Second), 10)
+	hi, lo := bits.Mul64(uint64(t.Period), t.capacity) // not refill, which is rounded
+	if w, rest := bits.Div64(hi, lo, t.Count); rest == 0 && w%uint64(time.Second) == 0 {
+		item += ";w=" + strconv.FormatUint(w/uint64(time.Second), 10)
 	}
 	return item
 }

@@ -98,6 +98,12 @@ func TestHandlerRefusesUntilTheTimeInItsHeaders(t *testing.T) {
 			}, 0,
 			"q=2;w=10", [3]string{"5", "5", "5"}, 5 * time.Second,
 		},
+		"token bucket, with a burst that does not divide": { // nor does 9 divide a minute
+			lockout.Rate{
+				Count: 9, Period: time.Minute, Algorithm: lockout.TokenBucket, Burst: 2,
+			}, 0,
+			"q=2", [3]string{"7", "7", "7"}, 6_666_666_667,
+		},
 		"token bucket, with a lock": {
 			lockout.Rate{Count: 2, Period: time.Minute, Algorithm: lockout.TokenBucket}, time.Hour,
 			"q=2;w=60", [3]string{"30", "3600", "3600"}, time.Hour,
@@ -216,7 +222,7 @@ func TestEachOfTwoNestedHandlersAddsItsPolicy(t *testing.T) {
 		h := must(limiter("inner", 2, 10*time.Minute).Handler(of, serve, nil))
 		h = must(limiter("outer", 9, time.Minute).Handler(of, h, nil))
 		wantReply(t, get(h, "192.0.2.1:1234"), 200, map[string]string{
-			"RateLimit-Policy": `"outer";q=9 / "inner";q=2;w=600`, // 9 do not divide a minute
+			"RateLimit-Policy": `"outer";q=9;w=60 / "inner";q=2;w=600`,
 			"RateLimit":        `"outer";r=8;t=7 / "inner";r=1;t=300`,
 		})
 		rules := []lockout.Rule[*http.Request]{
