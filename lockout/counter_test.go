@@ -310,11 +310,14 @@ func TestAFixedWindowEndsOnTimeWhileTheClockTicks(t *testing.T) {
 			t.Fatal(err)
 		}
 		allowed := 0
-		// The bubble begins with a window. One every 9.001 ms, so that the clock ticks.
+		// The bubble begins with a window. One every 9.001 ms, so that the clock ticks, but not
+		// between the end of a window and the first one after it.
 		const pause = 9001 * time.Microsecond
-		for began := time.Now(); time.Since(began) < 10*time.Minute; time.Sleep(pause) {
+		began := time.Now()
+		time.Sleep(9 * time.Millisecond)
+		for ; time.Since(began) < 10*time.Minute; time.Sleep(pause) {
 			if l.Allow(t.Context(), "ann") == nil {
-				if allowed++; time.Since(began)%time.Minute > 10*pause {
+				if allowed++; time.Since(began)%time.Minute >= 9*pause {
 					t.Fatalf("allowed %v after the start", time.Since(began))
 				}
 			}

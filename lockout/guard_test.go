@@ -192,6 +192,33 @@ func TestARefusedCallerIsNotCounted(t *testing.T) {
 	}
 }
 
+// Another caller takes the last room of one rule after the lockout has looked. What the rules
+// before it have counted is removed.
+func TestACallerThatLosesTheLastRoomIsNotCounted(t *testing.T) {
+	for name, algorithm := range algorithms {
+		t.Run(name, func(t *testing.T) {
+			c, b := hookedCache(t)
+			rule := func(name string, count uint64) lockout.Rule[visit] {
+				rate := lockout.Rate{Count: count, Period: longPeriod, Algorithm: algorithm}
+				return lockout.Rule[visit]{Name: name, Key: byID, Rate: rate}
+			}
+			l := newLockout(t, c, "api", nil, rule("a", 5), rule("b", 2), rule("c", 5))
+			rival := newLockout(t, c, "api", nil, rule("b", 2))
+			countAllowed(t, l, ann, 1)
+			b.before = func(ctx context.Context, verb, key string) error {
+				isWrite := verb == "Incr" || verb == "CompareAndSwap"
+				if isWrite && strings.Contains(key, ":api:b:") {
+					b.before = nil
+					countAllowed(t, rival, ann, 1)
+				}
+				return nil
+			}
+			wantErr(t, l.Allow(t.Context(), ann), lockout.ErrLocked)
+			wantCounts(t, l, ann, 1, 2, 1)
+		})
+	}
+}
+
 // A success makes room for one more, also if others were refused meanwhile.
 func TestASuccessMakesRoomAgain(t *testing.T) {
 	onAll(t, func(t *testing.T, c *core.Cache) {
