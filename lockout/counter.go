@@ -239,3 +239,17 @@ func (t *tally) appendResetKeys(keys []string, now int64) []string {
 	}
 	return keys
 }
+
+// longestTTL returns the longest time to live of the items of r.
+func (r *rule) longestTTL() time.Duration {
+	counter := r.refill
+	if r.Algorithm == TokenBucket {
+		counter += bucketSlack
+	} else {
+		counter += r.afterlife()
+	}
+	if r.maxLock > 0 {
+		return max(counter, r.rowTTL(r.maxLock))
+	}
+	return max(counter, r.lock)
+}

@@ -107,19 +107,5 @@ func (r *rule) lockDuration(previous uint64) time.Duration {
 	return d
 }
 
-// longestTTL returns the longest time to live of the items of r.
-func (r *rule) longestTTL() time.Duration {
-	counter := r.refill
-	if r.Algorithm == TokenBucket {
-		counter += bucketSlack
-	} else {
-		counter += r.afterlife()
-	}
-	if r.maxLock > 0 {
-		return max(counter, r.rowTTL(r.maxLock))
-	}
-	return max(counter, r.lock)
-}
-
 // rowTTL returns how long the number of locks in a row is kept, if the last one lasts d.
 func (r *rule) rowTTL(d time.Duration) time.Duration { return d + max(d, r.Period) }
