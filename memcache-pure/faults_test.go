@@ -42,16 +42,11 @@ func openCache(t testing.TB, opts *memcachepure.Options, addrs ...string) *core.
 }
 
 func TestFaults(t *testing.T) {
-	open := func(
-		t testing.TB, servers []memcache.Server, opts memcache.Options,
-	) core.Backend {
-		b, err := memcachepure.New(servers, &memcachepure.Options{Options: opts})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	memcachetest.RunFaults(t, open)
+	memcachetest.RunFaults(t, func(
+		servers []memcache.Server, opts memcache.Options,
+	) (core.Backend, error) {
+		return memcachepure.New(servers, &memcachepure.Options{Options: opts})
+	})
 }
 
 func wantErr(t testing.TB, err, target error) {

@@ -58,7 +58,7 @@ func (s *Server) empty() bool {
 	s.t.Helper()
 	deadline := time.Now().Add(maxWait)
 	for range 50 {
-		reply, err := exchange(s.addr, "stats", deadline)
+		reply, err := s.exchange("stats", deadline)
 		if err != nil {
 			return false
 		}
@@ -104,6 +104,6 @@ func (s *Server) deleteListed(deadline time.Time) bool {
 	if lines.Text() != "END" || deletes.Len() == 0 {
 		return false
 	}
-	_, err = exchange(s.addr, deletes.String(), deadline)
+	_, err = s.exchange(deletes.String(), deadline)
 	return err == nil
 }
