@@ -130,12 +130,12 @@ func TestVerbWaitsForAConnection(t *testing.T) {
 	for range cap(errs) {
 		err := <-errs
 		wantErr(t, err, core.ErrUnavailable)
-		if strings.Contains(err.Error(), "all 1 connections (MaxOpen) were in use for 2s") {
+		if strings.Contains(err.Error(), "all 1 connections were in use for 2s") {
 			waitErrs++
 		}
 	}
 	if waitErrs == 0 {
-		t.Error("no error mentions MaxOpen")
+		t.Error("no error mentions the connections")
 	}
 }
 
