@@ -22,19 +22,19 @@ demo: ## show the cache at work on the Go files of the standard library
 	go run ./docs/examples/demo
 
 .PHONY: test
-test: memcached ## run every test of every module
+test: servers ## run every test of every module
 	go test work
 
 .PHONY: long
-long: memcached ## run the packages that have long tests, with these whole
+long: servers ## run the packages that have long tests, with these whole
 	go test -tags long $(long)
 
 .PHONY: race
-race: memcached ## run every test under the race detector (needs a C compiler)
+race: servers ## run every test under the race detector (needs a C compiler)
 	go test -race work
 
 .PHONY: cross
-cross: memcached ## vet for other systems and processors, and run tests as 32-bit programs
+cross: servers ## vet for other systems and processors, and run tests as 32-bit programs
 	scripts/cross.sh
 
 .PHONY: lint
@@ -46,15 +46,15 @@ lint: $(staticcheck) ## gofmt, go vet and staticcheck
 	$(staticcheck) work
 
 .PHONY: fuzz
-fuzz: memcached ## fuzz every Fuzz function of every module, each for FUZZTIME=5s
+fuzz: servers ## fuzz every Fuzz function of every module, each for FUZZTIME=5s
 	scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: memcached ## run the benchmarks, BENCH=. each for BENCHTIME=1s
+bench: servers ## run the benchmarks, BENCH=. each for BENCHTIME=1s
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem work
 
 .PHONY: mod-check
-mod-check: memcached ## check that the go.mod files are consistent and that each module passes alone
+mod-check: servers ## check that the go.mod files are consistent and that each module passes alone
 	scripts/modules.sh check
 	@for dir in $$(go list -m -f '{{.Dir}}'); do \
 		echo "GOWORK=off go test -C $${dir#$(CURDIR)/} ./..."; \
@@ -62,12 +62,12 @@ mod-check: memcached ## check that the go.mod files are consistent and that each
 	done
 
 .PHONY: outside
-outside: memcached ## follow README.md from an empty folder, with its program and with others
+outside: servers ## follow README.md from an empty folder, with its program and with others
 	scripts/outside.sh
 
-.PHONY: memcached
-memcached: ## install memcached and its Python clients for the tests, if they are missing
-	@scripts/memcached.sh
+.PHONY: servers
+servers: ## install memcached, redis-server and their Python clients for the tests, if they are missing
+	@scripts/servers.sh
 
 # The quick targets come first. mod-check builds the same test programs as test, as long as the
 # versions are the same, so that its results come from Go's test cache. Only long runs the long

@@ -12,8 +12,10 @@ require (
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0
 	github.com/cachewire/cachewire/patterns v0.1.0
+	github.com/cachewire/cachewire/redis v0.1.0
 	github.com/coocood/freecache v1.2.7
 	github.com/dgraph-io/ristretto/v2 v2.4.2
+	github.com/go-redis/cache/v9 v9.0.0
 	github.com/hashicorp/golang-lru/v2 v2.0.7
 	github.com/jackc/puddle/v2 v2.2.3
 	github.com/jellydator/ttlcache/v3 v3.4.1
@@ -21,15 +23,22 @@ require (
 	github.com/patrickmn/go-cache v2.1.0+incompatible
 	github.com/puzpuzpuz/xsync/v4 v4.5.0
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2
+	github.com/redis/go-redis/v9 v9.22.0
+	github.com/redis/rueidis v1.0.79
 	github.com/viccon/sturdyc v1.1.5
 	golang.org/x/sync v0.20.0
-	golang.org/x/sys v0.36.0
+	golang.org/x/sys v0.47.0
 )
 
 require (
 	github.com/dustin/go-humanize v1.0.1 // indirect
-	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
-	github.com/zeebo/xxh3 v1.0.2 // indirect
+	github.com/klauspost/compress v1.16.3 // indirect
+	github.com/klauspost/cpuid/v2 v2.2.10 // indirect
+	github.com/vmihailenco/go-tinylfu v0.2.2 // indirect
+	github.com/vmihailenco/msgpack/v5 v5.3.4 // indirect
+	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
+	github.com/zeebo/xxh3 v1.1.0 // indirect
+	go.uber.org/atomic v1.11.0 // indirect
 )
 
 require (
@@ -43,8 +52,10 @@ require (
 )
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../benchmarks
 	github.com/cachewire/cachewire/conformance => ../conformance
+	github.com/cachewire/cachewire/conformance/strangers => ../conformance/strangers
 	github.com/cachewire/cachewire/core => ../core
 	github.com/cachewire/cachewire/dependency => ../dependency
 	github.com/cachewire/cachewire/docs => ../docs
@@ -58,4 +69,5 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memory => ../memory
 	github.com/cachewire/cachewire/null => ../null
 	github.com/cachewire/cachewire/patterns => ../patterns
+	github.com/cachewire/cachewire/redis => ../redis
 )

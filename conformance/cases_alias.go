@@ -72,7 +72,16 @@ var aliasCases = []testCase{
 						e.errorf("%s wrote to the caller's bytes or after them", key)
 					}
 					copy(buf, other)
-					e.wantValue(key, value)
+					if got, err := e.cache.Get(e.ctx, key); err != nil || string(got) != value {
+						e.errorf(
+							"Get after %s, and after the caller wrote to its bytes: %s and "+
+								"error %v, want %s",
+							key,
+							quote(string(got)),
+							err,
+							quote(value),
+						)
+					}
 				}
 			}
 		},
@@ -179,8 +188,11 @@ var aliasCases = []testCase{
 					returned[verb] = got
 				}
 				for next, call := range map[string]func() error{
-					"Get":     func() error { _, err := e.cache.Get(e.ctx, keys[1]); return err },
-					"GetItem": func() error { _, err := e.cache.GetItem(e.ctx, keys[2]); return err },
+					"Get": func() error { _, err := e.cache.Get(e.ctx, keys[1]); return err },
+					"GetItem": func() error {
+						_, err := e.cache.GetItem(e.ctx, keys[2])
+						return err
+					},
 					"GetMulti": func() error {
 						_, err := e.cache.GetMulti(e.ctx, keys[1:])
 						return err
@@ -201,8 +213,12 @@ var aliasCases = []testCase{
 					e.must(next, call())
 					for verb, got := range returned {
 						if d := difference(got, values[keys[0]]); d != "" {
-							e.errorf("after %s of another key, the value that %s had returned has %s",
-								next, verb, d)
+							e.errorf(
+								"after %s of another key, the value that %s had returned has %s",
+								next,
+								verb,
+								d,
+							)
 							returned[verb] = bytes.Clone(values[keys[0]])
 						}
 					}

@@ -62,8 +62,14 @@ var faultVerbs = slices.Concat(verbs, []verb{
 		_, err := c.TTL(ctx, key)
 		return err
 	}},
-	{"Flush", func(ctx context.Context, c *core.Cache, _ string, _ any) error { return c.Flush(ctx) }},
-	{"Ping", func(ctx context.Context, c *core.Cache, _ string, _ any) error { return c.Ping(ctx) }},
+	{
+		"Flush",
+		func(ctx context.Context, c *core.Cache, _ string, _ any) error { return c.Flush(ctx) },
+	},
+	{
+		"Ping",
+		func(ctx context.Context, c *core.Cache, _ string, _ any) error { return c.Ping(ctx) },
+	},
 	{"Stats", func(ctx context.Context, c *core.Cache, _ string, _ any) error {
 		_, err := c.Stats(ctx)
 		return err
@@ -93,7 +99,8 @@ func firstError(err error, keys []string) error {
 		}
 	}
 	for _, key := range keys {
-		if errors.Is(multi.Errors[key], core.ErrMiss) || errors.Is(multi.Errors[key], core.ErrExists) {
+		if errors.Is(multi.Errors[key], core.ErrMiss) ||
+			errors.Is(multi.Errors[key], core.ErrExists) {
 			return multi.Errors[key]
 		}
 	}
@@ -154,11 +161,11 @@ func (e *env) tryVerbs(ctx context.Context, key string) error {
 		return err
 	}
 	if n, err := e.cache.Incr(ctx, key, 1); err != nil || n != 2 {
-		return fmt.Errorf("Incr: %d, %w", n, err)
+		return fmt.Errorf("result of Incr is %d, error %w", n, err)
 	}
 	got, err := e.cache.GetMulti(ctx, []string{key})
 	if err != nil || string(got[key]) != "2" {
-		return fmt.Errorf("GetMulti: %s, %w", quote(string(got[key])), err)
+		return fmt.Errorf("result of GetMulti is %s, error %w", quote(string(got[key])), err)
 	}
 	return e.cache.Delete(ctx, key)
 }
@@ -196,11 +203,14 @@ var contextEnds = []struct {
 	with func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 }{
 	{"a deadline", context.WithTimeout},
-	{"a cancellation", func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-		ctx, cancel := context.WithCancel(ctx)
-		timer := time.AfterFunc(d, cancel)
-		return ctx, func() { timer.Stop(); cancel() }
-	}},
+	{
+		"a cancellation",
+		func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			timer := time.AfterFunc(d, cancel)
+			return ctx, func() { timer.Stop(); cancel() }
+		},
+	},
 }
 
 var faultCases = []testCase{
@@ -224,8 +234,13 @@ var faultCases = []testCase{
 						err := keyError(v.call(ctx, e.cache, keys[i], tokens[i]), keys[i])
 						late := elapsed() - after
 						if !isOutage(ctx, err) && !unsupported(err) {
-							e.errorf("%s on a server that does not reply: error is %v, want %v or %v",
-								v.name, err, ctx.Err(), core.ErrUnavailable)
+							e.errorf(
+								"%s on a server that does not reply: error is %v, want %v or %v",
+								v.name,
+								err,
+								ctx.Err(),
+								core.ErrUnavailable,
+							)
 						}
 						return late, err
 					})
@@ -256,7 +271,10 @@ var faultCases = []testCase{
 				e.inParallel(workers, func(w int) {
 					for i := range 4 {
 						key := fmt.Sprintf("w%d-%d", w, i)
-						ctx, cancel := context.WithTimeout(e.ctx, time.Duration(5+w)*time.Millisecond)
+						ctx, cancel := context.WithTimeout(
+							e.ctx,
+							time.Duration(5+w)*time.Millisecond,
+						)
 						_, _ = e.cache.Get(ctx, key)
 						_, _ = e.cache.GetMulti(ctx, []string{key, fmt.Sprintf("w%d-%d", w, i+4)})
 						_, _ = e.cache.Incr(ctx, "n"+key, 1)
@@ -323,7 +341,12 @@ var faultCases = []testCase{
 					err := keyError(v.call(ctx, e.cache, keys[i], tokens[i]), keys[i])
 					took := elapsed()
 					if !isOutage(ctx, err) && !unsupported(err) {
-						e.errorf("%s on a dead server: error is %v, want %v", v.name, err, core.ErrUnavailable)
+						e.errorf(
+							"%s on a dead server: error is %v, want %v",
+							v.name,
+							err,
+							core.ErrUnavailable,
+						)
 					}
 					cancel()
 					e.wantInTime(v.name, took-time.Second)
@@ -468,7 +491,8 @@ func (l *loader) step(round int) bool {
 	ok := true
 	// outage reports whether err is that of an outage, which says nothing about the verb.
 	outage := func(verb string, err error, known ...error) bool {
-		if err == nil || slices.ContainsFunc(known, func(target error) bool { return errors.Is(err, target) }) {
+		if err == nil ||
+			slices.ContainsFunc(known, func(target error) bool { return errors.Is(err, target) }) {
 			return false
 		}
 		ok = false
@@ -492,7 +516,10 @@ func (l *loader) step(round int) bool {
 	if !outage("GetItem", err, core.ErrMiss) && err == nil && ok {
 		err := l.cache.CompareAndSwap(ctx, withValue(item, "swapped"))
 		if errors.Is(err, core.ErrConflict) {
-			l.errorf("CompareAndSwap, with no other writer, returned %v: the write was sent twice", err)
+			l.errorf(
+				"CompareAndSwap, with no other writer, returned %v: the write was sent twice",
+				err,
+			)
 		}
 		outage("CompareAndSwap", err, core.ErrMiss, core.ErrConflict)
 	}

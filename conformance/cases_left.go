@@ -21,7 +21,13 @@ func (e *env) wantLeft(l lifetime) {
 	after := time.Now()
 	switch {
 	case err != nil:
-		e.errorf("TTL of %s after %s with %s: error is %v", quote(l.key), l.what, ttlString(l.ttl), err)
+		e.errorf(
+			"TTL of %s after %s with %s: error is %v",
+			quote(l.key),
+			l.what,
+			ttlString(l.ttl),
+			err,
+		)
 	case l.ttl == core.Forever || got == core.Forever:
 		if got != l.ttl {
 			e.errorf("TTL of %s after %s with %s: %s",
@@ -116,7 +122,9 @@ var leftCases = []testCase{
 					"Replace": func(key string) error {
 						return e.cache.Replace(e.ctx, key, v, ttl)
 					},
-					"CompareAndSwap": func(string) error { return e.cache.CompareAndSwap(e.ctx, swap) },
+					"CompareAndSwap": func(string) error {
+						return e.cache.CompareAndSwap(e.ctx, swap)
+					},
 					"SetMulti": func(key string) error {
 						return e.cache.SetMulti(e.ctx, map[string][]byte{key: v}, ttl)
 					},
@@ -139,7 +147,12 @@ var leftCases = []testCase{
 						return err
 					},
 				} {
-					e.storeAndCheckLeft(verb, key(verb), ttl, func() error { return store(key(verb)) })
+					e.storeAndCheckLeft(
+						verb,
+						key(verb),
+						ttl,
+						func() error { return store(key(verb)) },
+					)
 				}
 			}
 			e.checkLeft()
@@ -159,11 +172,15 @@ var leftCases = []testCase{
 				for _, to := range ttls {
 					v := []byte("1")
 					verbs := map[string]func(key string, item core.Item) error{
-						"Set": func(key string, _ core.Item) error { return e.cache.Set(e.ctx, key, v, to) },
+						"Set": func(key string, _ core.Item) error {
+							return e.cache.Set(e.ctx, key, v, to)
+						},
 						"Replace": func(key string, _ core.Item) error {
 							return e.cache.Replace(e.ctx, key, v, to)
 						},
-						"Touch": func(key string, _ core.Item) error { return e.cache.Touch(e.ctx, key, to) },
+						"Touch": func(key string, _ core.Item) error {
+							return e.cache.Touch(e.ctx, key, to)
+						},
 						"CompareAndSwap": func(_ string, item core.Item) error {
 							item.TTL = to
 							return e.cache.CompareAndSwap(e.ctx, item)
@@ -176,7 +193,12 @@ var leftCases = []testCase{
 						},
 					}
 					name := func(verb string) string {
-						return fmt.Sprintf("%s, from %s to %s", verb, ttlString(from), ttlString(to))
+						return fmt.Sprintf(
+							"%s, from %s to %s",
+							verb,
+							ttlString(from),
+							ttlString(to),
+						)
 					}
 					items := map[string]core.Item{}
 					for verb := range verbs {
@@ -256,7 +278,8 @@ var leftCases = []testCase{
 						return err
 					}},
 					{"a refused Add", "v", func(key string) error {
-						return ignore(e.cache.Add(e.ctx, key, []byte("w"), 3*time.Hour), core.ErrExists)
+						err := e.cache.Add(e.ctx, key, []byte("w"), 3*time.Hour)
+						return ignore(err, core.ErrExists)
 					}},
 					{"a refused CompareAndSwap", "v", func(key string) error {
 						item := core.Item{Key: key, TTL: 3 * time.Hour, Token: new(int)}
@@ -301,7 +324,9 @@ var leftCases = []testCase{
 				{"ReplaceMulti", func(int) time.Duration { return core.Forever }, func() error {
 					return e.cache.ReplaceMulti(e.ctx, values, core.Forever)
 				}},
-				{"StoreMulti", ttlOf, func() error { return e.cache.StoreMulti(e.ctx, core.Set, items) }},
+				{"StoreMulti", ttlOf, func() error {
+					return e.cache.StoreMulti(e.ctx, core.Set, items)
+				}},
 			} {
 				l := e.timeStore(batch.what, "", 0, batch.store)
 				e.later = nil // of the batch before, which this one has replaced

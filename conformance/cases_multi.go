@@ -102,9 +102,8 @@ var multiCases = []testCase{
 			got, err := typed.GetMulti(e.ctx, []string{"a", "b", "c"})
 			e.must("GetMulti", err)
 			for _, item := range items {
-				if got[item.Key] != item.Flags {
-					e.errorf("flags of %s: %#x, want %#x",
-						quote(item.Key), got[item.Key], item.Flags)
+				if want := e.readFlags(item.Flags); got[item.Key] != want {
+					e.errorf("flags of %s: %#x, want %#x", quote(item.Key), got[item.Key], want)
 				}
 			}
 		},
@@ -207,12 +206,13 @@ var multiCases = []testCase{
 			e.set("same", "v")
 			e.set("changed", "v")
 			items := []core.Item{e.item("same"), e.item("changed")}
-			e.set("changed", "v")
+			again := e.changedBack("v")
+			e.set("changed", again)
 			e.wantFailures("StoreMulti",
 				e.cache.StoreMulti(e.ctx, core.CompareAndDelete, items),
 				map[string]error{"changed": core.ErrConflict})
 			e.wantMiss("same")
-			e.wantValue("changed", "v")
+			e.wantValue("changed", again)
 		},
 	},
 	{

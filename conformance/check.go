@@ -131,6 +131,7 @@ func check(ctx context.Context, open func() (core.Backend, error), opts *CheckOp
 	}
 	c := checker{open: open, limit: limit, progress: opts.Progress, suite: suite{
 		profile: opts.Profile, seed: opts.Seed, stall: opts.Stall, kill: opts.Kill,
+		leaks: &leakLog{},
 	}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
@@ -145,7 +146,10 @@ func check(ctx context.Context, open func() (core.Backend, error), opts *CheckOp
 				return nil, err
 			}
 			if selected {
-				report.Results = append(report.Results, Result{View: v.name, ID: tc.id, Rule: tc.rule})
+				report.Results = append(
+					report.Results,
+					Result{View: v.name, ID: tc.id, Rule: tc.rule},
+				)
 				jobs = append(jobs, job{view: v, testCase: tc, at: len(report.Results) - 1})
 			}
 		}
@@ -167,8 +171,12 @@ func matchesAny(patterns []string, id string) (bool, error) {
 	for _, pattern := range patterns {
 		ok, err := path.Match(pattern, id)
 		if err != nil {
-			return false, fmt.Errorf("%w: conformance: CheckOptions.Cases has %q; want a pattern of "+
-				"path.Match like ttl-*", core.ErrConfig, pattern)
+			return false, fmt.Errorf(
+				"%w: conformance: CheckOptions.Cases has %q; want a pattern of "+
+					"path.Match like ttl-*",
+				core.ErrConfig,
+				pattern,
+			)
 		}
 		if ok {
 			return true, nil
@@ -260,8 +268,8 @@ func (c *checker) run(ctx context.Context, j job) (*Result, error) {
 		r.Status, r.Notes = NotRun, []string{reason}
 		return r, nil
 	}
-	labels := labelGoroutines()
-	defer labels.reset()
+	goroutines := newGoroutineSet()
+	defer goroutines.end()
 	b, err := c.open()
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
@@ -272,11 +280,11 @@ func (c *checker) run(ctx context.Context, j job) (*Result, error) {
 			return nil, fmt.Errorf("open: %w", errors.Join(err, b.Close()))
 		}
 	}
-	e.goroutines = labels.baseline(b)
+	e.goroutines = goroutines.begin(b)
 	var o outcome
 	stacks := watch(c.limit, func() { o = j.execute(e, j.view) })
 	if stacks != "" {
-		r.Status, r.Failures = Failed, []string{"hangs; all goroutines:\n" + stacks}
+		r.Status, r.Failures = Failed, []string{stacks}
 		return r, errHangs
 	}
 	r.Failures, r.Declined, r.Notes, r.Duration = o.failures, o.declined, o.notes, o.took

@@ -69,8 +69,9 @@ func TestCheckReturnsAResultForEachCase(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]Status{
-		"plain/delete-absent": Failed, "prefix/delete-absent": Failed, "client/delete-absent": Failed,
-		"plain/get-present": Passed, "plain/stall-context": NotRun,
+		"plain/delete-absent": Failed, "prefix/delete-absent": Failed,
+		"client/delete-absent": Failed,
+		"plain/get-present":    Passed, "plain/stall-context": NotRun,
 	} {
 		if got, ok := status[id]; !ok || got != want {
 			t.Errorf("status of %s: %v (present: %v), want %v", id, got, ok, want)
@@ -102,7 +103,14 @@ func TestCheckReturnsResultsInTheOrderOfTheCases(t *testing.T) {
 		for _, v := range views {
 			for _, c := range (suite{}).casesOf(v) {
 				if r := report.Results[i]; r.View != v.name || r.ID != c.id {
-					t.Fatalf("result %d is that of %s/%s, want %s/%s", i, r.View, r.ID, v.name, c.id)
+					t.Fatalf(
+						"result %d is that of %s/%s, want %s/%s",
+						i,
+						r.View,
+						r.ID,
+						v.name,
+						c.id,
+					)
 				}
 				i++
 			}

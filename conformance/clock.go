@@ -84,19 +84,22 @@ func (c *realClock) stop() { close(c.done) }
 func (c *realClock) now() time.Duration { return time.Duration(c.elapsed.Load()) }
 
 // sleep waits for d, and reports whether it did. In a bubble, it gives up if the wait takes
-// seconds of real time, because a goroutine of the backend, such as one with a ticker, runs
+// a noticeable real time, because a goroutine of the backend, such as one with a ticker, runs
 // again and again meanwhile. The case then declines what it wanted to check.
 func (e *env) sleep(d time.Duration) bool {
 	if e.realClock == nil {
 		time.Sleep(d)
 		return true
 	}
-	const limit = 2 * time.Second
+	const limit = 300 * time.Millisecond
 	start := e.realClock.now()
 	for step := time.Minute; d > 0; step *= 2 {
 		if e.realClock.now()-start > limit {
-			e.decline("a wait of " + d.Round(time.Second).String() + ": in a bubble it should take no " +
-				"time, but a goroutine of the backend, such as one with a ticker, runs meanwhile")
+			e.decline(
+				"a wait of " + d.Round(time.Second).String() + ": in a bubble it should " +
+					"take no time, but a goroutine of the backend, such as one with a ticker, " +
+					"runs meanwhile",
+			)
 			return false
 		}
 		time.Sleep(min(step, d))
@@ -128,11 +131,11 @@ func (e *env) withShortTTL(
 	}
 }
 
-// eventually calls ok until it returns true, but in a bubble only once. In real time it
-// gives a busy machine half a second.
-func (e *env) eventually(ok func() bool) bool {
+// eventually reports whether ok returns true. If patient, it calls ok again and again for half
+// a second, because a busy machine may be late.
+func eventually(patient bool, ok func() bool) bool {
 	for tries := 50; !ok(); tries-- {
-		if tries == 0 || e.fakeTime {
+		if tries == 0 || !patient {
 			return false
 		}
 		time.Sleep(10 * time.Millisecond)

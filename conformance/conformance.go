@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -69,7 +70,9 @@ func Run(t *testing.T, cfg Config) {
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64()
 	}
-	s := suite{profile: cfg.Profile, seed: cfg.Seed, stall: cfg.Stall, kill: cfg.Kill}
+	s := suite{
+		profile: cfg.Profile, seed: cfg.Seed, stall: cfg.Stall, kill: cfg.Kill, leaks: &leakLog{},
+	}
 	var hung atomic.Bool
 	for _, v := range views {
 		t.Run(v.name, func(t *testing.T) {
@@ -102,46 +105,41 @@ func runCase(t *testing.T, cfg Config, s suite, hung *atomic.Bool, v view, c tes
 	if reason := s.missing(c); reason != "" {
 		t.Skipf("not run: %s: %s", c.rule, reason)
 	}
-	var stacks string
-	if cfg.Synctest && c.fault == noFault {
-		real := startRealClock()
-		defer real.stop()
-		// The watchdog stays outside the bubble, in which its clock would stand still.
-		stacks = watch(hangLimit, func() {
-			defer func() {
-				// The bubble panics if a goroutine waits for something that cannot happen,
-				// in a verb or after Close.
-				if p := recover(); p != nil {
-					t.Errorf("%s: %s\na goroutine never ends: %v", c.id, c.rule, p)
-				}
-			}()
-			synctest.Test(t, func(t *testing.T) {
-				e := newEnv(t.Context(), s, cfg.New(t))
-				e.fakeTime, e.realClock = true, real
-				if c.twoBackends {
-					e.other = cfg.New(t)
-				}
-				report(t, c, c.execute(e, v))
-			})
-		})
-	} else {
-		before := labelGoroutines()
-		defer before.reset()
+	var o outcome
+	run := func(t *testing.T, real *realClock) {
+		goroutines := newGoroutineSet()
+		defer goroutines.end()
 		e := newEnv(t.Context(), s, cfg.New(t))
 		if c.twoBackends {
 			e.other = cfg.New(t)
 		}
-		e.goroutines = before.baseline(e.backend)
-		var r outcome
-		stacks = watch(hangLimit, func() { r = c.execute(e, v) })
-		if stacks == "" {
-			report(t, c, r)
+		e.goroutines = goroutines.begin(e.backend)
+		e.fakeTime, e.realClock = real != nil, real
+		o = c.execute(e, v)
+	}
+	var problem string
+	if cfg.Synctest && c.fault == noFault {
+		// The watchdog stays outside the bubble, in which its clock would stand still.
+		real := startRealClock()
+		defer real.stop()
+		var panicked any
+		problem = watch(hangLimit, func() {
+			// The bubble panics if a goroutine waits for something that cannot happen, in a
+			// verb or after Close. A leak is among the failures.
+			defer func() { panicked = recover() }()
+			synctest.Test(t, func(t *testing.T) { run(t, real) })
+		})
+		if problem == "" && panicked != nil && !o.leaking {
+			o.failures = append(o.failures, fmt.Sprintf("a goroutine never ends: %v", panicked))
 		}
+	} else {
+		problem = watch(hangLimit, func() { run(t, nil) })
 	}
-	if stacks != "" {
+	if problem != "" {
 		hung.Store(true) // if more cases hung, the test binary would exceed its time limit
-		t.Fatalf("%s: %s\nhangs; all goroutines:\n%s", c.id, c.rule, stacks)
+		t.Fatalf("%s: %s\n%s", c.id, c.rule, problem)
 	}
+	report(t, c, o)
 }
 
 func report(t *testing.T, c testCase, r outcome) {
@@ -157,8 +155,8 @@ func report(t *testing.T, c testCase, r outcome) {
 }
 
 // watch calls f and waits until it returns, but no longer than limit. After limit, it
-// returns the stacks of all goroutines, and f keeps running.
-func watch(limit time.Duration, f func()) (stacks string) {
+// returns that f hangs, with the stacks of all goroutines, and f keeps running.
+func watch(limit time.Duration, f func()) (problem string) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -171,6 +169,6 @@ func watch(limit time.Duration, f func()) (stacks string) {
 		return ""
 	case <-timer.C:
 		buf := make([]byte, 1<<20)
-		return string(buf[:runtime.Stack(buf, true)])
+		return "hangs; all goroutines:\n" + string(buf[:runtime.Stack(buf, true)])
 	}
 }

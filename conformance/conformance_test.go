@@ -60,7 +60,7 @@ func TestEachMutantFailsTheCasesMeantForIt(t *testing.T) {
 							p.plant(m)
 							return m
 						}
-						if r := runInBubble(t, c, newBackend); len(r.failures) == 0 {
+						if r := runCaseInBubble(t, c, newBackend); len(r.failures) == 0 {
 							t.Errorf("%s passes although %s", id, p.fault)
 						}
 					})
@@ -114,8 +114,8 @@ func TestCasesHaveIDsAndRules(t *testing.T) {
 	}
 }
 
-// runInBubble runs c, in a bubble of testing/synctest, with a backend that newBackend returns.
-func runInBubble(t *testing.T, c testCase, newBackend func() core.Backend) outcome {
+// runCaseInBubble runs c, in a bubble of testing/synctest, with a backend that newBackend returns.
+func runCaseInBubble(t *testing.T, c testCase, newBackend func() core.Backend) outcome {
 	e := newEnv(t.Context(), suite{seed: 1}, newBackend())
 	e.fakeTime = true
 	if c.twoBackends {
@@ -171,7 +171,7 @@ func TestBackendThatSupportsNothingFailsAlmostEveryCase(t *testing.T) {
 			continue
 		}
 		synctest.Test(t, func(t *testing.T) {
-			r := runInBubble(t, c, func() core.Backend { return declining{m} })
+			r := runCaseInBubble(t, c, func() core.Backend { return declining{m} })
 			if len(r.failures) == 0 && !slices.Contains(mayPass, c.id) {
 				t.Errorf("%s passes", c.id)
 			}

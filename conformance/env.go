@@ -135,6 +135,35 @@ func (e *env) wantInTime(what string, took time.Duration) {
 	}
 }
 
+// readFlags returns the flags with which the backend returns an item that was stored with flags.
+func (e *env) readFlags(flags uint32) uint32 {
+	if e.cache.Traits().ByValue {
+		switch flags {
+		case core.FlagBytes, core.FlagText, core.FlagInt:
+			return 0
+		}
+	}
+	return flags
+}
+
+// changedBack returns a value for a store that must change the token of an item with value. It
+// is value itself, unless Traits.ByValue says that only another value changes the token.
+func (e *env) changedBack(value string) string {
+	if e.cache.Traits().ByValue {
+		return value + ", changed"
+	}
+	return value
+}
+
+// declineStates reports whether the backend declines tokens of states, by Traits.ByValue.
+func (e *env) declineStates() bool {
+	if !e.cache.Traits().ByValue {
+		return false
+	}
+	e.decline("another token for the same value, by Traits.ByValue")
+	return true
+}
+
 // fullKey returns key with the prefix, as the backend knows it.
 func (e *env) fullKey(key string) string { return e.prefix + key }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,96 +19,160 @@ import (
 // every goroutine has from the one that started it. So cases that run in parallel do not
 // disturb each other.
 type goroutineSet struct {
-	label    string
-	existing map[string]int // how many New has started, such as those of a server, by entry
+	label   string
+	backend string // the package of the backend
 }
 
 var lastLabel atomic.Uint64
 
 const labelKey = "cachewire conformance"
 
-// labelGoroutines labels the goroutines that the calling one starts from now on.
-func labelGoroutines() *goroutineSet {
+// These are the labels of the goroutines that New and a case start, before a number.
+const (
+	labelNew  = "new "
+	labelCase = "case "
+)
+
+// newGoroutineSet labels the goroutines that the calling one starts from now on, as those of
+// New.
+func newGoroutineSet() *goroutineSet {
 	g := &goroutineSet{label: strconv.FormatUint(lastLabel.Add(1), 10)}
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(labelKey, g.label)))
+	labelGoroutine(labelNew + g.label)
 	return g
 }
 
-// reset ends what labelGoroutines began.
-func (g *goroutineSet) reset() { pprof.SetGoroutineLabels(context.Background()) }
+func labelGoroutine(label string) {
+	labels := pprof.Labels(labelKey, label)
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), labels))
+}
 
-// baseline excludes the goroutines that run now, which New has started, other than those of
-// the package of b.
-func (g *goroutineSet) baseline(b core.Backend) *goroutineSet {
+// begin labels the goroutines that the calling one starts from now on, as those of a case
+// with b.
+func (g *goroutineSet) begin(b core.Backend) *goroutineSet {
 	t := reflect.TypeOf(b)
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	g.existing = map[string]int{}
-	for entry, running := range g.running() {
-		if t.PkgPath() == "" || !strings.Contains(running.stack, t.PkgPath()+".") {
-			g.existing[entry] = running.n
-		}
-	}
+	g.backend = t.PkgPath() + "."
+	labelGoroutine(labelCase + g.label)
 	return g
 }
 
-// leaked waits a few seconds until the goroutines have ended, and returns the stacks of
-// those that have not.
-func (g *goroutineSet) leaked() string {
-	if g == nil {
-		return ""
+// end removes the label from the calling goroutine.
+func (g *goroutineSet) end() { pprof.SetGoroutineLabels(context.Background()) }
+
+// left returns the stacks of the goroutines that still run, by the function with which they
+// began, without those that known has already.
+func (g *goroutineSet) left(known *leakLog) map[string]string {
+	left := map[string]string{}
+	for entry, stack := range g.running() {
+		if !known.has(entry) {
+			left[entry] = stack
+		}
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		var left []string
-		for entry, running := range g.running() {
-			if running.n > g.existing[entry] {
-				left = append(left, running.stack)
+	return left
+}
+
+// checkLeaks checks, after Close, that the goroutines of the backend have ended or soon do.
+// Each leak fails only the case that finds it first: else it would fail them all.
+func (e *env) checkLeaks() {
+	if e.goroutines == nil {
+		return
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	late := func() bool { return time.Now().After(deadline) }
+	pause := 5 * time.Millisecond
+	if e.realClock != nil {
+		start := e.realClock.now()
+		late = func() bool {
+			return time.Now().After(deadline) || e.realClock.now()-start > time.Second
+		}
+	}
+	for ; ; time.Sleep(pause) {
+		left := e.goroutines.left(e.leaks)
+		if len(left) == 0 {
+			e.leaking = len(e.goroutines.left(nil)) != 0
+			return
+		}
+		if late() {
+			e.leaking = true
+			for entry, stack := range left {
+				if e.leaks.add(entry) {
+					// Not by errorf, which drops it if the case has many failures.
+					e.failures = append(e.failures, "goroutines that outlive Close:\n"+stack)
+				}
 			}
-		}
-		if len(left) == 0 || time.Now().After(deadline) {
-			return strings.Join(left, "\n")
+			return
 		}
 	}
 }
 
-// runningGoroutines are those that began with the same function.
-type runningGoroutines struct {
-	n     int
-	stack string // of one of them
+// A leakLog has the leaks that a run of the suite has found.
+type leakLog struct {
+	mu      sync.Mutex
+	entries map[string]bool // guarded by mu
 }
 
-// running returns the goroutines with the label, without those of the suite, by the function
-// with which they began. Their stacks change, but not that.
-func (g *goroutineSet) running() map[string]runningGoroutines {
+// has reports whether l has entry. A nil leakLog has none.
+func (l *leakLog) has(entry string) bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entries[entry]
+}
+
+// add adds entry, and reports whether it is new.
+func (l *leakLog) add(entry string) bool {
+	if l == nil {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.entries[entry] {
+		return false
+	}
+	if l.entries == nil {
+		l.entries = map[string]bool{}
+	}
+	l.entries[entry] = true
+	return true
+}
+
+// running returns the stacks of the goroutines that the case has started, and of those of the
+// backend's package that New has started, but not its others, such as those of a server. The
+// keys are the functions with which they began.
+func (g *goroutineSet) running() map[string]string {
 	var profile bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
 		return nil
 	}
-	label := strconv.Quote(labelKey) + ":" + strconv.Quote(g.label)
-	running := map[string]runningGoroutines{}
+	key := strconv.Quote(labelKey) + ":"
+	ofNew, ofCase := key+strconv.Quote(labelNew+g.label), key+strconv.Quote(labelCase+g.label)
+	running := map[string]string{}
 	// A record is a line with the number of goroutines, one with the labels, and the stack.
 	for record := range strings.SplitSeq(profile.String(), "\n\n") {
 		_, labels, _ := strings.Cut(record, "\n# labels: ")
 		labels, stack, _ := strings.Cut(labels, "\n")
-		if !strings.Contains(labels, label) || slices.ContainsFunc(ownGoroutines, func(f string) bool {
+		ours := strings.Contains(labels, ofCase) ||
+			strings.Contains(labels, ofNew) && strings.Contains(stack, g.backend)
+		if !ours || slices.ContainsFunc(ownGoroutines, func(f string) bool {
 			return strings.Contains(stack, f)
 		}) {
 			continue
 		}
-		count, _, _ := strings.Cut(record, " ")
-		n, _ := strconv.Atoi(count)
 		// The last line of the stack is "#	0x12	package.function+0x34	file.go:56".
 		entry := stack[strings.LastIndex(strings.TrimSpace(stack), "\n")+1:]
 		if fields := strings.Split(entry, "\t"); len(fields) > 2 {
 			entry, _, _ = strings.Cut(fields[2], "+0x")
 		}
-		running[entry] = runningGoroutines{running[entry].n + n, stack}
+		running[entry] = stack
 	}
 	return running
 }
 
 // ownGoroutines are functions in the stacks of the suite's own goroutines.
 var ownGoroutines = []string{
-	"conformance.watch+", "conformance.(*goroutineSet).running+", "conformance.(*clock).run+",
+	"conformance.(*goroutineSet).running+", "conformance.(*clock).run+", "conformance.watch+",
 }

@@ -91,7 +91,9 @@ var counterMutants = []mutation{
 		m.parseBefore(strings.TrimSpace)
 	}},
 	{"a number ends at a NUL", "incr-not-number", func(m *mutant) {
-		m.parseBefore(func(value string) string { value, _, _ = strings.Cut(value, "\x00"); return value })
+		m.parseBefore(
+			func(value string) string { value, _, _ = strings.Cut(value, "\x00"); return value },
+		)
 	}},
 	{"1.0 is a number", "incr-not-number", func(m *mutant) {
 		m.parseBefore(func(value string) string { return strings.TrimSuffix(value, ".0") })
@@ -103,7 +105,9 @@ var counterMutants = []mutation{
 		m.parseBefore(func(value string) string { return value[:min(len(value), 19)] })
 	}},
 	{"IncrFrom starts from 0", "ability-counter incrfrom-absent", func(m *mutant) {
-		m.incrFrom = func(ctx ctxt, key string, delta, _ uint64, ttl time.Duration) (uint64, error) {
+		m.incrFrom = func(ctx ctxt, key string, delta, _ uint64, ttl time.Duration) (
+			uint64, error) {
+
 			return m.reference.IncrFrom(ctx, key, delta, 0, ttl)
 		}
 	}},

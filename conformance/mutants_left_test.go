@@ -111,7 +111,9 @@ var leftMutants = []mutation{
 		}
 	}},
 	{"the time to live is cut to tenths of a second", "left-set", func(m *mutant) {
-		m.limitTTL(func(ttl time.Duration) time.Duration { return ttl.Truncate(100 * time.Millisecond) })
+		m.limitTTL(
+			func(ttl time.Duration) time.Duration { return ttl.Truncate(100 * time.Millisecond) },
+		)
 	}},
 	{"items live 90 minutes at most", "left-set", func(m *mutant) {
 		m.limitTTL(atMost(90 * time.Minute))
@@ -136,7 +138,11 @@ func TestTimesToLiveAreCheckedWithoutTTLReader(t *testing.T) {
 			t.Run(p.fault+"/"+id, func(t *testing.T) {
 				c := caseByID(t, Cache, id)
 				synctest.Test(t, func(t *testing.T) {
-					r := runInBubble(t, c, func() core.Backend { return bare{newMutant(p.plant)} })
+					r := runCaseInBubble(
+						t,
+						c,
+						func() core.Backend { return bare{newMutant(p.plant)} },
+					)
 					if len(r.failures) == 0 {
 						t.Errorf("%s passes although %s", id, p.fault)
 					}
@@ -243,7 +249,10 @@ var listMutants = []mutation{
 }
 
 // filterKeys returns the keys of list for which keep returns true.
-func filterKeys(list iter.Seq2[string, error], keep func(key string) bool) iter.Seq2[string, error] {
+func filterKeys(
+	list iter.Seq2[string, error],
+	keep func(key string) bool,
+) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for key, err := range list {
 			if (err != nil || keep(key)) && !yield(key, err) {

@@ -18,8 +18,22 @@ type mutation struct {
 // ctxt is short for context.Context, because each mutant names it.
 type ctxt = context.Context
 
-var mutants = slices.Concat(verbMutants, multiMutants, casMutants, counterMutants, ttlMutants,
-	leftMutants, listMutants, sizeMutants, keyMutants, valueMutants, aliasMutants, contextMutants, raceMutants, abilityMutants)
+var mutants = slices.Concat(
+	verbMutants,
+	multiMutants,
+	casMutants,
+	counterMutants,
+	ttlMutants,
+	leftMutants,
+	listMutants,
+	sizeMutants,
+	keyMutants,
+	valueMutants,
+	aliasMutants,
+	contextMutants,
+	raceMutants,
+	abilityMutants,
+)
 
 var nullMutants = []mutation{
 	{"it keeps items", "null-read", func(m *mutant) { m.store = m.reference.Store }},

@@ -14,6 +14,7 @@ type suite struct {
 	seed    uint64
 	stall   func(b core.Backend) (resume func(), err error)  // nil if there is none
 	kill    func(b core.Backend) (restart func(), err error) // nil if there is none
+	leaks   *leakLog
 }
 
 // A fault is what a case needs to inject.
@@ -42,10 +43,29 @@ func (s suite) casesOf(v view) []testCase {
 	if s.profile == Null {
 		return slices.Concat(nullCases, coreCases)
 	}
-	cases := slices.Concat(readCases, storeCases, multiCases, sizeCases, casCases, counterCases, ttlCases,
-		leftCases, keyCases, valueCases, aliasCases, contextCases, raceCases, abilityCases,
-		listCases, coreCases, faultCases)
-	return slices.DeleteFunc(cases, func(c testCase) bool { return c.plainOnly && v.name != "plain" })
+	cases := slices.Concat(
+		readCases,
+		storeCases,
+		multiCases,
+		sizeCases,
+		casCases,
+		counterCases,
+		ttlCases,
+		leftCases,
+		keyCases,
+		valueCases,
+		aliasCases,
+		contextCases,
+		raceCases,
+		abilityCases,
+		listCases,
+		coreCases,
+		faultCases,
+	)
+	return slices.DeleteFunc(
+		cases,
+		func(c testCase) bool { return c.plainOnly && v.name != "plain" },
+	)
 }
 
 // missing returns what the suite lacks to run c, or "".
@@ -104,6 +124,7 @@ type outcome struct {
 	declined []string // what the backend lacks
 	notes    []string // figures that the case measured
 	took     time.Duration
+	leaking  bool // a goroutine outlives Close
 }
 
 // execute runs the case with e through v, and closes the backends.
@@ -132,9 +153,7 @@ func (c testCase) execute(e *env, v view) outcome {
 			}
 		}
 	})
-	if leaked := e.goroutines.leaked(); leaked != "" {
-		e.errorf("goroutines that outlive Close:\n%s", leaked)
-	}
+	e.checkLeaks()
 	e.outcome.took = time.Since(start)
 	return e.outcome
 }

@@ -26,7 +26,7 @@ type Item struct {
 	Key   string
 	Value []byte
 
-	// Flags is kept beside the value, unless the Traits of the backend say NoFlags.
+	// Flags is kept beside the value, unless the Traits of the backend say NoFlags or ByValue.
 	Flags uint32
 
 	// TTL is how long the item lives once it is stored: 0 is the default of the
@@ -43,11 +43,17 @@ type Item struct {
 type Mode uint8
 
 const (
-	Set              Mode = iota // always
-	Add                          // if the key is absent, else ErrExists
-	Replace                      // if the key is present, else ErrMiss
-	CompareAndSwap               // if the item has not changed since Token was read, else ErrConflict or ErrMiss
-	CompareAndDelete             // as CompareAndSwap, but delete the item; Value, Flags and TTL are ignored
+	Set     Mode = iota // always
+	Add                 // if the key is absent, else ErrExists
+	Replace             // if the key is present, else ErrMiss
+
+	// CompareAndSwap: if the item has not changed since Token was read, else ErrConflict or
+	// ErrMiss.
+	CompareAndSwap
+
+	// CompareAndDelete: as CompareAndSwap, but Store deletes the item and ignores Value, Flags
+	// and TTL.
+	CompareAndDelete
 )
 
 var modeNames = [...]string{"Set", "Add", "Replace", "CompareAndSwap", "CompareAndDelete"}
@@ -137,11 +143,21 @@ type ValueGetter interface {
 type CounterStarter interface {
 	// IncrFrom is Incr for a counter that may be absent. If it is, IncrFrom stores initial
 	// + delta, modulo 2^64, with FlagInt, for ttl. It is one atomic step.
-	IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error)
+	IncrFrom(
+		ctx context.Context,
+		key string,
+		delta, initial uint64,
+		ttl time.Duration,
+	) (uint64, error)
 
 	// DecrFrom is Decr for a counter that may be absent. If it is, DecrFrom stores initial
 	// - delta, or 0 if delta is larger. Otherwise it is like IncrFrom.
-	DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error)
+	DecrFrom(
+		ctx context.Context,
+		key string,
+		delta, initial uint64,
+		ttl time.Duration,
+	) (uint64, error)
 }
 
 // A MultiGetter reads many keys in fewer round trips than one each. As in the next two
@@ -259,6 +275,12 @@ type Traits struct {
 
 	// NoFlags says that the backend does not keep Item.Flags.
 	NoFlags bool
+
+	// ByValue says that the backend keeps nothing beside the values with FlagBytes, FlagText
+	// or FlagInt, so that other programs can read them. They are read with the flags 0. Their
+	// tokens are their values: a compare verb accepts the token of an earlier state with the
+	// same value, such as one before the item was deleted and stored again.
+	ByValue bool
 
 	// KeepsNothing says that every store succeeds and is forgotten at once. It keeps
 	// IncrFrom from returning a number as if there were a counter.

@@ -51,9 +51,18 @@ type Options struct {
 func (o *Options) check() error {
 	switch {
 	case len(o.Prefix) > MaxPrefixLen:
-		return fmt.Errorf("%w: prefix of %d bytes, the longest is %d", ErrConfig, len(o.Prefix), MaxPrefixLen)
+		return fmt.Errorf(
+			"%w: prefix of %d bytes, the longest is %d",
+			ErrConfig,
+			len(o.Prefix),
+			MaxPrefixLen,
+		)
 	case o.DefaultTTL < 0:
-		return fmt.Errorf("%w: default time to live %v, want 0 (the item never expires) or more", ErrConfig, o.DefaultTTL)
+		return fmt.Errorf(
+			"%w: default time to live %v, want 0 (the item never expires) or more",
+			ErrConfig,
+			o.DefaultTTL,
+		)
 	case o.Timeout < 0:
 		return fmt.Errorf("%w: time-out %v, want 0 (none) or more", ErrConfig, o.Timeout)
 	}
@@ -114,7 +123,10 @@ func (g itemGetter) Get(ctx context.Context, key string) ([]byte, error) {
 // range.
 func New(b Backend, opts *Options) (*Cache, error) {
 	if b == nil {
-		return nil, fmt.Errorf("%w: backend is nil; null.New() is a cache that keeps nothing", ErrConfig)
+		return nil, fmt.Errorf(
+			"%w: backend is nil; null.New() is a cache that keeps nothing",
+			ErrConfig,
+		)
 	}
 	if opts == nil {
 		opts = &Options{}
@@ -316,7 +328,11 @@ func errOfKey(key string) error {
 // resolveTTL returns ttl as a backend is given it: 0 if the item never expires.
 func (c *Cache) resolveTTL(ttl time.Duration) (time.Duration, error) {
 	if ttl < 0 {
-		return 0, fmt.Errorf("%w: %v; want more than 0, 0 (the default) or Forever", ErrInvalidTTL, ttl)
+		return 0, fmt.Errorf(
+			"%w: %v; want more than 0, 0 (the default) or Forever",
+			ErrInvalidTTL,
+			ttl,
+		)
 	}
 	if ttl == 0 {
 		ttl = c.ttl

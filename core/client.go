@@ -34,14 +34,22 @@ func NewClient(caches map[string]*Cache, defaultName string) (*Client, error) {
 	cl := &Client{caches: maps.Clone(caches), defaultName: defaultName}
 	for _, name := range cl.Names() {
 		if name == "" {
-			return nil, fmt.Errorf("%w: a namespace has no name; the empty name stands for the default", ErrConfig)
+			return nil, fmt.Errorf(
+				"%w: a namespace has no name; the empty name stands for the default",
+				ErrConfig,
+			)
 		}
 		if caches[name] == nil {
 			return nil, fmt.Errorf("%w: the cache of namespace %q is nil", ErrConfig, name)
 		}
 	}
 	if _, ok := caches[defaultName]; !ok {
-		return nil, fmt.Errorf("%w: no cache for the default namespace %q; there are: %s", ErrConfig, defaultName, orNone(cl.Names()))
+		return nil, fmt.Errorf(
+			"%w: no cache for the default namespace %q; there are: %s",
+			ErrConfig,
+			defaultName,
+			orNone(cl.Names()),
+		)
 	}
 	return cl, nil
 }

@@ -43,7 +43,10 @@ type sharedCodec[T any] struct{}
 
 // A Typed does not call the methods of sharedCodec, but a codec that wraps one does.
 
-var errSharedWrapped = fmt.Errorf("%w: core.Shared encodes nothing, so that no codec can wrap it", errors.ErrUnsupported)
+var errSharedWrapped = fmt.Errorf(
+	"%w: core.Shared encodes nothing, so that no codec can wrap it",
+	errors.ErrUnsupported,
+)
 
 func (sharedCodec[T]) Append(dst []byte, _ T) ([]byte, uint32, error) {
 	return dst, 0, errSharedWrapped
@@ -77,4 +80,7 @@ func putBuffer(buf *[]byte, used int) {
 	buffers.Put(buf)
 }
 
-var errNotAppended = fmt.Errorf("%w: Append returned less than it was given; it must append to dst", ErrCodec)
+var errNotAppended = fmt.Errorf(
+	"%w: Append returned less than it was given; it must append to dst",
+	ErrCodec,
+)

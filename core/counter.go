@@ -35,7 +35,12 @@ func (c *Cache) Decr(ctx context.Context, key string, delta uint64) (uint64, err
 //
 // Like Incr, it returns ErrMiss if the backend keeps nothing. It returns ErrConflict if the
 // counter is deleted between its two round trips again and again.
-func (c *Cache) IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
+func (c *Cache) IncrFrom(
+	ctx context.Context,
+	key string,
+	delta, initial uint64,
+	ttl time.Duration,
+) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "IncrFrom", key)
 	n, err := c.moveFrom(cl.ctx, key, delta, initial, false, ttl)
@@ -44,7 +49,12 @@ func (c *Cache) IncrFrom(ctx context.Context, key string, delta, initial uint64,
 
 // DecrFrom is Decr for a counter that may be absent. If it is, DecrFrom stores initial -
 // delta, or 0 if delta is larger. Otherwise it is like IncrFrom.
-func (c *Cache) DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
+func (c *Cache) DecrFrom(
+	ctx context.Context,
+	key string,
+	delta, initial uint64,
+	ttl time.Duration,
+) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "DecrFrom", key)
 	n, err := c.moveFrom(cl.ctx, key, delta, initial, true, ttl)
@@ -109,7 +119,13 @@ func (c *Cache) move(ctx context.Context, key string, delta uint64, down bool) (
 // between the two steps.
 const moveTries = 10
 
-func (c *Cache) moveFrom(ctx context.Context, key string, delta, initial uint64, down bool, ttl time.Duration) (uint64, error) {
+func (c *Cache) moveFrom(
+	ctx context.Context,
+	key string,
+	delta, initial uint64,
+	down bool,
+	ttl time.Duration,
+) (uint64, error) {
 	if err := c.admitKey(ctx, key); err != nil {
 		return 0, err
 	}

@@ -57,7 +57,8 @@ var (
 // isMiss reports whether err says that the key is absent. An error that also says that the
 // backend cannot be reached, or that a codec failed, is not a miss.
 func isMiss(err error) bool {
-	return err == ErrMiss || errors.Is(err, ErrMiss) && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrCodec)
+	return err == ErrMiss ||
+		errors.Is(err, ErrMiss) && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrCodec)
 }
 
 const textPrefix = "cachewire: "
@@ -137,7 +138,15 @@ func (e *MultiError) Error() string {
 		return "<nil>"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s%s (%s): %d of %d keys failed", textPrefix, e.Verb, e.Driver, len(e.Errors), e.Total)
+	fmt.Fprintf(
+		&b,
+		"%s%s (%s): %d of %d keys failed",
+		textPrefix,
+		e.Verb,
+		e.Driver,
+		len(e.Errors),
+		e.Total,
+	)
 	for i, key := range slices.Sorted(maps.Keys(e.Errors)) {
 		switch {
 		case i == 0:

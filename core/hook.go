@@ -106,7 +106,11 @@ func (h *hooks) runBefore(ctx context.Context, op *Op) context.Context {
 
 // beforeFrom calls Before from the BeforeHook at index next on. It returns early if one
 // panics.
-func (h *hooks) beforeFrom(ctx context.Context, op *Op, next int) (under context.Context, then int) {
+func (h *hooks) beforeFrom(
+	ctx context.Context,
+	op *Op,
+	next int,
+) (under context.Context, then int) {
 	under, then = ctx, next
 	defer func() {
 		if then < len(h.before) {
@@ -165,6 +169,18 @@ func (h *hooks) logPanic(ctx context.Context, p any, i int, cache, verb string) 
 		return
 	}
 	defer func() { _ = recover() }() // slog's handler may panic, too
-	slog.ErrorContext(ctx, "cachewire: a hook panicked; its later panics are not logged", "hook", fmt.Sprintf("%T", h.all[i]),
-		"cache", cache, "verb", verb, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	slog.ErrorContext(
+		ctx,
+		"cachewire: a hook panicked; its later panics are not logged",
+		"hook",
+		fmt.Sprintf("%T", h.all[i]),
+		"cache",
+		cache,
+		"verb",
+		verb,
+		"panic",
+		fmt.Sprint(p),
+		"stack",
+		string(debug.Stack()),
+	)
 }

@@ -50,7 +50,11 @@ func (c *Cache) AddMulti(ctx context.Context, values map[string][]byte, ttl time
 
 // ReplaceMulti stores those of values whose key is present. In the *MultiError the others
 // have ErrMiss.
-func (c *Cache) ReplaceMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {
+func (c *Cache) ReplaceMulti(
+	ctx context.Context,
+	values map[string][]byte,
+	ttl time.Duration,
+) error {
 	return c.storeMulti(ctx, "ReplaceMulti", Replace, itemsOf(values, ttl), nil)
 }
 
@@ -93,8 +97,12 @@ func (c *Cache) Flush(ctx context.Context) error {
 
 func (c *Cache) flushPrefix(ctx context.Context) (failed MultiError, total int, err error) {
 	if c.shared.keyLister == nil {
-		return failed, 0, fmt.Errorf("%w: this backend cannot list the keys with prefix %q: delete them by name, or flush the whole cache",
-			errors.ErrUnsupported, c.prefix)
+		return failed, 0, fmt.Errorf(
+			"%w: this backend cannot list the keys with prefix %q: delete them by name, "+
+				"or flush the whole cache",
+			errors.ErrUnsupported,
+			c.prefix,
+		)
 	}
 	const size = 1000 // keys for each DeleteMulti
 	var keys []string
@@ -256,7 +264,13 @@ func (c *Cache) getFull(ctx context.Context, keys []string, failed *MultiError) 
 	return found
 }
 
-func (c *Cache) storeMulti(ctx context.Context, verb string, mode Mode, items []Item, twice map[string]int) error {
+func (c *Cache) storeMulti(
+	ctx context.Context,
+	verb string,
+	mode Mode,
+	items []Item,
+	twice map[string]int,
+) error {
 	var keys []string
 	if c.hooks != nil {
 		keys = keysOf(items)
@@ -273,7 +287,13 @@ func (c *Cache) storeMulti(ctx context.Context, verb string, mode Mode, items []
 
 // storeItems stores items on the condition of mode. It refuses keys that twice counts more
 // than once.
-func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *MultiError) {
+func (c *Cache) storeItems(
+	ctx context.Context,
+	mode Mode,
+	items []Item,
+	twice map[string]int,
+	failed *MultiError,
+) {
 	full := c.fullItems(ctx, mode, items, twice, failed)
 	if len(full) == 0 {
 		return
@@ -296,7 +316,13 @@ func (c *Cache) storeItems(ctx context.Context, mode Mode, items []Item, twice m
 }
 
 // fullItems is fullKeys for items. It refuses keys that twice counts more than once.
-func (c *Cache) fullItems(ctx context.Context, mode Mode, items []Item, twice map[string]int, failed *MultiError) []Item {
+func (c *Cache) fullItems(
+	ctx context.Context,
+	mode Mode,
+	items []Item,
+	twice map[string]int,
+	failed *MultiError,
+) []Item {
 	done := ctx.Err()
 	full := make([]Item, 0, len(items))
 	for _, item := range items {

@@ -15,7 +15,10 @@ import (
 // given twice or never asked for is an error.
 //
 //	p := core.NewParams(u)
-//	opts := Options{Size: p.Int("size", 10, 1, 1000), Timeout: p.Duration("timeout", time.Second, time.Millisecond)}
+//	opts := Options{
+//		Size:    p.Int("size", 10, 1, 1000),
+//		Timeout: p.Duration("timeout", time.Second, time.Millisecond),
+//	}
 //	if err := p.Err(); err != nil {
 //		return nil, err
 //	}
@@ -62,7 +65,10 @@ func (p *Params) Int(name string, def, lo, hi int) int {
 	n, err := strconv.Atoi(text)
 	switch {
 	case errors.Is(err, strconv.ErrRange) && n > 0 || err == nil && n > hi:
-		p.wrong = append(p.wrong, fmt.Sprintf("parameter %s: too large; want a whole number from %d to %d", name, lo, hi))
+		p.wrong = append(
+			p.wrong,
+			fmt.Sprintf("parameter %s: too large; want a whole number from %d to %d", name, lo, hi),
+		)
 	case err != nil || n < lo:
 		want := fmt.Sprintf("a whole number from %d to %d", lo, hi)
 		if hi == math.MaxInt {
@@ -140,7 +146,14 @@ func (p *Params) Bytes(name string, def int64) int64 {
 		n, err := strconv.ParseInt(digits, 10, 64)
 		switch {
 		case n > math.MaxInt64/unit.bytes, errors.Is(err, strconv.ErrRange) && n > 0:
-			p.wrong = append(p.wrong, fmt.Sprintf("parameter %s: too large; want at most %d bytes", name, int64(math.MaxInt64)))
+			p.wrong = append(
+				p.wrong,
+				fmt.Sprintf(
+					"parameter %s: too large; want at most %d bytes",
+					name,
+					int64(math.MaxInt64),
+				),
+			)
 			return def
 		case err == nil && n >= 0:
 			return n * unit.bytes
@@ -169,7 +182,10 @@ func (p *Params) Err() error {
 		}
 		known := slices.Compact(slices.Sorted(slices.Values(p.asked)))
 		known = append(known, "prefix", "default_ttl") // parameters of core
-		wrong = append(wrong, fmt.Sprintf("unknown parameter %q; known: %s", name, strings.Join(known, ", ")))
+		wrong = append(
+			wrong,
+			fmt.Sprintf("unknown parameter %q; known: %s", name, strings.Join(known, ", ")),
+		)
 	}
 	return configError(wrong)
 }
@@ -191,7 +207,10 @@ func (p *Params) one(name string) (string, bool) {
 	case 1:
 		return values[0], true
 	}
-	p.wrong = append(p.wrong, fmt.Sprintf("parameter %s is given %d times, want one", name, len(p.values[name])))
+	p.wrong = append(
+		p.wrong,
+		fmt.Sprintf("parameter %s is given %d times, want one", name, len(p.values[name])),
+	)
 	return "", false
 }
 

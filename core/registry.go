@@ -30,7 +30,8 @@ func (r *Registry) Register(scheme string, d Driver) {
 		panic("cachewire: Register: driver of " + scheme + " is nil")
 	}
 	if !validScheme(scheme) {
-		panic(fmt.Sprintf("cachewire: Register: %q is not a URL scheme: want a lower-case letter, then letters, digits, +, - and .", scheme))
+		panic(fmt.Sprintf("cachewire: Register: %q is not a URL scheme: want a lower-case letter, "+
+			"then letters, digits, +, - and .", scheme))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -48,7 +49,12 @@ func (r *Registry) driver(u *url.URL) (Driver, error) {
 	d, ok := r.drivers[u.Scheme]
 	r.mu.RUnlock()
 	if !ok {
-		return nil, fmt.Errorf("%w: no driver for %q; known: %s (forgotten import?)", ErrConfig, u.Scheme, orNone(r.Drivers()))
+		return nil, fmt.Errorf(
+			"%w: no driver for %q; known: %s (forgotten import?)",
+			ErrConfig,
+			u.Scheme,
+			orNone(r.Drivers()),
+		)
 	}
 	return d, nil
 }

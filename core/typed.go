@@ -39,14 +39,17 @@ func NewTyped[T any](c *Cache, codec Codec[T]) (*Typed[T], error) {
 	case c == nil:
 		return nil, fmt.Errorf("%w: NewTyped: the cache is nil; core.Open returns one", ErrConfig)
 	case codec == nil:
-		return nil, fmt.Errorf("%w: NewTyped: the codec is nil; want one like encoding.JSON[T]()", ErrConfig)
+		return nil, fmt.Errorf(
+			"%w: NewTyped: the codec is nil; want one like encoding.JSON[T]()",
+			ErrConfig,
+		)
 	}
 	t := &Typed[T]{cache: c, codec: codec}
 	switch codec := codec.(type) {
 	case sharedCodec[T]:
 		if t.shared = c.shared.sharedStorer; t.shared == nil {
-			return nil, fmt.Errorf("%w: %w: the backend (%s) keeps bytes only; core.Shared needs one that keeps Go values, such as memory",
-				ErrConfig, errors.ErrUnsupported, c.shared.driver)
+			return nil, fmt.Errorf("%w: %w: the backend (%s) keeps bytes only; core.Shared "+
+				"needs one that keeps Go values, such as memory", ErrConfig, errors.ErrUnsupported, c.shared.driver)
 		}
 	case CodecChecker:
 		if err := codec.Check(c.shared.traits); err != nil {
@@ -167,12 +170,22 @@ func (t *Typed[T]) Decr(ctx context.Context, key string, delta uint64) (uint64, 
 }
 
 // IncrFrom is Incr for a counter that may be absent, as Cache.IncrFrom is.
-func (t *Typed[T]) IncrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
+func (t *Typed[T]) IncrFrom(
+	ctx context.Context,
+	key string,
+	delta, initial uint64,
+	ttl time.Duration,
+) (uint64, error) {
 	return t.cache.IncrFrom(ctx, key, delta, initial, ttl)
 }
 
 // DecrFrom is Decr for a counter that may be absent, as Cache.DecrFrom is.
-func (t *Typed[T]) DecrFrom(ctx context.Context, key string, delta, initial uint64, ttl time.Duration) (uint64, error) {
+func (t *Typed[T]) DecrFrom(
+	ctx context.Context,
+	key string,
+	delta, initial uint64,
+	ttl time.Duration,
+) (uint64, error) {
 	return t.cache.DecrFrom(ctx, key, delta, initial, ttl)
 }
 
@@ -228,7 +241,13 @@ func (t *Typed[T]) store(ctx context.Context, verb string, mode Mode, item Typed
 	return cl.end(item.Key, err)
 }
 
-func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, values map[string]T, ttl time.Duration) error {
+func (t *Typed[T]) storeMulti(
+	ctx context.Context,
+	verb string,
+	mode Mode,
+	values map[string]T,
+	ttl time.Duration,
+) error {
 	c := t.cache
 	var keys []string
 	if c.hooks != nil {
@@ -244,7 +263,8 @@ func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, value
 	case err != nil:
 	case t.shared != nil:
 		for key, v := range values {
-			if err := t.storeShared(cl.ctx, mode, TypedItem[T]{Key: key, Value: v, TTL: ttl}); err != nil {
+			item := TypedItem[T]{Key: key, Value: v, TTL: ttl}
+			if err := t.storeShared(cl.ctx, mode, item); err != nil {
 				failed.Add(key, err)
 			}
 		}
@@ -259,7 +279,12 @@ func (t *Typed[T]) storeMulti(ctx context.Context, verb string, mode Mode, value
 
 // encodeAll appends the encoded values to all, one after another, and returns their items
 // and how long they are together. It adds the values that cannot be encoded to failed.
-func (t *Typed[T]) encodeAll(all []byte, values map[string]T, ttl time.Duration, failed *MultiError) (_ []Item, used int) {
+func (t *Typed[T]) encodeAll(
+	all []byte,
+	values map[string]T,
+	ttl time.Duration,
+	failed *MultiError,
+) (_ []Item, used int) {
 	items := make([]Item, 0, len(values))
 	ends := make([]int, 0, len(values))
 	for key, v := range values {

@@ -21,12 +21,18 @@ func parseURL(rawURL string) (*url.URL, error) {
 	switch {
 	case err != nil:
 	case u.Scheme == "":
-		return nil, fmt.Errorf("%w: the URL has no scheme; want one like memory:// or scheme://host:port?name=value", ErrConfig)
+		return nil, fmt.Errorf(
+			"%w: the URL has no scheme; want one like memory:// or scheme://host:port?name=value",
+			ErrConfig,
+		)
 	// A password with a slash in it ends too early, and the rest of it is taken for a
 	// path, which errors show. The @ after it gives that away.
 	case strings.Contains(u.Host+u.Opaque+u.EscapedPath()+u.RawQuery+u.EscapedFragment(), "@"):
-		return nil, fmt.Errorf("%w: the URL has an @ that does not end user and password: percent-encode @ / ? # in a password, "+
-			"and @ in what follows the host (%%40 %%2F %%3F %%23)", ErrConfig)
+		return nil, fmt.Errorf(
+			"%w: the URL has an @ that does not end user and password: percent-encode "+
+				"@ / ? # in a password, and @ in what follows the host (%%40 %%2F %%3F %%23)",
+			ErrConfig,
+		)
 	default:
 		return u, nil
 	}
@@ -34,18 +40,24 @@ func parseURL(rawURL string) (*url.URL, error) {
 	// The text of the cause may show part of what precedes an @, or of what follows the
 	// colon of a forgotten one.
 	var cause *url.Error
-	if errors.As(err, &cause) && !strings.Contains(rawURL, "@") && !strings.Contains(cause.Err.Error(), "invalid port") {
+	if errors.As(err, &cause) && !strings.Contains(rawURL, "@") &&
+		!strings.Contains(cause.Err.Error(), "invalid port") {
 		why = cause.Err.Error()
 	}
-	return nil, fmt.Errorf("%w: the URL is wrong: %s; want scheme://host:port,host:port?name=value, "+
-		"or for hosts that do not fit there scheme://?server=host:port&server=[::1]:port", ErrConfig, why)
+	return nil, fmt.Errorf(
+		"%w: the URL is wrong: %s; want scheme://host:port,host:port?name=value, "+
+			"or for hosts that do not fit there scheme://?server=host:port&server=[::1]:port",
+		ErrConfig,
+		why,
+	)
 }
 
 // withScheme reports whether rawURL is host:port, as other clients take it, and returns the
 // URL that its author probably means.
 func withScheme(rawURL string) (suggestion string, ok bool) {
 	host, port, ok := strings.Cut(rawURL, ":")
-	if n, err := strconv.ParseUint(port, 10, 16); !ok || err != nil || n == 0 || strings.Trim(host, hostChars) != "" {
+	if n, err := strconv.ParseUint(port, 10, 16); !ok || err != nil || n == 0 ||
+		strings.Trim(host, hostChars) != "" {
 		return "", false
 	}
 	if host == "" {
@@ -87,7 +99,10 @@ func urlOptions(u *url.URL, opts *Options) (*Options, error) {
 	prefix := p.String("prefix", "")
 	ttl := p.Duration("default_ttl", 0, 0)
 	if prefix != "" && settings.Prefix != "" {
-		p.wrong = append(p.wrong, "parameter prefix: the options have a prefix, too; want one of them")
+		p.wrong = append(
+			p.wrong,
+			"parameter prefix: the options have a prefix, too; want one of them",
+		)
 	}
 	if err := configError(p.wrong); err != nil {
 		return nil, err
@@ -148,7 +163,9 @@ func mayBeSecret(name, value string) bool {
 	if strings.ContainsAny(value, "@") || name != "keys" && strings.Contains(name, "key") {
 		return true
 	}
-	for _, word := range []string{"pass", "pw", "secret", "token", "credential", "auth", "dsn", "sig", "sas", "user"} {
+	for _, word := range []string{
+		"pass", "pw", "secret", "token", "credential", "auth", "dsn", "sig", "sas", "user",
+	} {
 		if strings.Contains(name, word) {
 			return true
 		}

@@ -37,7 +37,7 @@ type Dependency struct {
 }
 
 // New returns a Dependency whose wires are in cache. A nil opts is the zero Options. New
-// returns core.ErrConfig if cache is nil or the TTL is negative.
+// returns core.ErrConfig if cache is nil, if its Traits say ByValue, or if the TTL is negative.
 func New(cache *core.Cache, opts *Options) (*Dependency, error) {
 	d := &Dependency{cache: cache}
 	if opts != nil {
@@ -45,6 +45,12 @@ func New(cache *core.Cache, opts *Options) (*Dependency, error) {
 	}
 	if err := checkArgs(cache, "Options.TTL", d.opts.TTL); err != nil {
 		return nil, err
+	}
+	if cache.Traits().ByValue {
+		// A Delete would take a counter or a wire that was stored again for the one it read.
+		return nil, fmt.Errorf("%w: dependency: the cache compares values (Traits.ByValue), so that "+
+			"a Delete beside an Add could lose items; want a cache that does not, or Tags",
+			core.ErrConfig)
 	}
 	return d, nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cachewire/cachewire/backendtest"
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/dependency"
 	"github.com/cachewire/cachewire/encoding"
@@ -53,16 +54,27 @@ func cacheOf(t testing.TB, b core.Backend, hooks ...core.Hook) *core.Cache {
 // caches returns a cache over each kind of backend.
 func caches(t *testing.T) map[string]*core.Cache {
 	t.Helper()
-	servers := memcachetest.StartN(t, 2, nil)
-	b, err := memcachepure.New(
-		[]memcache.Server{{Addr: servers[0].Addr()}, {Addr: servers[1].Addr()}},
-		&memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}})
-	if err != nil {
-		t.Fatal(err)
+	return backendtest.Caches(t)
+}
+
+func TestACacheThatComparesValuesHasTagsButNoWires(t *testing.T) {
+	c := backendtest.ByValue.Cache(t)
+	_, err := dependency.New(c, nil)
+	wantErr(t, err, core.ErrConfig)
+	if err == nil || !strings.Contains(err.Error(), "ByValue") {
+		t.Errorf("New: error is %v, want it to name Traits.ByValue", err)
 	}
-	return map[string]*core.Cache{
-		"memory": cacheOf(t, must(memory.New(nil))), "memcached": cacheOf(t, b),
+	ctx := t.Context()
+	tagged := must(dependency.NewTagged(c, encoding.Text(), nil))
+	at, err := tagged.Versions(ctx, "tag")
+	wantErr(t, err, nil)
+	wantErr(t, tagged.Set(ctx, "k", "v", 0, at), nil)
+	if got, err := tagged.Get(ctx, "k"); got != "v" || err != nil {
+		t.Errorf("Get: %q, %v", got, err)
 	}
+	wantErr(t, tagged.Invalidate(ctx, "tag"), nil)
+	_, err = tagged.Get(ctx, "k")
+	wantErr(t, err, core.ErrMiss)
 }
 
 func wantErr(t testing.TB, err, target error) {

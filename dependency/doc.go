@@ -27,7 +27,8 @@
 // Delete runs is deleted by that Delete or by the next one. This holds for any number of
 // processes, if the cache evicts neither the counter nor the wires, and if no Python program
 // deletes by the master key while a Go program adds to it: the delete of wheezy.caching loses
-// keys that are wired meanwhile.
+// keys that are wired meanwhile. New refuses a cache whose Traits say ByValue, such as Redis in
+// plain mode: there a Delete could not tell a counter from another one with the same number.
 //
 // If the counter was evicted, the next Delete still finds the first 100 wires. The next Add
 // that finds an old wire makes the counter cover the others again.

@@ -40,7 +40,8 @@ type Tags struct {
 	opts  TagOptions
 }
 
-// NewTags returns Tags whose versions are in cache. A nil opts is the zero TagOptions. NewTags
+// NewTags returns Tags whose versions are in cache. The cache may compare values (Traits.ByValue),
+// because versions are only added and incremented. A nil opts is the zero TagOptions. NewTags
 // returns core.ErrConfig if cache is nil or the TTL is negative.
 func NewTags(cache *core.Cache, opts *TagOptions) (*Tags, error) {
 	t := &Tags{cache: cache}

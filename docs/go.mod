@@ -12,8 +12,11 @@ require (
 	github.com/cachewire/cachewire/memory v0.1.0
 	github.com/cachewire/cachewire/null v0.1.0
 	github.com/cachewire/cachewire/patterns v0.1.0
+	github.com/cachewire/cachewire/redis v0.1.0
 	golang.org/x/term v0.45.0
 )
+
+require github.com/redis/rueidis v1.0.79 // indirect
 
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect
@@ -27,8 +30,10 @@ require (
 )
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../benchmarks
 	github.com/cachewire/cachewire/conformance => ../conformance
+	github.com/cachewire/cachewire/conformance/strangers => ../conformance/strangers
 	github.com/cachewire/cachewire/core => ../core
 	github.com/cachewire/cachewire/dependency => ../dependency
 	github.com/cachewire/cachewire/docs => ../docs
@@ -42,4 +47,5 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memory => ../memory
 	github.com/cachewire/cachewire/null => ../null
 	github.com/cachewire/cachewire/patterns => ../patterns
+	github.com/cachewire/cachewire/redis => ../redis
 )

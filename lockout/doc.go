@@ -29,6 +29,9 @@
 // any number of processes, as many pass as Counter.Count says. Take removes a success from
 // the counters again. Allow, and [Handler] for net/http, count every caller that passes.
 //
+// It also holds on a cache that compares values (Traits.ByValue), because what is stored next
+// depends on nothing but the value that was read.
+//
 // All this holds only while the cache keeps what is stored. A cache that evicts counters, or
 // is restarted, forgets them.
 //

@@ -168,7 +168,7 @@ func TestCountAreAllowedInEachPeriodOnAverage(t *testing.T) {
 func TestACounterWithoutALockRefusesWhileThereIsNoRoom(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, c *core.Cache) {
+			onAll(t, func(t *testing.T, c *core.Cache) {
 				lo := lockoutByID(t, c, lockout.Counter[visit]{
 					Count: 3, Period: longPeriod, Algorithm: algorithm,
 				})
@@ -241,7 +241,7 @@ func testLocks(t *testing.T, algorithm lockout.Algorithm) {
 func TestConcurrentCallersAreCountedExactly(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, c *core.Cache) { testConcurrentCallers(t, c, algorithm) })
+			onAll(t, func(t *testing.T, c *core.Cache) { testConcurrentCallers(t, c, algorithm) })
 		})
 	}
 }
@@ -289,7 +289,7 @@ func testConcurrentCallers(t *testing.T, c *core.Cache, algorithm lockout.Algori
 // If a process has died after it reached Count, and before it set the lock, the next Incr
 // sets the lock.
 func TestIncrSetsALockThatIsMissing(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		alerts := 0
 		lo := lockoutByID(t, c, lockout.Counter[visit]{
 			Count: 3, Period: time.Hour, Duration: time.Hour,
@@ -385,7 +385,7 @@ func TestAnActionReplacesTheErrorOrLetsTheCallerPass(t *testing.T) {
 // A client must not escape the counter by sending a key that no cache accepts.
 func TestAnyKeyButTheEmptyOneIsCounted(t *testing.T) {
 	tooLong := strings.Repeat("a", 2*core.MaxKeyLen)
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		lo := lockoutByID(t, c, lockout.Counter[visit]{Count: 2, Period: time.Hour})
 		for _, id := range []string{tooLong, "a b\n\x00\xff", tooLong + "b"} {
 			if n := countAllowed(t, lo, visit{id, ""}, 3); n != 2 {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cachewire/cachewire/backendtest"
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/lockout"
 	"github.com/cachewire/cachewire/memcache"
@@ -58,12 +59,14 @@ func memcached(t testing.TB) *core.Cache {
 	return cacheOf(t, b)
 }
 
-// onBoth runs test on memory, in simulated time, and on memcached.
-func onBoth(t *testing.T, test func(t *testing.T, c *core.Cache)) {
+// onAll runs test on memory, in simulated time, and on each kind of server.
+func onAll(t *testing.T, test func(t *testing.T, c *core.Cache)) {
 	t.Run("memory", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { test(t, cacheOf(t, must(memory.New(nil)))) })
 	})
-	t.Run("memcached", func(t *testing.T) { test(t, memcached(t)) })
+	for _, kind := range append([]backendtest.Kind{backendtest.ByValue}, backendtest.Servers...) {
+		t.Run(kind.Name, func(t *testing.T) { test(t, kind.Cache(t)) })
+	}
 }
 
 // signIn returns a lockout called sign in, with those of terms that have the names.
@@ -124,7 +127,7 @@ func forbiddenAfterFailures(
 }
 
 func TestLockByIDAndAddress(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_id_ip")
 		ann := visit{"ann", "192.0.2.1"}
 		if !forbiddenAfterFailures(t, lo, ann, 2) {
@@ -153,7 +156,7 @@ func TestLockByIDAndAddress(t *testing.T) {
 }
 
 func TestLockByIDOverSeveralAddresses(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_id", "by_id_ip")
 		for i := range 4 {
 			v := visit{"ann", fmt.Sprint("192.0.2.", i)}
@@ -167,7 +170,7 @@ func TestLockByIDOverSeveralAddresses(t *testing.T) {
 }
 
 func TestLockByAddressOverSeveralIDs(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_ip", "by_id")
 		for i := range 6 {
 			v := visit{fmt.Sprint("id", i), "192.0.2.1"}
@@ -181,7 +184,7 @@ func TestLockByAddressOverSeveralIDs(t *testing.T) {
 }
 
 func TestASuccessResetsTheCountersThatAreNotKept(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_id_ip", "by_ip")
 		ann := visit{"ann", "192.0.2.1"}
 		for range 5 {
@@ -204,7 +207,7 @@ type guardFunc func(
 ) (bool, error)
 
 func TestQuotaCountsSuccesses(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		lo := signIn(t, c, "by_id")
 		ann := visit{"ann", ""}
 		for i := range 4 {
@@ -269,7 +272,7 @@ func TestThePeriodBeginsWithTheFirstFailureAndTheLockWithTheLast(t *testing.T) {
 }
 
 func TestOneOfManyConcurrentCallersAlerts(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		locker, err := lockout.New(c, terms, nil)
 		wantErr(t, err, nil)
 		var alerts atomic.Int64
@@ -298,7 +301,7 @@ func TestOneOfManyConcurrentCallersAlerts(t *testing.T) {
 
 // Of many concurrent callers, no more than Count pass Take. A success is removed again.
 func TestTakeCountsFirst(t *testing.T) {
-	onBoth(t, func(t *testing.T, c *core.Cache) {
+	onAll(t, func(t *testing.T, c *core.Cache) {
 		var passed atomic.Int64
 		fail := func(context.Context) (bool, error) {
 			passed.Add(1)

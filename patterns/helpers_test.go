@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cachewire/cachewire/backendtest"
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/memcache"
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
-	"github.com/cachewire/cachewire/memcache/memcachetest"
 	"github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/patterns"
 )
@@ -48,10 +48,7 @@ func memcachedCache(t testing.TB, addr string) *core.Cache {
 // caches returns a cache on each kind of backend.
 func caches(t testing.TB) map[string]*core.Cache {
 	t.Helper()
-	return map[string]*core.Cache{
-		"memory":    memoryCache(t),
-		"memcached": memcachedCache(t, memcachetest.Start(t, nil).Addr()),
-	}
+	return backendtest.AllCaches(t)
 }
 
 // newTexts returns a Cached of texts, which is closed at the end of the test.

@@ -57,7 +57,11 @@ type OnePassOptions struct {
 // With Acquire, a OnePass is a lock, like RedLock on one server. It avoids work that would
 // be done twice. It does not protect work that must not be done twice, because the cache
 // can lose the pass, and a holder that is suspended for long does not notice that its lease
-// has ended.
+// has ended. A cache that compares values (Traits.ByValue) is good enough, because each lease
+// stores a random value of its own.
+//
+// On Redis it excludes the RedLock of aiocache and pycached, and is excluded by it: with the
+// Prefix "namespace:", the key "key-lock" is the lock of key. Each removes only its own.
 //
 // Many goroutines may use a OnePass at once.
 type OnePass struct {

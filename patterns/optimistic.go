@@ -18,7 +18,8 @@ const maxSwaps = 100
 // times. If the key is absent, change is called with the zero value, and found is false. If
 // change returns an error, Optimistic returns it and stores nothing.
 //
-// No change is lost among callers of Optimistic. A caller that stores by Set still overwrites
+// No change is lost among callers of Optimistic, also on a cache that compares values
+// (Traits.ByValue), because the change depends on nothing but the value. A caller that stores by Set still overwrites
 // changes, and the cache can lose values, so do not keep accounts in it. Optimistic returns
 // core.ErrConflict if other callers change the value a hundred times in a row, and
 // core.ErrConfig if typed or change is nil.

@@ -12,8 +12,10 @@ require (
 require github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../../benchmarks
 	github.com/cachewire/cachewire/conformance => ../../conformance
+	github.com/cachewire/cachewire/conformance/strangers => ../../conformance/strangers
 	github.com/cachewire/cachewire/core => ../../core
 	github.com/cachewire/cachewire/dependency => ../../dependency
 	github.com/cachewire/cachewire/docs => ../../docs
@@ -27,4 +29,5 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memory => ../../memory
 	github.com/cachewire/cachewire/null => ../../null
 	github.com/cachewire/cachewire/patterns => ../../patterns
+	github.com/cachewire/cachewire/redis => ../../redis
 )

@@ -11,8 +11,10 @@ require (
 require github.com/cachewire/cachewire/core v0.1.0
 
 replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../../benchmarks
 	github.com/cachewire/cachewire/conformance => ../../conformance
+	github.com/cachewire/cachewire/conformance/strangers => ../../conformance/strangers
 	github.com/cachewire/cachewire/core => ../../core
 	github.com/cachewire/cachewire/dependency => ../../dependency
 	github.com/cachewire/cachewire/docs => ../../docs
@@ -26,4 +28,5 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memory => ../../memory
 	github.com/cachewire/cachewire/null => ../../null
 	github.com/cachewire/cachewire/patterns => ../../patterns
+	github.com/cachewire/cachewire/redis => ../../redis
 )

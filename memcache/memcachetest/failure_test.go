@@ -15,13 +15,13 @@ func TestMissingMemcachedSkipsTheTest(t *testing.T) {
 	t.Setenv("CI", "")
 	t.Setenv("MEMCACHED", filepath.Join(t.TempDir(), "missing"))
 	runFake(t, start).wantEnd(t, "skip",
-		"no memcached at the path in MEMCACHED", "missing", "run scripts/memcached.sh")
+		"no memcached at the path in MEMCACHED", "missing", "run scripts/servers.sh")
 }
 
 func TestMissingMemcachedFailsInCI(t *testing.T) {
 	t.Setenv("CI", "true")
 	t.Setenv("MEMCACHED", filepath.Join(t.TempDir(), "missing"))
-	runFake(t, start).wantEnd(t, "fatal", "no memcached", "run scripts/memcached.sh")
+	runFake(t, start).wantEnd(t, "fatal", "no memcached", "run scripts/servers.sh")
 }
 
 func TestMemcachedIsFoundOutsideOfPath(t *testing.T) {

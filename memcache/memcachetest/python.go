@@ -26,7 +26,7 @@ func NeedPython(t testing.TB, modules ...string) Python {
 			return Python{path}
 		}
 	}
-	skipOrFail(t, "no python3 with modules %q: run scripts/memcached.sh, or install "+
+	skipOrFail(t, "no python3 with modules %q: run scripts/servers.sh, or install "+
 		"python3-pylibmc and python3-memcache (their names in Debian)", modules)
 	return Python{}
 }

@@ -28,13 +28,13 @@ print(sys.argv[2:])
 func TestMissingPythonModuleSkipsTheTest(t *testing.T) {
 	t.Setenv("CI", "")
 	runFake(t, needMissingModule).wantEnd(t, "skip",
-		`no python3 with modules ["sys" "no_such_module"]`, "run scripts/memcached.sh")
+		`no python3 with modules ["sys" "no_such_module"]`, "run scripts/servers.sh")
 }
 
 func TestMissingPythonModuleFailsInCI(t *testing.T) {
 	t.Setenv("CI", "true")
 	runFake(t, needMissingModule).wantEnd(t, "fatal",
-		"no python3 with modules", "run scripts/memcached.sh")
+		"no python3 with modules", "run scripts/servers.sh")
 }
 
 func needMissingModule(t testing.TB) { memcachetest.NeedPython(t, "sys", "no_such_module") }

@@ -85,7 +85,7 @@ func Start(t testing.TB, opts *Options) *Server {
 	}
 	binary, err := findMemcached()
 	if err != nil {
-		skipOrFail(t, "%v: run scripts/memcached.sh, or install memcached by other means", err)
+		skipOrFail(t, "%v: run scripts/servers.sh, or install memcached by other means", err)
 	}
 
 	s := &Server{t: t, binary: binary}

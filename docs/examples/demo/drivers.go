@@ -7,4 +7,5 @@ import (
 	_ "github.com/cachewire/cachewire/memcache-pure"   // memcache://
 	_ "github.com/cachewire/cachewire/memory"          // memory://
 	_ "github.com/cachewire/cachewire/null"            // null://
+	_ "github.com/cachewire/cachewire/redis"           // redis://, rediss://, valkey://, valkeys://
 )

@@ -1,31 +1,42 @@
 #!/bin/sh
-# Installs the programs that the tests run, if they are missing: memcached, and on systems with
-# apt-get also the Python clients and command line tools of memcached, which read our items and
-# whose items we read. If nothing is missing, the script does and prints nothing. It is written
-# in sh and not bash, because it runs before all tests, on any system.
+# Installs the programs that the tests run, if they are missing: memcached and redis-server, and
+# on systems with apt-get also the Python clients of both and the command line tools of
+# memcached, which read our items and whose items we read. If nothing is missing, the script
+# does and prints nothing. It is written in sh and not bash, because it runs before all tests, on
+# any system.
 #
 # If a program cannot be installed, the tests that need it are skipped, and the script succeeds.
 # If CI is set, those tests fail, and so does the script.
 set -eu
 
-# Package memcachetest looks in these directories as well. PATH comes first.
+# Packages memcachetest and redistest look in these directories as well. PATH comes first.
 PATH=$PATH:/usr/sbin:/usr/local/bin:/usr/local/sbin:/opt/homebrew/bin
 export PATH
 
 have() { command -v "$1" >/dev/null; }
 
 # missing prints the names of the missing packages. If MEMCACHED is set, it does not check
-# memcached: the tests report if the file that MEMCACHED names does not exist.
+# memcached: the tests report if the file that MEMCACHED names does not exist. REDIS_SERVER is the
+# same for redis-server.
 missing() {
 	[ -n "${MEMCACHED:-}" ] || have memcached || echo memcached
+	[ -n "${REDIS_SERVER:-}" ] || have redis-server || redis_package
 	have apt-get || return 0
-	have_python || echo python3-pylibmc python3-memcache
+	have_python pylibmc memcache || echo python3-pylibmc python3-memcache
+	have_python redis || echo python3-redis
 	have memccat || echo libmemcached-tools
 }
 
+# redis_package prints the name of the package of redis-server.
+redis_package() {
+	if have apt-get; then echo redis-server; else echo redis; fi
+}
+
+# have_python reports whether one Python has all of the modules that are given. It does not look
+# in the current folder, which has a folder redis.
 have_python() {
 	for python in /usr/bin/python3 python3; do
-		if "$python" -c 'import pylibmc, memcache' 2>/dev/null; then return 0; fi
+		if (cd / && "$python" -c "import $(echo "$*" | tr ' ' ',')") 2>/dev/null; then return 0; fi
 	done
 	return 1
 }
@@ -43,33 +54,36 @@ quietly() { "$@" </dev/null >/dev/null; }
 # install installs packages. It fails if there is no package manager that it can use.
 install() {
 	if have apt-get && can_be_root; then
-		echo "memcached.sh: apt-get install $*"
+		echo "servers.sh: apt-get install $*"
 		install_by_apt_get "$@"
 	elif have dnf && can_be_root; then
-		echo "memcached.sh: dnf install $*"
+		echo "servers.sh: dnf install $*"
 		quietly as_root dnf -q -y install "$@"
 	elif have apk && can_be_root; then
-		echo "memcached.sh: apk add $*"
+		echo "servers.sh: apk add $*"
 		quietly as_root apk add "$@"
 	elif have brew && [ "$(id -u)" != 0 ]; then # brew refuses to run as root
-		echo "memcached.sh: brew install memcached"
-		quietly brew install memcached
+		echo "servers.sh: brew install $*"
+		quietly brew install "$@"
 	else
 		return 1
 	fi
 }
 
 install_by_apt_get() {
-	had_service=$(service_exists && echo yes || echo no)
+	old_services=$(services)
 	# It continues if a package list cannot be fetched, and if this system does not have one of
 	# the packages.
 	apt_get update || true
 	for package; do
 		apt_get install --no-install-recommends "$package" || true
 	done
-	if [ "$had_service" = no ] && service_exists; then
-		stop_service || true
-	fi
+	for service in $(services); do
+		case " $old_services " in
+		*" $service "*) ;;
+		*) stop_service "$service" || true ;;
+		esac
+	done
 }
 
 # apt_get runs apt-get. NEEDRESTART_SUSPEND keeps it from restarting other services.
@@ -80,22 +94,29 @@ apt_get() {
 
 runs_systemd() { [ -d /run/systemd/system ]; }
 
+# services prints on one line which of the system-wide services exist.
+services() {
+	for service in memcached redis-server; do
+		if service_exists "$service"; then printf '%s ' "$service"; fi
+	done
+}
+
 service_exists() {
 	if runs_systemd; then
-		systemctl cat memcached.service >/dev/null 2>&1
+		systemctl cat "$1.service" >/dev/null 2>&1
 	else
-		[ -e /etc/init.d/memcached ]
+		[ -e "/etc/init.d/$1" ]
 	fi
 }
 
-# stop_service stops the system-wide memcached that Debian starts when the package is installed,
-# and disables its start at boot. The tests start servers of their own.
+# stop_service stops a system-wide server that Debian starts when its package is installed, and
+# disables its start at boot. The tests start servers of their own.
 stop_service() {
 	if runs_systemd; then
-		quietly as_root systemctl disable --now memcached.service
+		quietly as_root systemctl disable --now "$1.service"
 	else
-		quietly as_root service memcached stop
-		quietly as_root update-rc.d memcached disable
+		quietly as_root service "$1" stop
+		quietly as_root update-rc.d "$1" disable
 	fi
 }
 
@@ -109,7 +130,7 @@ still=$(missing)
 if [ "$still" != "$packages" ]; then go clean -testcache; fi
 if [ -z "$still" ]; then exit 0; fi
 {
-	echo "memcached.sh: cannot install what the tests need:" $still
+	echo "servers.sh: cannot install what the tests need:" $still
 	echo "  Install it by hand: apt-get install, dnf install or apk add as root, or brew install."
 } >&2
 if [ -n "${CI:-}" ]; then exit 1; fi

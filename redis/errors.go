@@ -1,0 +1,68 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/redis/rueidis"
+
+	"github.com/cachewire/cachewire/core"
+)
+
+// isUnsent reports whether err says that a command has not left the program.
+func isUnsent(err error) bool { return err == errInlineDial }
+
+// isLost reports whether err says that the server has closed a connection.
+func isLost(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, net.ErrClosed)
+}
+
+// failure returns the error of a verb for an error of rueidis that is not a nil reply.
+func failure(ctx context.Context, err error) error {
+	if said, ok := rueidis.IsRedisErr(err); ok {
+		return refusal(said)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		// A time-out of a connection is not that of ctx.
+		return fmt.Errorf("%w: %v", core.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: %w", core.ErrUnavailable, err)
+}
+
+// refusal returns the error of a verb for an error that Redis has sent.
+func refusal(said *rueidis.RedisError) error {
+	text := said.Error()
+	switch {
+	case isWrongType(said):
+		return fmt.Errorf("%w: the key holds another type of Redis than a string: %w",
+			core.ErrCodec, said)
+	case strings.HasPrefix(text, "MOVED "), strings.HasPrefix(text, "ASK "):
+		return fmt.Errorf("%w: the server belongs to a cluster: open it with cluster=true: %w",
+			core.ErrUnavailable, said)
+	case strings.HasPrefix(text, "READONLY "):
+		return fmt.Errorf("%w: the server is a replica, which takes no writes: %w",
+			core.ErrUnavailable, said)
+	case strings.Contains(text, "unknown command") &&
+		strings.Contains(strings.ToUpper(text), "EVAL"):
+		return fmt.Errorf("%w: the server has no scripts, which this verb needs: %w",
+			core.ErrUnavailable, said)
+	}
+	return fmt.Errorf("%w: %w", core.ErrUnavailable, said)
+}
+
+// isWrongType reports whether a key holds something other than a string. In the error of a
+// script, the word stands behind others before Redis 7.
+func isWrongType(err error) bool {
+	said, ok := rueidis.IsRedisErr(err)
+	return ok && strings.Contains(said.Error(), "WRONGTYPE ")
+}
