@@ -65,6 +65,10 @@ mod-check: servers ## check that the go.mod files are consistent and that each m
 outside: servers ## follow README.md from an empty folder, with its program and with others
 	scripts/outside.sh
 
+.PHONY: rehearse
+rehearse: ## tag a copy of this tree as a release, and build programs from these tags alone
+	scripts/release.sh rehearse
+
 .PHONY: servers
 servers: ## install memcached, redis-server and their Python clients for the tests, if they are missing
 	@scripts/servers.sh
@@ -76,7 +80,7 @@ servers: ## install memcached, redis-server and their Python clients for the tes
 .PHONY: check
 check: BENCHTIME := 1x
 check: FUZZTIME := 1000x
-check: lint test mod-check outside long race cross bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
+check: lint test mod-check outside rehearse long race cross bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
 	@echo check: all passed
 
 $(staticcheck): tools/go.mod tools/go.sum

@@ -224,9 +224,7 @@ var counterCases = []testCase{
 			"Count return ErrNotNumber, and the value stays as it is.",
 		run: func(e *env) {
 			for _, value := range []string{
-				"", "abc", "-1", "+5", " 5", "\t5", "5\n", "5\r\n", "5\t", "5\x00", "5 6",
-				"1.0", "1.5",
-				"1e3", "0x5", "0x10", "0b1", "12a", "1_000", "1,000", "٣", "５", "NaN", "true",
+				"", "abc", "-1", " -5", "+ 5", "1.0", "1.5", "1e3", "0x5", "0x10", "0b1", "12a", "1_000", "1,000", "٣", "５", "NaN", "true",
 				"18446744073709551616", "99999999999999999999", "123456789012345678901",
 			} {
 				e.set("n", value)
@@ -237,6 +235,36 @@ var counterCases = []testCase{
 				_, err = e.cache.Count(e.ctx, "n")
 				e.want("Count of "+quote(value), err, core.ErrNotNumber)
 				e.wantValue("n", value)
+			}
+		},
+	},
+	{
+		id: "incr-loose-number",
+		rule: "White space or a sign before the digits, and white space other than spaces, a " +
+			"NUL or a second number behind them are ErrNotNumber, too. If Traits.LooseNumbers " +
+			"is set, Incr and Decr may instead count the digits.",
+		run: func(e *env) {
+			loose := e.cache.Traits().LooseNumbers
+			for _, value := range []string{
+				"+5", " 5", " +5", "\t5", "\n5", "5\n", "5\r\n", "5\t", "5\v", "5\x00", "5 6",
+			} {
+				for verb, count := range map[string]func() (uint64, error){
+					"Incr": func() (uint64, error) { return e.cache.Incr(e.ctx, "n", 2) },
+					"Decr": func() (uint64, error) { return e.cache.Decr(e.ctx, "n", 2) },
+				} {
+					e.set("n", value)
+					_, err := e.cache.Count(e.ctx, "n")
+					e.want("Count of "+quote(value), err, core.ErrNotNumber)
+					n, err := count()
+					if loose && err == nil {
+						want := map[string]uint64{"Incr": 7, "Decr": 3}[verb]
+						e.wantNumber(verb+" of "+quote(value), n, err, want)
+						e.wantCount("n", want)
+						continue
+					}
+					e.want(verb+" of "+quote(value), err, core.ErrNotNumber)
+					e.wantValue("n", value)
+				}
 			}
 		},
 	},

@@ -84,16 +84,25 @@ var counterMutants = []mutation{
 			return items, err
 		}
 	}},
-	{"a plus sign is a part of a number", "incr-not-number", func(m *mutant) {
+	{"a plus sign is a part of a number", "incr-loose-number", func(m *mutant) {
 		m.parseBefore(func(value string) string { return strings.TrimPrefix(value, "+") })
 	}},
-	{"white space is a part of a number", "incr-not-number", func(m *mutant) {
+	{"white space is a part of a number", "incr-loose-number", func(m *mutant) {
 		m.parseBefore(strings.TrimSpace)
 	}},
-	{"a number ends at a NUL", "incr-not-number", func(m *mutant) {
+	{"a number ends at a NUL", "incr-loose-number", func(m *mutant) {
 		m.parseBefore(
 			func(value string) string { value, _, _ = strings.Cut(value, "\x00"); return value },
 		)
+	}},
+	{"a plus sign is a part of the number, and makes it 0", "incr-loose-number", func(m *mutant) {
+		m.traits.LooseNumbers = true
+		m.parseBefore(func(value string) string {
+			if strings.HasPrefix(value, "+") {
+				return "0"
+			}
+			return value
+		})
 	}},
 	{"1.0 is a number", "incr-not-number", func(m *mutant) {
 		m.parseBefore(func(value string) string { return strings.TrimSuffix(value, ".0") })

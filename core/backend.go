@@ -109,7 +109,7 @@ type Backend interface {
 
 	// Incr adds delta to the counter under key and returns the sum modulo 2^64. The
 	// time to live and the flags stay. It returns ErrNotNumber, and changes nothing,
-	// if ParseCount does not accept the value.
+	// if ParseCount does not accept the value (but see Traits.LooseNumbers).
 	Incr(ctx context.Context, key string, delta uint64) (uint64, error)
 
 	// Decr subtracts delta from the counter under key, and stops at 0. Otherwise it is
@@ -281,6 +281,11 @@ type Traits struct {
 	// tokens are their values: a compare verb accepts the token of an earlier state with the
 	// same value, such as one before the item was deleted and stored again.
 	ByValue bool
+
+	// LooseNumbers says that Incr and Decr also count a value that ParseCount does not accept,
+	// if it has white space or a plus sign before its digits, or after them white space or a
+	// NUL and anything else. memcached does so. What remains are the digits of the result.
+	LooseNumbers bool
 
 	// KeepsNothing says that every store succeeds and is forgotten at once. It keeps
 	// IncrFrom from returning a number as if there were a counter.

@@ -122,8 +122,11 @@ func (b *Backend) Connect() error {
 	return nil
 }
 
-// Traits returns the Resolution of memcached; its other traits are zero.
-func (b *Backend) Traits() core.Traits { return core.Traits{Resolution: Resolution} }
+// Traits returns the Resolution of memcached, and that it counts +5 as 5; its other traits are
+// zero.
+func (b *Backend) Traits() core.Traits {
+	return core.Traits{Resolution: Resolution, LooseNumbers: true}
+}
 
 // Close closes all connections, which ends running verbs.
 func (b *Backend) Close() error {
