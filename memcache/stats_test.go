@@ -74,5 +74,5 @@ func TestStatsReturnsWhenTheContextIsDone(t *testing.T) {
 
 func dial(ctx context.Context, s memcache.Server) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, s.Network(), s.Address())
+	return d.DialContext(ctx, s.Network(), s.String())
 }

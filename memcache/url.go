@@ -86,6 +86,8 @@ func urlAddrs(u *url.URL, serverParams []string) (addrs []string, problem string
 		return nil, "the URL has no // after its scheme"
 	case u.Fragment != "":
 		return nil, "the URL has a #"
+	case u.User != nil && strings.Trim(u.User.String(), ":") == "":
+		return nil, "the URL has an @ without a user before it"
 	case strings.TrimSuffix(u.Host, ":") == "unix" && socket != "":
 		return nil, "the URL has the host unix, but the path of a unix socket follows three slashes"
 	case u.Host != "" && socket != "":
