@@ -40,7 +40,7 @@ func newConn(conn net.Conn, client func(*Conn) Client) *Conn {
 
 // errFull is the error of a new connection that a server closes because it has as many as its
 // option -c allows. The server has not read any request.
-var errFull = errors.New("the server has too many open connections")
+var errFull = errors.New("the server replied ERROR Too many open connections")
 
 // fullReply is the line that memcached sends in this case, in the binary protocol as well.
 var fullReply = []byte("ERROR Too many open connections")
@@ -52,6 +52,19 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.received = true
 		if bytes.HasPrefix(p[:n], fullReply) {
 			return 0, errFull
+		}
+	}
+	return n, err
+}
+
+// Write writes bytes of a request. If the server has closed the connection before, Write looks
+// for the reason that it may have sent.
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil && !c.received {
+		var b [len("ERROR Too many open connections")]byte
+		if _, readErr := c.Read(b[:]); readErr == errFull {
+			err = readErr
 		}
 	}
 	return n, err

@@ -46,7 +46,6 @@ var faults = []struct {
 	{"only the keys of a dead server fail", onlyKeysOfDeadServerFail, false},
 	{"Eject moves the keys of a dead server until it is back", ejectMovesKeys, false},
 	{"an ejected server gets one verb each cool-down", ejectedServerGetsOneVerb, false},
-	{"verbs succeed again after a server is killed, paused and restarted", verbsRecover, false},
 	{"each dial resolves the name of the server", eachDialResolvesNames, false},
 	{"a reply of random bytes is an error", garbageIsAnError, false},
 	{"a truncated reply is an error", truncatedReplyIsAnError, false},

@@ -3,6 +3,8 @@ package memcachetest
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -104,19 +106,24 @@ func fullServerIsUsed(d *driverTest) {
 	proxy := StartProxy(d, server.Addr(), nil)
 	c := d.open(longTimeoutOptions, proxy.Addr())
 	d.openConnections(c, server, proxy, 10)
-	filler := d.open(longTimeoutOptions, server.Addr())
 	d.eventually("the server has no room", func() bool {
-		full := false
-		concurrently(limit, func(int) {
-			if filler.Set(context.Background(), "k", nil, 0) != nil {
-				full = true
-			}
-		})
-		return full
+		conn, err := net.Dial("tcp", server.Addr())
+		if err != nil {
+			d.Fatal(err)
+		}
+		d.Cleanup(func() { conn.Close() })
+		reply := make([]byte, len("ERROR Too many"))
+		conn.Write([]byte("version\r\n"))
+		io.ReadFull(conn, reply)
+		return string(reply) == "ERROR Too many"
 	})
 	d.pauseBeforeCheck()
 	d.checkVerbs(c, "on a full server", 25)
-	concurrently(64, func(int) { d.checkVerbs(c, "on a full server, with 64 goroutines", 1) })
+	large := make([]byte, 1<<19) // which the system does not take at once
+	concurrently(64, func(int) {
+		d.checkVerbs(c, "on a full server, with 64 goroutines", 1)
+		d.wantErr("Set of a large value", c.Set(d.Context(), "large", large, 0), nil)
+	})
 }
 
 // A firewall has forgotten twenty connections. One verb times out, and the others succeed.

@@ -86,7 +86,7 @@ func (l *link) run() {
 }
 
 // receive puts the bytes that it reads from conn into line, as often as copies returns, until
-// conn ends.
+// conn ends. If the server resets the connection, what it sent before still arrives.
 func (l *link) receive(conn net.Conn, line *delayLine, copies func() int) {
 	buf := make([]byte, 64<<10)
 	for {
@@ -97,19 +97,21 @@ func (l *link) receive(conn net.Conn, line *delayLine, copies func() int) {
 				line.put(append([]byte(nil), buf[:n]...), delay)
 			}
 		}
-		if err == io.EOF {
+		switch {
+		case err == io.EOF, err != nil && conn != l.client:
 			line.put(nil, delay)
 			return
-		}
-		if err != nil {
+		case err != nil:
 			l.close()
 			return
 		}
 	}
 }
 
-// deliver writes the bytes from line to conn, until line ends.
+// deliver writes the bytes from line to conn, until line ends. If the server does not accept
+// them, they are dropped: its last reply, which says why, must still arrive.
 func (l *link) deliver(conn net.Conn, line *delayLine, options func() ProxyOptions) {
+	refused := false
 	for {
 		c, ok := line.next()
 		if !ok || !l.sleep(time.Until(c.due)) {
@@ -119,9 +121,13 @@ func (l *link) deliver(conn net.Conn, line *delayLine, options func() ProxyOptio
 			closeWrite(conn)
 			return
 		}
-		if err := l.write(conn, c.data, options); err != nil {
-			l.close()
-			return
+		if !refused {
+			err := l.write(conn, c.data, options)
+			if err != nil && conn == l.client {
+				l.close()
+				return
+			}
+			refused = err != nil
 		}
 		line.release(c)
 	}
