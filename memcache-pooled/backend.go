@@ -29,7 +29,7 @@ type Options struct {
 
 	// MaxClients is the largest number of clients for each server, and so of verbs that it
 	// carries out at once. If 0, it is 64, or MinClients if that is larger. A multi verb uses
-	// up to 32 clients, if the server is so far away that it gains by them.
+	// up to 33 clients, if the server is so far away that it gains by them.
 	MaxClients int
 
 	// AcquireTimeout is how long a verb waits for a client while MaxClients clients are in

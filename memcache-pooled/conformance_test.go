@@ -21,14 +21,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The servers have one thread, because a Touch may undo an Incr if memcached has several;
-// see the documentation of the package.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, n := range map[string]int{"one server": 1, "three servers": 3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fleet := memcachetest.NewFleet(t, n, &memcachetest.Options{Args: []string{"-t", "1"}})
+			fleet := memcachetest.NewFleet(t, n, nil)
 			conformance.Run(t, conformance.Config{
 				New: func(t testing.TB) core.Backend {
 					name := t.Name()

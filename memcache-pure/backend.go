@@ -23,7 +23,7 @@ type Options struct {
 
 	// MaxOpen is the largest number of connections to each server. If 0, it is MaxIdle.
 	// After a verb, connections above MaxIdle are closed. A verb that waits for a connection
-	// for longer than Timeout returns core.ErrUnavailable. A multi verb uses up to 32
+	// for longer than Timeout returns core.ErrUnavailable. A multi verb uses up to 33
 	// connections, if the server is so far away that it gains by them.
 	MaxOpen int
 }

@@ -48,8 +48,9 @@ func (b *Backend) batches(keys []string, fits func(i int, n *node) bool) []*batc
 	return all
 }
 
-// parallelism is the largest number of requests of one multi verb to one server at once.
-const parallelism = 32
+// maxHelpers is the largest number of requests of one multi verb to one server at once, beside
+// the first one, which shows how far away the server is. So 100 keys take four round trips.
+const maxHelpers = 32
 
 // A job carries out the requests of a batch, several at once if that is worth its while.
 type job struct {
@@ -81,7 +82,7 @@ func (j *job) run() {
 		if left <= started {
 			continue
 		}
-		for range min(j.node.Conns.room(s.took), parallelism-1-started, left-started) {
+		for range min(j.node.Conns.room(s.took), maxHelpers-started, left-started) {
 			started++
 			j.helpers.Go(j.help)
 		}
