@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -18,7 +19,7 @@ import (
 //
 // The number is then moved by compare-and-swap, over a connection of its own, with the meta
 // commands of memcached 1.6 (doc/protocol.txt): only these say how long an item has to live.
-// As they count whole seconds, the item may live up to a second longer. A server without meta
+// As they count whole seconds, the item may live up to two seconds longer. A server without meta
 // commands leaves the error as it is, which is refusal.
 func (b *Backend) countLarge(
 	ctx context.Context, key string, delta uint64, down bool, refusal error,
@@ -84,9 +85,13 @@ func (m metaConn) count(key string, change func(n uint64) uint64) (uint64, error
 			return 0, err
 		}
 		n := change(old)
+		expiry := max(ttl, 0)
+		if ttl > maxRelative {
+			expiry = Expiry(time.Duration(ttl)*time.Second, time.Now())
+		}
 		digits := fmt.Sprint(n)
 		request := fmt.Sprintf("ms %s %d C%d F%d T%d\r\n%s\r\n",
-			key, len(digits), cas, flags, max(ttl, 0), digits)
+			key, len(digits), cas, flags, expiry, digits)
 		reply, err := m.exchange(request)
 		if err != nil {
 			return 0, err
