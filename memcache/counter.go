@@ -60,8 +60,8 @@ func (b *Backend) countLarge(
 			return n, err
 		}
 	}
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
+	if ctxErr := endOf(ctx); ctxErr != nil {
+		return 0, ctxErr
 	}
 	if limited.Err() != nil {
 		err = limited.Err()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -87,4 +88,13 @@ func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	return slices.Compact(addrs), nil
+}
+
+// endOf returns the error of ctx after a dial with it has failed. A dial may see that the
+// deadline of ctx is over a moment before ctx does.
+func endOf(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	return ctx.Err()
 }

@@ -133,7 +133,7 @@ func (p *pool) takeSlowly(ctx context.Context, refused error) (*Conn, error) {
 			if err == nil {
 				return c, nil
 			}
-			if ctxErr := ctx.Err(); ctxErr != nil {
+			if ctxErr := endOf(ctx); ctxErr != nil {
 				return nil, ctxErr
 			}
 			refused = err

@@ -202,8 +202,8 @@ func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
 	defer cancel()
 	defer context.AfterFunc(b.closing, cancel)()
 	stats, err := Stats(limited, b.Servers(), b.opts.Dial)
-	if ctx.Err() != nil {
-		return core.Stats{}, ctx.Err()
+	if ctxErr := endOf(ctx); ctxErr != nil {
+		return core.Stats{}, ctxErr
 	}
 	for _, n := range b.router.Nodes() {
 		s := n.Conns.figures()
