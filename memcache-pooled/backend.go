@@ -105,7 +105,7 @@ func New(servers []memcache.Server, opts *Options) (*Backend, error) {
 	}
 	if o.Username != "" {
 		return nil, fmt.Errorf("%w: memcachepooled: Username is set, but memcached has this "+
-			"login only in the text protocol; want memcachepure, whose URLs begin with memcache:",
+			"login only in the text protocol; want memcachepure, with memcache: in the URL",
 			errors.ErrUnsupported)
 	}
 	b := &Backend{}
