@@ -5,6 +5,8 @@ BENCHTIME ?= 1s
 FUZZTIME  ?= 5s
 
 staticcheck := .bin/staticcheck
+misspell    := .bin/misspell
+licenses    := .bin/licenses
 
 # The packages that have long tests. The build tag long turns these on, in a file long_test.go.
 long = $(sort $(patsubst %/long_test.go,%,$(shell find . -name long_test.go)))
@@ -38,12 +40,17 @@ cross: servers ## vet for other systems and processors, and run tests as 32-bit 
 	scripts/cross.sh
 
 .PHONY: lint
-lint: $(staticcheck) ## gofmt, go vet and staticcheck
+lint: $(staticcheck) $(misspell) ## gofmt, go vet, staticcheck and a spell check
 	@echo gofmt -l .; unformatted=$$(gofmt -l .) && \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; fi
 	go vet work
 	go vet -tags long $(long)
 	$(staticcheck) work
+	git ls-files -z '*.go' '*.md' '*.sh' Makefile | xargs -0 $(misspell) -error
+
+.PHONY: licenses
+licenses: $(licenses) ## list the licences of the libraries that users build, and fail if one is not permissive
+	@go list -deps -f '{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}' work | $(licenses)
 
 .PHONY: fuzz
 fuzz: servers ## fuzz every Fuzz function of every module, each for FUZZTIME=5s
@@ -61,12 +68,8 @@ mod-check: servers ## check that the go.mod files are consistent and that each m
 		GOWORK=off go test -C "$$dir" ./... || exit; \
 	done
 
-.PHONY: outside
-outside: servers ## follow README.md from an empty folder, with its program and with others
-	scripts/outside.sh
-
 .PHONY: rehearse
-rehearse: ## tag a copy of this tree as a release, and build programs from these tags alone
+rehearse: servers ## tag a copy of this tree as a release, and follow README.md with these tags alone
 	scripts/release.sh rehearse
 
 .PHONY: servers
@@ -80,8 +83,12 @@ servers: ## install memcached, redis-server and their Python clients for the tes
 .PHONY: check
 check: BENCHTIME := 1x
 check: FUZZTIME := 1000x
-check: lint test mod-check outside rehearse long race cross bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
+check: lint licenses test mod-check rehearse long race cross bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
 	@echo check: all passed
 
-$(staticcheck): tools/go.mod tools/go.sum
-	GOWORK=off go build -C tools -o ../$@ honnef.co/go/tools/cmd/staticcheck
+$(staticcheck): package = honnef.co/go/tools/cmd/staticcheck
+$(misspell): package = github.com/golangci/misspell/cmd/misspell
+$(licenses): package = ./licenses
+$(licenses): tools/licenses/main.go
+$(staticcheck) $(misspell) $(licenses): tools/go.mod tools/go.sum
+	GOWORK=off go build -C tools -o ../$@ $(package)
