@@ -72,9 +72,10 @@ func StartN(t testing.TB, n int, opts *Options) Servers {
 }
 
 // Start starts memcached, waits until it responds, and kills it when the test ends. Without
-// options, memcached listens only on 127.0.0.1. The program is named by the environment variable MEMCACHED. If
-// that is not set, Start looks for memcached in PATH and in some usual folders. If there is
-// none, the test is skipped; if the environment variable CI is set, it fails instead.
+// options, memcached listens only on 127.0.0.1. The program is named by the environment
+// variable MEMCACHED. If that is not set, Start looks for memcached in PATH and in some usual
+// folders. If there is none, the test is skipped; if the environment variable CI is set, it
+// fails instead.
 //
 // If the test fails, its log has the standard error of memcached. A memcached that ends by
 // itself fails the test.
