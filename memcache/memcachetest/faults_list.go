@@ -21,15 +21,15 @@ func (d *driverTest) openList(opts memcache.Options, addrs ...string) (*core.Cac
 	if err != nil {
 		d.Fatal(err)
 	}
-	list, ok := backend.(listBackend)
-	if !ok {
-		d.Fatalf("%T has no methods Servers and SetServers", backend)
-	}
 	cache, err := core.New(backend, nil)
 	if err != nil {
 		d.Fatal(err)
 	}
 	d.Cleanup(func() { cache.Close() })
+	var list listBackend
+	if !cache.As(&list) {
+		d.Fatalf("%T has no methods Servers and SetServers", backend)
+	}
 	return cache, list
 }
 
