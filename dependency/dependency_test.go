@@ -424,7 +424,7 @@ func TestConstructorsRefuseWrongArguments(t *testing.T) {
 			"want at most 65471",
 		noTaggedCache: wantCache,
 		otherCache:    wantCache,
-		noCodec:       "Envelope: the codec is nil",
+		noCodec:       "encoding: Envelope: the codec is nil; want one like encoding.JSON[T]()",
 	} {
 		want = "cachewire: invalid configuration: " + want
 		if !errors.Is(err, core.ErrConfig) || err.Error() != want {
