@@ -420,7 +420,8 @@ func TestConstructorsRefuseWrongArguments(t *testing.T) {
 		negativeTags:  "dependency: TagOptions.TTL is -1ns" + wantTTL,
 		noTaggedCache: wantCache,
 		otherCache:    wantCache,
-		noCodec:       "Envelope: the codec is nil",
+		noCodec: "encoding: Envelope: the codec is nil; " +
+			"want one like encoding.JSON[T]()",
 	} {
 		want = "cachewire: invalid configuration: " + want
 		if !errors.Is(err, core.ErrConfig) || err.Error() != want {

@@ -87,7 +87,13 @@ func TestATypeWhoseFieldsAreAllUnexportedIsRefused(t *testing.T) {
 		Name string
 	}](), "Hidden.x")
 	wantRefused(t, encoding.JSON[struct{ hidden }](), "hidden.x")
-	wantRefused(t, encoding.JSON[selfish](), "selfish.x")
+	wantRefused(t, encoding.JSON[selfish](), "selfish.selfish")
+	wantRefused(t, encoding.JSON[Nest](), "Nest.Nest")
+	wantAccepted(t, encoding.JSON[struct {
+		*Nest `json:"-"`
+		Name  string
+	}]())
+	wantAccepted(t, encoding.JSON[NamedNest]())
 	wantRefused(t, encoding.JSON[struct {
 		Page url.URL
 	}](), "Page.User.username")
