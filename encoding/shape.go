@@ -217,8 +217,8 @@ func (v *visitor) visitEmbedded(
 		}
 		p.visiting = false
 	} else if p.visiting && !v.named(f) {
-		return nil, false, fmt.Errorf("the fields of %s cannot be stored, because %v embeds itself; "+
-			"want a field with a name", path, t)
+		return nil, false, fmt.Errorf("the fields of %s cannot be stored, because %v embeds "+
+			"itself; want a field with a name", path, t)
 	}
 	switch {
 	case p.stored && !f.IsExported() && (isPointer || v.gob):
