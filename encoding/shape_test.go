@@ -40,6 +40,9 @@ type (
 	}
 )
 
+// For staticcheck, which otherwise reports fields that no code uses.
+var _ = []any{hidden{}.x, Hidden{}.x, twoParts{}.note, selfish{}.selfish, selfish{}.x}
+
 // wantRefused fails unless NewTyped and Append refuse T, and name the field.
 func wantRefused[T any](t *testing.T, codec core.Codec[T], field string) {
 	t.Helper()
