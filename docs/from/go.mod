@@ -7,11 +7,20 @@ require (
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
+	github.com/cachewire/cachewire/memory v0.1.0
+	github.com/cachewire/cachewire/patterns v0.1.0
+	github.com/dgraph-io/ristretto/v2 v2.4.2
+	github.com/maypok86/otter/v2 v2.4.0
+	github.com/patrickmn/go-cache v2.1.0+incompatible
 )
 
 require (
+	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
 	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/dustin/go-humanize v1.0.1 // indirect
 	golang.org/x/sync v0.20.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
 )
 
 replace ( // written by scripts/modules.sh, the same in every module

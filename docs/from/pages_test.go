@@ -63,6 +63,7 @@ func TestCodeOfThePagesIsThatOfTheProgramsThatAreTested(t *testing.T) {
 
 func TestLinksOfThePagesLeadToFiles(t *testing.T) {
 	for page, text := range pages(t) {
+		text = fence.ReplaceAllString(text, "")
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if _, err := os.Stat(m[1]); err != nil {
 				t.Errorf("%s: %v", page, err)
