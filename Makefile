@@ -68,12 +68,8 @@ mod-check: servers ## check that the go.mod files are consistent and that each m
 		GOWORK=off go test -C "$$dir" ./... || exit; \
 	done
 
-.PHONY: outside
-outside: servers ## follow README.md from an empty folder, with its program and with others
-	scripts/outside.sh
-
 .PHONY: rehearse
-rehearse: ## tag a copy of this tree as a release, and build programs from these tags alone
+rehearse: servers ## tag a copy of this tree as a release, and follow README.md with these tags alone
 	scripts/release.sh rehearse
 
 .PHONY: servers
@@ -87,7 +83,7 @@ servers: ## install memcached, redis-server and their Python clients for the tes
 .PHONY: check
 check: BENCHTIME := 1x
 check: FUZZTIME := 1000x
-check: lint licenses test mod-check outside rehearse long race cross bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
+check: lint licenses test mod-check rehearse long race cross bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
 	@echo check: all passed
 
 $(staticcheck): package = honnef.co/go/tools/cmd/staticcheck

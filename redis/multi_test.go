@@ -212,6 +212,9 @@ func TestKeysAreYieldedWhateverTheyContain(t *testing.T) {
 		}
 		wantErr(t, "SetMulti", c.SetMulti(ctx, values, 0), nil)
 		wantErr(t, "SetMulti", c.SetMulti(ctx, map[string][]byte{"a*[x]expired": nil}, 1), nil)
+		eventually(t, "the end of the item with a short life", func() bool {
+			return !must(c.Exists(ctx, "a*[x]expired"))
+		})
 		some := must(c.WithPrefix("a*[x]"))
 		b := backendOf(t, c)
 		seen := map[string]bool{}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tests that a program outside this repository can use cachewire. It runs exactly the commands
-# of README.md, starting in an empty folder: once with the program of README.md, and once with
-# each of the other programs below instead.
+# Tests that a program outside this repository can use the released modules. It runs exactly
+# the commands of README.md, starting in an empty folder: once with the program of README.md,
+# and once with each of the other programs below instead, whose modules go mod tidy adds. `scripts/release.sh rehearse` runs it
+# before the modules are released.
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly root=$PWD
-unset GOWORK GOFLAGS
-export GO111MODULE=
+unset GOWORK
 
 scratch=$(mktemp -d)
 server=
@@ -16,13 +16,12 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# commands is the block of README.md from "git clone" to "go run .". The program in readme.go is
-# the first Go block of README.md. The script does not clone, because it tests this working
-# tree.
+# commands is the block of README.md from "mkdir hello" to "go run .". The program in readme.go
+# is the first Go block of README.md.
 commands=$(awk '/^```sh$/ { block = ""; inside = 1; next }
 	/^```$/ { if (block ~ /go mod init/) { printf "%s", block; exit } inside = 0 }
 	inside  { block = block $0 "\n" }' README.md)
-for want in 'git clone ' 'mkdir hello && cd hello' '# save the program as main.go' 'go mod tidy' 'go run .'; do
+for want in 'mkdir hello && cd hello' '# save the program as main.go' 'go get ' 'go run .'; do
 	[[ $commands == *"$want"* ]] || {
 		echo "outside.sh: README.md has no sh block with go mod init that also has: $want" >&2
 		exit 1
@@ -36,11 +35,9 @@ follow() {
 	local name=$1 run=$2 steps=$commands log=$scratch/$1.log save
 	shift 2
 	save="cp $(printf '%q ' "$@") ."$'\n'"chmod u+w -- *.go"$'\n'$adapt
-	steps=${steps/git clone *cachewire$'\n'/}
 	steps=${steps/'# save the program as main.go'/"$save"} # quoted, because a bare & means the pattern
 	steps=${steps/'go run .'/"$run"}
 	mkdir "$scratch/$name"
-	ln -s "$root" "$scratch/$name/cachewire"
 	echo "outside: $name: $run"
 	(cd "$scratch/$name" && bash -euo pipefail -c "$steps") >"$log" 2>&1 || {
 		cat "$log" >&2
@@ -51,9 +48,13 @@ follow() {
 }
 adapt=: # a command that changes the program
 
+# The program of README.md contains core and memory, and nothing else of ours or of others.
+# shellcheck disable=SC2016
+nothing_else='! go list -deps -f "{{with .Module}}{{.Path}}{{end}}" . |
+	grep -vxE "(example.com/hello|github.com/cachewire/cachewire/(core|memory)|)"'
 cp "$scratch/readme.go" "$scratch/main.go"
-follow readme 'go run .' "$scratch/main.go"
-follow patterns 'go run .' "$root"/docs/examples/users/main.go
+follow readme "go run . && $nothing_else" "$scratch/main.go"
+follow patterns 'go mod tidy && go run .' "$root"/docs/examples/users/main.go
 
 # With another import and another URL, the program uses memcached instead of memory.
 if memcached=$(command -v memcached); then
@@ -66,7 +67,7 @@ if memcached=$(command -v memcached); then
 		sleep 0.05
 	done
 	adapt='sed -i.old s,cachewire/memory\",cachewire/memcache-pure\", main.go && rm main.go.old'
-	CACHE_URL=memcache://$scratch/memcached.sock follow memcache-pure 'go run .' "$root"/docs/examples/users/main.go
+	CACHE_URL=memcache://$scratch/memcached.sock follow memcache-pure 'go mod tidy && go run .' "$root"/docs/examples/users/main.go
 	adapt=:
 elif [[ -n ${CI:-} ]]; then
 	echo "outside.sh: memcached is not installed" >&2
@@ -78,6 +79,6 @@ fi
 # These are packages with tests: a page with a lockout, and a driver that runs the conformance
 # suite.
 adapt='sed -i.old s,github.com/cachewire/cachewire/docs/examples/[a-z]*\",example.com/hello\", -- *.go && rm -- *.old'
-follow lockout 'go vet ./... && go test ./...' "$root"/docs/examples/signin/*.go
-follow driver 'go vet ./... && go test ./...' "$root"/docs/examples/mapdriver/*.go
+follow lockout 'go mod tidy && go vet ./... && go test ./...' "$root"/docs/examples/signin/*.go
+follow driver 'go mod tidy && go vet ./... && go test ./...' "$root"/docs/examples/mapdriver/*.go
 echo "outside: all passed"

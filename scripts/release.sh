@@ -64,41 +64,6 @@ rehearse() {
 	GOPROXY=file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)
 	export GOPROXY GOPRIVATE=$repository GOMODCACHE=$scratch/modules GOFLAGS=-modcacherw
 
-	# A program with one driver requires core, that driver, and nothing else of ours or of others.
-	program hello core memory <<-'END'
-		package main
-
-		import (
-			"context"
-			"fmt"
-
-			"github.com/cachewire/cachewire/core"
-			_ "github.com/cachewire/cachewire/memory"
-		)
-
-		func main() {
-			ctx := context.Background()
-			cache, err := core.Open(ctx, "memory://", nil)
-			if err != nil {
-				panic(err)
-			}
-			defer cache.Close()
-			if err := cache.Set(ctx, "greeting", []byte("hello"), 0); err != nil {
-				panic(err)
-			}
-			fmt.Println(cache.Get(ctx, "greeting"))
-		}
-	END
-	(cd "$scratch/hello" && go run . && go list -deps -f '{{with .Module}}{{.Path}}{{end}}' . | sort -u) \
-		>"$scratch/hello.txt"
-	grep -qF '[104 101 108 108 111] <nil>' "$scratch/hello.txt" || fail "hello prints $(<"$scratch/hello.txt")"
-	grep -q '\.' "$scratch/hello.txt" || fail "hello depends on no module"
-	while read -r package; do
-		[[ $package == "" || $package == hello || $package == "$repository"/@(core|memory) ||
-			" $(go list -C memory -m -f '{{.Path}}' all 2>/dev/null | tr '\n' ' ') " == *" $package "* ]] ||
-			fail "hello depends on $package"
-	done < <(sed 1d "$scratch/hello.txt")
-
 	# A program that imports every package of every module.
 	{
 		printf 'package main\n\nimport (\n'
@@ -111,6 +76,7 @@ rehearse() {
 	for dir in "${dirs[@]}"; do
 		[[ -f $scratch/modules/$repository/$dir@$version/LICENSE ]] || fail "$dir is without LICENSE"
 	done
+	scripts/outside.sh
 	echo "rehearsed: ${#dirs[@]} modules at $version: ${dirs[*]}"
 }
 
