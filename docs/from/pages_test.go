@@ -61,17 +61,6 @@ func TestCodeOfThePagesIsThatOfTheProgramsThatAreTested(t *testing.T) {
 	}
 }
 
-func TestLinksOfThePagesLeadToFiles(t *testing.T) {
-	for page, text := range pages(t) {
-		text = fence.ReplaceAllString(text, "")
-		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat(m[1]); err != nil {
-				t.Errorf("%s: %v", page, err)
-			}
-		}
-	}
-}
-
 // folders has the packages whose names the pages use, and types of core and patterns that they
 // name without their package.
 var folders = map[string]string{
