@@ -5,6 +5,7 @@ go 1.25.0
 require (
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c
 	github.com/cachewire/cachewire/core v0.1.0
+	github.com/cachewire/cachewire/dependency v0.1.0
 	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/cachewire/cachewire/encoding/msgpack v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
@@ -23,7 +24,6 @@ require (
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
-	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/golang/mock v1.6.0 // indirect

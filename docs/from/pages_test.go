@@ -100,7 +100,7 @@ func TestNamesOnThePagesExist(t *testing.T) {
 			}
 		}
 	}
-	if found < 30 {
+	if found < 100 {
 		t.Errorf("found only %d names of ours on the pages", found)
 	}
 }
