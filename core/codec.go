@@ -8,6 +8,7 @@ import (
 
 // A Codec encodes values of T as bytes and decodes them, for [Typed]. It is used by many
 // goroutines at once. A Typed returns its errors as ErrCodec, with the error as the cause.
+// Package encoding/codectest tests whether a type keeps this contract.
 type Codec[T any] interface {
 	// Append appends the encoded v to dst, which may have other values in it, and
 	// returns the extended slice and the flags to store beside v. It keeps no
@@ -19,6 +20,23 @@ type Codec[T any] interface {
 	// are 0 if the backend keeps none. Decode must not write to data. The value may
 	// refer to data, which does not change.
 	Decode(data []byte, flags uint32) (T, error)
+}
+
+// A KeyedCodec is a Codec that binds a value to its key, so that it can refuse a value that
+// was stored under another key. A Typed calls AppendKey and DecodeKey in place of Append and
+// Decode, which return an error: whoever calls those does not say what the key is.
+//
+// The key is the one that the backend gets, with the prefix of the Cache. So two Caches with
+// different prefixes agree on it if they read the same item.
+type KeyedCodec[T any] interface {
+	Codec[T]
+
+	// AppendKey is Append for a value that is stored under key.
+	AppendKey(dst []byte, key string, v T) ([]byte, uint32, error)
+
+	// DecodeKey is Decode for a value that was read from key. It returns an error if
+	// AppendKey encoded the value for another key.
+	DecodeKey(data []byte, flags uint32, key string) (T, error)
 }
 
 // A CodecChecker is a Codec that may have been made with wrong arguments, or that does not

@@ -18,7 +18,8 @@ import (
 type Typed[T any] struct {
 	cache  *Cache
 	codec  Codec[T]
-	shared SharedStorer // nil unless codec is Shared
+	keyed  KeyedCodec[T] // codec, or nil if it is no KeyedCodec
+	shared SharedStorer  // nil unless codec is Shared
 }
 
 // A TypedItem is a value with what CompareAndSwap needs. The fields mean what those of Item
@@ -45,6 +46,7 @@ func NewTyped[T any](c *Cache, codec Codec[T]) (*Typed[T], error) {
 		)
 	}
 	t := &Typed[T]{cache: c, codec: codec}
+	t.keyed, _ = codec.(KeyedCodec[T])
 	switch codec := codec.(type) {
 	case sharedCodec[T]:
 		if t.shared = c.shared.sharedStorer; t.shared == nil {
@@ -95,7 +97,7 @@ func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, e
 	items, failed, err := t.cache.loadMulti(&cl, keys)
 	values := make(map[string]T, len(items))
 	for _, item := range items {
-		v, err := t.codec.Decode(item.Value, item.Flags)
+		v, err := t.decode(&item)
 		if err != nil {
 			failed.Add(item.Key, codecError(err))
 			cl.undecoded()
@@ -204,6 +206,22 @@ func (t *Typed[T]) TTL(ctx context.Context, key string) (time.Duration, error) {
 	return t.cache.TTL(ctx, key)
 }
 
+// append appends v, which is stored under key.
+func (t *Typed[T]) append(dst []byte, key string, v T) ([]byte, uint32, error) {
+	if t.keyed == nil {
+		return t.codec.Append(dst, v)
+	}
+	return t.keyed.AppendKey(dst, t.cache.full(key), v)
+}
+
+// decode returns the value of item, whose key is the caller's.
+func (t *Typed[T]) decode(item *Item) (T, error) {
+	if t.keyed == nil {
+		return t.codec.Decode(item.Value, item.Flags)
+	}
+	return t.keyed.DecodeKey(item.Value, item.Flags, t.cache.full(item.Key))
+}
+
 func (t *Typed[T]) load(ctx context.Context, key string) (TypedItem[T], error) {
 	if t.shared != nil {
 		return t.loadShared(ctx, key)
@@ -212,7 +230,7 @@ func (t *Typed[T]) load(ctx context.Context, key string) (TypedItem[T], error) {
 	if err := t.cache.load(ctx, key, &item); err != nil {
 		return TypedItem[T]{}, err
 	}
-	v, err := t.codec.Decode(item.Value, item.Flags)
+	v, err := t.decode(&item)
 	if err != nil {
 		return TypedItem[T]{}, codecError(err)
 	}
@@ -229,7 +247,14 @@ func (t *Typed[T]) store(ctx context.Context, verb string, mode Mode, item Typed
 		return cl.end(item.Key, err)
 	}
 	buf := buffers.Get().(*[]byte)
-	data, flags, err := t.codec.Append((*buf)[:0], item.Value)
+	var data []byte
+	var flags uint32
+	var err error
+	if t.keyed == nil { // not t.append, which would take some nanoseconds
+		data, flags, err = t.codec.Append((*buf)[:0], item.Value)
+	} else {
+		data, flags, err = t.append((*buf)[:0], item.Key, item.Value)
+	}
 	if err != nil {
 		err = codecError(err)
 	} else {
@@ -288,7 +313,7 @@ func (t *Typed[T]) encodeAll(
 	items := make([]Item, 0, len(values))
 	ends := make([]int, 0, len(values))
 	for key, v := range values {
-		data, flags, err := t.codec.Append(all, v)
+		data, flags, err := t.append(all, key, v)
 		if err == nil && len(data) < len(all) {
 			err = errNotAppended
 		}

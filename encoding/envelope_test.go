@@ -239,9 +239,12 @@ func TestEnvelopeRefusesInvalidFactsAndValues(t *testing.T) {
 		part  string
 	}{
 		{encoding.Facts{Took: -1}, "is negative, want 0 or more"},
-		{encoding.Facts{Fresh: time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC)},
-			"year 1600, want 1678 to 2262"},
-		{encoding.Facts{Fresh: time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)}, "year 2300"},
+		{encoding.Facts{Fresh: time.Unix(0, math.MinInt64).Add(-1)},
+			"Facts.Fresh is 1677-09-21T00:12:43.145224191Z, " +
+				"want 1677-09-21T00:12:43.145224192Z to"},
+		{encoding.Facts{Fresh: time.Unix(0, math.MaxInt64).Add(1)},
+			"Facts.Fresh is 2262-04-11T23:47:16.854775808Z, want"},
+		{encoding.Facts{Fresh: time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)}, "Fresh is 2300-01-01"},
 	} {
 		wantAppendErr(t, codec, encoding.Enveloped[string]{Value: "v", Facts: tt.facts}, tt.part)
 	}

@@ -13,7 +13,8 @@ import (
 // A copy of a Facts is independent of it. A Facts must not be used concurrently.
 type Facts struct {
 	// Fresh is the time until which the value is fresh, with a precision of a nanosecond.
-	// If zero, there is no such fact. It must not be before the year 1678 or after 2262.
+	// If zero, there is no such fact. It must be a time for which time.Time.UnixNano is
+	// defined: 1677-09-21T00:12:43.145224192Z to 2262-04-11T23:47:16.854775807Z.
 	Fresh time.Time
 
 	// Took is how long it took to make the value. If 0, there is no such fact. A negative
@@ -64,14 +65,19 @@ func (f *Facts) isZero() bool {
 var errTook = errors.New("Facts.Took is negative, want 0 or more")
 
 // The first and the last time that UnixNano can represent.
-var firstTime, lastTime = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+var firstTime, lastTime = time.Unix(0, math.MinInt64).UTC(), time.Unix(0, math.MaxInt64).UTC()
 
 func (f *Facts) check() error {
 	if f.Took < 0 {
 		return errTook
 	}
 	if !f.Fresh.IsZero() && (f.Fresh.Before(firstTime) || f.Fresh.After(lastTime)) {
-		return fmt.Errorf("Facts.Fresh is in the year %d, want 1678 to 2262", f.Fresh.Year())
+		return fmt.Errorf(
+			"Facts.Fresh is %s, want %s to %s",
+			f.Fresh.UTC().Format(time.RFC3339Nano),
+			firstTime.Format(time.RFC3339Nano),
+			lastTime.Format(time.RFC3339Nano),
+		)
 	}
 	return nil
 }
