@@ -68,7 +68,7 @@ func TestTheMarshalerOfGocacheSharesMsgPackInPlainMode(t *testing.T) {
 	client, c := start(t)
 	ctx := t.Context()
 	theirs := marshaler.New(cache.New[any](redisstore.NewRedis(client)))
-	ours := typed(t, c, msgpack.Codec[user]())
+	ours := typed(t, c, encoding.AsBytes(msgpack.Codec[user]()))
 	if err := theirs.Set(ctx, "user:1", user{"Ann"}); err != nil {
 		t.Fatal(err)
 	}
