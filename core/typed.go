@@ -78,7 +78,9 @@ func (t *Typed[T]) Get(ctx context.Context, key string) (T, error) {
 	return item.Value, cl.endRead(key, err)
 }
 
-// GetItem is Get with the token for CompareAndSwap and CompareAndDelete.
+// GetItem is Get with the token for CompareAndSwap and CompareAndDelete. If it returns
+// ErrCodec, the item has no value but its key and its token, unless it holds bytes and the
+// codec is Shared: so a program can replace what it cannot decode.
 func (t *Typed[T]) GetItem(ctx context.Context, key string) (TypedItem[T], error) {
 	var cl call
 	cl.begin(ctx, t.cache, "GetItem", key)
@@ -222,6 +224,29 @@ func (t *Typed[T]) decode(item *Item) (T, error) {
 	return t.keyed.DecodeKey(item.Value, item.Flags, t.cache.full(item.Key))
 }
 
+// Encode returns the item that the verbs store for v under key, with its key, value and flags.
+// It is for verbs that only Cache has, such as StoreMulti with a token for each item. With
+// Shared, it returns errors.ErrUnsupported.
+func (t *Typed[T]) Encode(key string, v T) (Item, error) {
+	data, flags, err := t.append(nil, key, v)
+	if err != nil {
+		return Item{}, codecError(err)
+	}
+	return Item{Key: key, Value: data, Flags: flags}, nil
+}
+
+// Decode returns the value of item, which Encode returned or a verb of Cache has read. Each
+// call returns a copy of its own, except for what the codec shares with the bytes of the item.
+// With Shared, it returns errors.ErrUnsupported.
+func (t *Typed[T]) Decode(item Item) (T, error) {
+	v, err := t.decode(&item)
+	if err != nil {
+		var none T // whatever the codec returned
+		return none, codecError(err)
+	}
+	return v, nil
+}
+
 func (t *Typed[T]) load(ctx context.Context, key string) (TypedItem[T], error) {
 	if t.shared != nil {
 		return t.loadShared(ctx, key)
@@ -232,7 +257,7 @@ func (t *Typed[T]) load(ctx context.Context, key string) (TypedItem[T], error) {
 	}
 	v, err := t.decode(&item)
 	if err != nil {
-		return TypedItem[T]{}, codecError(err)
+		return TypedItem[T]{Key: key, Token: item.Token}, codecError(err)
 	}
 	return TypedItem[T]{Key: key, Value: v, Token: item.Token}, nil
 }

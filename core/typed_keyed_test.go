@@ -39,7 +39,8 @@ func TestAKeyedCodecGetsTheKeyOfTheBackend(t *testing.T) {
 		root := open(t, b, nil)
 		ctx := t.Context()
 		whole := must(core.NewTyped(root, keyedWords{}))
-		users := must(core.NewTyped(withPrefix(t, root, "user/"), keyedWords{}))
+		prefixed := withPrefix(t, root, "user/")
+		users := must(core.NewTyped(prefixed, keyedWords{}))
 		swap := func() error {
 			item, err := users.GetItem(ctx, "1")
 			item.Value = "Ann"
@@ -52,6 +53,10 @@ func TestAKeyedCodecGetsTheKeyOfTheBackend(t *testing.T) {
 				return users.SetMulti(ctx, map[string]string{"1": "Ann"}, 0)
 			},
 			"CompareAndSwap": swap,
+			"Encode": func() error {
+				item, err := users.Encode("1", "Ann")
+				return errors.Join(err, prefixed.Store(ctx, core.Set, item))
+			},
 			"Add": func() error {
 				return errors.Join(users.Delete(ctx, "1"), users.Add(ctx, "1", "Ann", 0))
 			},
@@ -69,6 +74,10 @@ func TestAKeyedCodecGetsTheKeyOfTheBackend(t *testing.T) {
 				item, err := tt.users.GetItem(ctx, tt.key)
 				if item.Value != "Ann" || item.Key != tt.key || err != nil {
 					t.Errorf("%s: GetItem %s = %+v, %v; want Ann", name, tt.key, item, err)
+				}
+				encoded := core.Item{Key: tt.key, Value: []byte("user/1:Ann"), Flags: core.FlagText}
+				if v, err := tt.users.Decode(encoded); v != "Ann" || err != nil {
+					t.Errorf("%s: Decode %s = %q, %v; want Ann", name, tt.key, v, err)
 				}
 			}
 		}

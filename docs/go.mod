@@ -13,6 +13,7 @@ require (
 	github.com/cachewire/cachewire/null v0.1.0
 	github.com/cachewire/cachewire/patterns v0.1.0
 	github.com/cachewire/cachewire/redis v0.1.0
+	github.com/sony/gobreaker/v2 v2.4.0
 	golang.org/x/term v0.45.0
 )
 

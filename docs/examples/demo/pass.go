@@ -33,7 +33,7 @@ func newIndexer(cache *core.Cache, files []string) (*indexer, error) {
 		return nil, err
 	}
 	// Options.TTL is 0, so that values live for the default_ttl of CACHE_URL.
-	cached, err := patterns.New(typed, &patterns.Options{Dependency: wires, OnError: recordError})
+	cached, err := patterns.New(typed, &patterns.Options[exports]{Dependency: wires, OnError: recordError})
 	if err != nil {
 		return nil, err
 	}
