@@ -40,7 +40,7 @@ func run(ctx context.Context, cache *core.Cache) error {
 	if err != nil {
 		return err
 	}
-	cached, err := patterns.New(texts, &patterns.Options{
+	cached, err := patterns.New(texts, &patterns.Options[string]{
 		TTL:        time.Minute,
 		KeyPrefix:  "repo",
 		Dependency: wires,
