@@ -1,11 +1,14 @@
 package wheezy
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
 	_ "github.com/cachewire/cachewire/memcache-pure"
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 	"github.com/cachewire/cachewire/patterns"
@@ -29,7 +32,7 @@ func TestBothShareOnePass(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer cache.Close()
-			pass, err := patterns.NewOnePass(cache, nil)
+			pass, err := patterns.NewOnePass(cache, &patterns.OnePassOptions{Prefix: "one_pass:"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,6 +53,23 @@ func TestBothShareOnePass(t *testing.T) {
 			}
 			if _, err := pass.Try(t.Context(), "op"); !errors.Is(err, patterns.ErrHeld) {
 				t.Errorf("while Python holds the pass, Try: %v", err)
+			}
+			texts, err := core.NewTyped(cache, encoding.Text())
+			if err != nil {
+				t.Fatal(err)
+			}
+			cached, err := patterns.New(texts, &patterns.Options[string]{
+				Prefix: "one_pass:", WaitTimeout: 50 * time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cached.Close()
+			_, err = cached.GetOrCreate(t.Context(), "op", func(context.Context) (string, error) {
+				return "loaded in Go", nil
+			})
+			if !errors.Is(err, patterns.ErrTimeout) {
+				t.Errorf("while Python holds the pass, GetOrCreate: %v, want ErrTimeout", err)
 			}
 		})
 	}
