@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// A Typed is a Cache of values of type T. Its verbs are those of Cache, with values
-// in the place of bytes; [Typed.Cache] has the others. It may be used by many
-// goroutines at once.
+// A Typed is a cache of values of type T. Its verbs are like those of Cache, with values of
+// type T instead of bytes. For verbs that Typed lacks, use [Typed.Cache]. A Typed may be
+// used by many goroutines at once.
 //
-// A verb returns ErrCodec if a value cannot be encoded, or if the bytes in the cache
-// cannot be decoded; a multi verb returns it for that key only. A program that loads
-// what the cache does not have may treat ErrCodec of a read as it treats ErrMiss: the
-// value that it then stores replaces the bytes that could not be decoded.
+// A verb returns ErrCodec if a value cannot be encoded, or if the bytes in the cache cannot
+// be decoded; a multi verb returns it for that key only. If a read returns ErrCodec, a
+// program may handle it like ErrMiss: load the value and store it. This replaces the bytes
+// that could not be decoded.
 type Typed[T any] struct {
 	cache  *Cache
 	codec  Codec[T]
-	keyed  KeyedCodec[T] // codec, or nil if it is no KeyedCodec
+	keyed  KeyedCodec[T] // codec, or nil if it is not a KeyedCodec
 	shared SharedStorer  // nil unless codec is Shared
 }
 
-// A TypedItem is a value with what CompareAndSwap needs. The fields mean what those of Item
-// mean.
+// A TypedItem is a value with the key, time to live and token that CompareAndSwap needs.
+// The fields have the same meaning as those of Item.
 type TypedItem[T any] struct {
 	Key   string
 	Value T
@@ -31,10 +31,10 @@ type TypedItem[T any] struct {
 	Token any
 }
 
-// NewTyped returns c as a cache of T, encoded by codec. There is nothing to close but
-// c. The error is ErrConfig if c or codec is nil, or if codec was made with wrong
-// arguments; it is ErrConfig and errors.ErrUnsupported if the backend lacks what codec
-// needs. See Shared and CodecChecker.
+// NewTyped returns a Typed that encodes values with codec and stores them in c. The Typed
+// needs no Close; close c instead. NewTyped returns ErrConfig if c or codec is nil, or if
+// codec was made with wrong arguments. If the backend does not support codec, the error is
+// both ErrConfig and errors.ErrUnsupported. See Shared and CodecChecker.
 func NewTyped[T any](c *Cache, codec Codec[T]) (*Typed[T], error) {
 	switch {
 	case c == nil:
@@ -110,7 +110,7 @@ func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, e
 	return values, cl.endMulti(failed, len(keys), err)
 }
 
-// Set stores v under key. It replaces any item that is there.
+// Set stores v under key. It replaces any item under key.
 func (t *Typed[T]) Set(ctx context.Context, key string, v T, ttl time.Duration) error {
 	return t.store(ctx, "Set", Set, TypedItem[T]{Key: key, Value: v, TTL: ttl})
 }
@@ -125,7 +125,7 @@ func (t *Typed[T]) Add(ctx context.Context, key string, v T, ttl time.Duration) 
 	return t.store(ctx, "Add", Add, TypedItem[T]{Key: key, Value: v, TTL: ttl})
 }
 
-// AddMulti stores those of values whose key is absent, as Cache.AddMulti does.
+// AddMulti stores the values whose keys are absent, as Cache.AddMulti does.
 func (t *Typed[T]) AddMulti(ctx context.Context, values map[string]T, ttl time.Duration) error {
 	return t.storeMulti(ctx, "AddMulti", Add, values, ttl)
 }
@@ -135,15 +135,14 @@ func (t *Typed[T]) Replace(ctx context.Context, key string, v T, ttl time.Durati
 	return t.store(ctx, "Replace", Replace, TypedItem[T]{Key: key, Value: v, TTL: ttl})
 }
 
-// ReplaceMulti stores those of values whose key is present, as
-// Cache.ReplaceMulti does.
+// ReplaceMulti stores the values whose keys are present, as Cache.ReplaceMulti does.
 func (t *Typed[T]) ReplaceMulti(ctx context.Context, values map[string]T, ttl time.Duration) error {
 	return t.storeMulti(ctx, "ReplaceMulti", Replace, values, ttl)
 }
 
 // CompareAndSwap stores item if the item under its key has not changed since GetItem
-// returned item.Token, as Cache.CompareAndSwap does. The item lives for item.TTL, which
-// GetItem leaves 0, the default.
+// returned item.Token, as Cache.CompareAndSwap does. The new time to live is item.TTL.
+// GetItem sets it to 0, which means the default.
 func (t *Typed[T]) CompareAndSwap(ctx context.Context, item TypedItem[T]) error {
 	return t.store(ctx, "CompareAndSwap", CompareAndSwap, item)
 }
@@ -163,7 +162,8 @@ func (t *Typed[T]) DeleteMulti(ctx context.Context, keys []string) error {
 }
 
 // Incr adds delta to the counter under key, as Cache.Incr does. A counter is a value of
-// decimal digits, whatever T is; codecs of integers such as encoding.Int write them.
+// decimal digits, whatever T is. Codecs of integers, such as encoding.Int, write such
+// values.
 func (t *Typed[T]) Incr(ctx context.Context, key string, delta uint64) (uint64, error) {
 	return t.cache.Incr(ctx, key, delta)
 }
