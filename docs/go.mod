@@ -24,9 +24,7 @@ require (
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c // indirect
 	github.com/cachewire/cachewire/lockout v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
-	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2 // indirect
-	golang.org/x/sync v0.20.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
 )
 

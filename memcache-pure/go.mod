@@ -8,7 +8,6 @@ require (
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
-	golang.org/x/sync v0.20.0
 )
 
 require github.com/anishathalye/porcupine v1.3.1 // indirect

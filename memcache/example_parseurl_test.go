@@ -8,8 +8,8 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// The Open method of a driver reads the servers of its URL.
-func ExampleURLServers() {
+// The Open method of a driver reads the servers and the options of its URL.
+func ExampleParseURL() {
 	for _, raw := range []string{
 		"memcache://cache1:11211,cache2:11212",
 		"memcache://?server=::1&server=cache2&weight=3&weight=1",
@@ -22,13 +22,13 @@ func ExampleURLServers() {
 			continue
 		}
 		p := core.NewParams(u)
-		servers, err := memcache.URLServers(u, p)
+		servers, _, err := memcache.ParseURL(u, p)
 		if err != nil {
 			fmt.Println(err)
 			continue
 		}
 		for _, s := range servers {
-			fmt.Println(s.Network(), s.Address(), "weight", s.Weight)
+			fmt.Println(s.Network(), s.String(), "weight", s.Weight)
 		}
 	}
 
@@ -38,5 +38,5 @@ func ExampleURLServers() {
 	// tcp [::1]:11211 weight 3
 	// tcp cache2:11211 weight 1
 	// unix /run/memcached.sock weight 1
-	// cachewire: invalid configuration: parameter weight is given 1 times for 2 servers; want none, or one for each server in their order
+	// cachewire: invalid configuration: memcache: parameter weight is given 1 times for 2 servers; want none, or one for each server in their order
 }
