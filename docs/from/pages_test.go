@@ -36,7 +36,7 @@ func TestCodeOfThePagesIsThatOfTheProgramsThatAreTested(t *testing.T) {
 			}
 			m := link.FindStringSubmatch(line)
 			if m == nil {
-				t.Errorf("%s: the line before a block in %q links to no file: %s", page, language, line)
+				t.Errorf("%s: no link to a file before a block in %q: %s", page, language, line)
 				continue
 			}
 			linked[m[1]] = true

@@ -99,8 +99,8 @@ r.incrby(key("below"), -3)
 		t.Fatal(err)
 	}
 	got := python.Run(t, commands+`
-print(json.loads(r.get(key("user:8")))["name"], r.ttl(key("user:8")) > 50, r.incrby(key("views"), 1),
-    r.get(key("packed:8")))
+print(json.loads(r.get(key("user:8")))["name"], r.ttl(key("user:8")) > 50,
+    r.incrby(key("views"), 1), r.get(key("packed:8")))
 `, server.Addr())
 	if strings.TrimSpace(got) != `Bob True 5 b'\x81\xa4Name\xa3Bob'` {
 		t.Errorf("Python prints %q", got)
@@ -120,8 +120,8 @@ func TestBothNoticeChangesOnRedis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := python.Run(t, commands+`print(cas("k", "two", "one") != 0, cas("k", "x", "one") != 0)`,
-		server.Addr()); got != "True False\n" {
+	changes := `print(cas("k", "two", "one") != 0, cas("k", "x", "one") != 0)`
+	if got := python.Run(t, commands+changes, server.Addr()); got != "True False\n" {
 		t.Errorf("Python prints %q", got)
 	}
 	item.Value = []byte("three")

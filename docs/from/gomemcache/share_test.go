@@ -25,7 +25,8 @@ func TestBothProgramsShareItemsAndCounters(t *testing.T) {
 	ctx := t.Context()
 	for i := range 50 {
 		key, value := fmt.Sprintf("key:%d", i), fmt.Sprintf("value %d", i)
-		if err := theirs.Set(&gomemcache.Item{Key: key, Value: []byte(value), Flags: 77}); err != nil {
+		stored := &gomemcache.Item{Key: key, Value: []byte(value), Flags: 77}
+		if err := theirs.Set(stored); err != nil {
 			t.Fatal(err)
 		}
 		item, err := ours.GetItem(ctx, key)

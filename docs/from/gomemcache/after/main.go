@@ -14,7 +14,8 @@ import (
 
 func main() {
 	ctx := context.Background()
-	cache, err := core.Open(ctx, os.Getenv("CACHE_URL"), nil) // memcache://localhost:11211?hash=modula
+	// memcache://localhost:11211?hash=modula
+	cache, err := core.Open(ctx, os.Getenv("CACHE_URL"), nil)
 	if err != nil {
 		log.Fatal(err)
 	}
