@@ -2,9 +2,7 @@ package memcache
 
 import (
 	"context"
-	"errors"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -15,18 +13,12 @@ import (
 // one request at a time. A driver embeds it, and adds how to call its library. It may be used
 // by many goroutines at once.
 type Backend struct {
-	opts      Options
+	opts      *Options
 	limits    Limits
 	newClient func(*Conn) Client
-	router    *Router[*pool]
-
-	closing context.Context    // done after Close
-	cancel  context.CancelFunc // of closing
-	tasks   sync.WaitGroup     // goroutines
-
-	listMu  sync.Mutex              // guards servers and known
-	servers []Server                // as SetServers was called
-	known   map[string][]netip.Addr // the last addresses of names, if opts.Expand is set
+	router    *List[*pool]
+	closing   context.Context // done after Close
+	tasks     sync.WaitGroup  // goroutines
 
 	mu     sync.Mutex         // guards closed and conns
 	closed bool               // whether Close was called
@@ -54,33 +46,26 @@ var _ interface {
 func NewBackend(
 	servers []Server, opts Options, limits Limits, newClient func(*Conn) Client,
 ) (*Backend, error) {
-	opts, err := opts.WithDefaults()
+	b := &Backend{limits: limits, newClient: newClient, conns: map[*Conn]struct{}{}}
+	var err error
+	b.router, err = NewList(servers, opts, func(s Server) *pool {
+		return &pool{server: s, backend: b}
+	})
 	if err != nil {
 		return nil, err
 	}
-	opts.TLS = opts.TLS.Clone()
-	b := &Backend{
-		opts:      opts,
-		limits:    limits,
-		newClient: newClient,
-		known:     map[string][]netip.Addr{},
-		conns:     map[*Conn]struct{}{},
-	}
-	b.router, err = NewRouter(opts, func(s Server) *pool { return &pool{server: s, backend: b} })
-	if err != nil {
-		return nil, err
-	}
-	if b.servers, err = b.normalize(servers); err != nil {
-		return nil, err
-	}
-	b.closing, b.cancel = context.WithCancel(context.Background())
-	if err := b.update(); err != nil && !errors.Is(err, core.ErrUnavailable) {
-		b.cancel()
-		return nil, err
-	}
-	b.tasks.Go(b.keep)
+	b.opts, b.closing = b.router.Options(), b.router.Closing()
 	return b, nil
 }
+
+// Servers returns the present servers; see List.Servers.
+func (b *Backend) Servers() []Server { return b.router.Servers() }
+
+// ServerOf returns the server to use for a key that is encoded; see List.ServerOf.
+func (b *Backend) ServerOf(key string) (Server, error) { return b.router.ServerOf(key) }
+
+// SetServers replaces the servers, while verbs are running; see List.SetServers.
+func (b *Backend) SetServers(servers []Server) error { return b.router.SetServers(servers) }
 
 // Dial opens another connection to server; see Options.Dial.
 func (b *Backend) Dial(ctx context.Context, server Server) (net.Conn, error) {
@@ -105,7 +90,7 @@ func (b *Backend) Connect() error {
 				conns[i].Conn.SetDeadline(time.Now().Add(b.opts.Timeout))
 				err = conns[i].client.Ping()
 			}
-			errs[i] = b.result(n, err)
+			errs[i] = b.router.Result(n, err)
 		})
 	}
 	tasks.Wait()
@@ -135,10 +120,11 @@ func (b *Backend) Close() error {
 	conns := b.conns
 	b.conns = map[*Conn]struct{}{}
 	b.mu.Unlock()
-	b.cancel()
+	b.router.cancel()
 	for c := range conns {
 		c.Close()
 	}
+	b.router.Close()
 	b.tasks.Wait()
 	return nil
 }

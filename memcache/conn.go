@@ -19,7 +19,7 @@ type Conn struct {
 	net.Conn
 	client Client
 	end    func() // Close without a result, kept so that verbs do not allocate it
-	check  idleCheck
+	check  IdleCheck
 
 	created  time.Time
 	used     time.Time     // when it was put back into the pool
@@ -33,7 +33,7 @@ type Conn struct {
 func newConn(conn net.Conn, client func(*Conn) Client) *Conn {
 	c := &Conn{Conn: conn, created: time.Now()}
 	c.end = func() { c.Close() }
-	c.check.init(conn)
+	c.check.Init(conn)
 	c.client = client(c)
 	return c
 }

@@ -4,8 +4,8 @@ package memcache
 
 import "net"
 
-// An idleCheck cannot check connections on this system.
-type idleCheck struct{}
+// An IdleCheck cannot check connections on this system.
+type IdleCheck struct{}
 
-func (*idleCheck) init(net.Conn) {}
-func (*idleCheck) isDead() bool  { return false }
+func (*IdleCheck) Init(net.Conn) {}
+func (*IdleCheck) IsDead() bool  { return false }

@@ -8,17 +8,17 @@ import (
 	"syscall"
 )
 
-// An idleCheck finds out whether an idle connection is dead: closed by the server, or with
+// An IdleCheck finds out whether an idle connection is dead: closed by the server, or with
 // bytes that belong to no request. It takes one read that does not block.
 // go-sql-driver/mysql has a check of this kind.
-type idleCheck struct {
+type IdleCheck struct {
 	raw  syscall.RawConn // nil if the connection cannot be checked
 	dead bool            // the result of read
 	read func(fd uintptr) bool
 }
 
-// init prepares c for conn.
-func (c *idleCheck) init(conn net.Conn) {
+// Init prepares c for conn.
+func (c *IdleCheck) Init(conn net.Conn) {
 	if t, ok := conn.(*tls.Conn); ok {
 		conn = t.NetConn()
 	}
@@ -33,8 +33,8 @@ func (c *idleCheck) init(conn net.Conn) {
 	}
 }
 
-// isDead reports whether the connection, which has no request, is dead.
-func (c *idleCheck) isDead() bool {
+// IsDead reports whether the connection, which has no request, is dead.
+func (c *IdleCheck) IsDead() bool {
 	if c.raw == nil {
 		return false
 	}

@@ -11,42 +11,7 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// A batch is the part of a multi verb for one server.
-type batch struct {
-	node  *node
-	trial bool
-	keys  []int // the indexes of its keys in the call
-}
-
-// batches distributes encoded keys over their servers. It leaves out those that are "", and
-// those for which fits, if it is not nil, returns false.
-func (b *Backend) batches(keys []string, fits func(i int, n *node) bool) []*batch {
-	var all []*batch
-	byNode := map[*node]*batch{}
-	var t *batch
-	for i, key := range keys {
-		if key == "" {
-			continue
-		}
-		n, trial := b.router.Pick(key)
-		if fits != nil && !fits(i, n) {
-			if trial {
-				b.router.Untried(n)
-			}
-			continue
-		}
-		if t == nil || t.node != n {
-			if t = byNode[n]; t == nil {
-				t = &batch{node: n, keys: make([]int, 0, len(keys))}
-				byNode[n] = t
-				all = append(all, t)
-			}
-		}
-		t.trial = t.trial || trial
-		t.keys = append(t.keys, i)
-	}
-	return all
-}
+type batch = Batch[*pool]
 
 // maxHelpers is the largest number of requests of one multi verb to one server at once, beside
 // the first one, which shows how far away the server is. So 100 keys take four round trips.
@@ -69,20 +34,20 @@ type job struct {
 
 // run carries out all requests.
 func (j *job) run() {
-	if j.node == nil {
+	if j.Node == nil {
 		for i := range j.errs {
 			j.errs[i] = errNoServers
 		}
 		return
 	}
-	s := session{backend: j.backend, ctx: j.ctx, node: j.node, trial: j.trial}
+	s := session{backend: j.backend, ctx: j.ctx, node: j.Node, trial: j.Trial}
 	started := 0
 	for more := true; more; more = j.one(&s) {
 		left := len(j.errs) - int(j.next.Load()) - 1
 		if left <= started {
 			continue
 		}
-		for range min(j.node.Conns.room(s.took), maxHelpers-started, left-started) {
+		for range min(j.Node.Conns.room(s.took), maxHelpers-started, left-started) {
 			started++
 			j.helpers.Go(j.help)
 		}
@@ -93,8 +58,8 @@ func (j *job) run() {
 
 // help carries out requests over a connection of its own, if there is one.
 func (j *job) help() {
-	s := session{backend: j.backend, ctx: j.ctx, node: j.node}
-	if c := j.node.Conns.tryTake(j.ctx); c != nil {
+	s := session{backend: j.backend, ctx: j.ctx, node: j.Node}
+	if c := j.Node.Conns.tryTake(j.ctx); c != nil {
 		s.use(c)
 		for j.one(&s) {
 		}
@@ -151,7 +116,7 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 		failed.Add(keys[i], err)
 		return err == nil
 	}
-	b.writeAll(ctx, keys, b.batches(encoded, prepare), &failed, func(c Client, i int) error {
+	b.writeAll(ctx, keys, b.router.Batches(encoded, prepare), &failed, func(c Client, i int) error {
 		return writes[i].store(c, encoded[i])
 	})
 	return failed.Err()
@@ -160,7 +125,7 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 // DeleteMulti deletes the items under keys. It sends one command for each.
 func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
 	encoded, _, failed := encoding.EncodeKeys(keys, b.router.Encode)
-	b.writeAll(ctx, keys, b.batches(encoded, nil), &failed, func(c Client, i int) error {
+	b.writeAll(ctx, keys, b.router.Batches(encoded, nil), &failed, func(c Client, i int) error {
 		if err := c.Delete(encoded[i]); err != core.ErrMiss {
 			return err
 		}
@@ -180,14 +145,14 @@ func (b *Backend) writeAll(
 			backend: b,
 			ctx:     ctx,
 			batch:   t,
-			do:      func(c Client, i int) error { return f(c, t.keys[i]) },
-			errs:    make([]error, len(t.keys)),
+			do:      func(c Client, i int) error { return f(c, t.Keys[i]) },
+			errs:    make([]error, len(t.Keys)),
 		}
 	}
 	runAll(jobs)
 	for _, j := range jobs {
 		for i, err := range j.errs {
-			failed.Add(keys[j.keys[i]], err)
+			failed.Add(keys[j.Keys[i]], err)
 		}
 	}
 }
@@ -197,15 +162,15 @@ func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, err
 	encoded, original, failed := encoding.EncodeKeys(keys, b.router.Encode)
 	var jobs []*job
 	var chunks [][]*chunk // by job
-	for _, t := range b.batches(encoded, nil) {
-		parts := t.chunks(encoded, b.limits.Gets)
+	for _, t := range b.router.Batches(encoded, nil) {
+		parts := chunksOf(t, encoded, b.limits.Gets)
 		chunks = append(chunks, parts)
 		jobs = append(jobs, &job{
 			backend: b,
 			ctx:     ctx,
 			batch:   t,
 			reads:   true,
-			perRead: min(len(t.keys), b.limits.Gets),
+			perRead: min(len(t.Keys), b.limits.Gets),
 			do:      func(c Client, i int) error { return parts[i].read(c) },
 			errs:    make([]error, len(parts)),
 		})
@@ -247,19 +212,19 @@ type chunk struct {
 	tokens []token // of items
 }
 
-// chunks returns the keys of t in chunks of at most size.
-func (t *batch) chunks(encoded []string, size int) []*chunk {
+// chunksOf returns the keys of t in chunks of at most size.
+func chunksOf(t *batch, encoded []string, size int) []*chunk {
 	keys := encoded
-	if len(t.keys) < len(encoded) {
-		keys = make([]string, len(t.keys))
-		for i, index := range t.keys {
+	if len(t.Keys) < len(encoded) {
+		keys = make([]string, len(t.Keys))
+		for i, index := range t.Keys {
 			keys[i] = encoded[index]
 		}
 	}
 	var chunks []*chunk
 	for part := range slices.Chunk(keys, size) {
 		chunks = append(chunks, &chunk{
-			node:   t.node,
+			node:   t.Node,
 			keys:   part,
 			items:  make([]core.Item, 0, len(part)),
 			tokens: make([]token, 0, len(part)),

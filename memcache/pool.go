@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -77,7 +76,7 @@ func (p *pool) takeIdle(now time.Time) *Conn {
 		c.rested = now.Sub(c.used)
 		unsure := c.rested > shortPause || c.used.Before(p.lost)
 		p.mu.Unlock()
-		if !p.isOld(c, now) && !(unsure && c.check.isDead()) {
+		if !p.isOld(c, now) && !(unsure && c.check.IsDead()) {
 			return c
 		}
 		p.drop(c)
@@ -109,7 +108,7 @@ func (p *pool) tryTake(ctx context.Context) *Conn {
 
 // isOld reports whether an idle connection has reached one of its limits.
 func (p *pool) isOld(c *Conn, now time.Time) bool {
-	o := &p.backend.opts
+	o := p.backend.opts
 	return now.Sub(c.created) >= o.MaxLifetime || now.Sub(c.used) >= o.MaxIdleTime
 }
 
@@ -381,26 +380,17 @@ func (p *pool) admit(c *Conn, epoch int) bool {
 	return true
 }
 
-// follow resolves the name of the server. If it does not have the address any more to which
-// the connections lead, they are not used again.
-func (p *pool) follow(ctx context.Context) {
+// Remote returns the address to which the connections lead, if the server has a name.
+func (p *pool) Remote() string {
 	p.mu.Lock()
-	address := p.address
-	p.mu.Unlock()
-	host, isName := p.server.host()
-	if !isName || address == "" {
-		return
-	}
-	present, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return
-	}
-	addrs, err := lookup(ctx, host)
-	if err != nil || slices.Contains(addrs, present.Addr().Unmap()) {
-		return
-	}
+	defer p.mu.Unlock()
+	return p.address
+}
+
+// Move makes verbs use new connections instead of those to the address from.
+func (p *pool) Move(from string) {
 	p.mu.Lock()
-	if p.address == address {
+	if p.address == from {
 		p.address = ""
 		p.epoch++
 	}
@@ -408,9 +398,9 @@ func (p *pool) follow(ctx context.Context) {
 	p.dropIdle(func(*Conn) bool { return true })
 }
 
-// reap closes the idle connections that have reached a limit. It pings those that are kept
+// Reap closes the idle connections that have reached a limit. It pings those that are kept
 // long before they reach MaxIdleTime.
-func (p *pool) reap(now time.Time) {
+func (p *pool) Reap(now time.Time) {
 	p.dropIdle(func(c *Conn) bool { return p.isOld(c, now) })
 	p.mu.Lock()
 	spare := p.open - p.backend.limits.Keep
@@ -421,8 +411,8 @@ func (p *pool) reap(now time.Time) {
 	})
 }
 
-// retire closes the idle connections. Running verbs end as usual.
-func (p *pool) retire() {
+// Retire closes the idle connections. Running verbs end as usual.
+func (p *pool) Retire() {
 	p.mu.Lock()
 	p.retired = true
 	p.mu.Unlock()

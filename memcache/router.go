@@ -1,6 +1,7 @@
 package memcache
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -230,6 +231,21 @@ func (r *Router[T]) Report(n *Node[T], responded bool) {
 		n.failures.Store(0)
 		n.until.Store(0)
 	}
+}
+
+// Result reports the result of a request to n, which is the error of a Client, and returns it as
+// an error of the contract.
+func (r *Router[T]) Result(n *Node[T], err error) error {
+	if !isReply(err) {
+		r.Report(n, false)
+		return Unavailable(n.Server, err)
+	}
+	r.Report(n, true)
+	var reply *ReplyError
+	if errors.As(err, &reply) {
+		return fmt.Errorf("%w: %s: %s", reply.Sentinel, n.Server, reply.Text)
+	}
+	return err
 }
 
 // now returns the nanoseconds since r.start, and 1 more so that it is never 0.

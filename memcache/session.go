@@ -3,7 +3,6 @@ package memcache
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -44,7 +43,7 @@ func (s *session) do(reads bool, f func(c Client) error) error {
 		err := f(s.conn.client)
 		s.took = time.Since(start)
 		if isReply(err) {
-			return s.backend.result(s.node, err)
+			return s.backend.router.Result(s.node, err)
 		}
 		pool, rested := s.node.Conns, s.conn.rested
 		waited := s.took
@@ -70,7 +69,7 @@ func (s *session) do(reads bool, f func(c Client) error) error {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.unreachable = true
 		}
-		return s.backend.result(s.node, err)
+		return s.backend.router.Result(s.node, err)
 	}
 }
 
@@ -113,7 +112,7 @@ func (s *session) notSent(err error) error {
 		s.notTried()
 		return err
 	}
-	return s.backend.result(s.node, err)
+	return s.backend.router.Result(s.node, err)
 }
 
 // notTried ends the trial of a server if the verb does not find out whether it responds.
@@ -131,19 +130,4 @@ func isReply(err error) bool {
 	}
 	var reply *ReplyError
 	return errors.As(err, &reply)
-}
-
-// result reports the result of a request to the router, and returns it as an error of the
-// contract.
-func (b *Backend) result(n *node, err error) error {
-	if !isReply(err) {
-		b.router.Report(n, false)
-		return Unavailable(n.Server, err)
-	}
-	b.router.Report(n, true)
-	var reply *ReplyError
-	if errors.As(err, &reply) {
-		return fmt.Errorf("%w: %s: %s", reply.Sentinel, n.Server, reply.Text)
-	}
-	return err
 }
