@@ -121,16 +121,3 @@ func contractError(err error) error {
 	}
 	return err
 }
-
-// replyError returns the error for a line ERROR, CLIENT_ERROR or SERVER_ERROR of memcached. The
-// texts are from its protocol.txt and its source.
-func replyError(line string) *memcache.ReplyError {
-	err := &memcache.ReplyError{Sentinel: core.ErrUnavailable, Text: "the server replied " + line}
-	switch {
-	case strings.HasPrefix(line, "CLIENT_ERROR cannot increment or decrement non-numeric value"):
-		err.Sentinel = core.ErrNotNumber
-	case strings.HasPrefix(line, "SERVER_ERROR object too large for cache"):
-		err.Sentinel = core.ErrTooLarge
-	}
-	return err
-}

@@ -173,7 +173,7 @@ func (r *reply) checkLine(line []byte) error {
 		bytes.HasPrefix(line, []byte("ERROR ")) ||
 		bytes.HasPrefix(line, []byte("CLIENT_ERROR ")) ||
 		bytes.HasPrefix(line, []byte("SERVER_ERROR ")) {
-		return replyError(string(line))
+		return memcache.NewReplyError(string(line))
 	}
 	return invalidReply(fmt.Sprintf("the reply is %.100q", line))
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -36,6 +37,19 @@ func (e *ReplyError) Error() string { return e.Sentinel.Error() + ": " + e.Text 
 
 // Unwrap returns the sentinel.
 func (e *ReplyError) Unwrap() error { return e.Sentinel }
+
+// NewReplyError returns the error for a line ERROR, CLIENT_ERROR or SERVER_ERROR of memcached. The
+// texts are from its protocol.txt and its source.
+func NewReplyError(line string) *ReplyError {
+	err := &ReplyError{Sentinel: core.ErrUnavailable, Text: "the server replied " + line}
+	switch {
+	case strings.HasPrefix(line, "CLIENT_ERROR cannot increment or decrement non-numeric value"):
+		err.Sentinel = core.ErrNotNumber
+	case strings.HasPrefix(line, "SERVER_ERROR object too large for cache"):
+		err.Sentinel = core.ErrTooLarge
+	}
+	return err
+}
 
 // IsLost reports whether err says that the connection was closed. A read may then be sent
 // again over another connection. A write must not, because it may have arrived.

@@ -61,6 +61,17 @@ func Expiry(ttl time.Duration, now time.Time) int32 {
 	return int32(min(date, math.MaxInt32))
 }
 
+// MaxTTL returns the longest time to live that Expiry can express at the time now: that of an item
+// that expires in January 2038, or 30 days if that is longer. Drivers report it in core.Traits.
+func MaxTTL(now time.Time) time.Duration {
+	const rounding = 2 // seconds, which Expiry adds to a date
+	latest := math.MaxInt32 - rounding - now.Unix()
+	if now.Unix() < maxRelative || latest < maxRelative {
+		latest = maxRelative - clockLag
+	}
+	return time.Duration(latest) * time.Second
+}
+
 // ceilSeconds returns d in seconds, rounded up.
 func ceilSeconds(d time.Duration) int64 {
 	n := int64(d / time.Second)

@@ -22,12 +22,30 @@ import (
 func RunFaults(
 	t *testing.T, open func(servers []memcache.Server, opts memcache.Options) (core.Backend, error),
 ) {
+	runFaults(t, math.MaxInt, open)
+}
+
+// RunPipelineFaults is RunFaults for a driver that sends the requests of all verbs over one
+// connection to each server. It leaves out what can only be tested with more connections.
+func RunPipelineFaults(
+	t *testing.T, open func(servers []memcache.Server, opts memcache.Options) (core.Backend, error),
+) {
+	runFaults(t, 1, open)
+}
+
+func runFaults(
+	t *testing.T, most int,
+	open func(servers []memcache.Server, opts memcache.Options) (core.Backend, error),
+) {
 	for _, fault := range faults {
+		if fault.connections > most {
+			continue
+		}
 		t.Run(fault.name, func(t *testing.T) {
 			if fault.waits {
 				t.Parallel()
 			}
-			fault.run(&driverTest{t, open})
+			fault.run(&driverTest{t, open, most})
 		})
 	}
 }
@@ -36,42 +54,48 @@ var faults = []struct {
 	name  string
 	run   func(d *driverTest)
 	waits bool // whether it mostly waits, so that it runs in parallel with others that wait
+
+	connections int // how many to a server it needs; 0 if any number
 }{
-	{"live idle connections are used while new ones are refused", liveConnectionsAreUsed, false},
-	{"a server at its limit of connections serves those that it has", fullServerIsUsed, false},
-	{"after one time-out, idle connections are tried before use", silentConnectionsAreTried, true},
-	{"counters of 2^63 and more are moved", largeCountersAreMoved, false},
-	{"a reply that comes twice is never taken for another", doubledRepliesAreNotTaken, false},
-	{"a length in a reply is not believed", lengthIsNotBelieved, false},
-	{"only the keys of a dead server fail", onlyKeysOfDeadServerFail, false},
-	{"Eject moves the keys of a dead server until it is back", ejectMovesKeys, false},
-	{"an ejected server gets one verb each cool-down", ejectedServerGetsOneVerb, false},
-	{"a name is resolved when a connection is opened", namesAreResolvedByDialing, false},
-	{"when a name gets another address, all connections move", namesAreFollowed, false},
-	{"with Expand, each address of a name is a server", namesAreExpanded, false},
-	{"SetServers moves the keys that must move, while verbs run", listsCanBeReplaced, false},
-	{"idle and old connections are closed", connectionsAge, false},
-	{"a login is sent to a server that requires one", loginsAreSent, false},
-	{"Eject returns old values, and Fail does not", ejectReturnsOldValues, false},
-	{"a trial that ends by its context is repeated", abandonedTrialsAreRepeated, false},
-	{"verbs succeed after a restart", verbsSucceedAfterRestart, false},
-	{"Close ends running verbs", closeEndsRunningVerbs, false},
-	{"verbs work over TLS", verbsWorkOverTLS, false},
-	{"a context and Close end a handshake and a login", contextAndCloseEndADial, false},
-	{"a reply of random bytes is an error", garbageIsAnError, false},
-	{"a truncated reply is an error", truncatedReplyIsAnError, false},
-	{"a reply that drips times out like one that never comes", drippingReplyTimesOut, true},
-	{"a context that is done ends a verb at any point", contextEndsVerbs, true},
-	{"ten thousand cancelled verbs leave nothing behind", cancelledVerbsLeaveNothing, false},
-	{"100 keys take at most 5 round trips", multiVerbsTakeFewRoundTrips, true},
-	{"a multi verb sends to all servers at once", multiVerbsSendToAllServersAtOnce, false},
+	{"live idle connections are used while new ones are refused", liveConnectionsAreUsed, false, 20},
+	{"a server at its limit of connections serves those that it has", fullServerIsUsed, false, 0},
+	{"after one time-out, idle connections are tried before use", silentConnectionsAreTried, true, 0},
+	{"counters of 2^63 and more are moved", largeCountersAreMoved, false, 0},
+	{"a reply that comes twice is never taken for another", doubledRepliesAreNotTaken, false, 0},
+	{"a length in a reply is not believed", lengthIsNotBelieved, false, 0},
+	{"only the keys of a dead server fail", onlyKeysOfDeadServerFail, false, 0},
+	{"Eject moves the keys of a dead server until it is back", ejectMovesKeys, false, 0},
+	{"an ejected server gets one verb each cool-down", ejectedServerGetsOneVerb, false, 0},
+	{"a name is resolved when a connection is opened", namesAreResolvedByDialing, false, 0},
+	{"when a name gets another address, all connections move", namesAreFollowed, false, 0},
+	{"with Expand, each address of a name is a server", namesAreExpanded, false, 0},
+	{"SetServers moves the keys that must move, while verbs run", listsCanBeReplaced, false, 0},
+	{"idle and old connections are closed", connectionsAge, false, 0},
+	{"a login is sent to a server that requires one", loginsAreSent, false, 0},
+	{"Eject returns old values, and Fail does not", ejectReturnsOldValues, false, 0},
+	{"a trial that ends by its context is repeated", abandonedTrialsAreRepeated, false, 0},
+	{"verbs succeed after a restart", verbsSucceedAfterRestart, false, 0},
+	{"Close ends running verbs", closeEndsRunningVerbs, false, 0},
+	{"verbs work over TLS", verbsWorkOverTLS, false, 0},
+	{"a context and Close end a handshake and a login", contextAndCloseEndADial, false, 0},
+	{"a reply of random bytes is an error", garbageIsAnError, false, 0},
+	{"a truncated reply is an error", truncatedReplyIsAnError, false, 0},
+	{"a reply that drips times out like one that never comes", drippingReplyTimesOut, true, 0},
+	{"a context that is done ends a verb at any point", contextEndsVerbs, true, 0},
+	{"ten thousand cancelled verbs leave nothing behind", cancelledVerbsLeaveNothing, false, 0},
+	{"100 keys take at most 5 round trips", multiVerbsTakeFewRoundTrips, true, 0},
+	{"a multi verb sends to all servers at once", multiVerbsSendToAllServersAtOnce, false, 0},
 }
 
 // A driverTest is the test of one fault.
 type driverTest struct {
 	*testing.T
 	backend func(servers []memcache.Server, opts memcache.Options) (core.Backend, error)
+	most    int // connections to a server that the driver opens for verbs
 }
+
+// connections returns how many connections the driver opens to a server for n verbs.
+func (d *driverTest) connections(n int) int { return min(n, d.most) }
 
 // Most tests use longTimeoutOptions, so that they pass on slow machines. Tests of time-outs
 // use shortTimeoutOptions.

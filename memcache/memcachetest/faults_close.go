@@ -39,8 +39,8 @@ func closeEndsRunningVerbs(d *driverTest) {
 	d.wantErr("Set", c.Set(d.Context(), "k", nil, 0), nil)
 	server.Pause()
 	defer server.Resume()
-	const most = 64 // connections, by default
-	waiting := make(chan error, most+10)
+	most := d.connections(64) // by default
+	waiting := make(chan error, 64+10)
 	for range cap(waiting) {
 		go func() { waiting <- c.Set(context.Background(), "k", nil, 0) }()
 	}
@@ -132,7 +132,7 @@ func contextAndCloseEndADial(d *driverTest) {
 			func(ctx context.Context) error { _, err := c.Stats(ctx); return err },
 		}
 		start := func(ctx context.Context) {
-			connected.Add(len(verbs))
+			connected.Add(d.connections(len(verbs)-1) + 1) // Stats has its own
 			for _, verb := range verbs {
 				go func() { errs <- verb(ctx) }()
 			}

@@ -13,8 +13,8 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// openConnections makes c, whose server is behind proxy, open n connections. It returns when
-// they are idle.
+// openConnections makes c, whose server is behind proxy, open n connections, or as many as the
+// driver opens for n verbs. It returns when they are idle.
 func (d *driverTest) openConnections(c *core.Cache, server *Server, proxy *Proxy, n int) {
 	d.Helper()
 	server.Pause()
@@ -24,7 +24,10 @@ func (d *driverTest) openConnections(c *core.Cache, server *Server, proxy *Proxy
 			d.wantErr("Set", c.Set(context.Background(), fmt.Sprint("k", i), []byte("v"), 0), nil)
 		})
 	}
-	d.eventually(fmt.Sprintf("%d connections are open", n), func() bool { return proxy.Open() == n })
+	open := d.connections(n)
+	d.eventually(fmt.Sprintf("%d connections are open", open), func() bool {
+		return proxy.Open() == open
+	})
 	server.Resume()
 	wg.Wait()
 }

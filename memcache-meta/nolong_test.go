@@ -1,0 +1,5 @@
+//go:build !long
+
+package memcachemeta_test
+
+const longEnabled = false

@@ -1,0 +1,5 @@
+//go:build !race
+
+package memcachemeta_test
+
+const raceEnabled = false

@@ -1,0 +1,281 @@
+package memcachemeta
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/cachewire/cachewire/memcache"
+)
+
+// An invalidReply describes bytes that cannot belong to the reply to a request. After it, the
+// connection must not be used: it is unknown which bytes may still arrive.
+type invalidReply string
+
+func (e invalidReply) Error() string { return string(e) }
+
+func invalid(format string, args ...any) error { return invalidReply(fmt.Sprintf(format, args...)) }
+
+// A code is the first word of a reply. The codes are bits, so that a set of them is a code.
+type code uint16
+
+const (
+	codeHD    code = 1 << iota // done
+	codeVA                     // a value
+	codeEN                     // the key is absent (mg)
+	codeNF                     // the key is absent (ms, md, ma)
+	codeNS                     // not stored: the condition of the mode is false
+	codeEX                     // the item has another CAS id
+	codeMN                     // the reply to mn
+	codeOK                     // the reply to flush_all
+	codeVALUE                  // an item of gets
+	codeEND                    // the end of gets
+	codeError                  // ERROR, CLIENT_ERROR or SERVER_ERROR
+)
+
+var codes = map[string]code{
+	"HD": codeHD, "VA": codeVA, "EN": codeEN, "NF": codeNF, "NS": codeNS, "EX": codeEX,
+	"MN": codeMN, "OK": codeOK, "VALUE": codeVALUE, "END": codeEND,
+}
+
+// A field is a part of a reply that a request can ask for. Like codes, they are bits.
+type field uint8
+
+const (
+	fieldFlags field = 1 << iota
+	fieldCAS
+	fieldTTL
+	fieldOpaque
+)
+
+// A reply is one reply of the server, or one item in the reply to gets.
+type reply struct {
+	code   code
+	has    field
+	flags  uint32
+	opaque uint32
+	cas    uint64
+	ttl    int64 // in seconds; -1 if the item never expires
+	value  []byte
+	key    []byte // of VALUE; valid until the next call of parser.fill
+	err    error  // of codeError, a *memcache.ReplyError
+}
+
+const (
+	// bufferLen is the length of the read buffer. A longer value is read into memory of its
+	// own.
+	bufferLen = 16 << 10
+
+	// longestLine is more than the longest line of memcached: the key has 250 bytes, and the
+	// text of an error fewer than 1,024.
+	longestLine = 2 << 10
+)
+
+// A parser splits the bytes of a connection into replies. It keeps what it has if a Read fails,
+// so that reading can go on after a time-out.
+type parser struct {
+	buf        []byte
+	start, end int // the bytes in buf that are not parsed are buf[start:end]
+
+	long   []byte // the part of a long value that has arrived, with the line end after it
+	left   int    // how many bytes of it have not arrived; 0 if no long value is being read
+	parsed reply  // the reply to which it belongs
+}
+
+// isEmpty reports whether all bytes that have arrived belong to replies that next has returned.
+func (p *parser) isEmpty() bool { return p.start == p.end && p.left == 0 }
+
+// next returns the next reply. It returns false if it has not arrived completely.
+func (p *parser) next() (r reply, ok bool, err error) {
+	if p.long != nil {
+		if p.left > 0 {
+			return reply{}, false, nil
+		}
+		r, p.parsed = p.parsed, reply{}
+		r.value, err = cutLineEnd(p.long)
+		p.long = nil
+		return r, err == nil, err
+	}
+	line, rest, found := bytes.Cut(p.buf[p.start:p.end], lineFeed)
+	if !found || len(line) > longestLine {
+		if len(line) > longestLine {
+			return reply{}, false, invalid("a line has more than %d bytes", longestLine)
+		}
+		return reply{}, false, nil
+	}
+	if len(line) == 0 || line[len(line)-1] != '\r' {
+		return reply{}, false, invalid("the line %.100q does not end with \\r\\n", line)
+	}
+	line = line[:len(line)-1]
+	r, n, err := parseLine(line)
+	if err != nil {
+		return reply{}, false, err
+	}
+	next := p.end - len(rest)
+	switch {
+	case r.code&(codeVA|codeVALUE) == 0:
+		p.start = next
+		return r, true, nil
+	case len(rest) >= n+2:
+		if _, err := cutLineEnd(rest[:n+2]); err != nil {
+			return reply{}, false, err
+		}
+		r.value = append(make([]byte, 0, n), rest[:n]...)
+		p.start = next + n + 2
+		return r, true, nil
+	case len(line)+2+n+2 <= len(p.buf):
+		return reply{}, false, nil // wait until it is in the buffer
+	}
+	r.key = bytes.Clone(r.key)
+	p.parsed, p.left = r, n+2-len(rest)
+	p.long = append(make([]byte, 0, min(n+2, 2*bufferLen)), rest...)
+	p.start = p.end
+	return reply{}, false, nil
+}
+
+var lineFeed = []byte("\n")
+
+func cutLineEnd(b []byte) ([]byte, error) {
+	value, found := bytes.CutSuffix(b, []byte("\r\n"))
+	if !found {
+		return nil, invalid("a value of %d bytes is not followed by \\r\\n", len(b)-2)
+	}
+	return value, nil
+}
+
+// fill reads more bytes, by one call of Read. It allocates for a long value not more than twice
+// what has arrived.
+func (p *parser) fill(from io.Reader) error {
+	if p.left > 0 {
+		if len(p.long) == cap(p.long) {
+			grown := make([]byte, len(p.long), min(2*len(p.long), len(p.long)+p.left))
+			copy(grown, p.long)
+			p.long = grown
+		}
+		room := min(cap(p.long)-len(p.long), p.left)
+		n, err := from.Read(p.long[len(p.long) : len(p.long)+room])
+		p.long, p.left = p.long[:len(p.long)+n], p.left-n
+		return err
+	}
+	if p.buf == nil {
+		p.buf = make([]byte, bufferLen)
+	}
+	if p.start > 0 {
+		copy(p.buf, p.buf[p.start:p.end])
+		p.start, p.end = 0, p.end-p.start
+	}
+	n, err := from.Read(p.buf[p.end:])
+	p.end += n
+	return err
+}
+
+// parseLine parses the first line of a reply, without its end. For a value it returns the length.
+// It ignores flags that it does not know, because protocol.txt says that there may be more.
+func parseLine(line []byte) (r reply, length int, err error) {
+	word, rest := nextWord(line)
+	r.code = codes[string(word)]
+	switch r.code {
+	case 0:
+		if isErrorWord(word) {
+			return reply{code: codeError, err: memcache.NewReplyError(string(line))}, 0, nil
+		}
+		return r, 0, invalid("the reply begins with %.100q", line)
+	case codeVALUE:
+		return parseClassic(rest, line)
+	case codeVA:
+		word, rest = nextWord(rest)
+		n, ok := parseNumber(word)
+		if !ok || n > memcache.MaxValue {
+			return r, 0, invalid("the reply %.100q has an invalid length", line)
+		}
+		length = int(n)
+	case codeMN, codeOK, codeEND:
+		if len(rest) > 0 {
+			return r, 0, invalid("the reply is %.100q", line)
+		}
+	}
+	for len(rest) > 0 {
+		if word, rest = nextWord(rest); len(word) == 0 {
+			continue
+		}
+		if !r.parseFlag(word) {
+			return r, 0, invalid("the reply %.100q has an invalid flag", line)
+		}
+	}
+	return r, length, nil
+}
+
+// parseFlag parses a flag of a meta reply. It returns false if the flag is invalid.
+func (r *reply) parseFlag(word []byte) bool {
+	var bit field
+	n, ok := parseNumber(word[1:])
+	switch word[0] {
+	case 'f':
+		bit, r.flags = fieldFlags, uint32(n)
+		ok = ok && n < 1<<32
+	case 'c':
+		bit, r.cas = fieldCAS, n
+	case 'O':
+		bit, r.opaque = fieldOpaque, uint32(n)
+		ok = ok && n < 1<<32
+	case 't':
+		bit, r.ttl = fieldTTL, int64(n)
+		if string(word) == "t-1" {
+			r.ttl, ok = -1, true
+		}
+		ok = ok && n < 1<<32
+	default:
+		return true
+	}
+	if !ok || r.has&bit != 0 {
+		return false
+	}
+	r.has |= bit
+	return true
+}
+
+// parseClassic parses the rest of a line VALUE of the reply to gets.
+func parseClassic(rest, line []byte) (r reply, length int, err error) {
+	r.code, r.has = codeVALUE, fieldFlags|fieldCAS
+	r.key, rest = nextWord(rest)
+	var numbers [3]uint64
+	for i := range numbers {
+		var word []byte
+		var ok bool
+		word, rest = nextWord(rest)
+		if numbers[i], ok = parseNumber(word); !ok {
+			return r, 0, invalid("the reply %.100q has an invalid number", line)
+		}
+	}
+	if len(r.key) == 0 || len(rest) > 0 ||
+		numbers[0] >= 1<<32 || numbers[1] > memcache.MaxValue {
+		return r, 0, invalid("the reply is %.100q", line)
+	}
+	r.flags, r.cas = uint32(numbers[0]), numbers[2]
+	return r, int(numbers[1]), nil
+}
+
+func isErrorWord(word []byte) bool {
+	return string(word) == "ERROR" || string(word) == "CLIENT_ERROR" ||
+		string(word) == "SERVER_ERROR"
+}
+
+// nextWord returns the first word of line, and what follows the space after it.
+func nextWord(line []byte) (word, rest []byte) {
+	if i := bytes.IndexByte(line, ' '); i >= 0 {
+		return line[:i], line[i+1:]
+	}
+	return line, nil
+}
+
+// parseNumber parses a whole number of decimal digits. It returns false if it has none, or if
+// the number does not fit.
+func parseNumber(word []byte) (n uint64, ok bool) {
+	for _, d := range word {
+		if d < '0' || d > '9' || n > (1<<64-1)/10 || n*10 > 1<<64-1-uint64(d-'0') {
+			return 0, false
+		}
+		n = n*10 + uint64(d-'0')
+	}
+	return n, len(word) > 0
+}
