@@ -52,7 +52,7 @@ type conn struct {
 	opaque   uint32     // of the next request
 	used     time.Time  // when queue was last not empty
 	room     chan struct{}
-	retired  bool  // whether calls should use another connection
+	retired  bool  // whether to close it when queue is empty, because later calls use another
 	err      error // why the connection was closed; nil if it is open
 	check    memcache.IdleCheck
 }
@@ -200,7 +200,7 @@ func (c *conn) waitForRoom(ctx context.Context) error {
 // isUsable reports whether a call may be queued. If the connection was idle for a while, it
 // looks whether the server has closed it. The caller holds mu.
 func (c *conn) isUsable(now time.Time) bool {
-	if c.err != nil || c.retired {
+	if c.err != nil {
 		return false
 	}
 	if c.queue.len() > 0 || c.reading || c.writing {
@@ -421,6 +421,12 @@ func (c *conn) retire() {
 	if c.queue.len() == 0 {
 		c.close(errGone)
 	}
+}
+
+func (c *conn) isRetired() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.retired
 }
 
 // closeIdle closes the connection if it has been idle for too long.

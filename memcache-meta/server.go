@@ -18,6 +18,7 @@ type server struct {
 	current atomic.Pointer[conn] // that new calls use; nil if there is none
 
 	mu      sync.Mutex     // guards what follows; conn.mu may be held before
+	retired bool           // whether the server has left the list
 	dialing *dialing       // nil if no connection is being opened
 	fails   int            // how many dials in a row have failed
 	next    time.Time      // when the next dial may begin
@@ -81,6 +82,7 @@ func (s *server) await(ctx context.Context, d *dialing, start time.Time) (*conn,
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
+	defer func() { s.closeUnused(d, err) }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Waits++
@@ -92,6 +94,21 @@ func (s *server) await(ctx context.Context, d *dialing, start time.Time) (*conn,
 		}
 	}
 	return c, err
+}
+
+// closeUnused is called when a call has not used the connection of d because of err. It may have
+// been the only one to use it after the server has left the list.
+func (s *server) closeUnused(d *dialing, err error) {
+	if err == nil {
+		return
+	}
+	select {
+	case <-d.done:
+		if c := d.conn; c != nil && c.isRetired() {
+			c.retire()
+		}
+	default: // the dial was cancelled, or others wait for it
+	}
 }
 
 // dial opens a connection for d. It begins after pause, so that a server that refuses
@@ -111,6 +128,7 @@ func (s *server) dial(ctx context.Context, d *dialing, pause time.Duration) {
 		s.fails++
 	case s.backend.remember(c):
 		s.fails = 0
+		c.retired = s.retired
 		s.current.Store(c)
 		d.conn = c
 	default:
@@ -187,6 +205,9 @@ func (s *server) Reap(now time.Time) {
 
 // Retire closes the connection once no call uses it.
 func (s *server) Retire() {
+	s.mu.Lock()
+	s.retired = true
+	s.mu.Unlock()
 	for _, c := range s.backend.connsOf(s) {
 		s.current.CompareAndSwap(c, nil)
 		c.retire()
