@@ -12,6 +12,7 @@ require (
 	github.com/cachewire/cachewire/encoding/protobuf v0.1.0
 	github.com/cachewire/cachewire/encoding/seal v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
+	github.com/cachewire/cachewire/memcache-meta v0.1.0
 	github.com/cachewire/cachewire/memcache-pooled v0.1.0
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0

@@ -3,10 +3,13 @@ module github.com/cachewire/cachewire/memcache-meta
 go 1.25.0
 
 require (
+	github.com/cachewire/cachewire/conformance v0.1.0
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
 )
+
+require github.com/anishathalye/porcupine v1.3.1 // indirect
 
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/backendtest => ../backendtest

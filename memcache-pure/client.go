@@ -3,7 +3,6 @@ package memcachepure
 import (
 	"context"
 	"net"
-	"strings"
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
 

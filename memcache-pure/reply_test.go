@@ -111,9 +111,9 @@ func TestRepliesAreCheckedAgainstTheRequest(t *testing.T) {
 		{"version\r\n", "VERSIONS\r\n", false, replyErr},
 		{"version\r\n", "OK\r\n", false, replyErr},
 
-		{get, "ERROR\r\n", false, replyError("ERROR")},
-		{set, outOfMemory + "\r\n", false, replyError(outOfMemory)},
-		{"incr k 1\r\n", "CLIENT_ERROR x\r\n", false, replyError("CLIENT_ERROR x")},
+		{get, "ERROR\r\n", false, memcache.NewReplyError("ERROR")},
+		{set, outOfMemory + "\r\n", false, memcache.NewReplyError(outOfMemory)},
+		{"incr k 1\r\n", "CLIENT_ERROR x\r\n", false, memcache.NewReplyError("CLIENT_ERROR x")},
 
 		{"quit\r\n", "", false, errAny},
 		{"set k 0 0 2", "", false, errAny},
