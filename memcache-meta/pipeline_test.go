@@ -1,0 +1,149 @@
+package memcachemeta_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache/memcachetest"
+)
+
+// concurrently calls do(0) to do(n-1) in goroutines, and waits for them.
+func concurrently(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { do(i) })
+	}
+	wg.Wait()
+}
+
+func TestAThousandGoroutinesShareOneConnection(t *testing.T) {
+	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
+	c := openCache(t, longTimeoutOptions, proxy.Addr())
+	var mu sync.Mutex
+	var longest time.Duration
+	start := time.Now()
+	concurrently(1000, func(i int) {
+		key := fmt.Sprint("key-", i)
+		for n := range 10 {
+			value := fmt.Sprint(key, "=", n)
+			begin := time.Now()
+			if err := c.Set(context.Background(), key, []byte(value), 0); err != nil {
+				t.Error(err)
+			}
+			wantValue(t, c, key, value)
+			mu.Lock()
+			longest = max(longest, time.Since(begin))
+			mu.Unlock()
+		}
+	})
+	if n := proxy.Dialled(); n != 1 {
+		t.Errorf("1000 goroutines opened %d connections, want 1", n)
+	}
+	// With a fair queue, a pair of verbs takes a tenth of all, or less.
+	if all := time.Since(start); longest > all/2 && all > 100*time.Millisecond {
+		t.Errorf("one Set and Get took %v of %v", longest, all)
+	}
+}
+
+// The requests of goroutines that wait are written together, so that many need few round trips.
+func TestRequestsAreCombined(t *testing.T) {
+	const roundTrip = 50 * time.Millisecond
+	server := memcachetest.Start(t, nil)
+	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
+	c := openCache(t, longTimeoutOptions, proxy.Addr())
+	set(t, c, "k", "v")
+	proxy.Set(&memcachetest.ProxyOptions{RoundTrip: roundTrip})
+	start := time.Now()
+	concurrently(500, func(int) { wantValue(t, c, "k", "v") })
+	if took := time.Since(start); took > 100*roundTrip {
+		t.Errorf("500 Gets at once took %v; a round trip takes %v", took, roundTrip)
+	}
+}
+
+// A call whose context is done returns at once. Its reply is dropped, the connection stays, and
+// the calls behind it get their own replies.
+func TestCancelledCallDelaysNobody(t *testing.T) {
+	server := memcachetest.Start(t, nil)
+	proxy := memcachetest.StartProxy(t, server.Addr(), nil)
+	c := openCache(t, longTimeoutOptions, proxy.Addr())
+	for i := range 20 {
+		set(t, c, fmt.Sprint("key-", i), fmt.Sprint("value-", i))
+	}
+	for round := range 20 {
+		server.Pause()
+		var started, ended sync.WaitGroup
+		ctx, cancel := context.WithCancel(context.Background())
+		for i := range 20 {
+			started.Add(1)
+			ended.Go(func() {
+				started.Done()
+				if i%2 == round%2 {
+					_, err := c.Get(ctx, fmt.Sprint("key-", i))
+					if err != nil && !errors.Is(err, context.Canceled) {
+						t.Error(err)
+					}
+					return
+				}
+				wantValue(t, c, fmt.Sprint("key-", i), fmt.Sprint("value-", i))
+			})
+		}
+		started.Wait()
+		cancel()
+		server.Resume()
+		ended.Wait()
+	}
+	if n := proxy.Dialled(); n != 1 {
+		t.Errorf("%d connections, want that cancelled calls end none", n)
+	}
+}
+
+// A server that does not read gets no more than the limit, and verbs that wait for room end with
+// their contexts.
+func TestRequestsWithoutReplyAreBounded(t *testing.T) {
+	server := memcachetest.Start(t, nil)
+	c := openCache(t, longTimeoutOptions, server.Addr())
+	set(t, c, "k", "v")
+	server.Pause()
+	defer server.Resume()
+	value := make([]byte, 1<<19)
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	concurrently(64, func(i int) {
+		err := c.Set(ctx, fmt.Sprint("k", i), value, 0)
+		wantErr(t, err, context.DeadlineExceeded)
+	})
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("the verbs ended after %v, want about 300 ms", took)
+	}
+}
+
+// A large value holds up small ones only for as long as its own bytes take.
+func TestSmallRequestsPassBetweenLargeOnes(t *testing.T) {
+	c := openCache(t, longTimeoutOptions, memcachetest.Start(t, nil).Addr())
+	large := make([]byte, 1<<20-1000)
+	ctx, stop := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	for i := range 4 {
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				wantErr(t, c.Set(context.Background(), fmt.Sprint("large-", i), large, 0), nil)
+				_, err := c.Get(context.Background(), fmt.Sprint("large-", i))
+				if err != nil && !errors.Is(err, core.ErrMiss) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		set(t, c, "small", fmt.Sprint(i))
+		wantValue(t, c, "small", fmt.Sprint(i))
+	}
+	stop()
+	writers.Wait()
+}
