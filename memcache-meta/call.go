@@ -89,14 +89,15 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return &call{wake: make(chan struct{}, 1)} }}
 
-// newCall returns a call with n requests, which are zero.
+// newCall returns a call with n requests. If n is 1, the request is there, and zero; else the caller
+// sets requests.
 func newCall(v verb, n int) *call {
 	k := calls.Get().(*call)
 	k.verb = v
 	if n == 1 {
 		k.requests, k.replies = k.one[:], k.oneReply[:]
 	} else {
-		k.requests, k.replies = make([]request, n), make([]reply, n)
+		k.replies = make([]reply, n)
 	}
 	return k
 }

@@ -108,7 +108,7 @@ func readItemMax(lines *bufio.Reader) (int, error) {
 		}
 		word, rest, _ := strings.Cut(line, " ")
 		switch {
-		case word == "END" || isErrorWord([]byte(word)):
+		case word == "END" || codeOf([]byte(word)) == codeError:
 			return itemMax, nil
 		case word != "STAT":
 			return 0, invalid("the reply to stats settings is %.100q", line)

@@ -49,8 +49,13 @@ func (b *Backend) run(
 			c.keys = batch.Keys[first:end]
 			c.call = newCall(v, len(c.keys))
 			c.call.mode = mode
-			for at, i := range c.keys {
-				c.call.requests[at] = requests[i]
+			if from := c.keys[0]; c.keys[len(c.keys)-1] == from+len(c.keys)-1 {
+				c.call.requests = requests[from : from+len(c.keys)]
+			} else {
+				c.call.requests = make([]request, len(c.keys))
+				for at, i := range c.keys {
+					c.call.requests[at] = requests[i]
+				}
 			}
 			chunks = append(chunks, c)
 			first = end

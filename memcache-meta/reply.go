@@ -33,9 +33,33 @@ const (
 	codeError                  // ERROR, CLIENT_ERROR or SERVER_ERROR
 )
 
-var codes = map[string]code{
-	"HD": codeHD, "VA": codeVA, "EN": codeEN, "NF": codeNF, "NS": codeNS, "EX": codeEX,
-	"MN": codeMN, "OK": codeOK, "VALUE": codeVALUE, "END": codeEND,
+// codeOf returns the code of the first word of a reply, or 0 if there is none.
+func codeOf(word []byte) code {
+	switch string(word) {
+	case "HD":
+		return codeHD
+	case "VA":
+		return codeVA
+	case "EN":
+		return codeEN
+	case "NF":
+		return codeNF
+	case "NS":
+		return codeNS
+	case "EX":
+		return codeEX
+	case "MN":
+		return codeMN
+	case "OK":
+		return codeOK
+	case "VALUE":
+		return codeVALUE
+	case "END":
+		return codeEND
+	case "ERROR", "CLIENT_ERROR", "SERVER_ERROR":
+		return codeError
+	}
+	return 0
 }
 
 // A field is a part of a reply that a request can ask for. Like codes, they are bits.
@@ -173,13 +197,13 @@ func (p *parser) fill(from io.Reader) error {
 // It ignores flags that it does not know, because protocol.txt says that there may be more.
 func parseLine(line []byte) (r reply, length int, err error) {
 	word, rest := nextWord(line)
-	r.code = codes[string(word)]
+	r.code = codeOf(word)
 	switch r.code {
 	case 0:
-		if isErrorWord(word) {
-			return reply{code: codeError, err: memcache.NewReplyError(string(line))}, 0, nil
-		}
 		return r, 0, invalid("the reply begins with %.100q", line)
+	case codeError:
+		r.err = memcache.NewReplyError(string(line))
+		return r, 0, nil
 	case codeVALUE:
 		return parseClassic(rest, line)
 	case codeVA:
@@ -253,11 +277,6 @@ func parseClassic(rest, line []byte) (r reply, length int, err error) {
 	}
 	r.flags, r.cas = uint32(numbers[0]), numbers[2]
 	return r, int(numbers[1]), nil
-}
-
-func isErrorWord(word []byte) bool {
-	return string(word) == "ERROR" || string(word) == "CLIENT_ERROR" ||
-		string(word) == "SERVER_ERROR"
 }
 
 // nextWord returns the first word of line, and what follows the space after it.

@@ -8,14 +8,15 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/memcache"
+	memcachemeta "github.com/cachewire/cachewire/memcache-meta"
 	memcachepooled "github.com/cachewire/cachewire/memcache-pooled"
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// Both drivers choose the same server for a key. Each reads the values, the flags and the
-// counters that the other wrote.
-func TestEachDriverReadsWhatTheOtherWrote(t *testing.T) {
+// All drivers choose the same server for a key. Each reads the values, the flags and the counters
+// that the others wrote.
+func TestEachDriverReadsWhatTheOthersWrote(t *testing.T) {
 	servers := memcachetest.StartN(t, 3, nil)
 	var list []memcache.Server
 	for i, addr := range servers.Addrs() {
@@ -33,18 +34,25 @@ func TestEachDriverReadsWhatTheOtherWrote(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pure, pooled := newCache(t, pureBackend), newCache(t, pooledBackend)
-		for _, pair := range []struct {
-			name           string
-			writer, reader *core.Cache
-		}{{"pure to pooled", pure, pooled}, {"pooled to pure", pooled, pure}} {
-			for i := range 100 {
-				name := fmt.Sprintf("%v, %s", selection, pair.name)
-				key := fmt.Sprintf("key %d of %s", i, pair.name)
-				checkShared(t, name, key, pair.writer, pair.reader)
+		metaBackend, err := memcachemeta.New(list, &memcachemeta.Options{Options: opts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		drivers := map[string]*core.Cache{
+			"pure":   newCache(t, pureBackend),
+			"pooled": newCache(t, pooledBackend),
+			"meta":   newCache(t, metaBackend),
+		}
+		for writer := range drivers {
+			for reader := range drivers {
+				for i := range 100 {
+					name := fmt.Sprintf("%v, %s to %s", selection, writer, reader)
+					key := fmt.Sprintf("key %d of %s for %s", i, writer, reader)
+					checkShared(t, name, key, drivers[writer], drivers[reader])
+				}
 			}
 		}
-		if err := pure.Flush(t.Context()); err != nil {
+		if err := drivers["pure"].Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
