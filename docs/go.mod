@@ -7,6 +7,7 @@ require (
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/dependency v0.1.0
 	github.com/cachewire/cachewire/encoding v0.1.0
+	github.com/cachewire/cachewire/memcache-meta v0.1.0
 	github.com/cachewire/cachewire/memcache-pooled v0.1.0
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0
