@@ -196,7 +196,8 @@ func (d *driverTest) startNames() *names {
 		}
 	})
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
+		// Not net.DefaultResolver, because a look-up may still run when the test has ended.
+		d := net.Dialer{Resolver: resolver}
 		return d.DialContext(ctx, "udp4", dns.LocalAddr().String())
 	}
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: dial}
