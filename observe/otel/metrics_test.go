@@ -88,7 +88,8 @@ func TestVerbsOnManyKeysCountKeysAndBytes(t *testing.T) {
 		"cachewire.multi.keys.in_flight{" + base + ",db.operation.name=SetMulti," + system + "}": 2,
 	})
 	name := func(metric, attribute, verb string) string {
-		return fmt.Sprintf("%s{%s,%s,db.operation.name=%s,%s}", metric, base, attribute, verb, system)
+		return fmt.Sprintf("%s{%s,%s,db.operation.name=%s,%s}",
+			metric, base, attribute, verb, system)
 	}
 	wantPoints(t, collect(t, reader), map[string]float64{
 		name("cachewire.multi.keys", "cachewire.result=given", "SetMulti"):                       2,

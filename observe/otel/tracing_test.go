@@ -52,7 +52,8 @@ func TestEachVerbIsASpanUnderThatOfTheCaller(t *testing.T) {
 		status           codes.Code
 		text             string
 	}{
-		{"Get users", "cachewire.cache.name=users,cachewire.outcome=miss,db.operation.name=Get" + base,
+		{"Get users", "cachewire.cache.name=users,cachewire.outcome=miss," +
+			"db.operation.name=Get" + base,
 			codes.Unset, ""},
 		{"SetMulti users", "cachewire.cache.name=users,cachewire.outcome=stored," +
 			"db.operation.batch.size=2,db.operation.name=SetMulti" + base, codes.Unset, ""},
@@ -68,7 +69,8 @@ func TestEachVerbIsASpanUnderThatOfTheCaller(t *testing.T) {
 	for i, want := range want {
 		span := spans[i]
 		if got := labels(span.Attributes); span.Name != want.name || got != want.attributes {
-			t.Errorf("span %d is %s {%s}\nwant %s {%s}", i, span.Name, got, want.name, want.attributes)
+			t.Errorf("span %d is %s {%s}\nwant %s {%s}",
+				i, span.Name, got, want.name, want.attributes)
 		}
 		if span.Status.Code != want.status || span.Status.Description != want.text {
 			t.Errorf("span %d has the status %v", i, span.Status)

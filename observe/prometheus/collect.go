@@ -13,7 +13,8 @@ import (
 const statsTimeout = time.Second
 
 func newDesc(name, help string, more ...string) *prometheus.Desc {
-	return prometheus.NewDesc("cachewire_"+name, help, append([]string{"cache", "driver"}, more...), nil)
+	labels := append([]string{"cache", "driver"}, more...)
+	return prometheus.NewDesc("cachewire_"+name, help, labels, nil)
 }
 
 var (
@@ -92,7 +93,9 @@ func (m *Metrics) collectStats(ch chan<- prometheus.Metric) {
 	}
 	for i, r := range observe.ReadStats(ctx, caches) {
 		f := entries[i].Figures
-		send := func(desc *prometheus.Desc, kind prometheus.ValueType, value float64, more ...string) {
+		send := func(
+			desc *prometheus.Desc, kind prometheus.ValueType, value float64, more ...string,
+		) {
 			labels := append([]string{f.labels["cache"], f.labels["driver"]}, more...)
 			ch <- prometheus.MustNewConstMetric(desc, kind, value, labels...)
 		}

@@ -13,7 +13,8 @@ import (
 // buckets are the bounds of the histograms, in seconds: a cache in memory needs those below a
 // millisecond.
 var buckets = []float64{
-	1e-7, 1e-6, 1e-5, 1e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
+	1e-7, 1e-6, 1e-5, 1e-4, 5e-4,
+	0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 }
 
 // Metrics is a prometheus.Collector, a core.Hook and a patterns.Observer. Any number of caches
@@ -47,7 +48,8 @@ func New() *Metrics {
 		}, labels(more...))
 	}
 	counter := func(name, help string, more ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts(options(name, help)), labels(more...))
+		opts := prometheus.CounterOpts(options(name, help))
+		return prometheus.NewCounterVec(opts, labels(more...))
 	}
 	return &Metrics{
 		caches:   observe.NewCaches(newFigures),
