@@ -27,6 +27,7 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/observe => ../observe
 	github.com/cachewire/cachewire/observe/otel => ../observe/otel
 	github.com/cachewire/cachewire/observe/page => ../observe/page
+	github.com/cachewire/cachewire/observe/page/browser => ../observe/page/browser
 	github.com/cachewire/cachewire/observe/prometheus => ../observe/prometheus
 	github.com/cachewire/cachewire/patterns => ../patterns
 	github.com/cachewire/cachewire/redis => ../redis

@@ -124,7 +124,9 @@ func (k *keyFigures) top() ([]keyCount, []slowKey) {
 	k.dropOldSlow()
 	var counts []keyCount
 	for _, c := range k.byKey {
-		counts = append(counts, *c)
+		if c.Over <= c.Count/2 { // of the others not enough is known
+			counts = append(counts, *c)
+		}
 	}
 	slices.SortFunc(counts, func(a, b keyCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Key, b.Key))
