@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs the programs that the tests run, if they are missing: memcached and redis-server, and
 # on systems with apt-get also the Python clients of both and the command line tools of
-# memcached, which read our items and whose items we read; and chromium if CI is set. If nothing is
-# missing, the script does and prints nothing. It is written in sh and not bash, because it runs before all tests, on
-# any system.
+# memcached, which read our items and whose items we read; and chromium if CI is set. If nothing
+# is missing, the script does and prints nothing. It is written in sh and not bash, because it
+# runs before all tests, on any system.
 #
 # If a program cannot be installed, the tests that need it are skipped, and the script succeeds.
 # If CI is set, those tests fail, and so does the script.
