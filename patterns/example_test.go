@@ -42,7 +42,7 @@ func ExampleCached_GetOrCreate() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute})
+	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func ExampleCached_GetOrSet() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute, Tags: tags})
+	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute, Tags: tags})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -98,29 +98,6 @@ func ExampleCached_GetOrSet() {
 	// user 1 <nil>
 	// loading user 1
 	// user 1 <nil>
-}
-
-// A value that another caller stores during the load stays.
-func ExampleCached_GetOrAdd() {
-	ctx := context.Background()
-	cache := open()
-	defer cache.Close()
-	texts, err := core.NewTyped(cache, encoding.Text())
-	if err != nil {
-		log.Fatal(err)
-	}
-	cached, err := patterns.New(texts, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer cached.Close()
-
-	mine, err := cached.GetOrAdd(ctx, "k", func(ctx context.Context) (string, error) {
-		return "mine", texts.Set(ctx, "k", "another's", 0)
-	})
-	stored, _ := cached.Get(ctx, "k")
-	fmt.Println(mine, err, stored)
-	// Output: mine <nil> another's
 }
 
 // One process makes a new report, even if an old one is stored.
@@ -192,7 +169,7 @@ func ExampleErrNotFound() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{
+	cached, err := patterns.New(users, &patterns.Options[User]{
 		TTL:         time.Hour,
 		NegativeTTL: time.Minute,
 	})
@@ -222,7 +199,7 @@ func ExampleOptions() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{
+	cached, err := patterns.New(users, &patterns.Options[User]{
 		TTL:      time.Hour,
 		SoftTTL:  time.Minute,
 		Early:    1,
@@ -252,7 +229,7 @@ func ExampleMemoize1() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute, KeyPrefix: "repo"})
+	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute, KeyPrefix: "repo"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -176,7 +176,7 @@ func TestPatternsReportWhatTheyServeAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())),
-		&patterns.Options{Observer: m}))
+		&patterns.Options[string]{Observer: m}))
 	defer cached.Close()
 	get := func(key string, err error) {
 		_, _ = cached.GetOrSet(t.Context(), key, func(context.Context) (string, error) {

@@ -104,7 +104,7 @@ func TestThePageShowsWhatPatternsServe(t *testing.T) {
 	p := newPage(t, nil)
 	c := newCache(t, p, nil, "users")
 	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())),
-		&patterns.Options{Observer: p}))
+		&patterns.Options[string]{Observer: p}))
 	defer cached.Close()
 	for range 4 {
 		_, _ = cached.GetOrSet(t.Context(), "k", func(context.Context) (string, error) {

@@ -1,0 +1,49 @@
+package msgpack_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cachewire/cachewire/encoding/msgpack"
+)
+
+// A node can contain itself.
+type node struct {
+	Name string
+	Next *node
+}
+
+// chain returns a chain of n nodes.
+func chain(n int) (first *node) {
+	for range n {
+		first = &node{"a", first}
+	}
+	return first
+}
+
+// If the codec does not refuse a value that contains itself, the encoder recurses until the stack
+// overflows, which ends the test program.
+func TestAValueIsStoredAsDeepAsItCanBeRead(t *testing.T) {
+	const deepest = 10_000
+	codec := msgpack.Codec[*node]()
+	circle := chain(1)
+	circle.Next = circle
+	for name, first := range map[string]*node{"a circle": circle, "a chain": chain(deepest + 1)} {
+		data, _, err := codec.Append([]byte("dst"), first)
+		if err == nil || string(data) != "dst" || !strings.Contains(err.Error(), "10000 deep") {
+			t.Errorf("Append of %s = %.40q, %v; want dst and an error", name, data, err)
+		}
+	}
+	data, flags, err := codec.Append(nil, chain(deepest))
+	if err != nil {
+		t.Fatalf("Append of %d levels: %v", deepest, err)
+	}
+	got, err := codec.Decode(data, flags)
+	depth := 0
+	for ; got != nil; got = got.Next {
+		depth++
+	}
+	if err != nil || depth != deepest {
+		t.Errorf("Decode returns %d levels of %d, %v", depth, deepest, err)
+	}
+}
