@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/cachewire/cachewire/observe/page"
 	"github.com/chromedp/chromedp"
@@ -56,8 +55,13 @@ func run(ctx context.Context, folder string) error {
 	for _, l := range looks {
 		use(ctx, p, caches)
 		err := chromedp.Do(ctx, l.set(), chromedp.Navigate(server.URL),
-			chromedp.Click(chromedp.CSS("article summary")), chromedp.Sleep(1500*time.Millisecond))
+			chromedp.Click(chromedp.CSS("article summary")))
 		if err != nil {
+			return err
+		}
+		const live = `document.getElementById("state").textContent.startsWith("live") &&
+			document.querySelector("article details").open`
+		if _, err := chromedp.Run(ctx, chromedp.Poll[bool](live)); err != nil {
 			return err
 		}
 		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
