@@ -32,7 +32,8 @@ type Caches[T any] struct {
 	create func(name, driver string) *T
 	byName atomic.Pointer[map[string]*Entry[T]] // the map is replaced, and never changed
 	mu     sync.Mutex                           // held to replace the map
-	seen   int                                  // guarded by mu: names that were not added
+	seen   int                                  // guarded by mu: names kept that were not added
+	other  atomic.Pointer[T]                    // of Other, once there is no room
 }
 
 // An Entry is one cache of a Caches.
@@ -59,13 +60,9 @@ func (cs *Caches[T]) Add(c *core.Cache) error {
 	}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	old := (*cs.byName.Load())[c.Name()]
-	switch {
-	case old != nil && old.Cache != nil:
+	if old := (*cs.byName.Load())[c.Name()]; old != nil && old.Cache != nil {
 		return fmt.Errorf("%w: observe: Add: a cache with the name %q is added; want another "+
 			"Name in core.Options, or Remove before", core.ErrConfig, c.Name())
-	case old != nil:
-		cs.seen--
 	}
 	cs.replace(func(all map[string]*Entry[T]) {
 		all[c.Name()] = &Entry[T]{c.Name(), c, cs.create(c.Name(), c.Driver())}
@@ -115,18 +112,27 @@ func (cs *Caches[T]) Of(name string) *T {
 
 // see returns the figures of a name that was not added.
 func (cs *Caches[T]) see(name string) *T {
+	if other := cs.other.Load(); other != nil {
+		return other
+	}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	all := *cs.byName.Load()
-	if cs.seen >= maxSeen && all[name] == nil {
-		name = Other
-	}
-	if e := all[name]; e != nil { // added meanwhile, or Other
+	if e := (*cs.byName.Load())[name]; e != nil { // added meanwhile
 		return e.Figures
 	}
+	if other := cs.other.Load(); other != nil { // filled meanwhile
+		return other
+	}
+	name = strings.Clone(name)
+	full := cs.seen == maxSeen
+	if full {
+		name = Other
+	}
 	e := &Entry[T]{name, nil, cs.create(name, "")}
-	cs.replace(func(all map[string]*Entry[T]) { all[strings.Clone(name)] = e })
-	cs.seen++
+	cs.replace(func(all map[string]*Entry[T]) { all[name] = e })
+	if cs.seen++; full {
+		cs.other.Store(e.Figures)
+	}
 	return e.Figures
 }
 

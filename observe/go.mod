@@ -5,6 +5,12 @@ go 1.25.0
 require (
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0
+	github.com/cachewire/cachewire/patterns v0.1.0
+)
+
+require (
+	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
+	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
 )
 
 replace ( // written by scripts/modules.sh, the same in every module

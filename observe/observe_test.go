@@ -14,6 +14,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/memory"
 	"github.com/cachewire/cachewire/observe"
+	"github.com/cachewire/cachewire/patterns"
 )
 
 func newCache(t *testing.T, name string) *core.Cache {
@@ -151,6 +152,26 @@ func TestEveryVerbOfCacheHasANumber(t *testing.T) {
 	}
 }
 
+func TestEveryOutcomeOfPatternsHasANumber(t *testing.T) {
+	all := map[string]bool{ // whether it is served from the cache
+		patterns.Hit: true, patterns.Stale: true, patterns.Negative: true, patterns.Miss: false,
+		patterns.Loaded: false, patterns.Waited: false, patterns.LoadError: false,
+		patterns.TimedOut: false,
+	}
+	for outcome, fromCache := range all {
+		s := observe.ServedOf(outcome)
+		if s == 0 || s.String() != outcome || s.FromCache() != fromCache {
+			t.Errorf("ServedOf(%q) is %v, from the cache: %v", outcome, s, s.FromCache())
+		}
+	}
+	if len(all) != observe.NumServed-1 {
+		t.Errorf("%d outcomes, want %d", observe.NumServed-1, len(all))
+	}
+	if s := observe.ServedOf("nonsense"); s != 0 || s.String() != "other" || s.FromCache() {
+		t.Errorf("ServedOf of nonsense is %v", s)
+	}
+}
+
 type figures struct{ name, driver string }
 
 func newCaches() *observe.Caches[figures] {
@@ -242,6 +263,15 @@ func TestReadStatsEndsWithItsContextAndKeepsTheOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	caches := []*core.Cache{nil, full}
+	got := observe.ReadStats(t.Context(), caches)
+	if len(got) != 2 || got[0].Known() || got[0].Down() {
+		t.Errorf("a nil cache has %+v, want no Stats", got[0])
+	}
+	if !got[1].Known() || got[1].Stats.Items != 1 {
+		t.Errorf("the cache with an item has %+v", got[1])
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	caches = nil
 	for range 100 {
 		b, _ := memory.New(nil)
 		c, err := core.New(stalling{b}, nil)
@@ -251,18 +281,10 @@ func TestReadStatsEndsWithItsContextAndKeepsTheOrder(t *testing.T) {
 		defer c.Close()
 		caches = append(caches, c)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan []observe.Reading)
 	go func() { done <- observe.ReadStats(ctx, caches) }()
 	cancel()
-	got := <-done
-	if got[0].Known() || got[0].Down() {
-		t.Errorf("a nil cache has %+v, want no Stats", got[0])
-	}
-	if got[1].Known() && got[1].Stats.Items != 1 {
-		t.Errorf("the cache with an item has %+v", got[1])
-	}
-	for i, r := range got[2:] {
+	for i, r := range <-done {
 		if !r.Down() {
 			t.Fatalf("stalled cache %d has %+v", i, r)
 		}

@@ -98,4 +98,7 @@ func TestMetricsAllocateNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { _, _ = c.Get(ctx, "absent") }); n != 0 {
 		t.Errorf("a miss allocates %v times", n)
 	}
+	if n := testing.AllocsPerRun(1000, func() { m.Served("users", "hit", 1) }); n != 0 {
+		t.Errorf("Served allocates %v times", n)
+	}
 }

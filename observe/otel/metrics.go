@@ -50,6 +50,8 @@ type figures struct {
 	all    attribute.Set // base
 	verbs  [observe.NumVerbs][observe.NumOutcomes]atomic.Pointer[[]metric.RecordOption]
 	multis [observe.NumVerbs]atomic.Pointer[multi]
+	served [observe.NumServed]atomic.Pointer[[]metric.AddOption]
+	loaded [observe.NumOutcomes]atomic.Pointer[[]metric.RecordOption]
 }
 
 // A multi has the options for the metrics of a verb on many keys.
@@ -216,16 +218,42 @@ func (m *Metrics) After(ctx context.Context, op *core.Op) {
 
 // Served records keys that a pattern served; see patterns.Observer.
 func (m *Metrics) Served(cache, outcome string, keys int) {
-	m.served.Add(context.Background(), int64(keys),
-		metric.WithAttributeSet(m.caches.Of(cache).with(outcomeKey.String(outcome))))
+	if keys > 0 {
+		options := m.caches.Of(cache).servedOptions(observe.ServedOf(outcome))
+		m.served.Add(context.Background(), int64(keys), options...)
+	}
+}
+
+func (f *figures) servedOptions(s observe.Served) []metric.AddOption {
+	slot := &f.served[s]
+	if options := slot.Load(); options != nil {
+		return *options
+	}
+	options := []metric.AddOption{metric.WithAttributeSet(f.with(outcomeKey.String(s.String())))}
+	slot.Store(&options)
+	return options
 }
 
 // Loaded records a call of a loader; see patterns.Observer.
 func (m *Metrics) Loaded(cache string, _ int, took time.Duration, err error) {
-	set := m.caches.Of(cache).all
+	o := observe.OK
 	if err != nil {
-		o := observe.OutcomeOf("", 0, 0, err)
-		set = m.caches.Of(cache).with(semconv.ErrorTypeKey.String(o.String()))
+		o = observe.OutcomeOf("", 0, 0, err)
 	}
-	m.load.Record(context.Background(), took.Seconds(), metric.WithAttributeSet(set))
+	options := m.caches.Of(cache).loadedOptions(o, err != nil)
+	m.load.Record(context.Background(), took.Seconds(), options...)
+}
+
+func (f *figures) loadedOptions(o observe.Outcome, failed bool) []metric.RecordOption {
+	slot := &f.loaded[o]
+	if options := slot.Load(); options != nil {
+		return *options
+	}
+	set := f.all
+	if failed {
+		set = f.with(semconv.ErrorTypeKey.String(o.String()))
+	}
+	options := []metric.RecordOption{metric.WithAttributeSet(set)}
+	slot.Store(&options)
+	return options
 }

@@ -34,6 +34,15 @@ func TestFormsLookUpDeleteAndFlush(t *testing.T) {
 		"length 5000 bytes", "never expires", "the first 4096 bytes")
 	wantText(t, post(t, p, form("look up", "users", "binary")), 200, "00 01 ff")
 	wantText(t, post(t, p, form("look up", "users", "cut")), 200, "xxxx")
+	newCache(t, p, nil, "a  b") // a browser sends such a name only if it is an attribute
+	w := post(t, p, form("look up", "users", "k"))
+	for _, want := range []string{
+		`<option value="a  b">`, `<option value="users" selected>`, `name="key" value="k"`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the form has no %s after it was sent", want)
+		}
+	}
 	wantText(t, post(t, p, form("look up", "users", "absent")), 404, "Failed: No such key")
 	wantText(t, post(t, p, form("look up", "users", "")), 400, "Failed:", "invalid key")
 	wantText(t, post(t, p, form("delete", "users", "k")), 200, "Deleted &#34;k&#34; from users")
@@ -44,7 +53,7 @@ func TestFormsLookUpDeleteAndFlush(t *testing.T) {
 	}
 	sure := form("flush", "users", "")
 	sure.Set("sure", "yes")
-	w := post(t, p, sure)
+	w = post(t, p, sure)
 	wantText(t, w, 200, "Flushed users")
 	if strings.Contains(w.Body.String(), `http-equiv="refresh"`) {
 		t.Error("a result is replaced after five seconds")

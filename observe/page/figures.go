@@ -8,20 +8,12 @@ import (
 	"github.com/cachewire/cachewire/observe"
 )
 
-// servedNames are the outcomes of package patterns, those from the cache first.
-var servedNames = [...]string{
-	"hit", "stale", "negative", "miss", "loaded", "waited", "load_error", "timed_out",
-}
-
-// servedFromCache is how many of servedNames count as served from the cache.
-const servedFromCache = 3
-
 // figures are what is counted of a cache.
 type figures struct {
 	verbs        [observe.NumVerbs]atomic.Pointer[verbFigures]
 	hits, misses atomic.Uint64 // keys
 
-	served            [len(servedNames)]atomic.Uint64
+	served            [observe.NumServed]atomic.Uint64
 	loads, loadErrors atomic.Uint64
 	loadTime          atomic.Int64 // nanoseconds
 

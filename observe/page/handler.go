@@ -65,7 +65,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		v := p.view(r.Context(), filter, page)
-		v.Result = res
+		v.Result, v.Chosen, v.Key = res, r.PostForm.Get("cache"), r.PostForm.Get("key")
 		p.write(w, res.status, v)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h.Set("Allow", "GET, HEAD, POST")

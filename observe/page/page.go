@@ -107,12 +107,7 @@ func (p *Page) Served(cache, outcome string, keys int) {
 	if keys <= 0 {
 		return
 	}
-	f := p.caches.Of(cache)
-	for i, name := range servedNames {
-		if name == outcome {
-			f.served[i].Add(uint64(keys))
-		}
-	}
+	p.caches.Of(cache).served[observe.ServedOf(outcome)].Add(uint64(keys))
 }
 
 // Loaded counts a call of a loader; see patterns.Observer.

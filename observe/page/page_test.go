@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -77,7 +78,6 @@ func TestThePageShowsEachCacheAndItsFigures(t *testing.T) {
 	_, _ = c.Get(ctx, "k")
 	p.Served("users", "hit", 3)
 	p.Served("users", "loaded", 1)
-	p.Served("users", "nonsense", 1)
 	p.Served("users", "hit", -1)
 	p.Loaded("users", 1, 20*time.Millisecond, io.EOF)
 	w := get(p, "/")
@@ -127,8 +127,29 @@ func TestTheURLHasNoPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantText(t, get(p, "/"), 200, "memory/a: memory://?max_items=10&amp;prefix=a:")
-	// That secrets of a URL are replaced is tested with Cache.URL in core.
+
+	var r core.Registry
+	r.Register("secret", anyURL{})
+	const rawURL = "secret://user:S3CRET@host?token=S3CRET"
+	hidden, err := r.Open(t.Context(), rawURL, &core.Options{Name: "hidden"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hidden.Close()
+	if err := p.Add(hidden); err != nil {
+		t.Fatal(err)
+	}
+	w := get(p, "/")
+	wantText(t, w, 200, "hidden secret://xxxxx@host?token=xxxxx")
+	if strings.Contains(w.Body.String(), "S3CRET") {
+		t.Error("the page shows a password")
+	}
 }
+
+// An anyURL is a driver that opens a cache in memory for any URL.
+type anyURL struct{}
+
+func (anyURL) Open(context.Context, *url.URL) (core.Backend, error) { return memory.New(nil) }
 
 func TestRatesAndQuantilesAreThoseOfTheLastMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

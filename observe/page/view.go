@@ -33,6 +33,7 @@ type view struct {
 
 	LookUp, Change bool
 	Names          []string // of the caches that forms may name
+	Chosen, Key    string   // of the last form
 	Token          string
 	Result         *result // of a form, or nil
 }
@@ -205,13 +206,14 @@ func (v *cacheView) addVerbs(f *figures, at time.Time) {
 // addServed adds what patterns have served.
 func (v *cacheView) addServed(f *figures) {
 	var cached, others uint64
-	for i, name := range servedNames {
+	for i := range f.served {
 		n := f.served[i].Load()
 		if n == 0 {
 			continue
 		}
-		v.Served = append(v.Served, namedCount{strings.ReplaceAll(name, "_", " "), n})
-		if i < servedFromCache {
+		outcome := observe.Served(i)
+		v.Served = append(v.Served, namedCount{strings.ReplaceAll(outcome.String(), "_", " "), n})
+		if outcome.FromCache() {
 			cached += n
 		} else {
 			others += n

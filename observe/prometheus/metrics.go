@@ -34,6 +34,7 @@ type Metrics struct {
 type figures struct {
 	labels prometheus.Labels // cache and driver
 	verbs  [observe.NumVerbs][observe.NumOutcomes]atomic.Pointer[prometheus.Observer]
+	served [observe.NumServed]atomic.Pointer[prometheus.Counter]
 }
 
 // New returns a Metrics without caches.
@@ -172,7 +173,18 @@ func (m *Metrics) After(ctx context.Context, op *core.Op) {
 
 // Served records keys that a pattern served; see patterns.Observer.
 func (m *Metrics) Served(cache, outcome string, keys int) {
-	m.served.With(m.caches.Of(cache).with("outcome", outcome)).Add(float64(max(keys, 0)))
+	if keys <= 0 {
+		return // a counter panics if it shall decrease
+	}
+	f, s := m.caches.Of(cache), observe.ServedOf(outcome)
+	slot := &f.served[s]
+	counter := slot.Load()
+	if counter == nil {
+		c := m.served.With(f.with("outcome", s.String()))
+		counter = &c
+		slot.Store(counter)
+	}
+	(*counter).Add(float64(keys))
 }
 
 // Loaded records a call of a loader; see patterns.Observer.
