@@ -147,6 +147,38 @@ func (n *nested) Get(ctx context.Context, key string) ([]byte, error) {
 	return n.Backend.Get(ctx, key)
 }
 
+// A dropping samples all spans but those with its name.
+type dropping string
+
+func (d dropping) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	decision := sdktrace.RecordAndSample
+	if p.Name == string(d) {
+		decision = sdktrace.Drop
+	}
+	return sdktrace.SamplingResult{Decision: decision}
+}
+
+func (d dropping) Description() string { return "drops " + string(d) }
+
+func TestAVerbThatIsNotSampledDoesNotEndTheSpanOfTheVerbAroundIt(t *testing.T) {
+	exporter := tracetest.NewInMemoryExporter()
+	tracing := must(cacheotel.NewTracing(sdktrace.NewTracerProvider(
+		sdktrace.WithSyncer(exporter), sdktrace.WithSampler(dropping("Get inner"))), nil))
+	inner := newCache(t, nil, "inner", tracing)
+	b := must(memory.New(nil))
+	outer := newCache(t, &nested{b, inner}, "outer", tracing)
+	if err := b.Store(t.Context(), core.Set, core.Item{Key: "k"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := outer.Get(t.Context(), "k"); err != nil { // a miss of inner, a hit of outer
+		t.Fatal(err)
+	}
+	spans := exporter.GetSpans()
+	if len(spans) != 1 || !strings.Contains(labels(spans[0].Attributes), "outcome=hit") {
+		t.Errorf("the spans are %v, want a hit of outer", spans)
+	}
+}
+
 // A replacing is a hook that replaces the context.
 type replacing struct{}
 

@@ -21,6 +21,6 @@
 // operators reach. It registers itself nowhere. By default it changes nothing and shows neither
 // keys nor values; see Options. Forms are sent by POST, and refused if they come from another
 // site or lack the token of the page. On localhost, a program with forms should also check the
-// Host of requests, as names of other sites can be made to lead there (DNS rebinding). The token is that of the process: behind a balancer, a
-// form must reach the process that made it.
+// Host of requests, as names of other sites can be made to lead there (DNS rebinding). The token
+// is that of the process: behind a balancer, a form must reach the process that made it.
 package page

@@ -71,6 +71,25 @@ func TestFrequentKeysAreFoundAmongManyOthers(t *testing.T) {
 	}
 }
 
+// A key is also counted after others have taken its place and it has come back.
+func TestCountsOfKeysAreBetweenTheirBounds(t *testing.T) {
+	k := newKeyFigures(2)
+	random := rand.New(rand.NewPCG(1, 2))
+	zipf := rand.NewZipf(random, 1.2, 1, 1000)
+	counts := map[string]uint64{}
+	for range 20000 {
+		key := fmt.Sprint(zipf.Uint64())
+		counts[key]++
+		k.add(&core.Op{Key: key})
+		if c := k.byKey[key]; c.AtLeast() > counts[key] || c.Count < counts[key] {
+			t.Fatalf("%+v was counted %d times", c, counts[key])
+		}
+	}
+	if k.least[0].Over == 0 {
+		t.Error("no key has taken the place of another")
+	}
+}
+
 func TestSlowKeysAreTheSlowestOfTheLastMinutes(t *testing.T) {
 	k := newKeyFigures(3)
 	add := func(key string, took time.Duration) {

@@ -18,8 +18,8 @@ const maxKeys = 100
 // Options are the settings of a Page. The zero value shows figures and nothing else.
 type Options struct {
 	// Keys is how many of the most frequent keys of each cache the page shows, and of those with
-	// the slowest verbs on one key of the last ten minutes: at most 100. If 0, keys are not recorded.
-	// Recording takes a lock in each verb. A key is shown up to its first 200 bytes.
+	// the slowest verbs on one key of the last ten minutes: at most 100. If 0, keys are not
+	// recorded. Recording takes a lock in each verb. A key is shown up to its first 200 bytes.
 	Keys int
 
 	// LookUp lets whoever sees the page read the item under any key.

@@ -112,26 +112,38 @@ func TestTheStreamSendsTheFiguresEachSecond(t *testing.T) {
 		if took := time.Since(start); took > time.Second {
 			t.Errorf("the second event came after %v", took)
 		}
+		for range 60 { // longer than the time for one update
+			event(t, in)
+		}
 		conn.Close() // the browser leaves
 		<-ended
 	})
 }
 
 func TestAClientThatStopsReadingEndsItsStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPage(t, nil)
-		newCache(t, p, nil, "users")
-		l, ended, _ := serve(t, p)
-		conn := l.dial()
-		defer conn.Close()
-		_, response := openStream(t, conn)
-		event(t, bufio.NewReader(response.Body))
-		start := time.Now()
-		<-ended // it reads no more; without an end, the bubble is deadlocked
-		if took := time.Since(start); took > 15*time.Second {
-			t.Errorf("the stream ended after %v", took)
-		}
-	})
+	for _, events := range []int{0, 1, 30} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPage(t, nil)
+			newCache(t, p, nil, "users")
+			l, ended, _ := serve(t, p)
+			conn := l.dial()
+			defer conn.Close()
+			if events == 0 {
+				fmt.Fprint(conn, "GET /?stream=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+			} else {
+				_, response := openStream(t, conn)
+				in := bufio.NewReader(response.Body)
+				for range events {
+					event(t, in)
+				}
+			}
+			start := time.Now()
+			<-ended // it reads no more; without an end, the bubble is deadlocked
+			if took := time.Since(start); took > 15*time.Second {
+				t.Errorf("after %d events, the stream ended after %v", events, took)
+			}
+		})
+	}
 }
 
 func TestCloseEndsStreamsSoThatAServerCanShutDown(t *testing.T) {

@@ -189,6 +189,19 @@ func TestVerbsOnManyKeysCountKeysAndBytes(t *testing.T) {
 	})
 }
 
+// A cache that is added while a verb runs has no keys in flight for ever.
+func TestKeysInFlightReturnToZeroIfTheCacheIsAddedMeanwhile(t *testing.T) {
+	m, registry := newMetrics(t)
+	var c *core.Cache
+	c = newCache(t, nil, "users", m, hookFunc(func() { _ = m.Add(c) }))
+	_ = c.SetMulti(t.Context(), map[string][]byte{"a": nil}, 0)
+	for name, value := range gather(t, registry) {
+		if strings.HasPrefix(name, "cachewire_multi_keys_in_flight") && value != 0 {
+			t.Errorf("%s is %v, want 0", name, value)
+		}
+	}
+}
+
 func TestStatsAreReadAtEachScrape(t *testing.T) {
 	m, registry := newMetrics(t)
 	b := &faulty{Backend: must(memory.New(nil)), stats: core.Stats{
