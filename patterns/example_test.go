@@ -221,6 +221,81 @@ func ExampleOptions() {
 	// user 1 <nil>
 }
 
+// A token lives as long as it says, and is dropped with the tenant that it names.
+func ExampleOptions_valueDecides() {
+	type token struct {
+		Tenant string
+		Life   time.Duration
+	}
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	tags, err := dependency.NewTags(cache, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := core.NewTyped(cache, encoding.JSON[token]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(tokens, &patterns.Options[token]{
+		TTLOf:   func(_ string, t token) time.Duration { return t.Life },
+		Tags:    tags,
+		NamesOf: func(_ string, t token) []string { return []string{"tenant:" + t.Tenant} },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cached.Close()
+
+	get := func() {
+		t, err := cached.GetOrSet(ctx, "token", func(context.Context) (token, error) {
+			fmt.Println("loading")
+			return token{Tenant: "7", Life: time.Hour}, nil
+		})
+		fmt.Println(t.Tenant, err)
+	}
+	get()
+	if err := tags.Invalidate(ctx, "tenant:7"); err != nil {
+		log.Fatal(err)
+	}
+	get()
+	// Output:
+	// loading
+	// 7 <nil>
+	// loading
+	// 7 <nil>
+}
+
+// One call loads the value whatever is stored.
+func ExampleCached_With() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	users, err := core.NewTyped(cache, encoding.JSON[User]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cached.Close()
+
+	load := func(ctx context.Context) (User, error) { return loadUser(ctx, 1) }
+	reload := cached.With(patterns.Call{Reload: true})
+	for _, c := range []*patterns.Cached[User]{cached, cached, reload} {
+		u, err := c.GetOrSet(ctx, "user:1", load)
+		fmt.Println(u.Name, err)
+	}
+	// Output:
+	// loading user 1
+	// user 1 <nil>
+	// user 1 <nil>
+	// loading user 1
+	// user 1 <nil>
+}
+
 func ExampleMemoize1() {
 	ctx := context.Background()
 	cache := open()

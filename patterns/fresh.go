@@ -33,7 +33,7 @@ type entry[T any] struct {
 }
 
 // servable reports whether the value, or ErrNotFound, may be returned without a load.
-func (e entry[T]) servable() bool { return e.state == fresh || e.state == due }
+func (e *entry[T]) servable() bool { return e.state == fresh || e.state == due }
 
 // lookUp returns the entry of key. A miss is not an error.
 func (c *Cached[T]) lookUp(ctx context.Context, key string) (entry[T], error) {

@@ -17,12 +17,15 @@ const (
 	onePassCreate                // as getOrCreate, even if a value is stored
 )
 
-// A request has the arguments of a call of a pattern.
+// A request is a call of a pattern that could not be served at once. It is passed on by
+// reference, because the stacks of new goroutines are small.
 type request[T any] struct {
-	key     string
-	pattern pattern
-	load    func(ctx context.Context) (T, error)
-	names   []string
+	key      string
+	pattern  pattern
+	load     func(ctx context.Context) (T, error)
+	names    []string
+	endCount uint64   // of the flights, before the look into the cache
+	found    entry[T] // what that look has found
 }
 
 // GetOrSet returns the value under key. If the key is absent, GetOrSet calls load, and stores
@@ -89,94 +92,68 @@ func (c *Cached[T]) getOrLoad(
 	}
 	ctx = orBackground(ctx)
 	endCount := c.flights.endCount.Load()
-	if p == onePassCreate || c.call.Reload {
-		return c.loadAnyway(ctx, request[T]{key, p, load, names})
-	}
-	if c.plain {
-		v, err := c.typed.Get(ctx, key)
-		if err == nil {
+	var e entry[T]
+	var err error
+	switch {
+	case c.call.Reload:
+		return c.reload(ctx, &request[T]{key: key, load: load, names: names})
+	case p == onePassCreate:
+	case c.plain:
+		var v T
+		if v, err = c.typed.Get(ctx, key); err == nil {
 			c.observeServed(Hit, 1)
 			return v, nil
 		}
-		return c.loadMissing(ctx, request[T]{key, p, load, names}, err, endCount)
+		if err == core.ErrMiss {
+			err = nil
+		} else if errors.Is(err, core.ErrCodec) {
+			getErr := err
+			if e, err = c.lookUp(ctx, key); errors.Is(err, core.ErrCodec) { // for the token
+				err = getErr
+			}
+		}
+	default:
+		e, err = c.lookUp(ctx, key)
 	}
-	e, err := c.lookUp(ctx, key)
 	if e.state == fresh {
 		c.observeServed(e.outcome(), 1)
 		return e.value, e.err
 	}
-	return c.loadStale(ctx, request[T]{key, p, load, names}, e, err, endCount)
-}
-
-// loadAnyway is getOrLoad without a look into the cache.
-func (c *Cached[T]) loadAnyway(ctx context.Context, r request[T]) (T, error) {
-	if c.call.Reload {
-		return c.reload(ctx, r)
-	}
-	endCount := c.flights.endCount.Load()
-	return c.joinOrLoad(ctx, r, entry[T]{}, nil, joinOptions[T]{endCount: endCount})
-}
-
-// loadStale returns the value of e, which a look into the cache has found, if it is due.
-// Otherwise it is joinOrLoad.
-func (c *Cached[T]) loadStale(
-	ctx context.Context, r request[T], e entry[T], err error, endCount uint64,
-) (T, error) {
-	if e.servable() {
-		c.observeServed(e.outcome(), 1)
-		if e.state == due {
-			c.refreshDue(ctx, r, e)
-		}
-		return e.value, e.err
-	}
-	return c.joinOrLoad(ctx, r, e, err, joinOptions[T]{endCount: endCount})
-}
-
-// loadMissing is loadStale after Typed.Get has returned err for r.key.
-func (c *Cached[T]) loadMissing(
-	ctx context.Context, r request[T], err error, endCount uint64,
-) (T, error) {
-	var e entry[T]
-	if err == core.ErrMiss {
-		err = nil
-	} else if errors.Is(err, core.ErrCodec) {
-		getErr := err
-		if e, err = c.lookUp(ctx, r.key); errors.Is(err, core.ErrCodec) { // for the token
-			err = getErr
-		}
-	}
-	return c.loadStale(ctx, r, e, err, endCount)
+	return c.joinOrLoad(ctx, &request[T]{key, p, load, names, endCount, e}, err, false)
 }
 
 // reload loads r.key whatever is stored, after what is running has been kept from storing.
-func (c *Cached[T]) reload(ctx context.Context, r request[T]) (T, error) {
+func (c *Cached[T]) reload(ctx context.Context, r *request[T]) (T, error) {
 	var zero T
 	if err := c.dropLoads(ctx, r.key); err != nil {
 		return zero, err
 	}
 	e, err := c.lookUp(ctx, r.key)
 	// What is stored is only replaced.
-	e = entry[T]{exists: e.exists, token: e.token}
-	r.pattern = getOrSet
-	return c.joinOrLoad(ctx, r, e, err, joinOptions[T]{
-		endCount: c.flights.endCount.Load(),
-		alone:    true,
-	})
+	r.found = entry[T]{exists: e.exists, token: e.token}
+	r.endCount = c.flights.endCount.Load()
+	return c.joinOrLoad(ctx, r, err, true)
 }
 
-// joinOrLoad joins the running load of r.key, or starts one, after a look into the cache has
-// found e or failed with lookUpErr. It sets the other fields of o.
+// joinOrLoad returns what r has found if that is due. Otherwise it joins the running load of
+// r.key, or starts one, also if alone is set. LookUpErr is the error of the look into the cache.
 func (c *Cached[T]) joinOrLoad(
-	ctx context.Context, r request[T], e entry[T], lookUpErr error, o joinOptions[T],
+	ctx context.Context, r *request[T], lookUpErr error, alone bool,
 ) (T, error) {
 	var zero T
+	e := &r.found
+	if e.servable() {
+		c.observeServed(e.outcome(), 1)
+		c.refreshDue(ctx, r)
+		return e.value, e.err
+	}
 	down, err := c.handleCacheError(ctx, lookUpErr)
 	if err != nil {
 		c.observeDone(ctx, 1)
 		return zero, err
 	}
 	e.down = down
-	if !o.alone {
+	if !alone {
 		if paused, err := c.pauses.check(r.key); paused && e.state == expired {
 			c.observeServed(e.outcome(), 1)
 			return e.value, e.err
@@ -186,35 +163,39 @@ func (c *Cached[T]) joinOrLoad(
 		}
 	}
 	start := time.Now()
-	o.ctx = ctx
-	// A caller whose context is never done cannot leave, and needs no other goroutine.
-	o.inline = ctx.Done() == nil && c.opts.SoftTimeout == 0
-	o.load = func(ctx context.Context, group []*flight[T], endedSince bool) {
-		fl := group[0]
-		fl.value, fl.err = c.fly(ctx, r, fl, e, endedSince)
+	o := joinOptions[T]{
+		endCount: r.endCount,
+		alone:    alone,
+		ctx:      ctx,
+		// A caller whose context is never done cannot leave, and needs no other goroutine.
+		inline: ctx.Done() == nil && c.opts.SoftTimeout == 0,
+		load: func(ctx context.Context, group []*flight[T], endedSince bool) {
+			fl := group[0]
+			fl.value, fl.err = c.fly(ctx, r, fl, endedSince)
+		},
 	}
 	for {
-		if !o.alone {
+		if !alone {
 			o.outdated = c.outdated(ctx, r.key)
 		}
 		joined, job, err := c.flights.join(r.key, &o)
 		if err != nil {
 			return zero, err
 		}
-		if v, err := c.await(ctx, joined, job, e, start); err != errSkipped {
+		if v, err := c.await(ctx, &joined, job, e, start); err != errSkipped {
 			return v, err
 		}
 	}
 }
 
-// fly returns the outcome of fl, which a caller has started after it has found e.
+// fly returns the outcome of fl, which the caller of r has started.
 func (c *Cached[T]) fly(
-	ctx context.Context, r request[T], fl *flight[T], e entry[T], endedSince bool,
+	ctx context.Context, r *request[T], fl *flight[T], endedSince bool,
 ) (T, error) {
-	now := e
+	now := r.found
 	var err error
 	switch {
-	case e.down:
+	case now.down:
 	case r.pattern >= getOrCreate:
 		now, err = c.waitForPass(ctx, r, fl)
 	case endedSince: // the flight that ended may have stored a value under this key
@@ -249,7 +230,7 @@ func (c *Cached[T]) release(lease *Lease) {
 // outcome. If e is expired, it returns e instead if the flight fails or takes longer than
 // SoftTimeout. The caller has waited since start.
 func (c *Cached[T]) await(
-	ctx context.Context, j joinedFlight[T], job *job[T], e entry[T], start time.Time,
+	ctx context.Context, j *joinedFlight[T], job *job[T], e *entry[T], start time.Time,
 ) (T, error) {
 	fl := j.flight
 	self, other := nodeOf(ctx), &fl.job.node
@@ -273,12 +254,7 @@ func (c *Cached[T]) await(
 	}
 	failed := fl.err != nil && !errors.Is(fl.err, ErrNotFound)
 	if !failed && j.late() {
-		now, err := c.lookAgain(ctx, fl.key, nil)
-		if err != nil || !now.servable() {
-			return now.value, firstError(err, errSkipped)
-		}
-		c.observeServed(now.outcome(), 1)
-		return now.value, now.err
+		return c.lookForLate(ctx, fl.key)
 	}
 	if failed && e.state == expired {
 		c.opts.OnError(ctx, fl.err)
@@ -289,6 +265,17 @@ func (c *Cached[T]) await(
 		c.observeServed(j.outcome(ctx, fl.err), 1)
 	}
 	return c.valueFor(j), fl.err
+}
+
+// lookForLate returns what is in the cache under key. If it cannot be served, the error is
+// errSkipped.
+func (c *Cached[T]) lookForLate(ctx context.Context, key string) (T, error) {
+	now, err := c.lookAgain(ctx, key, nil)
+	if err != nil || !now.servable() {
+		return now.value, firstError(err, errSkipped)
+	}
+	c.observeServed(now.outcome(), 1)
+	return now.value, now.err
 }
 
 // start runs job.
@@ -304,7 +291,7 @@ func (c *Cached[T]) start(job *job[T]) {
 // instead, because SoftTimeout has passed since start. If ctx is done, it returns the error of
 // ctx, and e has no value.
 func (c *Cached[T]) wait(
-	ctx context.Context, j joinedFlight[T], e entry[T], start time.Time,
+	ctx context.Context, j *joinedFlight[T], e *entry[T], start time.Time,
 ) (served bool, err error) {
 	var soft <-chan time.Time
 	if e.state == expired && c.opts.SoftTimeout != 0 {
@@ -327,7 +314,7 @@ func (c *Cached[T]) wait(
 }
 
 // valueFor returns the value of the flight of j for one of its callers.
-func (c *Cached[T]) valueFor(j joinedFlight[T]) T {
+func (c *Cached[T]) valueFor(j *joinedFlight[T]) T {
 	fl := j.flight
 	if j.started || fl.encoded == nil {
 		return fl.value
@@ -343,7 +330,7 @@ func (c *Cached[T]) valueFor(j joinedFlight[T]) T {
 // of the key then, or earlier if it finds a value. If the cache fails, or the wait times out
 // with LoadOnTimeout, fl has no lease. If fl is dropped meanwhile, the error is errSkipped.
 func (c *Cached[T]) waitForPass(
-	ctx context.Context, r request[T], fl *flight[T],
+	ctx context.Context, r *request[T], fl *flight[T],
 ) (e entry[T], err error) {
 	var wait context.Context // with WaitTimeout, once there is something to wait for
 	for pause := (backoff{}); ; {
@@ -425,8 +412,9 @@ func (c *Cached[T]) lookAgain(
 	return e, err
 }
 
-// refreshDue loads r.key again in the background, to replace e, unless the key pauses.
-func (c *Cached[T]) refreshDue(ctx context.Context, r request[T], e entry[T]) {
+// refreshDue loads r.key again in the background, to replace what r has found, unless the key
+// pauses.
+func (c *Cached[T]) refreshDue(ctx context.Context, r *request[T]) {
 	if paused, _ := c.pauses.check(r.key); paused {
 		return
 	}
@@ -434,15 +422,15 @@ func (c *Cached[T]) refreshDue(ctx context.Context, r request[T], e entry[T]) {
 		ctx: ctx,
 		load: func(ctx context.Context, group []*flight[T], _ bool) {
 			fl := group[0]
-			fl.value, fl.err = c.refresh(ctx, r, e, fl)
+			fl.value, fl.err = c.refresh(ctx, r, fl)
 		},
 	})
 }
 
-// refresh loads r.key again for fl, to replace old, unless another process does so or has
-// done so.
+// refresh loads r.key again for fl, to replace what r has found, unless another process does so
+// or has done so.
 func (c *Cached[T]) refresh(
-	ctx context.Context, r request[T], old entry[T], fl *flight[T],
+	ctx context.Context, r *request[T], fl *flight[T],
 ) (v T, err error) {
 	if r.pattern == getOrCreate {
 		got, err := c.tryPass(ctx, r.key, fl)
@@ -455,8 +443,8 @@ func (c *Cached[T]) refresh(
 	e, err := c.lookUp(ctx, r.key)
 	switch {
 	case err != nil:
-		e = old
-	case e.servable() && e.freshUntil.After(old.freshUntil):
+		e = r.found
+	case e.servable() && e.freshUntil.After(r.found.freshUntil):
 		return e.value, e.err
 	}
 	if v, err = c.loadAndStore(ctx, r, fl, e); err != nil && !errors.Is(err, ErrNotFound) {

@@ -135,7 +135,8 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 					continue
 				}
 				key := j.flight.key
-				v, err := c.await(ctx, j, job, b.entries[key], start)
+				e := b.entries[key]
+				v, err := c.await(ctx, &j, job, &e, start)
 				job = nil // it runs
 				switch {
 				case err == nil:

@@ -94,7 +94,7 @@ func (c *Cached[T]) observeMulti(
 }
 
 // outcome returns the outcome for a caller who is served e.
-func (e entry[T]) outcome() string {
+func (e *entry[T]) outcome() string {
 	switch {
 	case e.err != nil:
 		return Negative
@@ -105,7 +105,7 @@ func (e entry[T]) outcome() string {
 }
 
 // outcome returns the outcome for a caller who waited for j, with context ctx, and got err.
-func (j joinedFlight[T]) outcome(ctx context.Context, err error) string {
+func (j *joinedFlight[T]) outcome(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, ErrTimeout), err != nil && ctx.Err() != nil:
 		return TimedOut

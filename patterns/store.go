@@ -12,7 +12,7 @@ import (
 // the value unless the cache is down, in which case the callers would wait for the cache once
 // more.
 func (c *Cached[T]) loadAndStore(
-	ctx context.Context, r request[T], fl *flight[T], found entry[T],
+	ctx context.Context, r *request[T], fl *flight[T], found entry[T],
 ) (T, error) {
 	var zero T
 	storable := !found.down
@@ -127,7 +127,7 @@ func (c *Cached[T]) replace(
 }
 
 // storeMode returns the mode by which a value is stored in the place of e.
-func (e entry[T]) storeMode() core.Mode {
+func (e *entry[T]) storeMode() core.Mode {
 	switch {
 	case !e.exists:
 		return core.Add

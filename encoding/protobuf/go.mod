@@ -17,6 +17,7 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/core => ../../core
 	github.com/cachewire/cachewire/dependency => ../../dependency
 	github.com/cachewire/cachewire/docs => ../../docs
+	github.com/cachewire/cachewire/docs/from => ../../docs/from
 	github.com/cachewire/cachewire/encoding => ../../encoding
 	github.com/cachewire/cachewire/encoding/cbor => ../../encoding/cbor
 	github.com/cachewire/cachewire/encoding/msgpack => ../../encoding/msgpack
