@@ -153,6 +153,12 @@ var abilityCases = []testCase{
 		},
 	},
 	{
+		id: "ability-itemttl",
+		rule: "GetItemTTL and GetItemsTTL of a core.ItemTTLReader return what GetItem and " +
+			"GetItems return, with the time that each item has left to live.",
+		run: checkItemTTL,
+	},
+	{
 		id: "ability-counter",
 		rule: "IncrFrom and DecrFrom of a core.CounterStarter start an absent counter at initial " +
 			"plus or minus delta, with the flag of an integer and the time to live, and change a " +

@@ -192,6 +192,19 @@ type TTLReader interface {
 	TTL(ctx context.Context, key string) (time.Duration, error)
 }
 
+// An ItemTTLReader reads items together with the time that they have left to live, in as many
+// round trips as it takes to read the items alone. Cache does not call it. It is for a backend
+// that keeps copies of another one's items, such as that of package tiered.
+type ItemTTLReader interface {
+	// GetItemTTL is GetItem, and sets TTL of the item to the time that it has left to live,
+	// more than 0, or to 0 if it never expires. If the item is replaced while GetItemTTL runs,
+	// the value may be the old one and TTL that of the new one, never the reverse.
+	GetItemTTL(ctx context.Context, key string) (Item, error)
+
+	// GetItemsTTL is GetItems of MultiGetter, and sets TTL of each item as GetItemTTL does.
+	GetItemsTTL(ctx context.Context, keys []string) ([]Item, error)
+}
+
 // A Pinger knows whether the cache can be reached.
 type Pinger interface {
 	// Ping returns nil if every server responds.

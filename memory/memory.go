@@ -82,6 +82,7 @@ var _ interface {
 	core.ValueGetter
 	core.MultiGetter
 	core.TTLReader
+	core.ItemTTLReader
 	core.Pinger
 	core.StatsReader
 	core.KeyLister
