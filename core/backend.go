@@ -258,8 +258,16 @@ type SharedStorer interface {
 	// and Decr return ErrNotNumber.
 	GetShared(ctx context.Context, key string) (value, token any, err error)
 
-	// StoreShared is Store with value in the place of item.Value.
+	// StoreShared is Store with value in the place of item.Value. If the backend bounds the
+	// bytes that its items take, it adds the size of a value that is a Sizer.
 	StoreShared(ctx context.Context, mode Mode, item Item, value any) error
+}
+
+// A Sizer knows how much memory it takes. It is a Go value for [Shared].
+type Sizer interface {
+	// Size returns the number of bytes that the value keeps in memory. A negative number
+	// means 0. It is called once, when the value is stored.
+	Size() int
 }
 
 // An Unwrapper gives access to what is underneath a backend, as [errors.As] does for

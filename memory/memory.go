@@ -51,7 +51,7 @@ type Options struct {
 	// MaxBytes is the most memory that all items together may take, including what each
 	// needs besides its key and value. If 0, there is no bound. Storing an item that alone
 	// takes more returns core.ErrTooLarge. A value that was stored through core.Shared
-	// counts as a small one, because its size is not known.
+	// counts as a small one, unless it is a core.Sizer.
 	MaxBytes int64
 }
 
