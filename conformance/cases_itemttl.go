@@ -9,7 +9,7 @@ import (
 
 // checkItemTTL runs the case ability-itemttl.
 func checkItemTTL(e *env) {
-	r, ok := e.backend.(core.ItemTTLReader)
+	r, ok := core.Ability[core.ItemTTLReader](e.backend)
 	if !ok {
 		e.decline("core.ItemTTLReader")
 		return

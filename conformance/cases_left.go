@@ -10,7 +10,7 @@ import (
 // wantLeft checks that the item of l lives as long as l says. If the backend is a
 // core.TTLReader, it asks it, which takes no time. Otherwise, in fake time, checkLeft waits.
 func (e *env) wantLeft(l lifetime) {
-	if _, ok := e.backend.(core.TTLReader); !ok {
+	if _, ok := core.Ability[core.TTLReader](e.backend); !ok {
 		if e.fakeTime {
 			e.later = append(e.later, l)
 		}
@@ -46,7 +46,7 @@ func (e *env) wantLeft(l lifetime) {
 // cannotCheckLeft reports whether wantLeft cannot check anything, and declines the case. Some
 // times to live are checked by waiting in other cases.
 func (e *env) cannotCheckLeft() bool {
-	if _, ok := e.backend.(core.TTLReader); ok || e.fakeTime {
+	if _, ok := core.Ability[core.TTLReader](e.backend); ok || e.fakeTime {
 		return false
 	}
 	e.decline("core.TTLReader")

@@ -90,8 +90,9 @@ type Driver interface {
 // must never be taken for the reply to a later one. Cache checks ctx before it calls a
 // method, so that a backend which never waits may ignore it.
 //
-// A Backend may implement the optional interfaces below. New looks for them once. A backend
-// implements only those whose results it knows to be true.
+// A Backend may implement the optional interfaces below. New looks for them once, by Ability. A
+// backend implements only those whose results it knows to be true, and is a Decliner if this
+// depends on another backend.
 type Backend interface {
 	// GetItem returns the item under key. The caller must not write to the value, and
 	// the backend must not change it afterwards; it may be shared. Key and TTL of the
@@ -276,6 +277,26 @@ type Unwrapper interface {
 	// As sets what target points to, if it can, and reports whether it did. Target is
 	// a pointer that is not nil.
 	As(target any) bool
+}
+
+// A Decliner has the methods of optional interfaces that it may have to decline, because it
+// passes them on to a backend that may lack them.
+type Decliner interface {
+	// Declines reports whether the backend declines an optional interface that it implements.
+	// Ability is a nil pointer to the interface, such as (*TTLReader)(nil). The result never
+	// changes.
+	Declines(ability any) bool
+}
+
+// Ability returns b as A, which is one of the optional interfaces. It reports whether b
+// implements A and does not decline it as a Decliner.
+func Ability[A any](b Backend) (A, bool) {
+	a, ok := b.(A)
+	if d, may := b.(Decliner); ok && may && d.Declines((*A)(nil)) {
+		var none A
+		return none, false
+	}
+	return a, ok
 }
 
 // Traits are facts about a backend that a caller may have to know. The zero value
