@@ -223,6 +223,21 @@ type Stats struct {
 	Expirations uint64 // items removed because they had expired
 
 	Pool PoolStats // of a backend with a pool of clients
+	Near NearStats // of a backend that keeps copies of another one's items
+}
+
+// NearStats are figures of the copies that a backend keeps of another one's items, since it was
+// opened.
+type NearStats struct {
+	Items   uint64 // copies now, which may include some that have expired
+	Bytes   uint64 // the memory they take
+	Hits    uint64 // keys that a copy served
+	FarHits uint64 // keys that were read from the other backend and found
+	Drops   uint64 // copies dropped by a Notice of the bus
+
+	HasBus  bool   // whether there is a Bus
+	BusUp   bool   // whether it works
+	BusLost uint64 // how often it was lost
 }
 
 // PoolStats are figures of a pool of clients since it was opened.
