@@ -45,6 +45,7 @@ var _ interface {
 	core.Pinger
 	core.StatsReader
 	core.KeyLister
+	core.BusOpener
 	core.Unwrapper
 	core.TraitsReporter
 } = (*Backend)(nil)

@@ -126,7 +126,7 @@ func TestAPollThatFailsForMaxStaleLosesTheBus(t *testing.T) {
 		b := newPolled(t, 1, far, tiered.Options{NearTTL: time.Hour, MaxStale: 3 * time.Second})[0]
 		time.Sleep(time.Second)
 		set(t, b, "k", "1", 0)
-		time.Sleep(time.Second)
+		time.Sleep(1050 * time.Millisecond) // between two polls
 		wantValue(t, b, "k", "1")
 		far.set(true)
 		set(t, far.Backend, "k", "2", 0) // by somebody who tells nobody

@@ -39,7 +39,6 @@ func (b *Backend) unlock(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writers--
-	s.epoch++
 }
 
 // publish publishes that the item under key has changed, unless err, the error of the write, says
@@ -181,7 +180,7 @@ func (b *Backend) Flush(ctx context.Context) error {
 	b.eachStripe(func(s *stripe) { s.writers++; s.epoch++ })
 	_ = b.near.Flush(context.Background())
 	defer func() {
-		b.eachStripe(func(s *stripe) { s.writers--; s.epoch++ })
+		b.eachStripe(func(s *stripe) { s.writers-- })
 		if b.bus != nil {
 			b.bus.publishAll()
 		}
