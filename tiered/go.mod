@@ -7,6 +7,8 @@ require (
 	github.com/cachewire/cachewire/conformance v0.1.0
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0
+	github.com/cachewire/cachewire/null v0.1.0
+	github.com/cachewire/cachewire/redis v0.1.0
 )
 
 require (
@@ -15,7 +17,6 @@ require (
 	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
 	github.com/cachewire/cachewire/memcache v0.1.0 // indirect
 	github.com/cachewire/cachewire/memcache-pure v0.1.0 // indirect
-	github.com/cachewire/cachewire/redis v0.1.0 // indirect
 	github.com/redis/rueidis v1.0.79 // indirect
 	golang.org/x/sync v0.20.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
