@@ -2,12 +2,14 @@ package tiered_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/core/config"
 	"github.com/cachewire/cachewire/memory"
 	_ "github.com/cachewire/cachewire/null"
 	"github.com/cachewire/cachewire/tiered"
@@ -129,3 +131,23 @@ func (silentBus) Subscribe(ctx context.Context, f func(core.Notice)) {
 	<-ctx.Done()
 }
 func (silentBus) Close() error { return nil }
+
+// A file names the halves; both names stand for the same items.
+func TestATierIsOpenedByTheNamesInAFile(t *testing.T) {
+	var c config.Config
+	err := json.Unmarshal([]byte(`{"default": "hot", "caches": {
+		"local": {"url": "memory://?max_bytes=1MiB"},
+		"shared": {"url": "memory://?max_items=100", "prefix": "app:"},
+		"hot": {"near": "local", "far": "shared", "bus": "poll", "url": "tiered://?near_ttl=1m"}
+	}}`), &c)
+	wantErr(t, "Unmarshal", err, nil)
+	caches := must(config.New(c, nil))
+	defer caches.Close()
+	hot := must(caches.Get(t.Context(), ""))
+	var tier *tiered.Backend
+	if !hot.As(&tier) {
+		t.Fatal("the cache is no tier")
+	}
+	wantErr(t, "Set", hot.Set(t.Context(), "k", []byte("v"), 0), nil)
+	wantValue(t, tier, "app:k", "v")
+}
