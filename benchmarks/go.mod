@@ -13,6 +13,7 @@ require (
 	github.com/cachewire/cachewire/memory v0.1.0
 	github.com/cachewire/cachewire/patterns v0.1.0
 	github.com/cachewire/cachewire/redis v0.1.0
+	github.com/cachewire/cachewire/tiered v0.1.0
 	github.com/coocood/freecache v1.2.7
 	github.com/dgraph-io/ristretto/v2 v2.4.2
 	github.com/go-redis/cache/v9 v9.0.0
