@@ -28,11 +28,11 @@ test: servers ## run every test of every module
 	go test work
 
 .PHONY: long
-long: servers ## run the packages that have long tests, with these whole
+long: servers ## test the packages that have long tests, and run these in full
 	go test -tags long $(long)
 
 .PHONY: race
-race: servers ## run every test under the race detector (needs a C compiler)
+race: servers ## run every test with the race detector (needs a C compiler)
 	go test -race work
 
 .PHONY: cross
@@ -49,8 +49,9 @@ lint: $(staticcheck) $(misspell) ## gofmt, go vet, staticcheck and a spell check
 	git ls-files -z '*.go' '*.md' '*.sh' Makefile | xargs -0 $(misspell) -error
 
 .PHONY: licenses
-licenses: $(licenses) ## list the licences of the libraries that users build, and fail if one is not permissive
-	@go list -deps -f '{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}' work | $(licenses)
+licenses: $(licenses) ## list the licences of the libraries in users' programs, and fail if one is not permissive
+	@go list -deps -f '{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}' \
+		$$(go list work | grep -v /docs/from) | $(licenses)
 
 .PHONY: fuzz
 fuzz: servers ## fuzz every Fuzz function of every module, each for FUZZTIME=5s

@@ -1,12 +1,12 @@
-// Package backendtest is the one list of backends on which the tests of other modules run: it
-// opens a cache on each kind of backend. Only tests import it.
+// Package backendtest opens a cache on each kind of backend, for the tests of other
+// modules. Only tests import it.
 //
 //	for name, cache := range backendtest.Caches(t) {
 //		t.Run(name, func(t *testing.T) { … })
 //	}
 //
-// Servers are started for the test and end with it. If a server is not installed, the test is
-// skipped, or fails where the environment has CI set.
+// Servers are started for the test and end with it. If a server is not installed, the test
+// is skipped. If the environment variable CI is set, the test fails instead.
 package backendtest
 
 import (
@@ -37,7 +37,7 @@ var Memory = Kind{"memory", func(t testing.TB) core.Backend {
 	return checked(t, b, err)
 }}
 
-// Servers are the kinds that talk to servers and tell states of an item apart.
+// Servers are the kinds with a server whose Traits are not ByValue.
 var Servers = []Kind{
 	{"memcached", func(t testing.TB) core.Backend {
 		var servers []memcache.Server
@@ -94,7 +94,7 @@ func Caches(t testing.TB, hooks ...core.Hook) map[string]*core.Cache {
 	return caches
 }
 
-// AllCaches returns Caches, and a cache of the kind ByValue.
+// AllCaches returns the caches of Caches, and a cache of the kind ByValue.
 func AllCaches(t testing.TB, hooks ...core.Hook) map[string]*core.Cache {
 	t.Helper()
 	caches := Caches(t, hooks...)

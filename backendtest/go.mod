@@ -17,7 +17,6 @@ require (
 	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
 	github.com/cachewire/cachewire/encoding v0.1.0 // indirect
 	github.com/redis/rueidis v1.0.79 // indirect
-	golang.org/x/sync v0.20.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
 )
 
@@ -29,8 +28,12 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/core => ../core
 	github.com/cachewire/cachewire/dependency => ../dependency
 	github.com/cachewire/cachewire/docs => ../docs
+	github.com/cachewire/cachewire/docs/from => ../docs/from
 	github.com/cachewire/cachewire/encoding => ../encoding
+	github.com/cachewire/cachewire/encoding/cbor => ../encoding/cbor
 	github.com/cachewire/cachewire/encoding/msgpack => ../encoding/msgpack
+	github.com/cachewire/cachewire/encoding/protobuf => ../encoding/protobuf
+	github.com/cachewire/cachewire/encoding/seal => ../encoding/seal
 	github.com/cachewire/cachewire/encoding/zstd => ../encoding/zstd
 	github.com/cachewire/cachewire/lockout => ../lockout
 	github.com/cachewire/cachewire/memcache => ../memcache

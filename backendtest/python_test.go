@@ -92,39 +92,40 @@ func TestOnePassAndTheRedLockOfPythonExcludeEachOther(t *testing.T) {
 	}
 }
 
-// A program in Python counts failures by INCR under the key of the counter.
-func TestAPythonProgramSharesCountersOfALockoutInPlainMode(t *testing.T) {
+// A program in Python finds the locks of a lockout by EXISTS, sets one by SET and deletes one
+// by DEL.
+func TestAPythonProgramSharesLocksOfALockoutInPlainMode(t *testing.T) {
 	python := redistest.NeedPython(t, "redis")
 	server := redistest.Start(t, nil)
-	c := openBoth(t, server.Addr())["plain"]
-	locker, err := lockout.New(c, lockout.Terms[string]{
-		"by_ip": {Key: func(ip string) string { return "by_ip:" + ip }, Count: 4,
-			Period: time.Minute, Duration: time.Hour},
-	}, nil)
+	signIn, err := lockout.New(openBoth(t, server.Addr())["plain"], "sign_in",
+		[]lockout.Rule[string]{{
+			Name: "by_ip", Key: func(ip string) string { return ip }, Lock: time.Hour,
+			Rate: lockout.Rate{Count: 2, Period: 24 * 365 * 40 * time.Hour},
+		}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	signIn, err := locker.Define("sign in", lockout.Terms[string]{"by_ip": {}})
-	if err != nil {
-		t.Fatal(err)
+	run := func(script, want string) {
+		t.Helper()
+		script = aiocache + `key = "lock:c:sign_in:by_ip:192.0.2.1"` + "\n" + script
+		if got := python.Run(t, script, server.Addr()); strings.TrimSpace(got) != want {
+			t.Errorf("%s prints %q, want %q", script, got, want)
+		}
 	}
 	ctx := t.Context()
-	if err := signIn.Incr(ctx, "192.0.2.1"); err != nil {
+	if err := signIn.Add(ctx, "192.0.2.1", 1); err != nil {
 		t.Error(err)
 	}
-	python.Run(t, aiocache+`assert r.incr("c:sign_in:by_ip:192.0.2.1", 2) == 3`, server.Addr())
-	if err := signIn.Forbid(ctx, "192.0.2.1"); err != nil {
-		t.Errorf("Forbid after 3 of 4: %v", err)
-	}
-	if err := signIn.Incr(ctx, "192.0.2.1"); err != nil {
+	run(`print(r.exists(key))`, "0")
+	if err := signIn.Add(ctx, "192.0.2.1", 1); err != nil {
 		t.Error(err)
 	}
-	if err := signIn.Forbid(ctx, "192.0.2.1"); !errors.Is(err, lockout.ErrLocked) {
-		t.Errorf("Forbid after 4 of 4: %v, want ErrLocked", err)
+	run(`print(r.exists(key), 0 < r.ttl(key) <= 3600, r.delete(key))`, "1 True 1")
+	if err := signIn.Check(ctx, "192.0.2.1"); err != nil {
+		t.Errorf("Check after Python has deleted the lock: %v", err)
 	}
-	got := python.Run(t, aiocache+`print(r.exists("lock:c:sign_in:by_ip:192.0.2.1"))`,
-		server.Addr())
-	if strings.TrimSpace(got) != "1" {
-		t.Errorf("Python sees %s locks", got)
+	run(`print(r.set(key, 1, nx=True, ex=60))`, "True")
+	if err := signIn.Check(ctx, "192.0.2.1"); !errors.Is(err, lockout.ErrLocked) {
+		t.Errorf("Check after Python has set a lock: %v, want ErrLocked", err)
 	}
 }

@@ -352,8 +352,8 @@ var abilityCases = []testCase{
 	},
 	{
 		id: "ability-shared",
-		rule: "A core.SharedStorer keeps Go values as they are, on the condition of every mode, " +
-			"and distinguishes them from bytes.",
+		rule: "A core.SharedStorer keeps Go values as they are, obeys the condition of every " +
+			"mode, and distinguishes Go values from bytes.",
 		run: func(e *env) {
 			type value struct{ n int }
 			shared, err := core.NewTyped(e.cache, core.Shared[*value]())

@@ -269,8 +269,9 @@ var aliasCases = []testCase{
 					}
 					return
 				}
-				// Fake time does not pass while a reader runs. The number of reads is limited,
-				// so that a writer which waits for time to pass does not wait forever.
+				// Fake time does not pass while a reader runs. The number of reads is
+				// limited, so that a writer that waits for time to pass does not wait
+				// forever.
 				for n := 0; writing.Load() > 0 && !(e.fakeTime && n > 50*rounds); n++ {
 					runtime.Gosched()
 					got, err := e.cache.Get(e.ctx, "k")

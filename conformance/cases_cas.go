@@ -235,8 +235,8 @@ var casCases = []testCase{
 	},
 	{
 		id: "cas-other-key",
-		rule: "A token belongs to its key: for that of another key, whose item was stored in the " +
-			"same way, both compare verbs return ErrConflict.",
+		rule: "A token belongs to its key: both compare verbs return ErrConflict for the token " +
+			"of another key, even if both items were stored in the same way.",
 		run: func(e *env) {
 			values := map[string]string{"a": "same", "b": "same"}
 			stores := []func() error{
@@ -265,8 +265,9 @@ var casCases = []testCase{
 	},
 	{
 		id: "cas-other-backend",
-		rule: "A token belongs to its backend: for that of another backend of the same kind, to " +
-			"which the same was done, both compare verbs return ErrConflict.",
+		rule: "A token belongs to its backend: both compare verbs return ErrConflict for the " +
+			"token of another backend of the same kind, even if the same verbs were called on " +
+			"both.",
 		plainOnly:   true,
 		twoBackends: true,
 		run: func(e *env) {
@@ -290,7 +291,7 @@ var casCases = []testCase{
 	{
 		id: "cas-many-changes",
 		rule: "CompareAndSwap of an item that has changed 256 or 65,536 times returns " +
-			"ErrConflict: no token comes back, unless Traits.ByValue is set.",
+			"ErrConflict: no token is used again, unless Traits.ByValue is set.",
 		plainOnly: true,
 		run: func(e *env) {
 			if e.declineStates() {

@@ -100,7 +100,7 @@ var contextCases = []testCase{
 				{"Delete", func(key string) error { return b.Delete(ctx, key) }, ""},
 				{"Flush", func(string) error { return b.Flush(ctx) }, ""},
 			} {
-				// A write that fails may take place later. So each verb has a key of its own.
+				// A write that fails may take place later. So each verb has its own key.
 				key := "key of " + c.what
 				e.set(key, "1")
 				switch err := c.verb(e.fullKey(key)); {
@@ -138,8 +138,9 @@ var contextCases = []testCase{
 						v.name, err, context.DeadlineExceeded)
 				}
 				e.wantInTime(v.name, took)
-				// The write that the deadline abandoned may take place at any time. So use
-				// another key: only the reply to another verb can make its value wrong.
+				// The write that the deadline abandoned may take place at any time. So this
+				// uses another key: its value is wrong only if a verb gets the reply to
+				// another verb.
 				other, value := numbered("other", round), fmt.Sprint("value of ", round)
 				e.set(other, value)
 				e.wantValue(other, value)

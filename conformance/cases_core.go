@@ -10,7 +10,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// coreCases check rules that package core keeps for every backend. They pass unless the
+// coreCases check rules that package core enforces for every backend. They fail only if the
 // backend panics, hangs, or calls its own methods without a call from core.
 var coreCases = []testCase{
 	{

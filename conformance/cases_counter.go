@@ -240,9 +240,9 @@ var counterCases = []testCase{
 	},
 	{
 		id: "incr-loose-number",
-		rule: "White space or a sign before the digits, and white space other than spaces, a " +
-			"NUL or a second number behind them are ErrNotNumber, too. If Traits.LooseNumbers " +
-			"is set, Incr and Decr may instead count the digits.",
+		rule: "Count, Incr and Decr return ErrNotNumber for white space or a sign before the " +
+			"digits, and for white space other than spaces, a NUL or a second number after them. " +
+			"If Traits.LooseNumbers is set, Incr and Decr may count the digits instead.",
 		run: func(e *env) {
 			loose := e.cache.Traits().LooseNumbers
 			for _, value := range []string{

@@ -33,8 +33,8 @@ func (e *env) inject(f fault) (undo func()) {
 	return undo
 }
 
-// faultVerbs are the verbs of cases with faults: all that take a key, some of them also with
-// many keys, and those of a whole cache.
+// faultVerbs are the verbs of cases with faults: all verbs that take a key, some verbs with
+// many keys, and the verbs of a whole cache.
 var faultVerbs = slices.Concat(verbs, []verb{
 	{"GetMulti of 100 keys", func(ctx context.Context, c *core.Cache, key string, _ any) error {
 		keys := manyKeys(key)
@@ -76,7 +76,7 @@ var faultVerbs = slices.Concat(verbs, []verb{
 	}},
 })
 
-// manyKeys returns 100 keys, of which the first is key.
+// manyKeys returns 100 keys. The first one is key.
 func manyKeys(key string) []string {
 	keys := make([]string, 100)
 	for i := range keys {
@@ -86,8 +86,8 @@ func manyKeys(key string) []string {
 	return keys
 }
 
-// firstError returns the error of the first of keys that has one in err. If one of keys has
-// none, although others do, that is an error as well.
+// firstError returns the error in err of the first of keys that has one. If some keys have
+// an error and others do not, it returns an error as well.
 func firstError(err error, keys []string) error {
 	var multi *core.MultiError
 	if !errors.As(err, &multi) {
@@ -126,7 +126,7 @@ func (e *env) prepareFaultVerbs() (keys []string, tokens []any) {
 // unsupported reports whether the backend does not have the verb.
 func unsupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
 
-// isOutage reports whether err is right for a verb under ctx that no server replies to.
+// isOutage reports whether err is a correct error of a verb with ctx if no server replies.
 func isOutage(ctx context.Context, err error) bool {
 	return errors.Is(err, core.ErrUnavailable) || ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
@@ -155,7 +155,7 @@ func (e *env) recovered(after string) {
 	}
 }
 
-// tryVerbs calls some verbs with keys of its own, and returns an error if one of them fails.
+// tryVerbs calls some verbs with its own keys, and returns an error if one of them fails.
 func (e *env) tryVerbs(ctx context.Context, key string) error {
 	if err := e.cache.Set(ctx, key, []byte("1"), 0); err != nil {
 		return err
@@ -216,9 +216,9 @@ var contextEnds = []struct {
 var faultCases = []testCase{
 	{
 		id: "stall-context",
-		rule: "If the server does not reply, a verb returns the error of its context within " +
-			"50 ms after the context is done, and never a miss, ErrExists, a conflict or " +
-			"success. When the server goes on, verbs work within a second.",
+		rule: "If the server does not reply, a verb returns the error of its context within 50 " +
+			"ms after the context is done, and never a miss, ErrExists, a conflict or success. " +
+			"When the server replies again, verbs work within a second.",
 		fault:     stalls,
 		plainOnly: true,
 		run: func(e *env) {
@@ -252,8 +252,8 @@ var faultCases = []testCase{
 	},
 	{
 		id: "stall-late",
-		rule: "A reply to a verb that was abandoned is never taken for the reply to another " +
-			"verb, and abandoned verbs do not block others for good.",
+		rule: "No verb gets the reply to another verb that was abandoned, and abandoned verbs do " +
+			"not block others permanently.",
 		fault:     stalls,
 		plainOnly: true,
 		run: func(e *env) {
@@ -358,15 +358,15 @@ var faultCases = []testCase{
 	},
 	{
 		id: "kill-load",
-		rule: "While the server dies and comes back, no verb returns a wrong result: no value of " +
-			"another key, and no sign of a write that was sent twice.",
+		rule: "While the server dies and starts again, no verb returns a wrong result, such as " +
+			"the value of another key. No write is sent twice.",
 		fault:     kills,
 		plainOnly: true,
 		run:       killUnderLoad,
 	},
 	{
 		id:        "kill-close",
-		rule:      "Close returns while the server is dead, and no goroutine outlives it.",
+		rule:      "Close returns while the server is dead, and no goroutine outlives Close.",
 		fault:     kills,
 		plainOnly: true,
 		run: func(e *env) {
@@ -382,9 +382,9 @@ var faultCases = []testCase{
 	},
 }
 
-// checkStalled calls try, which returns how long after its context was done a verb returned,
-// and checks that it was in time. A busy machine makes verbs late, and never early: so one
-// of a few tries must be in time, and none very late.
+// checkStalled calls try, which returns how long a verb took to return after its context
+// was done. It checks that the verb was in time. A busy machine can make verbs late, but
+// never early. So one of a few tries must be in time, and none very late.
 func (e *env) checkStalled(what string, try func() (late time.Duration, err error)) {
 	const limit, veryLate, tries = 50 * time.Millisecond, 550 * time.Millisecond, 5
 	best := time.Duration(1<<63 - 1)
@@ -407,8 +407,8 @@ func (e *env) checkStalled(what string, try func() (late time.Duration, err erro
 		"later, in %d tries; want at most %v", what, best, tries, limit)
 }
 
-// checkOwnReplies checks that verbs get their own replies. The counter "n"+key belongs to a
-// range of its own. A verb may fail, as the server may just have come back.
+// checkOwnReplies checks that verbs get their own replies. Each counter "n"+key has its own
+// range of numbers. A verb may fail, because the server may just have started again.
 func (e *env) checkOwnReplies(key, value string) {
 	check := func(verb, got string, err error) {
 		switch {
@@ -438,8 +438,8 @@ func (e *env) checkOwnReplies(key, value string) {
 	}
 }
 
-// killUnderLoad is the case kill-load. Each worker has keys of its own, so that it knows what
-// they may hold: the server may have lost everything when it comes back.
+// killUnderLoad is the case kill-load. Each worker has its own keys, so that it knows which
+// values they may have. The server may have lost everything when it starts again.
 func killUnderLoad(e *env) {
 	const workers = 8
 	var stop atomic.Bool
@@ -475,7 +475,7 @@ func killUnderLoad(e *env) {
 	e.note("%d of %d rounds failed while the server was killed twice", failed.Load(), verbs.Load())
 }
 
-// A loader calls verbs with keys of its own while a server dies and comes back.
+// A loader calls verbs with its own keys while a server dies and starts again.
 type loader struct {
 	*env
 	worker    int
@@ -489,7 +489,8 @@ func (l *loader) step(round int) bool {
 	ctx, cancel := context.WithTimeout(l.ctx, time.Second)
 	defer cancel()
 	ok := true
-	// outage reports whether err is that of an outage, which says nothing about the verb.
+	// outage reports whether err is the error of an outage. The verb may then have taken
+	// effect or not.
 	outage := func(verb string, err error, known ...error) bool {
 		if err == nil ||
 			slices.ContainsFunc(known, func(target error) bool { return errors.Is(err, target) }) {

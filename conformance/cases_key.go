@@ -13,8 +13,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// checkDistinctKeys checks that each of keys can be stored with a value of its own, and that
-// they can be read and deleted, one at a time and in one call.
+// checkDistinctKeys stores a different value under each of keys. It checks that they can be
+// read and deleted, one at a time and in one call.
 func (e *env) checkDistinctKeys(keys []string) {
 	want := map[string]string{}
 	for i, key := range keys {
@@ -83,8 +83,8 @@ var keyCases = []testCase{
 	},
 	{
 		id: "key-lengths",
-		rule: "Keys of 1 to 65,536 bytes work and stay different, also near memcached's limit " +
-			"of 250 bytes.",
+		rule: "Keys of 1 to 65,536 bytes work and stay different, including those near " +
+			"memcached's limit of 250 bytes.",
 		run: func(e *env) {
 			var keys []string
 			for _, n := range []int{

@@ -8,7 +8,8 @@ import (
 )
 
 // wantLeft checks that the item of l lives as long as l says. If the backend is a
-// core.TTLReader, it asks it, which takes no time. Otherwise, in fake time, checkLeft waits.
+// core.TTLReader, wantLeft calls its TTL, and need not wait. Otherwise, in fake time,
+// checkLeft waits later.
 func (e *env) wantLeft(l lifetime) {
 	if _, ok := core.Ability[core.TTLReader](e.backend); !ok {
 		if e.fakeTime {
@@ -53,7 +54,8 @@ func (e *env) cannotCheckLeft() bool {
 	return true
 }
 
-// checkLeft checks what wantLeft could not. A case that calls wantLeft ends with it.
+// checkLeft checks the lifetimes that wantLeft could not check. A case that calls wantLeft
+// calls checkLeft at its end.
 func (e *env) checkLeft() { e.checkLifetimes(e.later) }
 
 func ttlString(ttl time.Duration) string {
@@ -63,7 +65,8 @@ func ttlString(ttl time.Duration) string {
 	return ttl.String()
 }
 
-// storeAndCheckLeft stores an item by store, which gives it ttl, and checks how long it lives.
+// storeAndCheckLeft calls store, which stores an item with the time to live ttl, and checks
+// how long the item lives.
 func (e *env) storeAndCheckLeft(what, key string, ttl time.Duration, store func() error) {
 	e.wantLeft(e.timeStore(what, key, ttl, store))
 }
@@ -95,8 +98,8 @@ var leftTTLs = []time.Duration{
 var leftCases = []testCase{
 	{
 		id: "left-set",
-		rule: "After every verb that sets a time to live, the item has exactly that: it is not " +
-			"cut to a coarser unit than Traits.Resolution, nor limited.",
+		rule: "After a verb sets a time to live, the item has exactly this time to live: it is " +
+			"not limited, and not cut to a unit that is coarser than Traits.Resolution.",
 		run: func(e *env) {
 			if e.cannotCheckLeft() {
 				return
@@ -160,8 +163,8 @@ var leftCases = []testCase{
 	},
 	{
 		id: "left-changed",
-		rule: "A verb that sets a time to live replaces the old one, whether either of them is " +
-			"core.Forever, and counts from now.",
+		rule: "A verb that sets a time to live replaces the old one, even if either of them is " +
+			"core.Forever. The new one starts when the verb is called.",
 		run: func(e *env) {
 			if e.cannotCheckLeft() {
 				return
@@ -218,8 +221,8 @@ var leftCases = []testCase{
 	},
 	{
 		id: "left-kept",
-		rule: "Reads, counters and verbs that are refused keep the time to live, also if the " +
-			"number gets longer or shorter.",
+		rule: "Reads, refused verbs and counter verbs keep the time to live, even if the number " +
+			"of a counter gets more or fewer digits.",
 		run: func(e *env) {
 			if e.cannotCheckLeft() {
 				return

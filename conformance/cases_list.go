@@ -18,8 +18,8 @@ func (e *env) lister() core.KeyLister {
 	return l
 }
 
-// storeToList stores n items whose keys begin with prefix, every second with a time to live,
-// and returns their keys.
+// storeToList stores n items whose keys begin with prefix, and returns their keys. Every
+// second item has a time to live.
 func (e *env) storeToList(prefix string, n int) []string {
 	items := make([]core.Item, n)
 	keys := make([]string, n)
@@ -36,8 +36,8 @@ func (e *env) storeToList(prefix string, n int) []string {
 	return keys
 }
 
-// checkListed checks that got has each of want at least once, and others only if they are
-// among mayBe.
+// checkListed checks that got has each key of want at least once, and no other key that is
+// not in mayBe.
 func (e *env) checkListed(got, want, mayBe []string) {
 	listed := map[string]bool{}
 	for _, key := range got {
@@ -93,8 +93,8 @@ var listCases = []testCase{
 	},
 	{
 		id: "list-delete",
-		rule: "The loop over Keys may delete what it was given: every key that stays is yielded, " +
-			"and afterwards the deleted ones are gone.",
+		rule: "The loop over Keys may delete the keys that it gets. Keys yields every key that " +
+			"is not deleted, and afterwards the deleted keys are absent.",
 		run: func(e *env) {
 			l := e.lister()
 			if l == nil {
@@ -153,8 +153,9 @@ var listCases = []testCase{
 		},
 	},
 	{
-		id:   "list-expired",
-		rule: "Keys yields no key that expired before the iteration began, also of many.",
+		id: "list-expired",
+		rule: "Keys yields no key that expired before the iteration began, even if there are " +
+			"many keys.",
 		run: func(e *env) {
 			l := e.lister()
 			if l == nil {

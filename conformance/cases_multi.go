@@ -122,7 +122,7 @@ var multiCases = []testCase{
 	},
 	{
 		id: "addmulti",
-		rule: "AddMulti stores the values whose key is absent. For each other key it returns " +
+		rule: "AddMulti stores the values whose keys are absent. For each other key it returns " +
 			"ErrExists, and the item stays as it is.",
 		run: func(e *env) {
 			e.set("a", "old")

@@ -68,7 +68,7 @@ var nullCases = []testCase{
 	},
 	{
 		id:   "null-count",
-		rule: "Incr, Decr, IncrFrom and DecrFrom return ErrMiss, each time they are called.",
+		rule: "Incr, Decr, IncrFrom and DecrFrom always return ErrMiss.",
 		run: func(e *env) {
 			for range 2 {
 				_, err := e.cache.Incr(e.ctx, "n", 1)

@@ -13,7 +13,8 @@ const (
 	rounds     = 25 // for each goroutine
 )
 
-// addByCompareAndSwap adds delta to a counter, and tries again if another changed it.
+// addByCompareAndSwap adds delta to a counter, and tries again if another goroutine changed
+// it.
 func (e *env) addByCompareAndSwap(key string, delta uint64) {
 	for {
 		item := e.item(key)
@@ -90,7 +91,7 @@ var raceCases = []testCase{
 	},
 	{
 		id:        "race-incr-many",
-		rule:      "Of 20,000 increments by 32 goroutines none is lost.",
+		rule:      "None of 20,000 increments by 32 goroutines is lost.",
 		plainOnly: true,
 		run: func(e *env) {
 			const workers, increments = 32, 20_000
@@ -129,8 +130,8 @@ var raceCases = []testCase{
 	},
 	{
 		id: "race-incrfrom",
-		rule: "If many goroutines call IncrFrom on an absent key, the counter is then initial " +
-			"plus the delta of each.",
+		rule: "If many goroutines call IncrFrom on an absent key, the counter becomes initial " +
+			"plus the delta of every call.",
 		run: func(e *env) {
 			for round := range 20 {
 				key := numbered("n", round)
@@ -204,8 +205,9 @@ var raceCases = []testCase{
 		},
 	},
 	{
-		id:   "race-multi",
-		rule: "Multi verbs by many goroutines at once keep the value of each key whole.",
+		id: "race-multi",
+		rule: "If many goroutines call multi verbs at once, every value that is read is one that " +
+			"was stored under its key.",
 		run: func(e *env) {
 			keys := make([]string, 50)
 			for i := range keys {

@@ -12,8 +12,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// valueOf returns n bytes that depend on name and on their position, so that a part of the
-// value that is lost, moved or mixed up with that of another is seen.
+// valueOf returns n bytes that depend on name and on their position. So a test sees if a
+// part of a value is lost, moved or mixed up with another value.
 func valueOf(name string, n int) []byte {
 	seed := uint64(len(name))
 	for _, c := range []byte(name) {
@@ -193,7 +193,7 @@ var sizeCases = []testCase{
 				e.want("GetMulti", err, nil)
 				for key, value := range values {
 					if d := difference(got[key], value); d != "" {
-						e.errorf("GetMulti of %d values of %d bytes: that of %s has %s",
+						e.errorf("GetMulti of %d values of %d bytes: the value of %s has %s",
 							n, size, quote(key), d)
 					}
 				}
@@ -203,7 +203,7 @@ var sizeCases = []testCase{
 	{
 		id: "value-lengths",
 		rule: "Values of every length up to 1 MiB less 1,000 bytes, or up to Traits.MaxValue, " +
-			"are returned whole. Longer ones, up to 5 MiB, are as well, unless the store " +
+			"are returned whole. Longer values, up to 5 MiB, are returned whole unless the store " +
 			"returned ErrTooLarge.",
 		run: func(e *env) {
 			most := e.limitSize(5 << 20)

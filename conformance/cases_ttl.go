@@ -32,8 +32,9 @@ func (e *env) timeStore(what, key string, ttl time.Duration, store func() error)
 func (l lifetime) end() time.Time { return l.before.Add(l.ttl) }
 
 // checkLifetimes checks that each item is present shortly before it expires, and absent one
-// resolution after it has expired. On a slow machine the first check may come too late to
-// show anything, which is not a failure. In the end, those that never expire are present.
+// resolution after it has expired. On a slow machine the first check may be too late to
+// show anything. This is not a failure. In the end, it checks that the items that never
+// expire are present.
 func (e *env) checkLifetimes(lifetimes []lifetime) {
 	slices.SortFunc(lifetimes, func(a, b lifetime) int { return a.end().Compare(b.end()) })
 	forever, _ := slices.BinarySearchFunc(
@@ -105,7 +106,7 @@ func wantError(target, err error) error {
 var errNone = errors.New("none")
 
 // checkUntouched checks that none of verbs changes the time to live of an item with value.
-// Each verb is called in the middle of the life of an item of its own.
+// Each verb has its own item, and is called in the middle of the item's life.
 func (e *env) checkUntouched(value string, verbs map[string]func(key string) error) {
 	names := slices.Sorted(maps.Keys(verbs))
 	var lifetimes []lifetime
@@ -185,8 +186,9 @@ var ttlCases = []testCase{
 		},
 	},
 	{
-		id:   "ttl-fraction",
-		rule: "A fraction of a second counts: it is neither cut off nor taken for Forever.",
+		id: "ttl-fraction",
+		rule: "A fraction of a second in a time to live counts: it is neither cut off nor " +
+			"treated as Forever.",
 		run: func(e *env) {
 			var lifetimes []lifetime
 			for _, ttl := range []time.Duration{
@@ -237,7 +239,7 @@ var ttlCases = []testCase{
 			cas, cad := e.item("cas"), e.item("cad")
 			e.must("Touch", e.cache.Touch(e.ctx, "cas", 100*time.Millisecond))
 			e.must("Touch", e.cache.Touch(e.ctx, "cad", 100*time.Millisecond))
-			// Each verb has a key of its own, because a verb may remove the expired item.
+			// Each verb has its own key, because a verb may remove the expired item.
 			e.storeExpired(keys...)
 
 			e.wantMiss("get")
@@ -274,8 +276,8 @@ var ttlCases = []testCase{
 	},
 	{
 		id: "ttl-new",
-		rule: "Every store gives the item a new time to live, and the old one has no effect. " +
-			"Deleting an item and storing it again does as well.",
+		rule: "Every store gives the item a new time to live, and the old one has no effect. The " +
+			"same is true if the item is deleted and stored again.",
 		run: func(e *env) {
 			var keys []string
 			v := []byte("1")
@@ -424,7 +426,7 @@ var ttlCases = []testCase{
 	{
 		id: "ttl-counter",
 		rule: "Incr, Decr, IncrFrom and DecrFrom keep the time to live of a counter that is " +
-			"present, also if its number gets longer or shorter.",
+			"present, even if its number gets more or fewer digits.",
 		run: func(e *env) {
 			verbs := map[string]func(key string) error{}
 			for name, verb := range map[string]func(ctx context.Context, key string, delta uint64) (

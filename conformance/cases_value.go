@@ -9,7 +9,7 @@ import (
 var valueCases = []testCase{
 	{
 		id:   "value-empty",
-		rule: "nil and the empty value are the same value, and finding it is a hit.",
+		rule: "nil and the empty value are the same value, and reading it is a hit.",
 		run: func(e *env) {
 			e.must("Set", e.cache.Set(e.ctx, "nil", nil, 0))
 			e.must("Set", e.cache.Set(e.ctx, "empty", []byte{}, 0))

@@ -26,15 +26,15 @@ type CheckOptions struct {
 	// alone.
 	Parallel int
 
-	// Seed is the seed of the random histories. If 0, each run has another one.
+	// Seed is the seed of the random histories. If 0, each run has a random one.
 	Seed uint64
 
 	// Stall and Kill are as in Config.
 	Stall func(b core.Backend) (resume func(), err error)
 	Kill  func(b core.Backend) (restart func(), err error)
 
-	// Progress, if not nil, is called with the Result of each case when the case ends. It
-	// is not called concurrently.
+	// Progress is called with the Result of each case when the case ends, but never by two
+	// goroutines at once. If nil, it is not called.
 	Progress func(Result)
 }
 
@@ -42,7 +42,7 @@ type CheckOptions struct {
 type Status uint8
 
 const (
-	Passed Status = iota // the backend keeps the rule
+	Passed Status = iota // the backend follows the rule
 	Failed               // the backend breaks the rule
 	NotRun               // the case was not run, because the options lack Stall or Kill
 )
@@ -97,8 +97,8 @@ func (r *Report) Err() error {
 // was selected.
 //
 // Open is called each time a case runs; a few cases call it twice. It returns an empty
-// backend, which Check closes. A program that has a URL opens a Cache, whose As returns the
-// backend:
+// backend. Check closes the backend. If a program has a URL, it opens a Cache and gets the
+// backend by As:
 //
 //	open := func() (core.Backend, error) {
 //		cache, err := core.Open(ctx, rawURL, nil)
@@ -110,10 +110,10 @@ func (r *Report) Err() error {
 //		return b, b.Flush(ctx) // everything on the server is deleted
 //	}
 //
-// The error is nil if all cases ran that could, whether or not the backend passed them; see
-// Report.Err. If open or ctx fails, Check stops after the running cases and returns that
-// error with the Report so far. If a case hangs, Check returns at once; it does not close the
-// backend of that case.
+// Check returns a nil error if it ran all selected cases that the options allow. This does
+// not mean that the backend passed them; see Report.Err. If open fails or ctx is done,
+// Check stops after the running cases and returns that error with the Report so far. If a
+// case hangs, Check returns an error at once, and does not close the backend of that case.
 func Check(ctx context.Context, open func() (core.Backend, error), opts *CheckOptions) (
 	*Report, error) {
 
@@ -200,8 +200,8 @@ type job struct {
 	at   int // the index of its Result
 }
 
-// runAll runs jobs, so many at a time, and returns which of them have a Result. It runs the
-// cases with faults first, one at a time.
+// runAll runs jobs, up to parallel of them at a time. It returns which jobs have a Result.
+// It runs the cases with faults first, one at a time.
 func (c *checker) runAll(ctx context.Context, results []Result, jobs []job, parallel int) (
 	done []bool, err error) {
 

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A clock measures how long verbs take, without the time during which the whole process
-// was stopped. A busy machine or a virtual one can stop a process for seconds, which is not
-// the fault of the backend. A nil clock leaves nothing out.
+// A clock measures how long verbs take, without the time during which the whole process was
+// stopped. A busy or virtual machine can stop a process for seconds, and the backend is not
+// to blame for that. A nil clock counts all time.
 type clock struct {
 	mu   sync.Mutex
 	last time.Time     // guarded by mu; when stalled was last called
@@ -45,14 +45,14 @@ func (c *clock) stalled() time.Duration {
 	return c.lost
 }
 
-// start returns a function that returns how long the process has run since start was
-// called.
+// start starts a measurement. It returns a function that returns how long the process has
+// run since then.
 func (c *clock) start() (elapsed func() time.Duration) {
 	lost, start := c.stalled(), time.Now()
 	return func() time.Duration { return time.Since(start) - (c.stalled() - lost) }
 }
 
-// A realClock tells the real time inside a bubble of testing/synctest.
+// A realClock measures real time inside a bubble of testing/synctest.
 type realClock struct {
 	elapsed atomic.Int64 // nanoseconds since start
 	done    chan struct{}
@@ -84,8 +84,8 @@ func (c *realClock) stop() { close(c.done) }
 func (c *realClock) now() time.Duration { return time.Duration(c.elapsed.Load()) }
 
 // sleep waits for d, and reports whether it did. In a bubble, it gives up if the wait takes
-// a noticeable real time, because a goroutine of the backend, such as one with a ticker, runs
-// again and again meanwhile. The case then declines what it wanted to check.
+// noticeable real time. This happens if the backend has a goroutine that wakes again and
+// again, such as one with a ticker. The case then declines the check.
 func (e *env) sleep(d time.Duration) bool {
 	if e.realClock == nil {
 		time.Sleep(d)
@@ -108,10 +108,10 @@ func (e *env) sleep(d time.Duration) bool {
 	return true
 }
 
-// withShortTTL calls f, whose verbs give items the time to live ttl and must end before the
-// items expire. If they take too long, because the backend is slow or the machine busy, it
-// calls f again with a longer time to live and other keys, which all begin with round. Only
-// the error of the last call counts. It returns the last time to live.
+// withShortTTL calls f. The verbs in f give items the time to live ttl, and must end before
+// the items expire. If they take too long, because the backend is slow or the machine is
+// busy, withShortTTL calls f again with a longer ttl and another round, with which all keys
+// must begin. Only the error of the last call counts. It returns the last ttl.
 func (e *env) withShortTTL(
 	ttl time.Duration, f func(round string, ttl time.Duration) error,
 ) time.Duration {

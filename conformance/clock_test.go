@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// In the bubble, a clock whose run is not called acts like one in a process that is stopped.
+// In the bubble, a clock whose run is not called behaves as if the process were stopped.
 func TestClockIgnoresTimeWhileTheProcessIsStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &clock{last: time.Now()}

@@ -13,42 +13,44 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Config says which backend Run tests, and how.
+// Config describes the backend that Run tests, and how Run tests it.
 type Config struct {
-	// New returns an empty backend. It is called each time a case runs, with the t of
-	// that run; a few cases call it twice. The suite closes the backends. If New skips the
-	// test, the case is skipped; if the server is required, New must fail the test instead.
+	// New returns an empty backend. It is called each time a case runs, with the t of that
+	// run; a few cases call it twice. The suite closes the backends. If New skips the test,
+	// the case is skipped. If a missing server must not go unnoticed, New should fail the
+	// test instead.
 	New func(t testing.TB) core.Backend
 
 	// Profile is the kind of cache that the backend is. The zero value is Cache.
 	Profile Profile
 
-	// Synctest runs each case in a bubble of testing/synctest, in which waiting takes no
-	// time, and a goroutine that outlives Close is found. It is for backends that neither
-	// use the network nor keep goroutines blocked in system calls: use it whenever it is
-	// possible. If false, the cases about time wait in real time; a larger
-	// Traits.Resolution of the backend makes them wait longer.
+	// Synctest runs each case in a bubble of testing/synctest. There, waiting takes no
+	// time, and the suite finds goroutines that outlive Close. Set it for every backend
+	// that does not use the network and whose goroutines do not block in system calls. If
+	// false, the cases about time wait in real time. The larger Traits.Resolution is, the
+	// longer they wait.
 	Synctest bool
 
 	// Parallel runs the cases in parallel. The backends that New returns must then share
 	// nothing.
 	Parallel bool
 
-	// Seed is the seed of the random histories. If 0, each run has another one. A failure
+	// Seed is the seed of the random histories. If 0, each run has a random one. A failure
 	// prints it.
 	Seed uint64
 
-	// Stall and Kill are faults of what is behind a backend, such as a server. Without
-	// them, the cases about faults are not run, and the log names them. The suite injects
-	// a fault into one backend at a time, never in parallel with other cases.
+	// Stall and Kill cause faults of the server of a backend. If one is nil, the cases that
+	// need it are not run, and the log names them. The suite causes a fault in one backend
+	// at a time, never in parallel with other cases.
 	//
-	// Stall stops what is behind b, so that it accepts requests and replies to none, and
-	// returns a function that lets it go on: SIGSTOP and SIGCONT, say.
+	// Stall stops the server of b, so that it accepts requests but does not reply, for
+	// example by SIGSTOP. It returns a function that lets the server continue, for example
+	// by SIGCONT.
 	Stall func(b core.Backend) (resume func(), err error)
 
-	// Kill ends what is behind b, so that connections are lost and new ones are refused,
-	// and returns a function that starts it again, at the same address, with or without
-	// its items.
+	// Kill ends the server of b, so that its connections are lost and new ones are refused.
+	// It returns a function that starts the server again at the same address, with or
+	// without its items.
 	Kill func(b core.Backend) (restart func(), err error)
 }
 
@@ -63,8 +65,8 @@ const (
 // hangLimit is how long a case may take. A case that takes longer hangs.
 const hangLimit = 2 * time.Minute
 
-// Run runs the suite as subtests of t. A case that needs what the Config does not have is
-// skipped as "not run".
+// Run runs the suite as subtests of t. If a case needs Stall or Kill and the Config does
+// not have it, the case is skipped as "not run".
 func Run(t *testing.T, cfg Config) {
 	t.Helper()
 	if cfg.Seed == 0 {
@@ -119,13 +121,14 @@ func runCase(t *testing.T, cfg Config, s suite, hung *atomic.Bool, v view, c tes
 	}
 	var problem string
 	if cfg.Synctest && c.fault == noFault {
-		// The watchdog stays outside the bubble, in which its clock would stand still.
+		// The watchdog stays outside the bubble, because its clock would stand still
+		// inside.
 		real := startRealClock()
 		defer real.stop()
 		var panicked any
 		problem = watch(hangLimit, func() {
-			// The bubble panics if a goroutine waits for something that cannot happen, in a
-			// verb or after Close. A leak is among the failures.
+			// The bubble panics if all goroutines are blocked forever, in a verb or after
+			// Close. Leaked goroutines are in the failures already.
 			defer func() { panicked = recover() }()
 			synctest.Test(t, func(t *testing.T) { run(t, real) })
 		})

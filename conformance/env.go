@@ -13,7 +13,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// An env is what a case works with: an empty cache, and methods to check it and to report
+// An env has an empty cache for a case, and methods to check the cache and to report
 // failures. The methods that begin with want report a failure and let the case continue.
 type env struct {
 	suite
@@ -56,8 +56,8 @@ func (e *env) inNewGoroutine(f func()) {
 	<-done
 }
 
-// inParallel calls f(0) to f(n-1), each in a goroutine of its own, and waits for all of
-// them. They start at the same moment.
+// inParallel calls f(0) to f(n-1), each in its own goroutine, and waits for all of them.
+// They start at the same moment.
 func (e *env) inParallel(n int, f func(i int)) {
 	var ready, ended sync.WaitGroup
 	start := make(chan struct{})
@@ -101,7 +101,7 @@ func (e *env) fatalf(format string, args ...any) {
 	panic(errStop)
 }
 
-// decline records that the backend lacks what, such as an optional interface.
+// decline records that the backend lacks something, such as an optional interface.
 func (e *env) decline(what string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -146,8 +146,9 @@ func (e *env) readFlags(flags uint32) uint32 {
 	return flags
 }
 
-// changedBack returns a value for a store that must change the token of an item with value. It
-// is value itself, unless Traits.ByValue says that only another value changes the token.
+// changedBack returns the value for a store that must change the token of an item with
+// value. It returns value itself, or another value if Traits.ByValue is set: then the same
+// value keeps the same token.
 func (e *env) changedBack(value string) string {
 	if e.cache.Traits().ByValue {
 		return value + ", changed"
@@ -155,7 +156,8 @@ func (e *env) changedBack(value string) string {
 	return value
 }
 
-// declineStates reports whether the backend declines tokens of states, by Traits.ByValue.
+// declineStates reports whether Traits.ByValue is set, and then declines the case: two
+// states with the same value have the same token.
 func (e *env) declineStates() bool {
 	if !e.cache.Traits().ByValue {
 		return false
@@ -164,7 +166,7 @@ func (e *env) declineStates() bool {
 	return true
 }
 
-// fullKey returns key with the prefix, as the backend knows it.
+// fullKey returns the key in the backend: key with the prefix.
 func (e *env) fullKey(key string) string { return e.prefix + key }
 
 // limitSize returns n, or Traits.MaxValue if the backend has this limit and it is less.
@@ -190,7 +192,7 @@ func (e *env) must(what string, err error) {
 	}
 }
 
-// set stores value under key, without an expiry. It must succeed.
+// set stores value under key, and the item never expires. It must succeed.
 func (e *env) set(key, value string) {
 	e.must("Set "+quote(key), e.cache.Set(e.ctx, key, []byte(value), 0))
 }
@@ -208,8 +210,8 @@ type reader struct {
 	read func(key string) ([]byte, error)
 }
 
-// readers returns Get and, if the backend is a core.ValueGetter, also GetItem: Get then does
-// not call the GetItem of the backend.
+// readers returns Get. If the backend is a core.ValueGetter, it also returns GetItem,
+// because Get then does not call the GetItem of the backend.
 func (e *env) readers() []reader {
 	readers := []reader{{"Get", func(key string) ([]byte, error) {
 		return e.cache.Get(e.ctx, key)

@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A program checks whether a backend keeps the contract, and prints a line for each case
+// A program checks whether a backend follows the contract, and prints a line for each case
 // that the backend does not pass. A test uses conformance.Run instead.
 func ExampleCheck() {
 	open := func() (core.Backend, error) { return nil, errors.New("no server is running") }

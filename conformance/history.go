@@ -23,7 +23,7 @@ import (
 // historyClients is how many goroutines call verbs at once in a history.
 const historyClients = 4
 
-// An op is what a call of a verb does to one key, in a history.
+// An op is the effect of a call of a verb on one key in a history.
 type op struct {
 	id     int // different for each op
 	client int
@@ -41,11 +41,11 @@ type result struct {
 	n     uint64 // from a verb on a counter
 }
 
-// errUncertain is the error of a verb that failed in a way that does not show what happened:
-// it may have taken effect, may do so later, or never.
+// errUncertain is the error of a verb whose effect is unknown: it may have taken effect,
+// may do so later, or never.
 var errUncertain = errors.New("may or may not have taken effect")
 
-// classify returns the error of a result for the error of a verb.
+// classify returns the error of a result for err, the error of a verb.
 func classify(err error) error {
 	for _, known := range []error{
 		core.ErrMiss, core.ErrExists, core.ErrConflict, core.ErrNotNumber,
@@ -65,7 +65,7 @@ type history struct {
 	*env
 	name  string
 	keys  []string
-	clock atomic.Int64 // each call and each return has a time of its own
+	clock atomic.Int64 // gives each call and each return a different time
 	lives sync.WaitGroup
 
 	mu  sync.Mutex
@@ -74,8 +74,8 @@ type history struct {
 
 func (h *history) record(o op, call int64, out result, returned int64) {
 	if out.err == errUncertain {
-		// The verb may take effect at any later time. This includes never: after all others,
-		// it affects no result.
+		// The verb may take effect at any later time. Taking effect after all other verbs
+		// is the same as never.
 		returned = math.MaxInt64
 	}
 	h.mu.Lock()
@@ -91,17 +91,17 @@ type historyClient struct {
 	r     *rand.Rand
 	id    int
 	next  int                  // the ID of the next op
-	items map[string]core.Item // the last that was read of each key, with its token
+	items map[string]core.Item // the item of each key that was read last, with its token
 	brief int                  // how many short times to live it may still use
 }
 
-// newOp returns an op on key.
+// newOp returns a new op on key.
 func (c *historyClient) newOp(verb, key string) op {
 	c.next++
 	return op{id: c.next*historyClients + c.id, client: c.id, verb: verb, key: key}
 }
 
-// do calls verb, which does o, and records it.
+// do calls verb, which executes o, and records the call.
 func (c *historyClient) do(o op, verb func() result) {
 	call := c.clock.Add(1)
 	out := verb()
@@ -120,7 +120,8 @@ func (c *historyClient) doLive(o op, ttl time.Duration, verb func() result) {
 }
 
 // recordExpiry records an op that ends the life of the item that o has stored or touched.
-// Only a bubble knows the time well enough to say when this op begins and ends.
+// It does so only in a bubble, because only there the time is exact enough for the begin
+// and the end of this op.
 func (c *historyClient) recordExpiry(o op, call int64, from, to time.Time, err error) {
 	expire := o
 	expire.verb, expire.life = "expire", o.id
@@ -199,7 +200,7 @@ func (c *historyClient) store(key string, n int) {
 	})
 }
 
-// forAll calls verb, which does one op to each key, and records the ops.
+// forAll calls verb, which executes one op on each key, and records the ops.
 func (c *historyClient) forAll(ops []op, verb func() map[string]result) {
 	call := c.clock.Add(1)
 	results := verb()
@@ -340,8 +341,8 @@ func (c *historyClient) readMulti() {
 	})
 }
 
-// checkHistory lets several clients call random verbs on a few keys at once, and checks that
-// an order of the verbs explains the results.
+// checkHistory makes several clients call random verbs on a few keys at once, and checks
+// that some order of the verbs explains the results.
 func (e *env) checkHistory(round int) {
 	const keys, steps = 3, 40
 	h := &history{env: e, name: numbered("h", round)}
@@ -396,8 +397,8 @@ func (e *env) checkHistory(round int) {
 	}
 }
 
-// shortest returns the shortest part of ops, from the beginning, that no order explains. The
-// last verb is the first that has no explanation.
+// shortest returns the shortest beginning of ops that no order explains. The last verb in
+// it is the first verb without an explanation.
 func shortest(ops []porcupine.Operation) []porcupine.Operation {
 	for n := 1; n < len(ops); n++ {
 		if part := until(ops, n); !porcupine.CheckOperations(model, part) {
@@ -407,8 +408,8 @@ func shortest(ops []porcupine.Operation) []porcupine.Operation {
 	return ops
 }
 
-// until returns the first n of ops as they were when the last of them returned. What others
-// returned later is not known.
+// until returns the first n of ops at the time when the last of them returned. Ops that
+// returned later have no result yet.
 func until(ops []porcupine.Operation, n int) []porcupine.Operation {
 	part := slices.Clone(ops[:n])
 	if n < len(ops) {

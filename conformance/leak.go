@@ -15,9 +15,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A goroutineSet finds goroutines that outlive a backend. It knows them by a label, which
-// every goroutine has from the one that started it. So cases that run in parallel do not
-// disturb each other.
+// A goroutineSet finds goroutines that outlive a backend. It recognizes them by a label
+// that each goroutine inherits from the goroutine that started it. So cases that run in
+// parallel do not disturb each other.
 type goroutineSet struct {
 	label   string
 	backend string // the package of the backend
@@ -33,8 +33,8 @@ const (
 	labelCase = "case "
 )
 
-// newGoroutineSet labels the goroutines that the calling one starts from now on, as those of
-// New.
+// newGoroutineSet labels the goroutines that the calling goroutine starts from now on, as
+// goroutines of New.
 func newGoroutineSet() *goroutineSet {
 	g := &goroutineSet{label: strconv.FormatUint(lastLabel.Add(1), 10)}
 	labelGoroutine(labelNew + g.label)
@@ -46,8 +46,8 @@ func labelGoroutine(label string) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), labels))
 }
 
-// begin labels the goroutines that the calling one starts from now on, as those of a case
-// with b.
+// begin labels the goroutines that the calling goroutine starts from now on, as goroutines
+// of a case with b.
 func (g *goroutineSet) begin(b core.Backend) *goroutineSet {
 	t := reflect.TypeOf(b)
 	for t.Kind() == reflect.Pointer {
@@ -61,8 +61,8 @@ func (g *goroutineSet) begin(b core.Backend) *goroutineSet {
 // end removes the label from the calling goroutine.
 func (g *goroutineSet) end() { pprof.SetGoroutineLabels(context.Background()) }
 
-// left returns the stacks of the goroutines that still run, by the function with which they
-// began, without those that known has already.
+// left returns the stacks of the goroutines that still run, except those in known. The keys
+// are the functions with which the goroutines began.
 func (g *goroutineSet) left(known *leakLog) map[string]string {
 	left := map[string]string{}
 	for entry, stack := range g.running() {
@@ -74,7 +74,7 @@ func (g *goroutineSet) left(known *leakLog) map[string]string {
 }
 
 // checkLeaks checks, after Close, that the goroutines of the backend have ended or soon do.
-// Each leak fails only the case that finds it first: else it would fail them all.
+// A leak fails only the first case that finds it. Otherwise it would fail every case.
 func (e *env) checkLeaks() {
 	if e.goroutines == nil {
 		return
@@ -107,7 +107,7 @@ func (e *env) checkLeaks() {
 	}
 }
 
-// A leakLog has the leaks that a run of the suite has found.
+// A leakLog has the leaks that a run of the suite has found so far.
 type leakLog struct {
 	mu      sync.Mutex
 	entries map[string]bool // guarded by mu
@@ -140,9 +140,10 @@ func (l *leakLog) add(entry string) bool {
 	return true
 }
 
-// running returns the stacks of the goroutines that the case has started, and of those of the
-// backend's package that New has started, but not its others, such as those of a server. The
-// keys are the functions with which they began.
+// running returns the stacks of two kinds of goroutines: all that the case has started, and
+// those that New has started in the backend's package. It leaves out other goroutines that
+// New has started, such as those of a server. The keys are the functions with which they
+// began.
 func (g *goroutineSet) running() map[string]string {
 	var profile bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {

@@ -13,14 +13,15 @@ type state struct {
 	present bool
 	value   string
 	version int // the op that stored the value
-	touches int // how often it was touched since; this may or may not change the token
+	touches int // how often it was touched since then; Touch may change the token
 	life    int // the op that gave it its time to live
 
-	// read is what each client has read last, and so which token it has.
+	// read is the state that each client has read last: the client has the token of this
+	// state.
 	read [historyClients]struct{ version, touches int }
 }
 
-// model says which results the verbs on one key may have, one after the other.
+// model defines which results the verbs on one key may have if they run one after another.
 var model = porcupine.Model{
 	Init: func() any { return state{} },
 	Step: func(s, in, out any) (bool, any) { return s.(state).step(in.(op), out.(result)) },

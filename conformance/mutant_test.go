@@ -8,8 +8,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A mutant is a backend with a planted fault. Each method calls a function, which is the
-// method of the reference unless the fault replaces it.
+// A mutant is a backend with a planted fault. Each method calls a function. This is the
+// method of the reference, unless the fault replaces it.
 type mutant struct {
 	*reference
 
@@ -202,7 +202,7 @@ func (m *mutant) changeItems(change func(mode core.Mode, item *core.Item)) {
 	}
 }
 
-// replaceMode makes Store use the mode to instead of from.
+// replaceMode makes Store use the mode "to" instead of the mode "from".
 func (m *mutant) replaceMode(from, to core.Mode) {
 	m.store = func(ctx context.Context, mode core.Mode, item core.Item) error {
 		if mode == from {

@@ -57,7 +57,7 @@ func atMost(limit time.Duration) func(ttl time.Duration) time.Duration {
 	}
 }
 
-// leftMutants are found both by asking a core.TTLReader and by waiting.
+// leftMutants are found with a core.TTLReader, and without one by waiting.
 var leftMutants = []mutation{
 	{"an increment to a longer number loses the time to live", "left-kept ttl-counter",
 		func(m *mutant) {

@@ -21,8 +21,8 @@ type reference struct {
 	hits   uint64              // guarded by mu
 	misses uint64              // guarded by mu
 
-	// self is the mutant that embeds it, if any, so that the multi verbs have the faults of
-	// the single verbs.
+	// self is the mutant that embeds this reference, if any. The multi verbs call it, so
+	// that they have the faults of the single verbs.
 	self core.Backend
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A server is what a remote backend calls. It can stall and die.
+// A server is the server of a remote backend. It can stall and die.
 type server struct {
 	items *reference
 
@@ -30,7 +30,7 @@ func newServer() *server {
 	return &server{items: newReference(), changed: make(chan struct{})}
 }
 
-// change calls f with the server's lock and wakes all that wait.
+// change calls f while it holds the server's lock, and wakes all waiting goroutines.
 func (s *server) change(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,7 @@ func kill(b core.Backend) (restart func(), err error) {
 
 func serverOf(b core.Backend) *server { return b.(*remote).server }
 
-// A remote is a backend on a server. It has no optional interface.
+// A remote is a backend with a server. It has no optional interface.
 type remote struct {
 	server *server
 	closed chan struct{}
@@ -118,8 +118,8 @@ func newRemote(plant func(r *remote)) *remote {
 	return r
 }
 
-// request sends a request, which f handles, and returns the reply, or the error of ctx if
-// that is done before.
+// request sends a request, which f handles, and returns the reply. If ctx is done first, it
+// returns the error of ctx.
 func (r *remote) request(ctx context.Context, _ string, f func() reply) reply {
 	done := make(chan reply, 1)
 	go func() { done <- r.server.handle(f) }()
@@ -293,7 +293,7 @@ var faultMutants = []struct {
 			}
 		})
 	}},
-	{"an abandoned request blocks its connection for ever", "stall-context stall-late",
+	{"an abandoned request blocks its connection permanently", "stall-context stall-late",
 		func(r *remote) {
 			connections := make(chan struct{}, 10)
 			r.forVerb("GetItem", func(ctx context.Context, f func() reply) reply {

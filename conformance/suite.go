@@ -8,7 +8,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A suite is what Run and Check have in common.
+// A suite has the settings that Run and Check have in common.
 type suite struct {
 	profile Profile
 	seed    uint64
@@ -17,7 +17,7 @@ type suite struct {
 	leaks   *leakLog
 }
 
-// A fault is what a case needs to inject.
+// A fault is a fault that a case needs.
 type fault uint8
 
 const (
@@ -32,7 +32,7 @@ type testCase struct {
 	rule string
 
 	fault       fault
-	plainOnly   bool // the other views would show nothing more
+	plainOnly   bool // the other views would find the same faults
 	twoBackends bool // env.other is set
 
 	run func(e *env)
@@ -68,7 +68,7 @@ func (s suite) casesOf(v view) []testCase {
 	)
 }
 
-// missing returns what the suite lacks to run c, or "".
+// missing returns the name of the setting that c needs and the suite lacks, or "".
 func (s suite) missing(c testCase) string {
 	switch {
 	case c.fault == stalls && s.stall == nil:
@@ -118,7 +118,7 @@ var views = []view{
 	}},
 }
 
-// An outcome is what a case found.
+// An outcome has the findings of a case.
 type outcome struct {
 	failures []string
 	declined []string // what the backend lacks

@@ -17,8 +17,8 @@ type verb struct {
 // valuesFor returns the argument of a multi verb that stores under key.
 func valuesFor(key string) map[string][]byte { return map[string][]byte{key: []byte("2")} }
 
-// errKeyLeftOut means that a read of many keys returned neither the key, which is present,
-// nor an error for it.
+// errKeyLeftOut means that the key is present, but a read of many keys returned neither its
+// value nor its error.
 var errKeyLeftOut = errors.New("the key is left out without an error")
 
 // verbs are all verbs that take a key.
@@ -100,7 +100,7 @@ var verbs = []verb{
 	}},
 }
 
-// keyError returns the error that err, the error of a verb, has for key.
+// keyError returns the error for key in err, the error of a verb.
 func keyError(err error, key string) error {
 	var multi *core.MultiError
 	if errors.As(err, &multi) {

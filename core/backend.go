@@ -8,38 +8,38 @@ import (
 	"time"
 )
 
-// Flags of an [Item]. They say how the value is encoded, with the numbers of
-// python-memcached, so that programs in both languages read each other's values.
+// Flags of an [Item]. They say how the value is encoded. The numbers are those of
+// python-memcached, so that programs in both languages can read each other's values.
 const (
 	FlagBytes uint32 = 0  // bytes as they are
 	FlagInt   uint32 = 2  // an integer in decimal digits, such as a counter
 	FlagZlib  uint32 = 8  // added to another flag: the value is compressed by zlib
 	FlagText  uint32 = 16 // text in UTF-8
 
-	// FlagEnvelope is added to the other flags of a value that has facts before it; see
+	// FlagEnvelope is added to the other flags if an envelope precedes the value; see
 	// package encoding. Programs in other languages do not know it.
 	FlagEnvelope uint32 = 1 << 16
 )
 
-// An Item is a value with everything that belongs to it.
+// An Item is a value with its key, flags, time to live and token.
 type Item struct {
 	Key   string
 	Value []byte
 
-	// Flags is kept beside the value, unless the Traits of the backend say NoFlags or ByValue.
+	// Flags is stored with the value, unless the backend has the Traits NoFlags or ByValue.
 	Flags uint32
 
-	// TTL is how long the item lives once it is stored: 0 is the default of the
-	// Cache, Forever never expires. Reading an item leaves it 0.
+	// TTL is the time to live with which the item is stored. If 0, it is the default of the
+	// Cache. If Forever, the item never expires. Verbs that read items set TTL to 0.
 	TTL time.Duration
 
-	// Token identifies this state of the item for CompareAndSwap and
-	// CompareAndDelete. GetItem and GetItems set it. Only the backend that made it
-	// understands it. It holds a pointer, so that it costs no allocation.
+	// Token identifies this state of the item for CompareAndSwap and CompareAndDelete.
+	// GetItem and GetItems set it. Only the backend that made the token understands it.
+	// Drivers use a pointer, which can be stored in an interface without an allocation.
 	Token any
 }
 
-// A Mode is the condition on which Store stores an item.
+// A Mode is the condition under which Store stores an item.
 type Mode uint8
 
 const (
@@ -68,8 +68,8 @@ func (m Mode) String() string {
 
 // A Driver opens backends for a URL scheme. [Register] makes it known.
 type Driver interface {
-	// Open returns a new backend for u. It returns an error, which says what would be
-	// right, for every part of u that it does not understand; [Params] helps with the
+	// Open returns a new backend for u. It returns an error for every part of u that it
+	// does not understand. The error says what would be right. [Params] helps with the
 	// query. The parameters prefix and default_ttl are not in u, because Registry.Open
 	// removes them. No error may contain a password.
 	Open(ctx context.Context, u *url.URL) (Backend, error)
@@ -84,53 +84,56 @@ type Driver interface {
 // are not nil. It is called by many goroutines at once.
 //
 // It returns the sentinel errors of this package, bare or together with the cause:
-// fmt.Errorf("%w: %w", core.ErrUnavailable, err). A miss is ErrMiss itself. A verb that
-// this kind of cache cannot have returns errors.ErrUnsupported. If ctx is done, a method
-// returns the error of ctx within 50 milliseconds, and the reply to the abandoned request
-// must never be taken for the reply to a later one. Cache checks ctx before it calls a
-// method, so that a backend which never waits may ignore it.
+// fmt.Errorf("%w: %w", core.ErrUnavailable, err). A miss is ErrMiss itself. A verb that the
+// cache cannot support returns errors.ErrUnsupported. If ctx is done, a method returns the
+// error of ctx within 50 milliseconds, and the reply to the abandoned request must never be
+// taken for the reply to a later one. Cache checks ctx before it calls a method, so a
+// backend that never waits may ignore ctx.
 //
 // A Backend may implement the optional interfaces below. New looks for them once, by Ability. A
-// backend implements only those whose results it knows to be true, and is a Decliner if this
-// depends on another backend.
+// backend must not implement one whose results it would have to guess. If this depends on
+// another backend, it is a Decliner.
 type Backend interface {
-	// GetItem returns the item under key. The caller must not write to the value, and
-	// the backend must not change it afterwards; it may be shared. Key and TTL of the
-	// item are ignored.
+	// GetItem returns the item under key. It returns ErrMiss if the key is absent. Many
+	// callers may share the value: they must not write to it, and the backend must not
+	// change it afterwards. Cache ignores the Key and the TTL of the item.
 	GetItem(ctx context.Context, key string) (Item, error)
 
-	// Store stores item, or deletes it for CompareAndDelete, on the condition of mode.
-	// Checking the condition and storing is one atomic step. Store keeps no reference
-	// to item.Value, even if ctx abandons the write. A token of another backend is
-	// ErrConflict if the key is present.
+	// Store stores item if the condition of mode is true. For CompareAndDelete, it deletes
+	// the item instead. Checking the condition and storing are one atomic step. Store keeps
+	// no reference to item.Value after it returns, even if it abandons the write because
+	// ctx is done. It returns ErrConflict if the key is present and the token is from
+	// another backend.
 	Store(ctx context.Context, mode Mode, item Item) error
 
 	// Delete deletes the item under key. It returns ErrMiss if the key is absent.
 	Delete(ctx context.Context, key string) error
 
-	// Incr adds delta to the counter under key and returns the sum modulo 2^64. The
-	// time to live and the flags stay. It returns ErrNotNumber, and changes nothing,
-	// if ParseCount does not accept the value (but see Traits.LooseNumbers).
+	// Incr adds delta to the counter under key and returns the sum modulo 2^64. The time to
+	// live and the flags do not change. Incr returns ErrMiss if the key is absent. It
+	// returns ErrNotNumber, and changes nothing, if ParseCount does not accept the value
+	// (but see Traits.LooseNumbers).
 	Incr(ctx context.Context, key string, delta uint64) (uint64, error)
 
 	// Decr subtracts delta from the counter under key, and stops at 0. Otherwise it is
 	// like Incr.
 	Decr(ctx context.Context, key string, delta uint64) (uint64, error)
 
-	// Touch gives the item under key a new time to live, which starts now.
+	// Touch gives the item under key a new time to live, which starts now. It returns
+	// ErrMiss if the key is absent.
 	Touch(ctx context.Context, key string, ttl time.Duration) error
 
 	// Flush deletes all items. A backend with several servers tries each of them and
 	// joins the errors.
 	Flush(ctx context.Context) error
 
-	// Close releases the resources of the backend and ends its goroutines. It is called
-	// once. Verbs that are running must return, without a panic; Cache calls no verb
-	// afterwards.
+	// Close releases the resources of the backend and ends its goroutines. Cache calls it
+	// once, and calls no verb afterwards. Verbs that are running must return, and must not
+	// panic.
 	Close() error
 }
 
-// A ValueGetter can read a value with less work than its whole item. Cache.Get calls its
+// A ValueGetter can read a value with less work than the whole item. Cache.Get calls its
 // Get; Cache.GetItem, Exists, Count and Typed call GetItem. A type that embeds a
 // ValueGetter and overrides GetItem must override Get as well.
 type ValueGetter interface {
@@ -138,9 +141,9 @@ type ValueGetter interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 }
 
-// A CounterStarter starts an absent counter in the same round trip in which it would change
-// a present one. Cache.IncrFrom and Cache.DecrFrom call it; without it they call Incr or
-// Decr, and Store with Add after a miss.
+// A CounterStarter changes a counter, or starts it if it is absent, in one round trip.
+// Cache.IncrFrom and Cache.DecrFrom call it. For any other backend they call Incr or Decr,
+// and after a miss Store with the mode Add.
 type CounterStarter interface {
 	// IncrFrom is Incr for a counter that may be absent. If it is, IncrFrom stores initial
 	// + delta, modulo 2^64, with FlagInt, for ttl. It is one atomic step.
@@ -161,25 +164,25 @@ type CounterStarter interface {
 	) (uint64, error)
 }
 
-// A MultiGetter reads many keys in fewer round trips than one each. As in the next two
-// interfaces, its argument is read-only, and an error about some of the keys is a
-// *MultiError itself, neither wrapped nor joined with others.
+// A MultiGetter reads many keys in fewer round trips than one for each key. Two rules apply
+// to MultiStorer and MultiDeleter as well. The method must not change its argument. An
+// error about some of the keys is a *MultiError itself, neither wrapped nor joined with
+// other errors.
 type MultiGetter interface {
-	// GetItems returns the items that are present, with their keys, in any order. The
-	// keys are distinct. The error is a *MultiError with the keys that failed, or any
-	// other error, which then applies to every key that is not among the items.
+	// GetItems returns the items that are present, with their keys, in any order. The keys
+	// are distinct. The error is a *MultiError with the keys that failed. Any other error
+	// applies to every key that is not among the items.
 	GetItems(ctx context.Context, keys []string) ([]Item, error)
 }
 
-// A MultiStorer stores many items in fewer round trips than one each.
+// A MultiStorer stores many items in fewer round trips than one for each item.
 type MultiStorer interface {
-	// StoreMulti does what Store does for each of items. Their keys are distinct. The
-	// error is a *MultiError with the keys that failed, or any other error, which then
-	// applies to all.
+	// StoreMulti does what Store does for each of items. Their keys are distinct. The error
+	// is a *MultiError with the keys that failed. Any other error applies to all keys.
 	StoreMulti(ctx context.Context, mode Mode, items []Item) error
 }
 
-// A MultiDeleter deletes many keys in fewer round trips than one each.
+// A MultiDeleter deletes many keys in fewer round trips than one for each key.
 type MultiDeleter interface {
 	// DeleteMulti deletes keys, which are distinct. An absent key is not an error.
 	// Errors are as for StoreMulti.
@@ -215,15 +218,15 @@ type Pinger interface {
 // Stats are figures of a whole backend since it was opened, or since its server
 // started. A figure that the backend does not have is 0.
 type Stats struct {
-	Items       uint64 // items now, which may include some that have expired
-	Bytes       uint64 // the memory they take, as the backend counts it
+	Items       uint64 // items now, including expired ones that are still in memory
+	Bytes       uint64 // the memory that the items take, as the backend counts it
 	Hits        uint64 // keys read and found
 	Misses      uint64 // keys read and not found
 	Evictions   uint64 // items removed to make room
 	Expirations uint64 // items removed because they had expired
 
-	Pool PoolStats // of a backend with a pool of clients
-	Near NearStats // of a backend that keeps copies of another one's items
+	Pool PoolStats // if the backend has a pool of clients
+	Near NearStats // if the backend keeps copies of another one's items
 }
 
 // NearStats are figures of the copies that a backend keeps of another one's items, since it was
@@ -245,37 +248,37 @@ type PoolStats struct {
 	Total     uint64        // clients now
 	Idle      uint64        // clients that are not in use
 	Acquired  uint64        // clients that are in use
-	Waits     uint64        // verbs that had to wait for a client, or for one to be made
-	WaitTime  time.Duration // how long those verbs waited, in all
+	Waits     uint64        // verbs that waited for a client, or until one was made
+	WaitTime  time.Duration // the sum of the times that these verbs waited
 	Destroyed uint64        // clients that were closed
 }
 
-// A StatsReader has Stats.
+// A StatsReader reports figures of a backend.
 type StatsReader interface {
 	Stats(ctx context.Context) (Stats, error)
 }
 
 // A KeyLister finds keys by their prefix. A Cache with a prefix needs it for Flush.
 type KeyLister interface {
-	// Keys yields the keys that begin with prefix. It yields a key at least once if the
-	// key is present during the whole iteration. It may yield a key that is present for
-	// a part of the iteration, but none that expired before. An error, such as that of
-	// ctx, ends the iteration. The body of the loop may call the Backend, including to
-	// delete the keys that were yielded.
+	// Keys yields the keys that begin with prefix. It yields a key at least once if the key
+	// is present during the whole iteration. It may yield a key that is present during a
+	// part of the iteration. It yields no key that expired before the iteration. An error,
+	// such as the error of ctx, ends the iteration. The body of the loop may call the
+	// Backend, for example to delete the keys that it gets.
 	Keys(ctx context.Context, prefix string) iter.Seq2[string, error]
 }
 
 // A SharedStorer stores Go values as they are, for [Shared]. Only a backend in the memory
 // of the program can do so.
 type SharedStorer interface {
-	// GetShared returns the value under key, and its token, which Store accepts for
-	// CompareAndDelete. It returns ErrCodec if the key holds bytes. The other methods
-	// treat a key that holds a shared value as present: GetItem returns ErrCodec, Incr
-	// and Decr return ErrNotNumber.
+	// GetShared returns the value under key and its token. Store accepts this token for
+	// CompareAndDelete. It returns ErrCodec if the key holds bytes. The other methods treat
+	// a key that holds a shared value as present: GetItem returns ErrCodec, Incr and Decr
+	// return ErrNotNumber.
 	GetShared(ctx context.Context, key string) (value, token any, err error)
 
-	// StoreShared is Store with value in the place of item.Value. If the backend bounds the
-	// bytes that its items take, it adds the size of a value that is a Sizer.
+	// StoreShared does what Store does, but stores value instead of item.Value. If the backend
+	// limits the bytes that its items take, it counts the size of a value that is a Sizer.
 	StoreShared(ctx context.Context, mode Mode, item Item, value any) error
 }
 
@@ -286,10 +289,11 @@ type Sizer interface {
 	Size() int
 }
 
-// An Unwrapper gives access to what is underneath a backend, as [errors.As] does for
-// errors. Cache.As finds the backend itself without it.
+// An Unwrapper gives access to the objects underneath a backend, such as a client library.
+// Cache.As finds the backend itself without it.
 type Unwrapper interface {
-	// As sets what target points to, if it can, and reports whether it did. Target is
+	// As assigns an object underneath the backend to the variable that target points to,
+	// and returns true. If it has no object of the right type, it returns false. Target is
 	// a pointer that is not nil.
 	As(target any) bool
 }
@@ -314,38 +318,42 @@ func Ability[A any](b Backend) (A, bool) {
 	return a, ok
 }
 
-// Traits are facts about a backend that a caller may have to know. The zero value
-// describes a backend that keeps the contract to the letter.
+// Traits are facts about a backend that a caller may have to know. The zero value describes
+// a backend that follows the contract without exceptions.
 type Traits struct {
 	// Resolution is the longest time by which an item may outlive its time to live. If
 	// 0, it is 10 milliseconds.
 	Resolution time.Duration
 
-	// MaxTTL is the longest time to live that the backend honours. An item stored for
-	// longer may be gone after it. If 0, there is no limit.
+	// MaxTTL is the longest time to live that the backend honours. An item with a longer
+	// time to live may be gone after MaxTTL. If 0, there is no limit.
 	MaxTTL time.Duration
 
-	// MaxValue is the length in bytes of the longest value that can be stored. A
-	// longer one is ErrTooLarge. If 0, there is no fixed limit. It must be at least
-	// 1,024, which package conformance stores.
+	// MaxValue is the length in bytes of the longest value that can be stored. For a longer
+	// value, the store verbs return ErrTooLarge. If 0, there is no fixed limit. MaxValue
+	// must be 0 or at least 1,024, because package conformance stores values of that
+	// length.
 	MaxValue int
 
 	// NoFlags says that the backend does not keep Item.Flags.
 	NoFlags bool
 
-	// ByValue says that the backend keeps nothing beside the values with FlagBytes, FlagText
-	// or FlagInt, so that other programs can read them. They are read with the flags 0. Their
-	// tokens are their values: a compare verb accepts the token of an earlier state with the
-	// same value, such as one before the item was deleted and stored again.
+	// ByValue says that the backend stores values with FlagBytes, FlagText or FlagInt as
+	// plain bytes, without flags or a token, so that other programs can read them. GetItem
+	// returns these values with the flags 0. Their tokens are their values: a compare verb
+	// accepts the token of an earlier state with the same value, even if the item was
+	// deleted and stored again since then.
 	ByValue bool
 
-	// LooseNumbers says that Incr and Decr also count a value that ParseCount does not accept,
-	// if it has white space or a plus sign before its digits, or after them white space or a
-	// NUL and anything else. memcached does so. What remains are the digits of the result.
+	// LooseNumbers says that Incr and Decr accept some values that ParseCount does not, as
+	// memcached does. White space or a plus sign may precede the digits. White space or a
+	// NUL may follow them, and any bytes after that. The new value has only the digits of
+	// the result.
 	LooseNumbers bool
 
-	// KeepsNothing says that every store succeeds and is forgotten at once. It keeps
-	// IncrFrom from returning a number as if there were a counter.
+	// KeepsNothing says that stores succeed, but that the backend keeps no items. IncrFrom
+	// and DecrFrom then return ErrMiss, and not the number of a counter that was never
+	// stored.
 	KeepsNothing bool
 }
 

@@ -57,11 +57,31 @@ func BenchmarkIncr(b *testing.B) {
 	benchCaches(b, n, func(c *core.Cache) error { _, err := c.Incr(ctx, longKey, 1); return err })
 }
 
-func BenchmarkTypedSet(b *testing.B) {
+// A Typed with a codec that needs no key, and one with a codec that does.
+func BenchmarkTyped(b *testing.B) {
 	ctx := context.Background()
-	benchCaches(b, hitBackend(), func(c *core.Cache) error {
-		return must(core.NewTyped(c, uintCodec{})).Set(ctx, longKey, 1<<60, 0)
-	})
+	for _, codec := range []struct {
+		name  string
+		codec core.Codec[uint64]
+	}{{"plain", uintCodec{}}, {"keyed", keyedUint{}}} {
+		typed := must(core.NewTyped(open(b, hitBackend(), nil), codec.codec))
+		b.Run("Get/"+codec.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := typed.Get(ctx, longKey); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("Set/"+codec.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := typed.Set(ctx, longKey, 1<<60, 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 // benchCaches measures call on a Cache over n without options, with a prefix, with hooks and

@@ -26,14 +26,14 @@ const (
 // Options are the settings of a Cache. The zero value of a field is its
 // default.
 type Options struct {
-	// Name is what hooks call the Cache; it has no part in its keys. If "", it is the
-	// name of the driver, as in "memory", and behind it the prefix, if there is one, as
-	// in "memory/users:".
+	// Name is the name of the Cache in hooks. It is not part of the keys. If "", it is the
+	// name of the driver, as in "memory". If there is a prefix, a slash and the prefix
+	// follow, as in "memory/users:".
 	Name string
 
-	// Prefix is put before every key, so that two caches can share a backend. End it
-	// with a delimiter: "user:" and "users:" have no keys in common, "user" and "users"
-	// may have some.
+	// Prefix is put before every key, so that two caches can share a backend. End it with a
+	// delimiter: caches with the prefixes "user:" and "users:" have no keys in common, but
+	// caches with "user" and "users" may.
 	Prefix string
 
 	// DefaultTTL is the time to live of items stored with a time to live of 0.
@@ -74,9 +74,9 @@ func (o *Options) check() error {
 	return nil
 }
 
-// A Cache is what an application uses. Its methods are the verbs of the contract, which
-// the documentation of the package describes. They may be called by many goroutines at
-// once. Use [Open] or [New] to make one; the zero value is not usable.
+// A Cache stores items in a backend. Its methods are the verbs of the contract, which the
+// documentation of the package describes. They may be called by many goroutines at once.
+// Use [Open] or [New] to make one; the zero value is not usable.
 type Cache struct {
 	shared  *shared
 	prefix  string
@@ -88,8 +88,8 @@ type Cache struct {
 	closed  atomic.Bool
 }
 
-// A shared is a backend and what is known about it. A Cache and those that its WithPrefix
-// returns have the same one.
+// A shared is a backend with its traits and optional interfaces. A Cache and the caches
+// that its WithPrefix returns have the same shared.
 type shared struct {
 	Backend
 	driver string // the name of the backend's package
@@ -118,8 +118,8 @@ func (g itemGetter) Get(ctx context.Context, key string) ([]byte, error) {
 	return item.Value, err
 }
 
-// New returns a Cache over b, which it owns from then on: Close closes b. A nil opts is
-// the zero Options. The error is ErrConfig: b is nil, or a field of opts is out of its
+// New returns a Cache over b. The Cache owns b: Close closes it. If opts is nil, New uses
+// the zero Options. New returns ErrConfig if b is nil, or if a field of opts is out of its
 // range.
 func New(b Backend, opts *Options) (*Cache, error) {
 	if b == nil {
@@ -186,13 +186,13 @@ func nameWithPrefix(name, prefix string) string {
 	return name + "/" + prefix
 }
 
-// WithPrefix returns a Cache on the same backend whose keys all begin with the prefix of
-// c, followed by prefix. Hooks know it by the name of c, a slash and prefix, as in
-// "memory/users:"; its other settings are those of c. Its Close closes nothing but
-// itself; once c is closed, its verbs return ErrClosed.
+// WithPrefix returns a Cache on the same backend. In the backend, each of its keys begins
+// with the prefix of c, followed by prefix. Its name is the name of c, a slash and prefix,
+// as in "memory/users:". It has the other settings of c. Closing it closes neither c nor
+// the backend. After c is closed, its verbs return ErrClosed.
 //
-// Its Flush deletes only its own keys, and returns errors.ErrUnsupported if the backend
-// cannot list keys. WithPrefix returns ErrConfig if the two prefixes together are longer
+// Its Flush deletes only its own keys, and returns errors.ErrUnsupported if the backend is
+// not a KeyLister. WithPrefix returns ErrConfig if the two prefixes together are longer
 // than MaxPrefixLen.
 func (c *Cache) WithPrefix(prefix string) (*Cache, error) {
 	opts := Options{Prefix: c.prefix + prefix}
@@ -210,7 +210,7 @@ func (c *Cache) WithPrefix(prefix string) (*Cache, error) {
 	}, nil
 }
 
-// Name returns what hooks call the Cache; see Options.
+// Name returns the name of the Cache in hooks; see Options.
 func (c *Cache) Name() string { return c.name }
 
 // DefaultTTL returns the time to live of items stored with a time to live of 0.
@@ -256,14 +256,15 @@ func (c *Cache) Stats(ctx context.Context) (Stats, error) {
 	return stats, cl.end("", err)
 }
 
-// As gives access to what is under the Cache. If the backend, or something that it hands
-// out as an Unwrapper, can be assigned to what target points to, As assigns it and returns
-// true. Target is a pointer to a type that the driver documents:
+// As gives access to the backend, or to an object underneath it, such as a client library.
+// Target is a pointer to a variable of a type that the driver documents. If the backend has
+// this type, or is an Unwrapper with an object of this type, As assigns it to the variable
+// and returns true. Otherwise As returns false:
 //
 //	var b *memory.Backend
 //	if cache.As(&b) { … }
 //
-// What a program does with it is outside the contract: neither the prefix nor the hooks
+// The contract does not cover direct use of the object: neither the prefix nor the hooks
 // apply.
 func (c *Cache) As(target any) bool {
 	v := reflect.ValueOf(target)
@@ -277,8 +278,8 @@ func (c *Cache) As(target any) bool {
 	return c.shared.unwrapper != nil && c.shared.unwrapper.As(target)
 }
 
-// Close closes the Cache and, unless WithPrefix made it, the backend. Verbs called after
-// it return ErrClosed. A second Close does nothing.
+// Close closes the Cache and, unless WithPrefix made it, the backend. Verbs that are called
+// afterwards return ErrClosed. A second Close does nothing and returns nil.
 func (c *Cache) Close() error {
 	if c.closed.Swap(true) || c.parent != nil {
 		return nil
@@ -289,7 +290,7 @@ func (c *Cache) Close() error {
 	return nil
 }
 
-// admit is the check with which every verb begins.
+// admit returns an error if c is closed or ctx is done. Every verb calls it first.
 func (c *Cache) admit(ctx context.Context) error {
 	for p := c; p != nil; p = p.parent {
 		if p.closed.Load() {
@@ -316,7 +317,7 @@ func checkKey(key string) error {
 	return errOfKey(key)
 }
 
-// errOfKey returns what is wrong with key. It is a function of its own so that checkKey
+// errOfKey returns the error of an invalid key. It is a separate function so that checkKey
 // is inlined.
 func errOfKey(key string) error {
 	if key == "" {
@@ -325,7 +326,7 @@ func errOfKey(key string) error {
 	return fmt.Errorf("%w: %d bytes; a key has 1 to %d", ErrInvalidKey, len(key), MaxKeyLen)
 }
 
-// resolveTTL returns ttl as a backend is given it: 0 if the item never expires.
+// resolveTTL returns the time to live for the backend: 0 if the item never expires.
 func (c *Cache) resolveTTL(ttl time.Duration) (time.Duration, error) {
 	if ttl < 0 {
 		return 0, fmt.Errorf(
@@ -343,7 +344,7 @@ func (c *Cache) resolveTTL(ttl time.Duration) (time.Duration, error) {
 	return ttl, nil
 }
 
-// full returns key with the prefix, as the backend knows it.
+// full returns the key in the backend: key with the prefix.
 func (c *Cache) full(key string) string {
 	if c.prefix == "" {
 		return key

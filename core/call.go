@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// A call is a verb while it runs. Without hooks and without a time-out it costs
-// nothing.
+// A call is a running verb. Without hooks and without a time-out it costs nothing.
 type call struct {
 	cache  *Cache
 	verb   string
@@ -73,12 +72,12 @@ func (cl *call) enter(key string, keys []string) {
 // read records how many of the keys that a verb looked for were present.
 func (cl *call) read(hits, misses int) { cl.hits, cl.misses = hits, misses }
 
-// undecoded records that a key that was present could not be decoded. It never makes hits
-// negative, as a backend may have returned a key twice.
+// undecoded records that the value of a present key could not be decoded. It never makes
+// hits negative, even if a wrong backend returned a key twice.
 func (cl *call) undecoded() { cl.hits = max(0, cl.hits-1) }
 
-// end ends a verb on key, which may be empty. It returns err as the caller of the
-// verb gets it.
+// end ends a verb on key, which may be empty. It returns err in the form that the verb
+// returns.
 func (cl *call) end(key string, err error) error {
 	if err != nil {
 		err = cl.wrap(key, err)
@@ -98,8 +97,8 @@ func (cl *call) endRead(key string, err error) error {
 	return cl.end(key, err)
 }
 
-// endMulti ends a verb on total keys, of which some failed. If err is not nil, it is
-// the error of the whole verb.
+// endMulti ends a verb on total keys. Failed has the errors of the keys that failed. If err
+// is not nil, it is the error of the whole verb.
 func (cl *call) endMulti(failed MultiError, total int, err error) error {
 	if err != nil {
 		err = cl.wrap("", err)

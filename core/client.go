@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// A Client finds caches by name, so that an application says which part of its data it
-// means, and not where that part is kept:
+// A Client finds caches by name. The application names a part of its data, and does not
+// need to know which cache keeps that part:
 //
 //	client, err := core.NewClient(map[string]*core.Cache{
 //		"default":    local,
@@ -17,8 +17,8 @@ import (
 //		"funds":      remote,
 //	}, "default")
 //
-// Use a Client if the program makes its caches itself. If a configuration file names
-// them, use config.Caches of package core/config, which makes a Client as well.
+// Use a Client if the program makes its caches itself. If a configuration file names them,
+// use config.Caches of package core/config, which can also return a Client.
 //
 // A Client changes no key: names with the same Cache share its keys. A prefix keeps them
 // apart; see Cache.WithPrefix. It may be used by many goroutines at once.
@@ -27,9 +27,9 @@ type Client struct {
 	defaultName string
 }
 
-// NewClient returns a Client for caches, a map that it copies. The empty name stands for
-// defaultName, which must be in the map. The error is ErrConfig: there is no such cache, or
-// a name is empty, or a Cache is nil.
+// NewClient returns a Client for caches. It copies the map. The empty name stands for
+// defaultName. NewClient returns ErrConfig if the map has no cache with that name, if a
+// name is empty, or if a Cache is nil.
 func NewClient(caches map[string]*Cache, defaultName string) (*Client, error) {
 	cl := &Client{caches: maps.Clone(caches), defaultName: defaultName}
 	for _, name := range cl.Names() {

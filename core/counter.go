@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Incr adds delta to the counter under key and returns the sum, which wraps around at
-// 2^64. It returns ErrMiss if the key is absent, and ErrNotNumber if the value is not a
-// counter. The time to live and the flags stay.
+// Incr adds delta to the counter under key and returns the sum, which wraps around at 2^64.
+// It returns ErrMiss if the key is absent, and ErrNotNumber if the value is not a counter.
+// The time to live and the flags do not change.
 func (c *Cache) Incr(ctx context.Context, key string, delta uint64) (uint64, error) {
 	var cl call
 	cl.begin(ctx, c, "Incr", key)
@@ -28,13 +28,14 @@ func (c *Cache) Decr(ctx context.Context, key string, delta uint64) (uint64, err
 	return n, cl.end(key, err)
 }
 
-// IncrFrom is Incr for a counter that may be absent. If it is, IncrFrom stores initial +
-// delta, which wraps around as well, for ttl. If many callers begin a counter at once, no
-// delta is lost. IncrFrom takes one round trip if the counter is present, and two if not,
-// or one if the backend is a CounterStarter.
+// IncrFrom is Incr for a counter that may be absent. If it is absent, IncrFrom stores
+// initial + delta with the time to live ttl, and returns the sum, which wraps around at
+// 2^64. If many callers start a counter at once, no delta is lost. IncrFrom takes one round
+// trip if the counter is present or the backend is a CounterStarter. Otherwise it takes
+// two.
 //
-// Like Incr, it returns ErrMiss if the backend keeps nothing. It returns ErrConflict if the
-// counter is deleted between its two round trips again and again.
+// IncrFrom returns ErrMiss if the backend keeps nothing. It returns ErrConflict if other
+// callers add and delete the counter again and again while it tries.
 func (c *Cache) IncrFrom(
 	ctx context.Context,
 	key string,
@@ -47,8 +48,8 @@ func (c *Cache) IncrFrom(
 	return n, cl.end(key, err)
 }
 
-// DecrFrom is Decr for a counter that may be absent. If it is, DecrFrom stores initial -
-// delta, or 0 if delta is larger. Otherwise it is like IncrFrom.
+// DecrFrom is Decr for a counter that may be absent. If it is absent, DecrFrom stores
+// initial - delta, or 0 if delta is larger. Otherwise it is like IncrFrom.
 func (c *Cache) DecrFrom(
 	ctx context.Context,
 	key string,
@@ -114,9 +115,9 @@ func (c *Cache) move(ctx context.Context, key string, delta uint64, down bool) (
 	return n, nil
 }
 
-// moveTries is how often moveFrom finds the counter neither present, to move it, nor
-// absent, to add it, before it gives up. Each time the key must be deleted, or expire,
-// between the two steps.
+// moveTries is how often moveFrom tries to change the counter and then to add it. A try
+// fails only if another caller adds the counter between the two steps. The next try fails
+// only if that counter has been deleted, or has expired, in the meantime.
 const moveTries = 10
 
 func (c *Cache) moveFrom(
@@ -129,7 +130,7 @@ func (c *Cache) moveFrom(
 	if err := c.admitKey(ctx, key); err != nil {
 		return 0, err
 	}
-	// Here, and not only in store, so that a wrong ttl is an error whether or not the
+	// The check is here, and not only in store, because a wrong ttl is an error even if the
 	// counter is present.
 	backendTTL, err := c.resolveTTL(ttl)
 	if err != nil {
@@ -173,5 +174,9 @@ func (c *Cache) moveFrom(
 			return 0, err
 		}
 	}
-	return 0, fmt.Errorf("%w: the counter came and went %d times", ErrConflict, moveTries)
+	return 0, fmt.Errorf(
+		"%w: other callers added and deleted the counter during %d tries",
+		ErrConflict,
+		moveTries,
+	)
 }

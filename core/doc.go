@@ -10,12 +10,12 @@
 //	defer cache.Close()
 //	err = cache.Set(ctx, "greeting", []byte("hello"), time.Minute)
 //
-// Importing the package of a driver makes its URL scheme known, as in database/sql.
+// To use a URL scheme, a program imports the package of its driver, as with database/sql.
 //
 // # The contract
 //
-// The verbs are those of memcached, under the names of the Go methods. They mean the
-// same on every backend; package conformance tests that:
+// The methods of a Cache are called verbs. They correspond to the commands of memcached,
+// and do the same on every backend. Package conformance tests that:
 //
 //	verb                         key absent or expired        key present
 //	Get                          ErrMiss                      the value
@@ -29,43 +29,45 @@
 //	IncrFrom, DecrFrom           stored as initial ± delta    the new number, or ErrNotNumber
 //	Touch                        ErrMiss                      a new time to live
 //
-// Add, Replace, the compare verbs and the counters are atomic: if goroutines or
-// processes race, the result is that of some order in which they ran one at a time.
+// Add, Replace, the compare verbs and the counters are atomic: if goroutines or processes
+// call them at once, the result is as if the calls had run one after another in some order.
 //
-// A key is any string of 1 to [MaxKeyLen] bytes. A value is any bytes; nil and the
-// empty value are the same value, and reading it is a hit. A counter is a value of
-// decimal digits, at most 2^64 - 1: Incr wraps around there, Decr stops at 0.
+// A key is any string of 1 to [MaxKeyLen] bytes. A value is any sequence of bytes,
+// including none. Nil and the empty value are the same, and reading it is a hit. A counter
+// is a value of decimal digits, at most 2^64 - 1. Incr wraps around at 2^64, and Decr stops
+// at 0.
 //
 // # Time to live
 //
-// A time to live of 0 is the default of the Cache: the one that [Options] or the URL
-// set, or else [Forever]. An item stored for Forever never expires. A negative time to
-// live is [ErrInvalidTTL].
+// A time to live of 0 means the default of the Cache, which [Options] or the URL sets. If
+// neither sets it, it is [Forever]. An item stored for Forever never expires. If the time
+// to live is negative, verbs return [ErrInvalidTTL].
 //
-// An item does not expire early. It can be gone earlier if the backend needs its room,
-// loses its memory, or says in [Traits] that it keeps nothing for so long. It is gone
-// at the latest one Traits.Resolution after it expires.
+// An item does not expire early. It can be gone earlier for three reasons: the backend
+// evicts it to make room, the backend loses its memory, or the time to live is longer than
+// Traits.MaxTTL. An expired item is gone after one Traits.Resolution at the latest; see
+// [Traits].
 //
 // # Many keys
 //
-// The Multi verbs do what they can, and return nil or a [*MultiError] with an error for
-// each key that failed. If the context is done, that is the context's error for each
-// remaining key. Only a closed Cache makes them return an [*Error] instead, around
-// [ErrClosed]. A MultiError does not unwrap: errors.Is must not report a miss because one
-// key of many was missing.
+// If some keys fail, the Multi verbs still process the others. They return nil, or a
+// [*MultiError] with an error for each key that failed. If the context is done, each
+// remaining key fails with the context's error. If the Cache is closed, they return an
+// [*Error] around [ErrClosed] instead. A MultiError does not unwrap: errors.Is must not
+// report a miss because one key of many was missing.
 //
 // # Errors
 //
 // A miss is [ErrMiss] itself. Every other error of a single verb is an [*Error] with the
 // verb, the key and the driver; [errors.Is] and [errors.As] reach the sentinel and the
-// cause. A backend that cannot be reached is [ErrUnavailable], never a miss. A backend
-// returns [errors.ErrUnsupported] for what it cannot do at all.
+// cause. If the backend cannot be reached, verbs return [ErrUnavailable], never a miss. If
+// the backend cannot do what a verb needs, the verb returns [errors.ErrUnsupported].
 //
 // # Ownership
 //
-// A Cache keeps no reference to the bytes it is given. The bytes it returns may be shared
-// with other readers: they never change, and must not be written to. Their capacity is
-// their length, so that append copies them.
+// A Cache keeps no reference to the bytes that it is called with. The bytes that it returns
+// may be shared with other readers: they never change, and callers must not write to them.
+// Their capacity is their length, so that append copies them.
 //
 // # Contexts
 //

@@ -9,18 +9,18 @@ import (
 )
 
 // The errors of this package, for [errors.Is]. Verbs also return [errors.ErrUnsupported], if
-// the backend cannot do what is asked, and the errors of contexts.
+// the backend does not support the verb, and the errors of contexts.
 var (
-	// ErrMiss means that the key is absent or has expired. Verbs return it bare, so that a
-	// miss costs no allocation.
+	// ErrMiss means that the key is absent or has expired. Verbs return it unwrapped, so
+	// that a miss costs no allocation.
 	ErrMiss = errors.New("cachewire: miss")
 
 	// ErrExists means that Add found the key present.
 	ErrExists = errors.New("cachewire: key exists")
 
 	// ErrConflict means that the item has changed since its token was read, or that the
-	// token is nil or of another backend. IncrFrom returns it if the counter is deleted
-	// again and again.
+	// token is nil or from another backend. IncrFrom and DecrFrom return it if other
+	// callers add and delete the counter again and again.
 	ErrConflict = errors.New("cachewire: changed since it was read")
 
 	// ErrNotNumber means that the value is not a counter; see ParseCount.
@@ -36,15 +36,15 @@ var (
 	// ErrTooLarge means that the value is larger than the backend can keep.
 	ErrTooLarge = errors.New("cachewire: value too large")
 
-	// ErrUnavailable means that the backend cannot be reached, or gave up. It says nothing
-	// about the key.
+	// ErrUnavailable means that the backend cannot be reached, or has given up. It does not
+	// say whether the key is present.
 	ErrUnavailable = errors.New("cachewire: unavailable")
 
-	// ErrClosed means that the Cache is closed, or the one whose WithPrefix returned it.
+	// ErrClosed means that the Cache is closed, or the Cache from which WithPrefix made it.
 	ErrClosed = errors.New("cachewire: closed")
 
 	// ErrCodec means that a value cannot be encoded, or that the stored bytes are not a
-	// value of the type asked for.
+	// value of the requested type.
 	ErrCodec = errors.New("cachewire: codec")
 
 	// ErrConfig means that a URL, an option or an argument of a constructor is wrong.
@@ -94,17 +94,17 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// A MultiError is the error of a multi verb of which some keys failed; the others
-// succeeded. The error of each key is the one that a single verb would wrap in an *Error. A
-// MultiError has no Unwrap method on purpose.
+// A MultiError is the error of a multi verb if some keys failed. The other keys succeeded.
+// For each key that failed, Errors has the error that a single verb would wrap in an
+// *Error. A MultiError has no Unwrap method on purpose.
 //
-// A backend sets only Errors, best by Add and Err, with the keys that it was given. Cache
-// replaces them by the keys of the caller.
+// A backend sets only Errors; it should use Add and Err. The keys are those that the
+// backend was called with. Cache replaces them with the keys of the caller.
 type MultiError struct {
 	Verb   string           // the method of Cache: "GetMulti", …
 	Driver string           // the package of the backend
 	Errors map[string]error // by key, as the caller gave it
-	Total  int              // how many keys were given; one given twice counts twice
+	Total  int              // how many keys the caller gave, including duplicates
 }
 
 // Add records that key failed with err. It does nothing if err is nil.
@@ -130,7 +130,7 @@ func (e MultiError) Err() error {
 	return &failed
 }
 
-// shownErrors is how many keys the text of a MultiError has.
+// shownErrors is the largest number of keys in the text of a MultiError.
 const shownErrors = 3
 
 func (e *MultiError) Error() string {
@@ -162,7 +162,7 @@ func (e *MultiError) Error() string {
 	return b.String()
 }
 
-// shownKey is how many bytes of a key the text of an error has.
+// shownKey is the largest number of bytes of a key in the text of an error.
 const shownKey = 100
 
 func quoteKey(key string) string {

@@ -150,7 +150,7 @@ func TestErrorTexts(t *testing.T) {
 			`CompareAndSwap "word" (core_test): ` +
 				`changed since it was read: the token is nil; GetItem returns one`},
 		{c.Store(ctx, 9, core.Item{Key: "k"}),
-			`Store "k" (core_test): invalid configuration: no such mode as Mode(9)`},
+			`Store "k" (core_test): invalid configuration: unknown mode Mode(9)`},
 		{count(c, "word"),
 			`Count "word" (core_test): not a number`},
 		{c.Ping(ctx),

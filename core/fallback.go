@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// parallelism is how many keys of a multi verb run at once if the backend takes only one
-// key a call.
+// parallelism is how many calls a multi verb makes at once if the backend takes one key in
+// each call.
 const parallelism = 32
 
-// each calls do for every i below n, several at a time, and returns the error of each
-// call. Once ctx is done, the remaining ones have its error instead of a call.
+// each calls do for every i from 0 to n-1, several at a time, and returns the error of each
+// call. When ctx is done, it makes no more calls; their errors are then the error of ctx.
 func each(ctx context.Context, n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var next atomic.Int64

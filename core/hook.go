@@ -10,47 +10,47 @@ import (
 	"time"
 )
 
-// A Hook is called with every verb of the caches it is given to, for metrics, logs
-// and traces. It is called by many goroutines at once, and the callers of the verbs
-// wait for it. If it panics, the verb goes on; the first panic of each Hook of a
-// Cache is logged by slog.Default, with its stack.
+// A Hook is called for every verb of a Cache, for metrics, logs and traces. It is called by
+// many goroutines at once, and the callers of the verbs wait for it. If it panics, the verb
+// goes on. The Cache logs the first panic of each Hook to slog.Default, with the stack.
 //
 // Package hooks has hooks that are ready to use.
 type Hook interface {
-	// After is called when a verb has ended, with the context under which it ran.
-	// Every field of op is set. Hooks are called in the reverse of their order in
-	// Options, including one whose Before has panicked.
+	// After is called when a verb has ended, with the context with which the verb ran.
+	// Every field of op is set. Hooks are called in the reverse of their order in Options.
+	// If the Before of a hook has panicked, its After is called nevertheless.
 	//
-	// An Op is used again for other verbs: After keeps no reference to op or to its
+	// The Cache reuses op for other verbs: After must keep no reference to op or to its
 	// Keys.
 	After(ctx context.Context, op *Op)
 }
 
-// A BeforeHook is a Hook that is called when a verb begins as well.
+// A BeforeHook is a Hook that is also called when a verb begins.
 type BeforeHook interface {
 	Hook
 
-	// Before is called with the Cache, Verb, Key, Keys and Start of op. The verb runs
-	// under the context that Before returns, or under ctx if that is nil. It should
-	// be derived from ctx, or the caller's deadline and Options.Timeout are lost.
-	// Hooks are called in their order in Options. Like After, it keeps no reference
-	// to op.
+	// Before is called with the Cache, Verb, Key, Keys and Start of op. The verb runs with
+	// the context that Before returns, or with ctx if Before returns nil. The returned
+	// context should be derived from ctx; otherwise the caller's deadline and
+	// Options.Timeout are lost. Hooks are called in their order in Options. Before must
+	// keep no reference to op or to its Keys.
 	Before(ctx context.Context, op *Op) context.Context
 }
 
-// A CountHook is a Hook that needs no Op. If all hooks of a Cache are of this kind, and none
-// is a BeforeHook, their Count is called in the place of After, which is cheaper. A type that
+// A CountHook is a Hook that needs no Op. If all hooks of a Cache are CountHooks, and none
+// is a BeforeHook, the Cache calls Count instead of After, which is cheaper. A type that
 // embeds a CountHook and overrides After must override Count as well.
 type CountHook interface {
 	Hook
 
-	// Count is called when a verb has ended, with what After gets as the fields of op.
+	// Count is called when a verb has ended. Its arguments are the fields of op that After
+	// would get.
 	Count(cache, verb string, hits, misses int, duration time.Duration, err error)
 }
 
 // An Op is one call of one verb of a Cache or a Typed.
 type Op struct {
-	Cache    string        // Options.Name
+	Cache    string        // the Name of the Cache
 	Verb     string        // the name of the method: "Get", "SetMulti", …
 	Key      string        // the key of a verb on one key
 	Keys     []string      // the keys of a verb on many, as the caller gave them; read-only
@@ -62,8 +62,8 @@ type Op struct {
 	start time.Duration // when the verb began, since processStart
 }
 
-// processStart is the moment from which verbs count their start: time.Since takes half
-// as long as time.Now.
+// processStart is the zero of Op.start. A verb measures its start with
+// time.Since(processStart), which takes half as long as time.Now.
 var processStart = time.Now()
 
 // Start returns when the verb began.
@@ -104,8 +104,8 @@ func (h *hooks) runBefore(ctx context.Context, op *Op) context.Context {
 	return ctx
 }
 
-// beforeFrom calls Before from the BeforeHook at index next on. It returns early if one
-// panics.
+// beforeFrom calls Before of the BeforeHooks from index next on. If one panics, it returns
+// early, with the index after it.
 func (h *hooks) beforeFrom(
 	ctx context.Context,
 	op *Op,
@@ -133,8 +133,8 @@ func (h *hooks) runAfter(ctx context.Context, op *Op) {
 	}
 }
 
-// afterFrom calls After of the first left hooks, in reverse. It returns early if one
-// panics, with how many are left.
+// afterFrom calls After of the first left hooks, in reverse. If one panics, it returns
+// early, with the number of hooks that are left.
 func (h *hooks) afterFrom(ctx context.Context, op *Op, n int) (left int) {
 	left = n
 	defer func() {
@@ -163,7 +163,8 @@ func (h *hooks) count(cl *call, n int, duration time.Duration, err error) {
 	}
 }
 
-// logPanic logs that the hook at index i panicked with p, the first time it does.
+// logPanic logs that the hook at index i panicked with p, if it is the first panic of this
+// hook.
 func (h *hooks) logPanic(ctx context.Context, p any, i int, cache, verb string) {
 	if p == nil || !h.panicked[i].CompareAndSwap(false, true) {
 		return

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// GetMulti returns the values of the keys that are present, which must not be written to.
-// It reads a key that is given twice once. The map is never nil. If some keys could not be
-// read, the error is a *MultiError, and the map has the values of the others.
+// GetMulti returns the values of the keys that are present. The caller must not write to
+// the values. GetMulti reads a duplicate key once. The map is never nil. If some keys could
+// not be read, the error is a *MultiError, and the map has the values of the others.
 func (c *Cache) GetMulti(ctx context.Context, keys []string) (map[string][]byte, error) {
 	var cl call
 	cl.beginMulti(ctx, c, "GetMulti", keys)
@@ -23,8 +23,8 @@ func (c *Cache) GetMulti(ctx context.Context, keys []string) (map[string][]byte,
 	return values, cl.endMulti(failed, len(keys), err)
 }
 
-// GetItems is GetMulti with the flags of each item and its token for the compare verbs, as
-// GetItem returns them. The TTL of every item is 0.
+// GetItems is like GetMulti, but returns each item with its flags and its token, as GetItem
+// does. The TTL of every item is 0.
 func (c *Cache) GetItems(ctx context.Context, keys []string) (map[string]Item, error) {
 	var cl call
 	cl.beginMulti(ctx, c, "GetItems", keys)
@@ -36,20 +36,20 @@ func (c *Cache) GetItems(ctx context.Context, keys []string) (map[string]Item, e
 	return found, cl.endMulti(failed, len(keys), err)
 }
 
-// SetMulti stores every value of values. It replaces the items that are there. The error of
-// this and of every multi verb is a *MultiError, or an *Error around ErrClosed.
+// SetMulti stores every value of values. It replaces items that are present. Like every
+// multi verb, it returns nil, a *MultiError, or an *Error around ErrClosed.
 func (c *Cache) SetMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {
 	return c.storeMulti(ctx, "SetMulti", Set, itemsOf(values, ttl), nil)
 }
 
-// AddMulti stores those of values whose key is absent. In the *MultiError the others have
-// ErrExists.
+// AddMulti stores the values whose keys are absent. If other keys are present, it returns a
+// *MultiError with ErrExists for each of them.
 func (c *Cache) AddMulti(ctx context.Context, values map[string][]byte, ttl time.Duration) error {
 	return c.storeMulti(ctx, "AddMulti", Add, itemsOf(values, ttl), nil)
 }
 
-// ReplaceMulti stores those of values whose key is present. In the *MultiError the others
-// have ErrMiss.
+// ReplaceMulti stores the values whose keys are present. If other keys are absent, it
+// returns a *MultiError with ErrMiss for each of them.
 func (c *Cache) ReplaceMulti(
 	ctx context.Context,
 	values map[string][]byte,
@@ -58,9 +58,9 @@ func (c *Cache) ReplaceMulti(
 	return c.storeMulti(ctx, "ReplaceMulti", Replace, itemsOf(values, ttl), nil)
 }
 
-// StoreMulti is Store for many items, each with flags, a time to live and a token of its
-// own. If two items have the same key, both have ErrInvalidKey in the *MultiError and
-// neither is stored, because no backend can promise an order.
+// StoreMulti is Store for many items. Each item has its own flags, time to live and token.
+// If two items have the same key, neither is stored, and the *MultiError has ErrInvalidKey
+// for the key, because no backend can promise an order.
 func (c *Cache) StoreMulti(ctx context.Context, mode Mode, items []Item) error {
 	return c.storeMulti(ctx, "StoreMulti", mode, items, repeated(items))
 }
@@ -78,8 +78,8 @@ func (c *Cache) DeleteMulti(ctx context.Context, keys []string) error {
 	return cl.endMulti(failed, len(keys), err)
 }
 
-// Flush deletes all items. If the Cache has a prefix, it deletes those with the prefix. An
-// item that is stored meanwhile may stay. With a prefix, Flush returns
+// Flush deletes all items. If the Cache has a prefix, Flush deletes only items with this
+// prefix. An item that is stored while Flush runs may remain. With a prefix, Flush returns
 // errors.ErrUnsupported if the backend is not a KeyLister, and a *MultiError if some of the
 // items could not be deleted.
 func (c *Cache) Flush(ctx context.Context) error {
@@ -129,15 +129,15 @@ func (c *Cache) flushPrefix(ctx context.Context) (failed MultiError, total int, 
 	return failed, total, err
 }
 
-// own returns a key of the backend as the caller knows it, without the prefix.
+// own returns the caller's form of a key in the backend: the key without the prefix.
 func (c *Cache) own(full string) string { return strings.TrimPrefix(full, c.prefix) }
 
-// admitMulti is admit for a multi verb, in which a context that is done is the error of
-// each key.
+// admitMulti is admit for a multi verb. It does not check the context: if that is done,
+// each key fails with its error.
 func (c *Cache) admitMulti() error { return c.admit(context.Background()) }
 
 // fullKeys returns the valid keys among keys, each once and with the prefix, and adds the
-// others to failed. If ctx is done, all of them have failed.
+// others to failed. If ctx is done, it adds all keys to failed.
 func (c *Cache) fullKeys(ctx context.Context, keys []string, failed *MultiError) []string {
 	done := ctx.Err()
 	full := make([]string, 0, len(keys))
@@ -208,7 +208,7 @@ func keysOf(items []Item) []string {
 	return keys
 }
 
-// loadMulti reads keys. The error is that of the whole verb: the Cache is closed.
+// loadMulti reads keys. It returns an error if the Cache is closed.
 func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, MultiError, error) {
 	if err := c.admitMulti(); err != nil {
 		return nil, MultiError{}, err
@@ -225,8 +225,7 @@ func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, MultiError, error) {
 	return items, failed, nil
 }
 
-// getFull reads keys, which are as the backend knows them, and so are those of
-// the items.
+// getFull reads keys. The keys have the prefix, and so have the keys of the items.
 func (c *Cache) getFull(ctx context.Context, keys []string, failed *MultiError) []Item {
 	if len(keys) == 0 {
 		return nil
@@ -372,7 +371,7 @@ func (c *Cache) deleteFull(ctx context.Context, keys []string, failed *MultiErro
 	}
 }
 
-// A verdict is what the error of a backend's multi verb says about each key.
+// A verdict has the error of each key in the error of a backend's multi verb.
 type verdict struct {
 	byKey map[string]error // from a *MultiError
 	all   error            // any other error
@@ -386,7 +385,7 @@ func verdictOf(err error, keys []string) verdict {
 	if !ok {
 		return verdict{all: err}
 	}
-	if multi == nil { // a nil pointer in an error, by which the driver means no error
+	if multi == nil { // a nil *MultiError in an error interface; the driver means no error
 		return verdict{}
 	}
 	for _, key := range keys {

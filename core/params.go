@@ -12,7 +12,8 @@ import (
 )
 
 // Params reads the query of a driver's URL. It is strict: a parameter that is malformed,
-// given twice or never asked for is an error.
+// given twice or never read is an error. If a parameter is wrong, the method that reads it
+// returns the default, and Err returns the error.
 //
 //	p := core.NewParams(u)
 //	opts := Options{
@@ -23,11 +24,11 @@ import (
 //		return nil, err
 //	}
 //
-// Params must not be used concurrently.
+// Params must not be used by several goroutines at once.
 type Params struct {
 	values url.Values
-	asked  []string // the names of parameters that were asked for
-	wrong  []string // what is wrong, in words
+	asked  []string // the names of the parameters that were read
+	wrong  []string // one text for each mistake
 }
 
 // NewParams returns the parameters of u.
@@ -40,7 +41,7 @@ func NewParams(u *url.URL) *Params {
 	return p
 }
 
-// String returns the parameter name, or def if it is absent.
+// String returns the value of the parameter called name, or def if it is absent.
 func (p *Params) String(name, def string) string {
 	text, ok := p.one(name)
 	if !ok {
@@ -49,14 +50,15 @@ func (p *Params) String(name, def string) string {
 	return text
 }
 
-// Strings returns all values of the parameter name, in order. It may be given many times.
+// Strings returns all values of the parameter called name, in order. This parameter may be
+// given many times.
 func (p *Params) Strings(name string) []string {
 	p.asked = append(p.asked, name)
 	return p.values[name]
 }
 
-// Int returns the parameter name, a whole number from lo to hi, or def if it is absent. If
-// hi is math.MaxInt, there is no upper bound.
+// Int returns the value of the parameter called name, or def if it is absent. The value is
+// a whole number from lo to hi. If hi is math.MaxInt, there is no upper bound.
 func (p *Params) Int(name string, def, lo, hi int) int {
 	text, ok := p.one(name)
 	if !ok {
@@ -81,8 +83,8 @@ func (p *Params) Int(name string, def, lo, hi int) int {
 	return def
 }
 
-// Choice returns the index in choices of the parameter name, or 0 if it is absent: the
-// first one is the default.
+// Choice returns the index in choices of the value of the parameter called name. If it is
+// absent, Choice returns 0: the first choice is the default.
 func (p *Params) Choice(name string, choices ...string) int {
 	text, ok := p.one(name)
 	if !ok {
@@ -95,7 +97,8 @@ func (p *Params) Choice(name string, choices ...string) int {
 	return 0
 }
 
-// Bool returns the parameter name, true or false, or def if it is absent.
+// Bool returns the value of the parameter called name, or def if it is absent. The value is
+// true or false.
 func (p *Params) Bool(name string, def bool) bool {
 	switch text, ok := p.one(name); {
 	case !ok:
@@ -109,8 +112,8 @@ func (p *Params) Bool(name string, def bool) bool {
 	return def
 }
 
-// Duration returns the parameter name, in the form of time.ParseDuration and not shorter
-// than least, or def if it is absent.
+// Duration returns the value of the parameter called name, or def if it is absent. The
+// value has the form of time.ParseDuration, and is not shorter than least.
 func (p *Params) Duration(name string, def, least time.Duration) time.Duration {
 	text, ok := p.one(name)
 	if !ok {
@@ -131,8 +134,8 @@ var sizeUnits = []struct {
 	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"", 1},
 }
 
-// Bytes returns the parameter name, a number of bytes with or without one of the units
-// KiB, MiB, GiB and TiB, or def if it is absent.
+// Bytes returns the value of the parameter called name, or def if it is absent. The value
+// is a number of bytes, with or without one of the units KiB, MiB, GiB and TiB.
 func (p *Params) Bytes(name string, def int64) int64 {
 	text, ok := p.one(name)
 	if !ok {
@@ -164,16 +167,16 @@ func (p *Params) Bytes(name string, def int64) int64 {
 	return def
 }
 
-// NoHost refuses a URL that has anything between its scheme and its query. It is for
-// drivers that connect to nothing.
+// NoHost makes Err return an error if u has anything between its scheme and its query, or a
+// fragment. It is for drivers that connect to nothing.
 func (p *Params) NoHost(u *url.URL) {
 	if u.Host != "" || u.Path != "" || u.Opaque != "" || u.User != nil || u.Fragment != "" {
 		p.wrong = append(p.wrong, fmt.Sprintf("want %s://, then nothing or ?name=value", u.Scheme))
 	}
 }
 
-// Err returns an ErrConfig that says everything that is wrong, or nil. It must be called
-// last: parameters that were not asked for before are wrong, too.
+// Err returns an ErrConfig that lists all mistakes, or nil if there are none. Call it last:
+// a parameter that has not been read before is a mistake, too.
 func (p *Params) Err() error {
 	wrong := slices.Clone(p.wrong)
 	for name := range p.values {
@@ -198,7 +201,7 @@ func configError(wrong []string) error {
 	return fmt.Errorf("%w: %s", ErrConfig, strings.Join(slices.Compact(wrong), "; "))
 }
 
-// one returns the value of the parameter name, and reports whether it is given once.
+// one returns the value of the parameter called name, and reports whether it is given once.
 func (p *Params) one(name string) (string, bool) {
 	p.asked = append(p.asked, name)
 	switch values := p.values[name]; len(values) {
@@ -214,8 +217,8 @@ func (p *Params) one(name string) (string, bool) {
 	return "", false
 }
 
-// refuse records that the parameter name is wrong. It does not show the value, which may be
-// a secret that was meant for another parameter.
+// refuse records that the parameter called name is wrong. It does not show the value,
+// because it may be a secret that was meant for another parameter.
 func (p *Params) refuse(name, want string) {
 	p.wrong = append(p.wrong, fmt.Sprintf("parameter %s: want %s", name, want))
 }

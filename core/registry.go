@@ -10,10 +10,9 @@ import (
 	"sync"
 )
 
-// A Registry holds drivers by URL scheme. The zero value holds none and is ready to
-// use. A Registry may be used by many goroutines at once, and must not be copied.
-// Most programs use [DefaultRegistry], by the functions [Register], [Open] and
-// [Drivers].
+// A Registry holds drivers by URL scheme. The zero value holds none and is ready to use. A
+// Registry may be used by many goroutines at once, and must not be copied. Most programs
+// use [DefaultRegistry], through the functions [Register], [Open] and [Drivers].
 type Registry struct {
 	mu      sync.RWMutex
 	drivers map[string]Driver // guarded by mu
@@ -23,8 +22,8 @@ type Registry struct {
 var DefaultRegistry = new(Registry)
 
 // Register registers d for scheme. It panics if d is nil, if scheme is not a lower-case URL
-// scheme (RFC 3986, section 3.1), or if another driver is registered for it: each is a
-// mistake in the program.
+// scheme (RFC 3986, section 3.1), or if another driver is registered for it. Each of these
+// is a mistake in the program.
 func (r *Registry) Register(scheme string, d Driver) {
 	if d == nil {
 		panic("cachewire: Register: driver of " + scheme + " is nil")
@@ -79,14 +78,15 @@ func (r *Registry) Drivers() []string {
 }
 
 // Open returns a new Cache on the backend that rawURL describes, as in
-// "memory://?max_items=10000&prefix=app:&default_ttl=10m". The scheme selects the
-// driver; the parameters prefix and default_ttl are the Cache's, all others are the
-// driver's. A nil opts is the zero Options. A default_ttl in opts takes precedence
-// over that of rawURL; a prefix must be in one of them only.
+// "memory://?max_items=10000&prefix=app:&default_ttl=10m". The scheme selects the driver.
+// The parameters prefix and default_ttl are settings of the Cache, and the driver reads all
+// others. If opts is nil, Open uses the zero Options. The DefaultTTL in opts takes
+// precedence over default_ttl in rawURL. The prefix must not be in both.
 //
-// The error is ErrConfig if rawURL or opts is wrong, else it wraps the driver's. It
-// never shows a password. To keep a password from being taken for something else,
-// every @ other than the one after user and password must be percent-encoded, as %40.
+// Open returns ErrConfig if rawURL or opts is wrong. If the driver fails, Open wraps the
+// error of the driver. The error never shows a password. Every @ other than the one after
+// user and password must be percent-encoded, as %40, so that no part of a password is taken
+// for a host or a path.
 func (r *Registry) Open(ctx context.Context, rawURL string, opts *Options) (*Cache, error) {
 	if ctx == nil {
 		ctx = context.Background()
@@ -116,9 +116,9 @@ func (r *Registry) Check(rawURL string, opts *Options) error {
 	return err
 }
 
-// prepare returns what Open needs: the URL without the parameters of the Cache, its
-// driver, and opts completed by those parameters. The URL is not nil beside an error if
-// the error is about its parameters.
+// prepare returns what Open needs: the URL without the parameters of the Cache, its driver,
+// and opts completed by those parameters. If the error is about the parameters of the URL,
+// the URL is not nil.
 func (r *Registry) prepare(rawURL string, opts *Options) (*url.URL, Driver, *Options, error) {
 	u, err := parseURL(rawURL)
 	if err != nil {
@@ -136,7 +136,7 @@ func (r *Registry) prepare(rawURL string, opts *Options) (*url.URL, Driver, *Opt
 // it is initialized.
 func Register(scheme string, d Driver) { DefaultRegistry.Register(scheme, d) }
 
-// Open opens a Cache by the DefaultRegistry; see Registry.Open.
+// Open opens a Cache with the DefaultRegistry; see Registry.Open.
 func Open(ctx context.Context, rawURL string, opts *Options) (*Cache, error) {
 	return DefaultRegistry.Open(ctx, rawURL, opts)
 }

@@ -7,22 +7,23 @@ import (
 	"time"
 )
 
-// A Typed is a Cache of values of type T. Its verbs are those of Cache, with values
-// in the place of bytes; [Typed.Cache] has the others. It may be used by many
-// goroutines at once.
+// A Typed is a cache of values of type T. Its verbs are like those of Cache, with values of
+// type T instead of bytes. For verbs that Typed lacks, use [Typed.Cache]. A Typed may be
+// used by many goroutines at once.
 //
-// A verb returns ErrCodec if a value cannot be encoded, or if the bytes in the cache
-// cannot be decoded; a multi verb returns it for that key only. A program that loads
-// what the cache does not have may treat ErrCodec of a read as it treats ErrMiss: the
-// value that it then stores replaces the bytes that could not be decoded.
+// A verb returns ErrCodec if a value cannot be encoded, or if the bytes in the cache cannot
+// be decoded; a multi verb returns it for that key only. If a read returns ErrCodec, a
+// program may handle it like ErrMiss: load the value and store it. This replaces the bytes
+// that could not be decoded.
 type Typed[T any] struct {
 	cache  *Cache
 	codec  Codec[T]
-	shared SharedStorer // nil unless codec is Shared
+	keyed  KeyedCodec[T] // codec, or nil if it is not a KeyedCodec
+	shared SharedStorer  // nil unless codec is Shared
 }
 
-// A TypedItem is a value with what CompareAndSwap needs. The fields mean what those of Item
-// mean.
+// A TypedItem is a value with the key, time to live and token that CompareAndSwap needs.
+// The fields have the same meaning as those of Item.
 type TypedItem[T any] struct {
 	Key   string
 	Value T
@@ -30,10 +31,10 @@ type TypedItem[T any] struct {
 	Token any
 }
 
-// NewTyped returns c as a cache of T, encoded by codec. There is nothing to close but
-// c. The error is ErrConfig if c or codec is nil, or if codec was made with wrong
-// arguments; it is ErrConfig and errors.ErrUnsupported if the backend lacks what codec
-// needs. See Shared and CodecChecker.
+// NewTyped returns a Typed that encodes values with codec and stores them in c. The Typed
+// needs no Close; close c instead. NewTyped returns ErrConfig if c or codec is nil, or if
+// codec was made with wrong arguments. If the backend does not support codec, the error is
+// both ErrConfig and errors.ErrUnsupported. See Shared and CodecChecker.
 func NewTyped[T any](c *Cache, codec Codec[T]) (*Typed[T], error) {
 	switch {
 	case c == nil:
@@ -45,6 +46,7 @@ func NewTyped[T any](c *Cache, codec Codec[T]) (*Typed[T], error) {
 		)
 	}
 	t := &Typed[T]{cache: c, codec: codec}
+	t.keyed, _ = codec.(KeyedCodec[T])
 	switch codec := codec.(type) {
 	case sharedCodec[T]:
 		if t.shared = c.shared.sharedStorer; t.shared == nil {
@@ -76,7 +78,9 @@ func (t *Typed[T]) Get(ctx context.Context, key string) (T, error) {
 	return item.Value, cl.endRead(key, err)
 }
 
-// GetItem is Get with the token for CompareAndSwap and CompareAndDelete.
+// GetItem is Get with the token for CompareAndSwap and CompareAndDelete. If it returns
+// ErrCodec, the item has no value but its key and its token, unless it holds bytes and the
+// codec is Shared: so a program can replace what it cannot decode.
 func (t *Typed[T]) GetItem(ctx context.Context, key string) (TypedItem[T], error) {
 	var cl call
 	cl.begin(ctx, t.cache, "GetItem", key)
@@ -95,7 +99,7 @@ func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, e
 	items, failed, err := t.cache.loadMulti(&cl, keys)
 	values := make(map[string]T, len(items))
 	for _, item := range items {
-		v, err := t.codec.Decode(item.Value, item.Flags)
+		v, err := t.decode(&item)
 		if err != nil {
 			failed.Add(item.Key, codecError(err))
 			cl.undecoded()
@@ -106,7 +110,7 @@ func (t *Typed[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, e
 	return values, cl.endMulti(failed, len(keys), err)
 }
 
-// Set stores v under key. It replaces any item that is there.
+// Set stores v under key. It replaces any item under key.
 func (t *Typed[T]) Set(ctx context.Context, key string, v T, ttl time.Duration) error {
 	return t.store(ctx, "Set", Set, TypedItem[T]{Key: key, Value: v, TTL: ttl})
 }
@@ -121,7 +125,7 @@ func (t *Typed[T]) Add(ctx context.Context, key string, v T, ttl time.Duration) 
 	return t.store(ctx, "Add", Add, TypedItem[T]{Key: key, Value: v, TTL: ttl})
 }
 
-// AddMulti stores those of values whose key is absent, as Cache.AddMulti does.
+// AddMulti stores the values whose keys are absent, as Cache.AddMulti does.
 func (t *Typed[T]) AddMulti(ctx context.Context, values map[string]T, ttl time.Duration) error {
 	return t.storeMulti(ctx, "AddMulti", Add, values, ttl)
 }
@@ -131,15 +135,14 @@ func (t *Typed[T]) Replace(ctx context.Context, key string, v T, ttl time.Durati
 	return t.store(ctx, "Replace", Replace, TypedItem[T]{Key: key, Value: v, TTL: ttl})
 }
 
-// ReplaceMulti stores those of values whose key is present, as
-// Cache.ReplaceMulti does.
+// ReplaceMulti stores the values whose keys are present, as Cache.ReplaceMulti does.
 func (t *Typed[T]) ReplaceMulti(ctx context.Context, values map[string]T, ttl time.Duration) error {
 	return t.storeMulti(ctx, "ReplaceMulti", Replace, values, ttl)
 }
 
 // CompareAndSwap stores item if the item under its key has not changed since GetItem
-// returned item.Token, as Cache.CompareAndSwap does. The item lives for item.TTL, which
-// GetItem leaves 0, the default.
+// returned item.Token, as Cache.CompareAndSwap does. The new time to live is item.TTL.
+// GetItem sets it to 0, which means the default.
 func (t *Typed[T]) CompareAndSwap(ctx context.Context, item TypedItem[T]) error {
 	return t.store(ctx, "CompareAndSwap", CompareAndSwap, item)
 }
@@ -159,7 +162,8 @@ func (t *Typed[T]) DeleteMulti(ctx context.Context, keys []string) error {
 }
 
 // Incr adds delta to the counter under key, as Cache.Incr does. A counter is a value of
-// decimal digits, whatever T is; codecs of integers such as encoding.Int write them.
+// decimal digits, whatever T is. Codecs of integers, such as encoding.Int, write such
+// values.
 func (t *Typed[T]) Incr(ctx context.Context, key string, delta uint64) (uint64, error) {
 	return t.cache.Incr(ctx, key, delta)
 }
@@ -204,6 +208,45 @@ func (t *Typed[T]) TTL(ctx context.Context, key string) (time.Duration, error) {
 	return t.cache.TTL(ctx, key)
 }
 
+// append appends v, which is stored under key.
+func (t *Typed[T]) append(dst []byte, key string, v T) ([]byte, uint32, error) {
+	if t.keyed == nil {
+		return t.codec.Append(dst, v)
+	}
+	return t.keyed.AppendKey(dst, t.cache.full(key), v)
+}
+
+// decode returns the value of item, whose key is the caller's.
+func (t *Typed[T]) decode(item *Item) (T, error) {
+	if t.keyed == nil {
+		return t.codec.Decode(item.Value, item.Flags)
+	}
+	return t.keyed.DecodeKey(item.Value, item.Flags, t.cache.full(item.Key))
+}
+
+// Encode returns the item that the verbs store for v under key, with its key, value and flags.
+// It is for verbs that only Cache has, such as StoreMulti with a token for each item. With
+// Shared, it returns errors.ErrUnsupported.
+func (t *Typed[T]) Encode(key string, v T) (Item, error) {
+	data, flags, err := t.append(nil, key, v)
+	if err != nil {
+		return Item{}, codecError(err)
+	}
+	return Item{Key: key, Value: data, Flags: flags}, nil
+}
+
+// Decode returns the value of item, which Encode returned or a verb of Cache has read. Each
+// call returns a copy of its own, except for what the codec shares with the bytes of the item.
+// With Shared, it returns errors.ErrUnsupported.
+func (t *Typed[T]) Decode(item Item) (T, error) {
+	v, err := t.decode(&item)
+	if err != nil {
+		var none T // whatever the codec returned
+		return none, codecError(err)
+	}
+	return v, nil
+}
+
 func (t *Typed[T]) load(ctx context.Context, key string) (TypedItem[T], error) {
 	if t.shared != nil {
 		return t.loadShared(ctx, key)
@@ -212,9 +255,9 @@ func (t *Typed[T]) load(ctx context.Context, key string) (TypedItem[T], error) {
 	if err := t.cache.load(ctx, key, &item); err != nil {
 		return TypedItem[T]{}, err
 	}
-	v, err := t.codec.Decode(item.Value, item.Flags)
+	v, err := t.decode(&item)
 	if err != nil {
-		return TypedItem[T]{}, codecError(err)
+		return TypedItem[T]{Key: key, Token: item.Token}, codecError(err)
 	}
 	return TypedItem[T]{Key: key, Value: v, Token: item.Token}, nil
 }
@@ -229,7 +272,14 @@ func (t *Typed[T]) store(ctx context.Context, verb string, mode Mode, item Typed
 		return cl.end(item.Key, err)
 	}
 	buf := buffers.Get().(*[]byte)
-	data, flags, err := t.codec.Append((*buf)[:0], item.Value)
+	var data []byte
+	var flags uint32
+	var err error
+	if t.keyed == nil { // not t.append, which would take some nanoseconds
+		data, flags, err = t.codec.Append((*buf)[:0], item.Value)
+	} else {
+		data, flags, err = t.append((*buf)[:0], item.Key, item.Value)
+	}
 	if err != nil {
 		err = codecError(err)
 	} else {
@@ -288,7 +338,7 @@ func (t *Typed[T]) encodeAll(
 	items := make([]Item, 0, len(values))
 	ends := make([]int, 0, len(values))
 	for key, v := range values {
-		data, flags, err := t.codec.Append(all, v)
+		data, flags, err := t.append(all, key, v)
 		if err == nil && len(data) < len(all) {
 			err = errNotAppended
 		}

@@ -20,7 +20,8 @@ func (t *Typed[T]) loadShared(ctx context.Context, key string) (TypedItem[T], er
 	v, ok := value.(T)
 	// A nil of an interface type is stored as a nil any, which no assertion accepts.
 	if want := reflect.TypeFor[T](); !ok && (value != nil || want.Kind() != reflect.Interface) {
-		return TypedItem[T]{}, fmt.Errorf("%w: the value is a %T, want %v", ErrCodec, value, want)
+		return TypedItem[T]{Key: key, Token: token},
+			fmt.Errorf("%w: the value is a %T, want %v", ErrCodec, value, want)
 	}
 	return TypedItem[T]{Key: key, Value: v, Token: token}, nil
 }

@@ -25,11 +25,11 @@ func parseURL(rawURL string) (*url.URL, error) {
 			"%w: the URL has no scheme; want one like memory:// or scheme://host:port?name=value",
 			ErrConfig,
 		)
-	// A password with a slash in it ends too early, and the rest of it is taken for a
-	// path, which errors show. The @ after it gives that away.
+	// url.Parse ends a password at a slash and takes the rest for a path, which errors
+	// show. The @ in the rest shows that this has happened.
 	case strings.Contains(u.Host+u.Opaque+u.EscapedPath()+u.RawQuery+u.EscapedFragment(), "@"):
 		return nil, fmt.Errorf(
-			"%w: the URL has an @ that does not end user and password: percent-encode "+
+			"%w: the URL has an @ that does not follow user and password: percent-encode "+
 				"@ / ? # in a password, and @ in what follows the host (%%40 %%2F %%3F %%23)",
 			ErrConfig,
 		)
@@ -37,8 +37,8 @@ func parseURL(rawURL string) (*url.URL, error) {
 		return u, nil
 	}
 	why := "malformed"
-	// The text of the cause may show part of what precedes an @, or of what follows the
-	// colon of a forgotten one.
+	// The text of the cause may show part of a password: text before the @, or after a
+	// colon if the @ was forgotten.
 	var cause *url.Error
 	if errors.As(err, &cause) && !strings.Contains(rawURL, "@") &&
 		!strings.Contains(cause.Err.Error(), "invalid port") {
@@ -75,7 +75,8 @@ func withScheme(rawURL string) (suggestion string, ok bool) {
 
 const hostChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
-// An openError names the URL that could not be opened, without what may be secret in it.
+// An openError shows the URL that could not be opened, without the parts that may be
+// secret.
 type openError struct {
 	url *url.URL
 	err error
@@ -88,8 +89,8 @@ func (e *openError) Error() string {
 
 func (e *openError) Unwrap() error { return e.err }
 
-// urlOptions takes the parameters of the Cache out of u and returns opts, completed by
-// them.
+// urlOptions removes the parameters of the Cache from u. It returns opts with these
+// parameters added.
 func urlOptions(u *url.URL, opts *Options) (*Options, error) {
 	settings := Options{}
 	if opts != nil {
@@ -116,7 +117,7 @@ func urlOptions(u *url.URL, opts *Options) (*Options, error) {
 	if err := settings.check(); err != nil {
 		return nil, err
 	}
-	// The rest keeps its form and order.
+	// The other parameters keep their form and order.
 	rest := slices.DeleteFunc(strings.Split(u.RawQuery, "&"), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		name, _ = url.QueryUnescape(name)
@@ -126,8 +127,8 @@ func urlOptions(u *url.URL, opts *Options) (*Options, error) {
 	return &settings, nil
 }
 
-// RedactURL returns rawURL as it may be logged: "xxxxx" replaces user and password, the
-// values of parameters that may hold a secret, and what cannot be parsed.
+// RedactURL returns rawURL in a form that may be logged. "xxxxx" replaces user and
+// password, the values of parameters that may be secret, and parts that cannot be parsed.
 func RedactURL(rawURL string) string {
 	const hidden = "xxxxx"
 	u, err := parseURL(rawURL)

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Get returns the value under key, which must not be written to. It returns ErrMiss if the
-// key is absent. The value of a counter is its digits, possibly followed by spaces; see
+// Get returns the value under key. The caller must not write to it. Get returns ErrMiss if
+// the key is absent. The value of a counter is its digits, possibly followed by spaces; see
 // Count.
 func (c *Cache) Get(ctx context.Context, key string) ([]byte, error) {
 	var cl call
-	cl.init(ctx, c, "Get") // begin and end are written out, as Get is called most
+	cl.init(ctx, c, "Get") // not begin and end, because Get is called most
 	if cl.watched() {
 		cl.enter(key, nil)
 	}
@@ -30,8 +30,8 @@ func (c *Cache) Get(ctx context.Context, key string) ([]byte, error) {
 	return nil, cl.endRead(key, err)
 }
 
-// GetItem is Get with the flags of the item, and the token for CompareAndSwap and
-// CompareAndDelete. The TTL of the item is 0; see TTL.
+// GetItem is like Get, but returns the value with its flags and with the token for
+// CompareAndSwap and CompareAndDelete. The TTL of the item is 0; see the verb TTL.
 func (c *Cache) GetItem(ctx context.Context, key string) (Item, error) {
 	var cl call
 	cl.begin(ctx, c, "GetItem", key)
@@ -40,7 +40,7 @@ func (c *Cache) GetItem(ctx context.Context, key string) (Item, error) {
 	return item, cl.endRead(key, err)
 }
 
-// Set stores value under key. It replaces any item that is there.
+// Set stores value under key. It replaces any item under key.
 func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	var cl call
 	cl.begin(ctx, c, "Set", key)
@@ -65,10 +65,10 @@ func (c *Cache) Replace(ctx context.Context, key string, value []byte, ttl time.
 
 // CompareAndSwap stores item if the item under its key has not changed since GetItem
 // returned item.Token. Otherwise it returns ErrConflict, or ErrMiss if the key is absent.
-// The item lives for item.TTL, which GetItem leaves 0, the default.
+// The new time to live is item.TTL. GetItem sets it to 0, which means the default.
 //
-// A token of another backend is ErrConflict. So is nil, for which the backend is not
-// called.
+// CompareAndSwap also returns ErrConflict if the key is present and the token is from
+// another backend. If the token is nil, it returns ErrConflict without calling the backend.
 func (c *Cache) CompareAndSwap(ctx context.Context, item Item) error {
 	var cl call
 	cl.begin(ctx, c, "CompareAndSwap", item.Key)
@@ -78,7 +78,7 @@ func (c *Cache) CompareAndSwap(ctx context.Context, item Item) error {
 }
 
 // CompareAndDelete deletes the item if it has not changed since GetItem returned
-// item.Token; an Add that follows succeeds. Otherwise it returns ErrConflict or ErrMiss, as
+// item.Token. A later Add then succeeds. Otherwise it returns ErrConflict or ErrMiss, as
 // CompareAndSwap does.
 func (c *Cache) CompareAndDelete(ctx context.Context, item Item) error {
 	var cl call
@@ -88,8 +88,8 @@ func (c *Cache) CompareAndDelete(ctx context.Context, item Item) error {
 	return cl.end(key, err)
 }
 
-// Store is the general form of the verbs above: it stores item, including its flags, on
-// the condition of mode.
+// Store stores item, including its flags, if the condition of mode is true. It returns the
+// errors of the verb that the mode is named after.
 func (c *Cache) Store(ctx context.Context, mode Mode, item Item) error {
 	var cl call
 	cl.begin(ctx, c, "Store", item.Key)
@@ -145,9 +145,9 @@ func (c *Cache) Exists(ctx context.Context, key string) (bool, error) {
 	return false, cl.end(key, err)
 }
 
-// TTL returns how long the item under key has left to live, or Forever if it
-// never expires. It returns ErrMiss if the key is absent, and
-// errors.ErrUnsupported if the backend has no TTLReader.
+// TTL returns how long the item under key has left to live, or Forever if it never expires.
+// It returns ErrMiss if the key is absent, and errors.ErrUnsupported if the backend is not
+// a TTLReader.
 func (c *Cache) TTL(ctx context.Context, key string) (time.Duration, error) {
 	var cl call
 	cl.begin(ctx, c, "TTL", key)
@@ -169,8 +169,8 @@ func (c *Cache) TTL(ctx context.Context, key string) (time.Duration, error) {
 	return ttl, cl.endRead(key, err)
 }
 
-// load reads the item under key into item, which it leaves alone if there is an error.
-// Items are passed by their address because they are large.
+// load reads the item under key into item. If there is an error, it does not change item.
+// Items are passed as pointers because they are large.
 func (c *Cache) load(ctx context.Context, key string, item *Item) error {
 	if err := c.admitKey(ctx, key); err != nil {
 		return err
@@ -184,15 +184,15 @@ func (c *Cache) load(ctx context.Context, key string, item *Item) error {
 	return nil
 }
 
-// toCaller turns an item of the backend into the item that the caller gets, who knows it
-// by key.
+// toCaller changes an item of the backend into an item for the caller. Key is the caller's
+// key.
 func (item *Item) toCaller(key string) {
 	item.Key = key
 	item.TTL = 0
 	item.Value = item.Value[:len(item.Value):len(item.Value)]
 }
 
-// store stores item, which it changes, on the condition of mode.
+// store stores item if the condition of mode is true. It changes item.
 func (c *Cache) store(ctx context.Context, mode Mode, item *Item) error {
 	if err := c.admitKey(ctx, item.Key); err != nil {
 		return err
@@ -200,8 +200,8 @@ func (c *Cache) store(ctx context.Context, mode Mode, item *Item) error {
 	if err := c.admitItem(mode, item); err != nil {
 		return err
 	}
-	// Not *item: the processor would read it in pieces that are wider than the ones it has
-	// just written, and would have to wait for the writes.
+	// Not *item: its fields have just been written, in smaller pieces than a copy would
+	// read. The processor would wait until the writes are done.
 	return c.shared.Store(ctx, mode, Item{item.Key, item.Value, item.Flags, item.TTL, item.Token})
 }
 
@@ -215,7 +215,7 @@ func (c *Cache) admitItem(mode Mode, item *Item) error {
 			return errNilToken
 		}
 	default:
-		return fmt.Errorf("%w: no such mode as %v", ErrConfig, mode)
+		return fmt.Errorf("%w: unknown mode %v", ErrConfig, mode)
 	}
 	item.Key = c.full(item.Key)
 	if mode == CompareAndDelete {

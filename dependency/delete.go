@@ -112,11 +112,19 @@ func keysOf(wires []core.Item) []string {
 
 // Delete deletes the items that are wired to master from the cache of d, and from others, if
 // keys of several caches are wired to the same master key. An absent item is not an error.
+// Delete waits for holds of master; see Hold. If ctx is done before they are released, it
+// returns the error of ctx and deletes nothing.
 //
 // An error says what could not be done. If it is a *core.MultiError, or wraps one, that has
 // the keys of the items and the wires that may still be present. The items stay wired, so
 // that the next Delete tries again.
 func (d *Dependency) Delete(ctx context.Context, master string, others ...*core.Cache) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if err := d.journal.record(ctx, master); err != nil {
+		return err
+	}
 	var s wireSet
 	began := time.Now()
 	for round := range maxRounds {

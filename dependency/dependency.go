@@ -1,11 +1,14 @@
 package dependency
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -23,23 +26,25 @@ type Options struct {
 	AnyMaster bool
 }
 
-// A Dependency wires items of a cache to master keys. It has no state of its own: any number
-// of them, in any number of processes, work on the same wires. Many goroutines may use it at
-// once.
+// A Dependency wires items of a cache to master keys. All wires are in the cache: any number
+// of Dependencies, in any number of processes, work on the same ones. A Dependency only
+// remembers which master keys were deleted through it, for DeletedSince and Hold. Many
+// goroutines may use it at once.
 //
 // The verbs take few calls of the cache, each for up to 10,000 keys. Add and AddMulti take 2.
 // They take 2 more each time that a number which they have drawn is taken, which can happen
 // during a Delete, or after the counter was lost. Delete takes 3, or 5 if more than 100 keys
 // are wired, and some more if keys are added to those meanwhile.
 type Dependency struct {
-	cache *core.Cache
-	opts  Options
+	cache   *core.Cache
+	opts    Options
+	journal journal
 }
 
 // New returns a Dependency whose wires are in cache. A nil opts is the zero Options. New
 // returns core.ErrConfig if cache is nil, if its Traits say ByValue, or if the TTL is negative.
 func New(cache *core.Cache, opts *Options) (*Dependency, error) {
-	d := &Dependency{cache: cache}
+	d := &Dependency{cache: cache, journal: journal{seed: maphash.MakeSeed()}}
 	if opts != nil {
 		d.opts = *opts
 	}
@@ -184,12 +189,17 @@ func (d *Dependency) Add(ctx context.Context, master, key string) error {
 
 // AddMulti wires keys to master. A key that is already wired is wired again, under a new
 // number. If some keys could not be wired, the error is a *core.MultiError with those. After
-// any other error, none of them is wired.
+// any other error, none of them is wired. The error is core.ErrInvalidKey for the key of an
+// item that a wire of master would replace: master followed by digits.
 func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string) error {
 	for _, key := range keys {
-		if !isKey(key) {
+		switch {
+		case !isKey(key):
 			return fmt.Errorf("%w: a key of %d bytes cannot be wired; want 1 to %d",
 				core.ErrInvalidKey, len(key), core.MaxKeyLen)
+		case isWire(master, key):
+			return fmt.Errorf("%w: %.100q is the key of a wire of %.100q; want another key for the item",
+				core.ErrInvalidKey, key, master)
 		}
 	}
 	failed := core.MultiError{Verb: "AddMulti", Driver: "dependency", Total: len(keys)}
@@ -212,16 +222,23 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 			}
 			return failed.Err()
 		}
-		first := last - n + 1
-		unwired := d.wire(ctx, master, first, keys, &failed)
+		wires := keysAt(master, numbersFromTo(last-n+1, last))
+		var failedNow core.MultiError
+		unwired := d.wire(ctx, wires, keys, &failedNow)
 		if late(drawn) {
 			// A Delete may have taken the numbers for settled, and would not find these
-			// wires. All keys are wired again. The old wires are deleted, because they
-			// would hide that their numbers have been drawn again.
-			if err := d.unwire(ctx, master, first, keys); err != nil {
-				return err
+			// wires. All keys are wired again, those that failed as well. The old wires are
+			// deleted, because they would hide that their numbers have been drawn again.
+			if err := d.unwire(ctx, wires, keys); err != nil {
+				for i, key := range keys {
+					failed.Add(key, cmp.Or(errorFor(wires[i], err), errTooLate))
+				}
+				return failed.Err()
 			}
 			continue
+		}
+		for key, err := range failedNow.Errors {
+			failed.Add(key, err)
 		}
 		keys = unwired
 		// If numbers are taken again, the counter was lost, and the numbers of old wires are
@@ -237,12 +254,11 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 	return failed.Err()
 }
 
-// unwire deletes the wires that wire has made.
-func (d *Dependency) unwire(
-	ctx context.Context, master string, first uint64, keys []string,
-) error {
-	wires := keysAt(master, numbersFromTo(first, first+uint64(len(keys))-1))
-	items, err := d.cache.GetItems(ctx, wires)
+var errTooLate = fmt.Errorf("%w: not wired, because the cache was slow", core.ErrConflict)
+
+// unwire deletes those of wires that hold one of keys, as wire has made them.
+func (d *Dependency) unwire(ctx context.Context, wires, keys []string) error {
+	items, err := d.getItems(ctx, wires)
 	if err != nil {
 		return err
 	}
@@ -256,16 +272,22 @@ func (d *Dependency) unwire(
 	return err
 }
 
+// isWire reports whether key is the master key followed by digits.
+func isWire(master, key string) bool {
+	number, ok := strings.CutPrefix(key, master)
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
 func isKey(key string) bool { return 0 < len(key) && len(key) <= core.MaxKeyLen }
 
-// wire wires keys under the numbers from first on. It returns the keys whose number is taken,
-// and adds those that could not be wired to failed.
+// wire stores keys under wires. It returns the keys whose wire is taken, and adds those that
+// could not be wired to failed.
 func (d *Dependency) wire(
-	ctx context.Context, master string, first uint64, keys []string, failed *core.MultiError,
+	ctx context.Context, wires, keys []string, failed *core.MultiError,
 ) (unwired []string) {
 	items := make([]core.Item, len(keys))
 	for i, key := range keys {
-		items[i] = d.item(keyAt(master, first+uint64(i)), key, d.opts.TTL)
+		items[i] = d.item(wires[i], key, d.opts.TTL)
 	}
 	err := d.storeMulti(ctx, core.Add, items)
 	if err == nil {

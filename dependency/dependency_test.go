@@ -408,19 +408,24 @@ func TestConstructorsRefuseWrongArguments(t *testing.T) {
 	_, negative := dependency.New(c, &dependency.Options{TTL: -time.Second})
 	_, noTagsCache := dependency.NewTags(nil, nil)
 	_, negativeTags := dependency.NewTags(c, &dependency.TagOptions{TTL: -1})
+	long := &dependency.TagOptions{Prefix: strings.Repeat("p", core.MaxKeyLen-60)}
+	_, longPrefix := dependency.NewTags(c, long)
 	_, noTaggedCache := dependency.NewTagged(nil, encoding.Text(), nil)
 	_, otherCache := dependency.NewTagged(nil, encoding.Text(), must(dependency.NewTags(c, nil)))
 	_, noCodec := dependency.NewTagged[string](c, nil, nil)
 	const wantCache = "dependency: the cache is nil; core.Open returns one"
 	const wantTTL = "; want 0 (the default of the cache) or more"
 	for err, want := range map[error]string{
-		noCache:       wantCache,
-		negative:      "dependency: Options.TTL is -1s" + wantTTL,
-		noTagsCache:   wantCache,
-		negativeTags:  "dependency: TagOptions.TTL is -1ns" + wantTTL,
+		noCache:      wantCache,
+		negative:     "dependency: Options.TTL is -1s" + wantTTL,
+		noTagsCache:  wantCache,
+		negativeTags: "dependency: TagOptions.TTL is -1ns" + wantTTL,
+		longPrefix: "dependency: TagOptions.Prefix is 65476 bytes long; " +
+			"want at most 65471",
 		noTaggedCache: wantCache,
 		otherCache:    wantCache,
-		noCodec:       "Envelope: the codec is nil",
+		noCodec: "encoding: Envelope: the codec is nil; " +
+			"want one like encoding.JSON[T]()",
 	} {
 		want = "cachewire: invalid configuration: " + want
 		if !errors.Is(err, core.ErrConfig) || err.Error() != want {
@@ -445,7 +450,7 @@ func TestWiresHaveTheTTLOfTheOptionsAndCountersNone(t *testing.T) {
 			_, err := tags.Versions(t.Context(), "a")
 			wantErr(t, err, nil)
 			for key, want := range map[string]time.Duration{
-				"mk:": core.Forever, "mk:1": tt.want, "tag:a": tt.want,
+				"mk:": core.Forever, "mk:1": tt.want, "~cw:tag:a": tt.want,
 			} {
 				if ttl, err := c.TTL(t.Context(), key); ttl != want || err != nil {
 					t.Errorf("TTL %v: %s lives for %v, %v; want %v", tt.opts, key, ttl, err, want)

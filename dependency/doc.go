@@ -53,6 +53,17 @@
 // is a miss. There are no wires that could be lost: an item that is not proved fresh is
 // stale. Python programs cannot read tags.
 //
+// A program reads the versions before it makes a value. If it learns only from the value which
+// tags this has, [Tags.Watch] and [Tags.Late] give them the versions of that time.
+//
+// # Keys
+//
+// Wires and versions are items like others, so that a program must not use their keys: no key
+// of an item may be a master key, or a master key followed by digits, and none may begin with
+// "~cw:". Add refuses to wire the first kind, and a Tagged refuses the second.
+//
+// A master key has up to core.MaxKeyLen - 20 bytes. The name of a tag has any length.
+//
 // # What they cost
 //
 // The table has calls of the cache, for n items that depend on the same thing. To delete
@@ -62,7 +73,7 @@
 //	                  wires                      tags
 //	store an item     Set, and 2 to wire it      1 to read the versions, and Set
 //	read an item      1                          2, or 1 if it has no tags
-//	drop all items    3 to 5, and n deletes      1 increment for each tag
+//	drop all items    3 to 5, and n deletes      2 increments for each tag
 //	memory            a wire for each item       a version for each tag, and some bytes an item
 //	dropped items     are deleted                stay until they expire or are evicted
 //

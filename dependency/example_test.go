@@ -54,7 +54,7 @@ func ExampleDependency() {
 }
 
 // This is the same page with tags. A fragment may have several of them. To invalidate a tag
-// takes a single increment, whatever the number of fragments.
+// takes two increments, whatever the number of fragments.
 func ExampleTagged() {
 	ctx := context.Background()
 	cache := open()

@@ -3,6 +3,8 @@ package dependency
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
@@ -14,8 +16,8 @@ import (
 // Read the Versions before you make a value, and give them to Set when you have made it. If a
 // tag was invalidated in between, the value is stale as soon as it is stored.
 //
-// An item without tags is stored as a core.Typed with the same codec stores it. Many
-// goroutines may use a Tagged at once.
+// An item without tags is stored as a core.Typed with the same codec stores it. A key must
+// not begin with "~cw:", as the keys of versions do. Many goroutines may use a Tagged at once.
 type Tagged[T any] struct {
 	*Tags
 	items *core.Typed[encoding.Enveloped[T]]
@@ -44,10 +46,24 @@ func NewTagged[T any](
 	return &Tagged[T]{tags, items}, nil
 }
 
+// reserved is the beginning of the keys that packages of this module choose themselves.
+const reserved = "~cw:"
+
+func checkKey(key string) error {
+	if strings.HasPrefix(key, reserved) {
+		return fmt.Errorf("%w: %.100q begins with %q, as the keys of versions do",
+			core.ErrInvalidKey, key, reserved)
+	}
+	return nil
+}
+
 // Set stores v under key with the tags in at, which were read before v was made.
 func (t *Tagged[T]) Set(
 	ctx context.Context, key string, v T, ttl time.Duration, at Versions,
 ) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
 	return t.items.Set(ctx, key, encoding.Enveloped[T]{Value: v, Facts: at.facts}, ttl)
 }
 
@@ -55,11 +71,23 @@ func (t *Tagged[T]) Set(
 func (t *Tagged[T]) SetMulti(
 	ctx context.Context, values map[string]T, ttl time.Duration, at Versions,
 ) error {
+	failed := core.MultiError{Verb: "SetMulti", Driver: "dependency", Total: len(values)}
 	enveloped := make(map[string]encoding.Enveloped[T], len(values))
 	for key, v := range values {
+		if err := checkKey(key); err != nil {
+			failed.Add(key, err)
+			continue
+		}
 		enveloped[key] = encoding.Enveloped[T]{Value: v, Facts: at.facts}
 	}
-	return t.items.SetMulti(ctx, enveloped, ttl)
+	err := t.items.SetMulti(ctx, enveloped, ttl)
+	if failed.Errors == nil {
+		return err
+	}
+	for key := range enveloped {
+		failed.Add(key, errorFor(key, err))
+	}
+	return failed.Err()
 }
 
 // Get returns the value under key. It returns core.ErrMiss if the key is absent, if the item

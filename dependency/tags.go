@@ -2,6 +2,8 @@ package dependency
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,7 +19,8 @@ import (
 // TagOptions are the settings of Tags.
 type TagOptions struct {
 	// Prefix is put before the name of a tag to make the key of its version. If "", it
-	// is "tag:".
+	// is "~cw:tag:". No key of an item in the same cache may begin with it. The names that
+	// begin with "~", and those that would make the key too long, are hashed.
 	Prefix string
 
 	// TTL is the time to live of a version. When the version expires, all items with the
@@ -26,12 +29,14 @@ type TagOptions struct {
 }
 
 // Tags are names that items carry. To invalidate a tag makes all items that carry it stale,
-// in all processes, at the cost of one Incr.
+// in all processes, at the cost of two increments.
 //
 // A tag has a version, kept in the cache under a key of its own. An item is stored with the
 // versions of its tags, in the envelope of package encoding. It is stale if one of them is
 // not the present version of the tag, or if the tag has no version any more, because it was
 // evicted. A tag never gets a version again that it had before.
+//
+// A tag whose name is known only once the value is made gets its version by Watch and Late.
 //
 // [Tagged] and package patterns check whether items are stale. Many goroutines may use Tags
 // at once.
@@ -42,7 +47,8 @@ type Tags struct {
 
 // NewTags returns Tags whose versions are in cache. The cache may compare values (Traits.ByValue),
 // because versions are only added and incremented. A nil opts is the zero TagOptions. NewTags
-// returns core.ErrConfig if cache is nil or the TTL is negative.
+// returns core.ErrConfig if cache is nil, the TTL is negative, or the Prefix is so long that no
+// version has a key.
 func NewTags(cache *core.Cache, opts *TagOptions) (*Tags, error) {
 	t := &Tags{cache: cache}
 	if opts != nil {
@@ -52,13 +58,32 @@ func NewTags(cache *core.Cache, opts *TagOptions) (*Tags, error) {
 		return nil, err
 	}
 	if t.opts.Prefix == "" {
-		t.opts.Prefix = "tag:"
+		t.opts.Prefix = "~cw:tag:"
+	}
+	if n := len(t.opts.Prefix); n > maxPrefixLen {
+		return nil, fmt.Errorf("%w: dependency: TagOptions.Prefix is %d bytes long; want at most %d",
+			core.ErrConfig, n, maxPrefixLen)
 	}
 	return t, nil
 }
 
+// maxPrefixLen leaves room for the hash of a tag.
+const maxPrefixLen = core.MaxKeyLen - len("~") - 2*sha256.Size
+
+// key returns the key of the version of tag. The "~" before a hash tells it from names.
+func (t *Tags) key(tag string) string {
+	if key := t.opts.Prefix + tag; len(key) <= core.MaxKeyLen && tag[0] != '~' {
+		return key
+	}
+	hash := sha256.Sum256([]byte(tag))
+	return t.opts.Prefix + "~" + hex.EncodeToString(hash[:])
+}
+
 // Versions are the versions of some tags at one moment. The zero value has no tags.
-type Versions struct{ facts encoding.Facts }
+type Versions struct {
+	facts encoding.Facts
+	marks []uint64 // the versions of all marks, or nil without Watch
+}
 
 // Facts returns facts that hold the tags with these versions, and nothing else.
 func (v Versions) Facts() encoding.Facts { return v.facts }
@@ -67,28 +92,43 @@ func (v Versions) Facts() encoding.Facts { return v.facts }
 // call of the cache, two or three if a tag has no version yet, and four if the version of a
 // tag is not a number.
 func (t *Tags) Versions(ctx context.Context, tags ...string) (Versions, error) {
+	return t.versions(ctx, tags, nil)
+}
+
+// versions returns the versions of tags and of the marks whose keys are marks.
+func (t *Tags) versions(ctx context.Context, tags, marks []string) (Versions, error) {
 	var v Versions
-	if len(tags) == 0 {
+	if len(tags) == 0 && len(marks) == 0 {
 		return v, nil
 	}
-	keys := make([]string, len(tags))
-	for i, tag := range tags {
+	keys := make([]string, 0, len(tags)+len(marks))
+	for _, tag := range tags {
 		if tag == "" {
 			return v, errEmptyTag
 		}
-		keys[i] = t.opts.Prefix + tag
+		keys = append(keys, t.key(tag))
 	}
-	versions, err := t.read(ctx, keys)
+	keys = append(keys, marks...)
+	versions, err := t.readOrAdd(ctx, keys)
 	if err != nil {
-		return v, err
-	}
-	if err := t.addMissing(ctx, keys, versions); err != nil {
 		return v, err
 	}
 	for i, tag := range tags {
 		v.facts.AddTag(tag, versions[keys[i]])
 	}
+	for _, mark := range marks {
+		v.marks = append(v.marks, versions[mark])
+	}
 	return v, nil
+}
+
+// readOrAdd returns the versions under keys. It adds those that are missing.
+func (t *Tags) readOrAdd(ctx context.Context, keys []string) (map[string]uint64, error) {
+	versions, err := t.read(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	return versions, t.addMissing(ctx, keys, versions)
 }
 
 // Fresh reports for each of facts whether all tags that it holds have their present versions.
@@ -98,14 +138,10 @@ func (t *Tags) Fresh(ctx context.Context, facts ...encoding.Facts) ([]bool, erro
 	wanted := map[string]bool{}
 	for i := range facts {
 		for tag := range facts[i].Tags() {
-			wanted[t.opts.Prefix+string(tag)] = true
+			wanted[t.keyOf(tag)] = true
 		}
 	}
-	var versions map[string]uint64
-	var err error
-	if len(wanted) != 0 {
-		versions, err = t.read(ctx, slices.Collect(maps.Keys(wanted)))
-	}
+	versions, err := t.readAll(ctx, wanted)
 	fresh := make([]bool, len(facts))
 	for i := range facts {
 		fresh[i] = t.isFresh(&facts[i], versions)
@@ -113,32 +149,57 @@ func (t *Tags) Fresh(ctx context.Context, facts ...encoding.Facts) ([]bool, erro
 	return fresh, err
 }
 
+// keyOf is key for the name of a tag in facts, which another program may have left empty.
+func (t *Tags) keyOf(tag []byte) string {
+	if len(tag) == 0 {
+		return t.opts.Prefix + "~" // no version has this key
+	}
+	return t.key(string(tag))
+}
+
 func (t *Tags) isFresh(facts *encoding.Facts, versions map[string]uint64) bool {
 	for tag, version := range facts.Tags() {
-		if now, ok := versions[t.opts.Prefix+string(tag)]; !ok || now != version {
+		if now, ok := versions[t.keyOf(tag)]; !ok || now != version {
 			return false
 		}
 	}
 	return true
 }
 
-// Invalidate makes all items stale that carry any of tags. It takes one call of the cache for
-// each tag, tries all of them, and joins the errors.
+// Invalidate makes all items stale that carry any of tags. It takes two calls of the cache for
+// each tag, one after the other, tries all of them, and joins the errors.
 func (t *Tags) Invalidate(ctx context.Context, tags ...string) error {
 	return each(tags, func(_ int, tag string) error {
 		if tag == "" {
 			return errEmptyTag
 		}
-		_, err := t.cache.Incr(ctx, t.opts.Prefix+tag, 1)
-		// If the tag has no version, all of its items are stale already.
-		if err == core.ErrMiss || errors.Is(err, core.ErrNotNumber) {
-			return nil
-		}
-		return err
+		key := t.key(tag)
+		// The mark is first; see Late.
+		return errors.Join(t.raise(ctx, t.markOf(key)), t.raise(ctx, key))
 	})
 }
 
+// raise increments the version under key, if there is one. Without one, all items that need it
+// are stale already.
+func (t *Tags) raise(ctx context.Context, key string) error {
+	_, err := t.cache.Incr(ctx, key, 1)
+	if err == core.ErrMiss || errors.Is(err, core.ErrNotNumber) {
+		return nil
+	}
+	return err
+}
+
 var errEmptyTag = fmt.Errorf("%w: a tag is empty", core.ErrInvalidKey)
+
+// readAll is read for a set of keys. It makes no call if there are none.
+func (t *Tags) readAll(
+	ctx context.Context, keys map[string]bool,
+) (map[string]uint64, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	return t.read(ctx, slices.Collect(maps.Keys(keys)))
+}
 
 // read returns the versions under those of keys that are present. A value that is not a
 // number counts as absent. If read returns an error, it also returns the versions that it

@@ -71,7 +71,7 @@ func TestSeveralTaggedShareTheirTags(t *testing.T) {
 	wantErr(t, err, nil)
 	wantErr(t, texts.Set(ctx, "text", "text", 0, at), nil)
 	wantErr(t, orders.Set(ctx, "order", order{1, 2}, 0, at), nil)
-	if _, err := texts.Get(ctx, "text"); err != nil || exists(t, items, "tag:tag") {
+	if _, err := texts.Get(ctx, "text"); err != nil || exists(t, items, "~cw:tag:tag") {
 		t.Errorf("Get: %v; want no error, and no version in the cache of the items", err)
 	}
 	wantErr(t, tags.Invalidate(ctx, "tag"), nil)
@@ -125,7 +125,7 @@ func TestAnItemIsStaleIfAVersionIsNotANumber(t *testing.T) {
 		wantErr(t, err, nil)
 		wantErr(t, texts.Set(ctx, key, "text", 0, at), nil)
 	}
-	wantErr(t, c.Set(ctx, "tag:junk", []byte("text"), 0), nil)
+	wantErr(t, c.Set(ctx, "~cw:tag:junk", []byte("text"), 0), nil)
 	_, err := texts.Get(ctx, "junk")
 	wantErr(t, err, core.ErrMiss)
 	got, err := texts.GetMulti(ctx, []string{"junk", "good"})
@@ -197,7 +197,7 @@ func TestTagsTakeFewCalls(t *testing.T) {
 			return texts.Set(ctx, "l", "v", 0, dependency.Versions{})
 		}},
 		{"Get without tags", 1, func() error { _, err := texts.Get(ctx, "l"); return err }},
-		{"Invalidate", 1, func() error { return texts.Invalidate(ctx, "a") }},
+		{"Invalidate", 2, func() error { return texts.Invalidate(ctx, "a") }},
 	} {
 		if n := counter.callsOf(func() { wantErr(t, step.do(), nil) }); n != step.want {
 			t.Errorf("%s takes %d calls, want %d", step.what, n, step.want)
@@ -268,7 +268,7 @@ func TestGetNeverReturnsAStaleValue(t *testing.T) {
 							oldest.Store(now)
 						}
 						if w == 1 && i%50 == 0 {
-							c.Delete(ctx, "tag:tag") // as if it were evicted
+							c.Delete(ctx, "~cw:tag:tag") // as if it were evicted
 						}
 					}
 				})

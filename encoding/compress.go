@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/bits"
 	"slices"
 	"sync"
@@ -15,13 +16,14 @@ import (
 // default.
 type CompressOptions struct {
 	// Threshold is the length in bytes from which a value is compressed. If 0, it is
-	// 1,024. A value that would not become shorter is stored as it is.
+	// 1,024. A value that would not become shorter is stored as it is. If it is Never, no
+	// value is compressed: the codec only reads what was compressed, up to MaxSize.
 	Threshold int
 
 	// MaxSize is the length in bytes of the longest value, before compression. If 0, it
-	// is 64 MiB. A longer value is core.ErrTooLarge, and is not stored. Decompression
-	// stops with the same error as soon as there are more bytes, because a few kilobytes
-	// can stand for gigabytes.
+	// is 64 MiB. A longer value is core.ErrTooLarge, and is not stored, unless Threshold is
+	// Never. Decompression, by With or by zlib, stops with the same error as soon as there
+	// are more bytes, because a few kilobytes can stand for gigabytes.
 	MaxSize int
 
 	// With is the compression. If nil, it is zlib, which python-memcached and pylibmc
@@ -34,7 +36,7 @@ type CompressOptions struct {
 type Compression interface {
 	// Flag returns the flag that is added to the flags of a value that Append has
 	// compressed. It is a single bit, and not one of those that say what kind of value
-	// it is: 1, 2, 4, 16 and core.FlagEnvelope.
+	// it is: 1, 2, 4, 16, core.FlagEnvelope and 1<<24 to 1<<27.
 	Flag() uint32
 
 	// Append appends the compressed src to dst and returns the extended slice. It keeps
@@ -48,7 +50,11 @@ type Compression interface {
 }
 
 // kindFlags are the flags that say what kind of value it is.
-const kindFlags = flagPickle | core.FlagInt | flagLong | core.FlagText | core.FlagEnvelope
+const kindFlags = flagPickle | core.FlagInt | flagLong | core.FlagText |
+	core.FlagEnvelope | ownKinds
+
+// Never is the Threshold of a codec that compresses no value.
+const Never = math.MaxInt
 
 const (
 	defaultThreshold = 1 << 10
@@ -62,9 +68,9 @@ const (
 //
 // Only a flag says which values are compressed, because programs in other languages could
 // not read a header of our own. core.NewTyped therefore returns errors.ErrUnsupported if
-// the backend keeps no flags. It returns core.ErrConfig for wrong arguments of Compress:
-// codec is nil, a field of opts is negative, or the Flag of With is not a single free
-// bit.
+// the backend keeps no flags, unless Threshold is Never. It returns core.ErrConfig for wrong
+// arguments of Compress: codec is nil, a field of opts is negative or a nil pointer, or the
+// Flag of With is not a single free bit.
 func Compress[T any](codec core.Codec[T], opts *CompressOptions) core.Codec[T] {
 	c := compressCodec[T]{codec: codec}
 	if opts != nil {
@@ -79,6 +85,28 @@ func Compress[T any](codec core.Codec[T], opts *CompressOptions) core.Codec[T] {
 	if c.With == nil {
 		c.With = zlibCompression{}
 	}
+	switch {
+	case c.Threshold < 0:
+		c.err = configErrorf("CompressOptions.Threshold is %d; want 0 (for %d) or more",
+			c.Threshold, defaultThreshold)
+	case c.MaxSize < 0:
+		c.err = configErrorf("CompressOptions.MaxSize is %d; want 0 (for %d) or more",
+			c.MaxSize, defaultMaxSize)
+	case isNilPointer(c.With):
+		c.err = configErrorf(
+			"CompressOptions.With is a nil %T; want nil (for zlib), or one like zstd.New()",
+			c.With,
+		)
+	default:
+		c.flag = c.With.Flag()
+		if bits.OnesCount32(c.flag) != 1 || c.flag&kindFlags != 0 {
+			c.err = configErrorf(
+				"CompressOptions.With has the Flag %#x; want a single bit outside %#x",
+				c.flag,
+				kindFlags,
+			)
+		}
+	}
 	return c
 }
 
@@ -88,40 +116,28 @@ var errCompressedEnvelope = errors.New("facts are not compressed: " +
 type compressCodec[T any] struct {
 	codec core.Codec[T]
 	CompressOptions
+	flag uint32 // of With
+	err  error  // what is wrong with the options
 }
 
 func (c compressCodec[T]) Check(traits core.Traits) error {
-	flag := c.With.Flag()
 	switch {
-	case c.Threshold < 0:
-		return fmt.Errorf("%w: CompressOptions.Threshold is %d, want 0 (for %d) or more",
-			core.ErrConfig, c.Threshold, defaultThreshold)
-	case c.MaxSize < 0:
-		return fmt.Errorf("%w: CompressOptions.MaxSize is %d, want 0 (for %d) or more",
-			core.ErrConfig, c.MaxSize, defaultMaxSize)
-	case bits.OnesCount32(flag) != 1 || flag&kindFlags != 0:
-		return fmt.Errorf("%w: CompressOptions.With has the Flag %#x, "+
-			"want a single bit outside %#x", core.ErrConfig, flag, kindFlags)
-	case traits.NoFlags:
-		return fmt.Errorf("%w: the backend keeps no flags, which Compress needs",
+	case c.err != nil:
+		return c.err
+	case traits.NoFlags && c.Threshold != Never:
+		return fmt.Errorf("%w: encoding: the backend keeps no flags, which Compress needs",
 			errors.ErrUnsupported)
 	}
 	return checkCodec("Compress", c.codec, traits)
 }
 
-// checkCodec checks codec, which wrapper wraps.
-func checkCodec[T any](wrapper string, codec core.Codec[T], traits core.Traits) error {
-	if codec == nil {
-		return fmt.Errorf("%w: %s: the codec is nil", core.ErrConfig, wrapper)
-	}
-	if c, ok := codec.(core.CodecChecker); ok {
-		return c.Check(traits)
-	}
-	return nil
-}
-
 func (c compressCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
-	flag := c.With.Flag()
+	switch {
+	case c.err != nil:
+		return dst, 0, c.err
+	case c.Threshold == Never:
+		return c.codec.Append(dst, v)
+	}
 	// plain has a buffer of its own, because the compressed value is appended to dst.
 	buf := buffers.Get().(*[]byte)
 	plain, flags, err := c.codec.Append((*buf)[:0], v)
@@ -136,10 +152,10 @@ func (c compressCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 		return dst, 0, fmt.Errorf("%w: %d bytes, MaxSize is %d",
 			core.ErrTooLarge, len(plain), c.MaxSize)
 	}
-	if flags&flag != 0 {
+	if flags&c.flag != 0 {
 		if _, ok := c.codec.(compressCodec[T]); !ok {
 			return dst, 0, fmt.Errorf("the codec returned the flags %#x, "+
-				"which include Compression.Flag, %#x", flags, flag)
+				"which include Compression.Flag, %#x", flags, c.flag)
 		}
 	} else if len(plain) >= c.Threshold {
 		packed, err := c.With.Append(dst, plain)
@@ -147,19 +163,26 @@ func (c compressCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 			return dst, 0, err
 		}
 		if len(packed)-len(dst) < len(plain) {
-			return packed, flags | flag, nil
+			return packed, flags | c.flag, nil
 		}
 	}
 	return append(dst, plain...), flags, nil
 }
 
 func (c compressCodec[T]) Decode(data []byte, flags uint32) (T, error) {
-	if flag := c.With.Flag(); flags&flag != 0 && flags&core.FlagEnvelope == 0 {
-		plain, err := decompress(c.With, data, c.MaxSize)
-		if err != nil {
-			return *new(T), err
+	err := c.err
+	if err == nil && flags&core.FlagEnvelope == 0 {
+		if flags&c.flag != 0 {
+			data, err = decompress(c.With, data, c.MaxSize)
+			flags &^= c.flag
 		}
-		data, flags = plain, flags&^flag
+		if err == nil && flags&core.FlagZlib != 0 { // not by codec, which has another limit
+			data, err = decompress(zlibCompression{}, data, c.MaxSize)
+			flags &^= core.FlagZlib
+		}
+	}
+	if err != nil {
+		return *new(T), err
 	}
 	return c.codec.Decode(data, flags)
 }

@@ -269,13 +269,84 @@ func TestNewTypedRefusesWrongArgumentsOfCompress(t *testing.T) {
 	}
 	for _, flag := range []uint32{0, 1, 2, 4, 16, core.FlagEnvelope, 3 << 20} {
 		wantErr(withOptions(&encoding.CompressOptions{With: flaggedCompression{flag: flag}}),
-			fmt.Sprintf("CompressOptions.With has the Flag %#x, want a single bit", flag))
+			fmt.Sprintf("encoding: CompressOptions.With has the Flag %#x; want a single bit", flag))
 	}
 	wantErr(withOptions(&encoding.CompressOptions{Threshold: -1}),
-		"CompressOptions.Threshold is -1, want 0 (for 1024) or more")
+		"encoding: CompressOptions.Threshold is -1; want 0 (for 1024) or more")
 	wantErr(withOptions(&encoding.CompressOptions{MaxSize: -1}),
-		"CompressOptions.MaxSize is -1, want 0 (for 67108864) or more")
-	wantErr(encoding.Compress[string](nil, nil), "Compress: the codec is nil")
+		"encoding: CompressOptions.MaxSize is -1; want 0 (for 67108864) or more")
+	wantErr(encoding.Compress[string](nil, nil), "encoding: Compress: the codec is nil; want one")
+}
+
+// A nilCompression has a Flag that cannot be called on nil.
+type nilCompression struct{ reverser }
+
+func TestNewTypedRefusesANilPointerInCompress(t *testing.T) {
+	c := newCache(t, true)
+	none := encoding.Compress(encoding.Text(),
+		&encoding.CompressOptions{With: (*nilCompression)(nil)})
+	for name, codec := range map[string]core.Codec[string]{
+		"CompressOptions.With is a nil": none,
+		"Compress: the codec is a nil":  encoding.Compress[string]((*nilCodec)(nil), nil),
+	} {
+		for _, codec := range []core.Codec[string]{codec, encoding.Compress(codec, nil)} {
+			_, err := core.NewTyped(c, codec)
+			if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), name) {
+				t.Errorf("error is %v, want ErrConfig: %s", err, name)
+			}
+		}
+	}
+}
+
+// A nilCodec has a Check that cannot be called on nil.
+type nilCodec struct {
+	core.Codec[string]
+	err error
+}
+
+func (c *nilCodec) Check(core.Traits) error { return c.err }
+
+// Whatever With is, values that Python compressed are read.
+func TestMaxSizeHoldsForZlibBesideAnotherCompression(t *testing.T) {
+	codec := encoding.Compress(encoding.Text(),
+		&encoding.CompressOptions{With: reverser{}, MaxSize: 5000})
+	const flags = core.FlagText | core.FlagZlib
+	most := strings.Repeat("x", 5000)
+	if got, err := codec.Decode([]byte(deflate(t, most)), flags); got != most || err != nil {
+		t.Errorf("Decode of the longest value = %d bytes, %v; want 5000", len(got), err)
+	}
+	got, err := codec.Decode([]byte(deflate(t, most+"x")), flags)
+	if got != "" || !errors.Is(err, core.ErrTooLarge) {
+		t.Errorf("Decode of one byte more = %d bytes, %v; want ErrTooLarge", len(got), err)
+	}
+}
+
+// A codec that compresses nothing reads what others compressed, up to MaxSize.
+func TestCompressWithTheThresholdNeverOnlyReads(t *testing.T) {
+	codec := encoding.Compress(encoding.Text(),
+		&encoding.CompressOptions{Threshold: encoding.Never, MaxSize: 5000})
+	long := strings.Repeat("x", 6000)
+	data, flags := encode(t, codec, long)
+	if string(data) != long || flags != core.FlagText {
+		t.Errorf("stored as %d bytes with flags %d, want plain text", len(data), flags)
+	}
+	if got, err := codec.Decode(data, flags); got != long || err != nil {
+		t.Errorf("Decode = %d bytes, %v; want all of the plain text", len(got), err)
+	}
+	for n, want := range map[int]error{5000: nil, 5001: core.ErrTooLarge} {
+		packed := []byte(deflate(t, long[:n]))
+		_, err := codec.Decode(packed, core.FlagText|core.FlagZlib)
+		if !errors.Is(err, want) {
+			t.Errorf("Decode of %d bytes: error is %v, want %v", n, err, want)
+		}
+	}
+	for _, codec := range []core.Codec[string]{
+		codec,
+		encoding.Compress(encoding.Text(), &encoding.CompressOptions{Threshold: encoding.Never}),
+	} {
+		wantKept(t, newCache(t, true), codec, long)
+		wantKept(t, newCache(t, false), codec, long) // no value needs a flag
+	}
 }
 
 func TestCompressRefusesValuesThatHaveItsFlag(t *testing.T) {

@@ -25,7 +25,13 @@ type Enveloped[T any] struct {
 //
 // core.NewTyped returns errors.ErrUnsupported if the backend keeps no flags and traits are
 // those of one that does, and core.ErrConfig if codec is nil.
+//
+// If codec is one that [Protect] returned, the facts are protected as well, and the envelope
+// itself is in the protected value. Any other core.KeyedCodec is core.ErrConfig.
 func Envelope[T any](codec core.Codec[T], traits core.Traits) core.Codec[Enveloped[T]] {
+	if c, ok := codec.(protected[T]); ok {
+		return Protect(Envelope(c.codec, core.Traits{}), c.guard)
+	}
 	return envelopeCodec[T]{codec, traits.NoFlags}
 }
 
@@ -83,6 +89,9 @@ func (c envelopeCodec[T]) Decode(data []byte, flags uint32) (Enveloped[T], error
 			return Enveloped[T]{}, err
 		}
 		if v.Facts.NotFound {
+			if len(data) != 0 || flags&^core.FlagEnvelope != 0 {
+				return Enveloped[T]{}, errDamaged // there is a value
+			}
 			return v, nil
 		}
 	}

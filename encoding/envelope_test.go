@@ -37,7 +37,7 @@ func facts(f encoding.Facts, tags ...tag) encoding.Facts {
 
 func sameFacts(a, b *encoding.Facts) bool {
 	return a.Fresh.Equal(b.Fresh) && a.Took == b.Took && a.NotFound == b.NotFound &&
-		slices.Equal(tagsOf(a), tagsOf(b))
+		a.Grace == b.Grace && slices.Equal(tagsOf(a), tagsOf(b))
 }
 
 var (
@@ -58,6 +58,8 @@ func TestFactsRoundTripWithTheirValue(t *testing.T) {
 		"other zone":       {Fresh: moment.In(time.FixedZone("", 3600))},
 		"took":             {Took: 1},
 		"took long":        {Took: math.MaxInt64},
+		"grace":            {Grace: 1},
+		"long grace":       {Fresh: moment, Took: math.MaxInt64, Grace: math.MaxInt64},
 		"a tag":            facts(encoding.Facts{}, tag{"a", 1}),
 		"a tag twice":      facts(encoding.Facts{}, tag{"a", 1}, tag{"a", 2}),
 		"many tags":        facts(encoding.Facts{}, slices.Repeat([]tag{longTag}, 100)...),
@@ -97,6 +99,14 @@ func TestAnEnvelopeHasTheDocumentedFormat(t *testing.T) {
 	data, _ := encode(t, encoding.Envelope(encoding.Text(), core.Traits{}),
 		encoding.Enveloped[string]{Value: "value", Facts: allFacts})
 	if string(data) != want {
+		t.Errorf("stored as %q, want %q", data, want)
+	}
+}
+
+func TestGraceIsTheFifthField(t *testing.T) {
+	data, _ := encode(t, encoding.Envelope(encoding.Text(), core.Traits{}),
+		encoding.Enveloped[string]{Value: "value", Facts: encoding.Facts{Grace: 300}})
+	if want := "\xf8cw\x01\x04\x05\x02\xac\x02value"; string(data) != want {
 		t.Errorf("stored as %q, want %q", data, want)
 	}
 }
@@ -175,7 +185,7 @@ func TestEnvelopeSkipsUnknownFieldsAndRefusesDamage(t *testing.T) {
 	codec := encoding.Envelope(encoding.Text(), core.Traits{})
 	for _, data := range []string{
 		"\xf8cw\x01\x00value",
-		"\xf8cw\x01\x02\x05\x00value",
+		"\xf8cw\x01\x02\x06\x00value",
 		"\xf8cw\x01\x05\x7f\x03abcvalue",
 		"\xf8cw\x01\x05\xff\x01\x02abvalue",
 		"\xf8cw\x01\x02\x04\x00value", // no tags
@@ -214,6 +224,10 @@ func TestEnvelopeSkipsUnknownFieldsAndRefusesDamage(t *testing.T) {
 		"\xf8cw\x01\x04\x02\x02\x01\x01value":                                 "damaged",
 		"\xf8cw\x01\x0c\x02\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01value": "damaged",
 
+		// Grace has no number, or has two.
+		"\xf8cw\x01\x02\x05\x00value":         "damaged",
+		"\xf8cw\x01\x04\x05\x02\x01\x01value": "damaged",
+
 		// NotFound has a content.
 		"\xf8cw\x01\x03\x03\x01xvalue": "damaged",
 
@@ -238,10 +252,14 @@ func TestEnvelopeRefusesInvalidFactsAndValues(t *testing.T) {
 		facts encoding.Facts
 		part  string
 	}{
-		{encoding.Facts{Took: -1}, "is negative, want 0 or more"},
-		{encoding.Facts{Fresh: time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC)},
-			"year 1600, want 1678 to 2262"},
-		{encoding.Facts{Fresh: time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)}, "year 2300"},
+		{encoding.Facts{Took: -1}, "Took is negative, want 0 or more"},
+		{encoding.Facts{Grace: -1}, "Grace is negative, want 0 or more"},
+		{encoding.Facts{Fresh: time.Unix(0, math.MinInt64).Add(-1)},
+			"Facts.Fresh is 1677-09-21T00:12:43.145224191Z, " +
+				"want 1677-09-21T00:12:43.145224192Z to"},
+		{encoding.Facts{Fresh: time.Unix(0, math.MaxInt64).Add(1)},
+			"Facts.Fresh is 2262-04-11T23:47:16.854775808Z, want"},
+		{encoding.Facts{Fresh: time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)}, "Fresh is 2300-01-01"},
 	} {
 		wantAppendErr(t, codec, encoding.Enveloped[string]{Value: "v", Facts: tt.facts}, tt.part)
 	}

@@ -13,7 +13,8 @@ import (
 // A copy of a Facts is independent of it. A Facts must not be used concurrently.
 type Facts struct {
 	// Fresh is the time until which the value is fresh, with a precision of a nanosecond.
-	// If zero, there is no such fact. It must not be before the year 1678 or after 2262.
+	// If zero, there is no such fact. It must be a time for which time.Time.UnixNano is
+	// defined: 1677-09-21T00:12:43.145224192Z to 2262-04-11T23:47:16.854775807Z.
 	Fresh time.Time
 
 	// Took is how long it took to make the value. If 0, there is no such fact. A negative
@@ -22,6 +23,10 @@ type Facts struct {
 
 	// NotFound says that the value was looked for, and does not exist.
 	NotFound bool
+
+	// Grace is how long after Fresh the value may be served while it is made again. If 0,
+	// there is no such fact. A negative Grace is an error.
+	Grace time.Duration
 
 	tags []byte // for each tag its version, the length of its name, and its name
 }
@@ -55,23 +60,35 @@ const (
 	fieldTook     = 2 // nanoseconds, an unsigned varint
 	fieldNotFound = 3 // empty
 	fieldTags     = 4 // as in Facts
+	fieldGrace    = 5 // nanoseconds, an unsigned varint
 )
 
 func (f *Facts) isZero() bool {
-	return f.Fresh.IsZero() && f.Took == 0 && !f.NotFound && len(f.tags) == 0
+	return f.Fresh.IsZero() && f.Took == 0 && !f.NotFound && f.Grace == 0 && len(f.tags) == 0
 }
 
-var errTook = errors.New("Facts.Took is negative, want 0 or more")
+var (
+	errTook  = errors.New("Facts.Took is negative, want 0 or more")
+	errGrace = errors.New("Facts.Grace is negative, want 0 or more")
+)
 
 // The first and the last time that UnixNano can represent.
-var firstTime, lastTime = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+var firstTime, lastTime = time.Unix(0, math.MinInt64).UTC(), time.Unix(0, math.MaxInt64).UTC()
 
 func (f *Facts) check() error {
 	if f.Took < 0 {
 		return errTook
 	}
+	if f.Grace < 0 {
+		return errGrace
+	}
 	if !f.Fresh.IsZero() && (f.Fresh.Before(firstTime) || f.Fresh.After(lastTime)) {
-		return fmt.Errorf("Facts.Fresh is in the year %d, want 1678 to 2262", f.Fresh.Year())
+		return fmt.Errorf(
+			"Facts.Fresh is %s, want %s to %s",
+			f.Fresh.UTC().Format(time.RFC3339Nano),
+			firstTime.Format(time.RFC3339Nano),
+			lastTime.Format(time.RFC3339Nano),
+		)
 	}
 	return nil
 }
@@ -84,15 +101,11 @@ func appendEnvelope(dst []byte, f *Facts) []byte {
 		fields = append(fields, fieldFresh, 8)
 		fields = binary.BigEndian.AppendUint64(fields, uint64(f.Fresh.UnixNano()))
 	}
-	if f.Took != 0 {
-		var varint [binary.MaxVarintLen64]byte
-		n := binary.PutUvarint(varint[:], uint64(f.Took))
-		fields = append(fields, fieldTook, byte(n))
-		fields = append(fields, varint[:n]...)
-	}
+	fields = appendDuration(fields, fieldTook, f.Took)
 	if f.NotFound {
 		fields = append(fields, fieldNotFound, 0)
 	}
+	fields = appendDuration(fields, fieldGrace, f.Grace)
 	if len(f.tags) != 0 {
 		fields = append(fields, fieldTags)
 		fields = binary.AppendUvarint(fields, uint64(len(f.tags)))
@@ -102,6 +115,16 @@ func appendEnvelope(dst []byte, f *Facts) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(fields)+len(f.tags)))
 	dst = append(dst, fields...)
 	return append(dst, f.tags...)
+}
+
+// appendDuration appends a field with d, unless d is 0.
+func appendDuration(fields []byte, number byte, d time.Duration) []byte {
+	if d == 0 {
+		return fields
+	}
+	var varint [binary.MaxVarintLen64]byte
+	n := binary.PutUvarint(varint[:], uint64(d))
+	return append(append(fields, number, byte(n)), varint[:n]...)
 }
 
 // setFields sets f to the facts in fields, and reports whether all fields are valid. f
@@ -129,11 +152,9 @@ func (f *Facts) setField(number uint64, content []byte) bool {
 		}
 		f.Fresh = time.Unix(0, int64(binary.BigEndian.Uint64(content)))
 	case fieldTook:
-		took, n := binary.Uvarint(content)
-		if n <= 0 || n != len(content) || took > math.MaxInt64 {
-			return false
-		}
-		f.Took = time.Duration(took)
+		return setDuration(&f.Took, content)
+	case fieldGrace:
+		return setDuration(&f.Grace, content)
 	case fieldNotFound:
 		f.NotFound = true
 		return len(content) == 0
@@ -141,6 +162,16 @@ func (f *Facts) setField(number uint64, content []byte) bool {
 		f.tags = content
 		return areTags(content)
 	}
+	return true
+}
+
+// setDuration sets d to the duration in content, and reports whether that is one.
+func setDuration(d *time.Duration, content []byte) bool {
+	nanoseconds, n := binary.Uvarint(content)
+	if n <= 0 || n != len(content) || nanoseconds > math.MaxInt64 {
+		return false
+	}
+	*d = time.Duration(nanoseconds)
 	return true
 }
 

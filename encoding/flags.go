@@ -9,6 +9,20 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
+// Flags of the kinds of values that only Go programs with these codecs read. They are numbers
+// and not single bits: a value has one of them. Numbers above FlagSigned, up to 15<<24, are for
+// codecs of programs. python-memcached refuses all of them; see [AsBytes].
+const (
+	FlagGob       uint32 = 1 << 24 // Gob
+	FlagMsgPack   uint32 = 2 << 24 // module encoding/msgpack
+	FlagCBOR      uint32 = 3 << 24 // module encoding/cbor
+	FlagProtobuf  uint32 = 4 << 24 // module encoding/protobuf
+	FlagEncrypted uint32 = 5 << 24 // Protect, by seal.Encrypter
+	FlagSigned    uint32 = 6 << 24 // Protect, by seal.Signer
+
+	ownKinds uint32 = 15 << 24 // the bits of these numbers
+)
+
 // Flags that python-memcached 1.59 and pylibmc 1.6 write, and that this package only reads.
 const (
 	flagPickle uint32 = 1 // any Python object
@@ -56,15 +70,23 @@ func wrongKind(flags uint32, kinds []uint32) error {
 		kindName(flags), strings.Join(slices.Compact(want), " or "))
 }
 
+var kindNames = map[uint32]string{
+	core.FlagBytes: "bytes",
+	core.FlagInt:   "an integer",
+	flagLong:       "an integer",
+	core.FlagText:  "text",
+	FlagGob:        "a gob",
+	FlagMsgPack:    "MessagePack",
+	FlagCBOR:       "CBOR",
+	FlagProtobuf:   "a Protocol Buffers message",
+	FlagEncrypted:  "encrypted (encoding.Protect reads it)",
+	FlagSigned:     "signed (encoding.Protect reads it)",
+}
+
 // kindName returns the kind of value that flags stand for, compressed or not.
 func kindName(flags uint32) string {
-	switch flags &^ core.FlagZlib {
-	case core.FlagBytes:
-		return "bytes"
-	case core.FlagInt, flagLong:
-		return "an integer"
-	case core.FlagText:
-		return "text"
+	if name, ok := kindNames[flags&^core.FlagZlib]; ok {
+		return name
 	}
-	return fmt.Sprintf("of an unknown kind (flags %d)", flags)
+	return fmt.Sprintf("of an unknown kind (flags %#x)", flags)
 }

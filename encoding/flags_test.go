@@ -96,14 +96,14 @@ func TestErrorsNameTheKindOfTheValue(t *testing.T) {
 		{"Text", decoder(encoding.Text()), []uint32{core.FlagBytes, core.FlagText}},
 		{"Int", decoder(encoding.Int[int]()), integers},
 		{"JSON", decoder(encoding.JSON[int]()), []uint32{core.FlagBytes, core.FlagText}},
-		{"Gob", decoder(encoding.Gob[int]()), []uint32{core.FlagBytes}},
+		{"Gob", decoder(encoding.Gob[int]()), []uint32{core.FlagBytes, encoding.FlagGob}},
 		{"Compress", decoder(encoding.Compress(encoding.Int[int](), nil)), integers},
 		{"Envelope", decoder(encoding.Envelope(encoding.Int[int](), core.Traits{})), integers},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			data := "7"
 			if tt.name == "Gob" {
-				data = "\x03\x04\x00\x0e" // a message of 3 bytes: type 2 (int), 0, 7
+				data = checked("\x03\x04\x00\x0e") // a message of 3 bytes: type 2 (int), 0, 7
 			}
 			for flags, part := range map[uint32]string{
 				core.FlagBytes:                 "is bytes",
@@ -116,6 +116,13 @@ func TestErrorsNameTheKindOfTheValue(t *testing.T) {
 				core.FlagInt | flagPickle:      "of an unknown kind (flags",
 				core.FlagEnvelope:              "envelope",
 				core.FlagEnvelope | flagPickle: "envelope",
+				encoding.FlagGob:               "a gob",
+				encoding.FlagMsgPack:           "MessagePack",
+				encoding.FlagCBOR:              "CBOR",
+				encoding.FlagProtobuf:          "Protocol Buffers",
+				encoding.FlagEncrypted:         "encrypted",
+				encoding.FlagSigned:            "signed",
+				15 << 24:                       "of an unknown kind (flags",
 				1 << 31:                        "of an unknown kind (flags",
 			} {
 				for data, flags := range map[string]uint32{
@@ -162,7 +169,7 @@ func TestPlainReturnsOnlyValuesOfTheGivenKinds(t *testing.T) {
 		{16, []uint32{2, 4}, "is text, want an integer or bytes"},
 	} {
 		_, err := encoding.Plain(nil, tt.flags, tt.kinds...)
-		if tt.flags == 32 && err != nil && !strings.Contains(err.Error(), "(flags 32)") {
+		if tt.flags == 32 && err != nil && !strings.Contains(err.Error(), "(flags 0x20)") {
 			t.Errorf("the error does not have the flags: %v", err)
 		}
 		for data, flags := range map[string]uint32{

@@ -3,33 +3,55 @@ package encoding
 import (
 	"bytes"
 	"encoding"
+	"encoding/binary"
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"reflect"
 	"sync"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// Gob returns the codec of package encoding/gob. Only Go programs read its values, and T
-// must be a type that package gob supports. A value comes back as package gob decodes it:
-// an empty slice becomes nil, a pointer to a zero value becomes nil if it is a field, and a
-// nil map becomes empty unless it is a field. A value that is itself a nil pointer or a nil
-// interface cannot be encoded.
+// Gob returns the codec of package encoding/gob. Only Go programs read its values, and T must
+// be a type that package gob supports. A value comes back as package gob decodes it: unless it
+// is T itself, an empty slice becomes nil, and a nil map in a map or a slice becomes empty.
 //
-// Each encoded value is complete: it begins with the description of its type. The codec
-// writes and reads a description only once, which makes it ten times as fast as package
-// gob, unless T has interfaces.
+// Package gob stores exported fields. It leaves out unexported ones, and those that are
+// functions or channels. It is an error if nothing of a struct is left then: of T, or of a type
+// anywhere in T, of which NewTyped names the field. So it is if T embeds an unexported type
+// with exported fields, which package gob leaves out, too. A pointer in a field that points to a
+// zero value cannot be stored, because package gob would make it nil. Nor can a value that
+// contains itself.
 //
-// Package gob does not guard against damaged or hostile values. If T has maps or contains
-// itself, a value can take any amount of memory, and so end the process. Use another
-// codec if others can write to the cache.
+// Each encoded value is complete: it begins with the description of its type, and ends with a
+// checksum. The codec writes and reads a description only once, which makes it ten times as
+// fast as package gob, unless T has interfaces. The checksum finds damage, which package gob
+// does not guard against.
+//
+// It does not find out hostile values: if T has maps or contains itself, such a value can take
+// any amount of memory, and so end the process. If others can write to the cache, use another
+// codec, or [Protect].
 func Gob[T any]() core.Codec[T] {
-	return &gobCodec[T]{dynamic: hasInterface(reflect.TypeFor[T](), map[reflect.Type]bool{})}
+	t := reflect.TypeFor[T]()
+	return &gobCodec[T]{
+		shape:   NewShape(t, ShapeRules{Codec: "Gob", Encodes: encodesGob, gob: true}),
+		dynamic: hasInterface(t, map[reflect.Type]bool{}),
+	}
+}
+
+// encodesGob reports whether values of t encode themselves for package gob, which then sees
+// only the bytes that they write.
+func encodesGob(t reflect.Type, _ bool) bool {
+	return implements(t, true, reflect.TypeFor[gob.GobEncoder](),
+		reflect.TypeFor[encoding.BinaryMarshaler]())
 }
 
 type gobCodec[T any] struct {
+	shape *Shape
+
 	// dynamic is whether a T may contain values of interface types. The descriptions of
 	// their types may be anywhere in a gob, so that writers and readers cannot be kept.
 	dynamic bool
@@ -38,6 +60,33 @@ type gobCodec[T any] struct {
 
 	mu      sync.RWMutex
 	readers map[string]*gobReaders // guarded by mu; the key is the description
+}
+
+func (c *gobCodec[T]) Check(core.Traits) error { return c.shape.Err() }
+
+// A value is a gob, and after it its checksum. Nil, which package gob cannot encode, is the
+// checksum alone.
+const checksumLen = crc32.Size
+
+var (
+	castagnoli   = crc32.MakeTable(crc32.Castagnoli)
+	checksumSeed = crc32.Checksum([]byte("cachewire gob"), castagnoli) // so that nil is not 0
+)
+
+func appendChecksum(dst []byte, start int) []byte {
+	return binary.BigEndian.AppendUint32(dst, crc32.Update(checksumSeed, castagnoli, dst[start:]))
+}
+
+var errChecksum = errors.New("gob: the checksum is wrong: the value is damaged, or no value of Gob")
+
+// cutChecksum returns data without the checksum at its end.
+func cutChecksum(data []byte) ([]byte, error) {
+	n := len(data) - checksumLen
+	if n < 0 ||
+		binary.BigEndian.Uint32(data[n:]) != crc32.Update(checksumSeed, castagnoli, data[:n]) {
+		return nil, errChecksum
+	}
+	return data[:n:n], nil
 }
 
 // A gobWriter is an encoder that has written the description of T. It has the output of the
@@ -52,14 +101,21 @@ type gobWriter[T any] struct {
 func (c *gobCodec[T]) Append(dst []byte, v T) (data []byte, flags uint32, err error) {
 	data = dst // if package gob panics
 	defer recoverGob(&err)
+	start := len(dst)
+	if isNil(reflect.ValueOf(&v).Elem()) {
+		return appendChecksum(dst, start), FlagGob, c.shape.Err()
+	}
 	w, ok := c.writers.Get().(*gobWriter[T])
 	if !ok {
 		w = new(gobWriter[T])
 		w.enc = gob.NewEncoder(&w.out)
 	}
 	w.out, w.v = append(dst, w.description...), v
-	err = errNilGob
-	if r, ok := lastPointer(&w.v); ok {
+	r, ok := lastPointer(&w.v)
+	if err = c.shape.Check(reflect.ValueOf(&w.v).Elem()); err == nil && !ok {
+		err = errNilGob
+	}
+	if err == nil {
 		err = w.enc.EncodeValue(r)
 	}
 	out := w.out
@@ -69,13 +125,13 @@ func (c *gobCodec[T]) Append(dst []byte, v T) (data []byte, flags uint32, err er
 	}
 	if !c.dynamic {
 		if w.description == nil {
-			first := out[len(dst):]
+			first := out[start:]
 			n, _ := splitGob(first)
 			w.description = bytes.Clone(first[:n])
 		}
 		c.writers.Put(w)
 	}
-	return out, core.FlagBytes, nil
+	return appendChecksum(out, start), FlagGob, nil
 }
 
 // recoverGob turns a panic of package gob into an error. That package panics in many
@@ -101,9 +157,19 @@ type gobReader struct {
 }
 
 func (c *gobCodec[T]) Decode(data []byte, flags uint32) (T, error) {
-	data, err := Plain(data, flags)
-	if err != nil {
+	data, err := Plain(data, flags, FlagGob)
+	if err == nil {
+		data, err = cutChecksum(data)
+	}
+	switch {
+	case err != nil:
 		return *new(T), err
+	case len(data) == 0 && !nilable(reflect.TypeFor[T]().Kind()):
+		return *new(T), errNilGob
+	case len(data) == 0:
+		return *new(T), nil
+	case !areMessages(data):
+		return *new(T), io.ErrUnexpectedEOF
 	}
 	n, id := splitGob(data)
 	if r := c.reader(data[:n], id); r != nil {
@@ -132,6 +198,9 @@ func readGob[T any](r *gobReader, data []byte) (_ T, err error) {
 	r.src.Reset(nil)
 	if err != nil {
 		return *new(T), err
+	}
+	if e := reflect.ValueOf(v).Elem(); e.Kind() == reflect.Slice && e.IsNil() {
+		e.Set(reflect.MakeSlice(e.Type(), 0, 0)) // nil has no gob
 	}
 	return *v, nil
 }
@@ -204,6 +273,19 @@ func splitGob(data []byte) (n int, id uint64) {
 	}
 }
 
+// areMessages reports whether data is whole messages. A decoder allocates what the length of a
+// message says before it finds out that there is less.
+func areMessages(data []byte) bool {
+	for len(data) != 0 {
+		length, n := gobUint(data)
+		if n == 0 || length > uint64(len(data)-n) {
+			return false
+		}
+		data = data[n+int(length):]
+	}
+	return true
+}
+
 // gobUint returns the number at the beginning of data, and how many bytes it takes, which
 // is 0 if there is no number.
 func gobUint(data []byte) (uint64, int) {
@@ -224,7 +306,18 @@ func gobUint(data []byte) (uint64, int) {
 	return u, 1 + n
 }
 
-var errNilGob = errors.New("package gob cannot encode nil")
+var errNilGob = errors.New("gob: the value is nil, or a pointer to nil")
+
+// isNil reports whether v is nil itself.
+func isNil(v reflect.Value) bool { return nilable(v.Kind()) && v.IsNil() }
+
+func nilable(kind reflect.Kind) bool {
+	switch kind {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return true
+	}
+	return false
+}
 
 // lastPointer follows v to a pointer that does not point to a pointer, because package
 // gob accepts no other for types with a GobEncode method. It returns false if it finds
@@ -232,9 +325,10 @@ var errNilGob = errors.New("package gob cannot encode nil")
 func lastPointer[T any](v *T) (reflect.Value, bool) {
 	r := reflect.ValueOf(v)
 	for r.Elem().Kind() == reflect.Pointer {
-		if r = r.Elem(); r.IsNil() {
+		if r.Elem().IsNil() {
 			return r, false
 		}
+		r = r.Elem()
 	}
 	e := r.Elem()
 	return r, e.Kind() != reflect.Interface || !e.IsNil()
@@ -247,12 +341,8 @@ func hasInterface(t reflect.Type, seen map[reflect.Type]bool) bool {
 		return false
 	}
 	seen[t] = true
-	for _, encoder := range []reflect.Type{
-		reflect.TypeFor[gob.GobEncoder](), reflect.TypeFor[encoding.BinaryMarshaler](),
-	} {
-		if t.Implements(encoder) || reflect.PointerTo(t).Implements(encoder) {
-			return false // package gob sees only the bytes that it writes
-		}
+	if encodesGob(t, true) {
+		return false
 	}
 	switch t.Kind() {
 	case reflect.Interface:

@@ -2,29 +2,41 @@ package encoding_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/gob"
 	"fmt"
+	"hash/crc32"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// freshGob returns v as a new encoder writes it.
-func freshGob(t testing.TB, v any) []byte {
+// freshGob returns v as a new encoder writes it, without a checksum.
+func freshGob(t testing.TB, v any) string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := gob.NewEncoder(&out).Encode(v); err != nil {
 		t.Fatal(err)
 	}
-	return out.Bytes()
+	return out.String()
 }
 
+// checked returns data with the checksum of Gob.
+func checked(data string) string {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	sum := crc32.Checksum([]byte("cachewire gob"+data), table)
+	return string(binary.BigEndian.AppendUint32([]byte(data), sum))
+}
+
+// storedGob returns v as Gob stores it.
+func storedGob(t testing.TB, v any) []byte { return []byte(checked(freshGob(t, v))) }
+
 // Each gob is complete, regardless of what the codec has written before.
-func TestGobWritesWhatANewEncoderWrites(t *testing.T) {
+func TestGobWritesWhatANewEncoderWritesAndAChecksum(t *testing.T) {
 	codec := encoding.Gob[tree]()
 	for i := range 5 {
 		v := tree{
@@ -33,9 +45,9 @@ func TestGobWritesWhatANewEncoderWrites(t *testing.T) {
 			Kids: map[string]*tree{"a": {}},
 		}
 		data, flags := encode(t, codec, v)
-		if want := freshGob(t, v); !bytes.Equal(data, want) || flags != core.FlagBytes {
-			t.Errorf("value %d is stored as %q with flags %d, want %q with 0",
-				i, data, flags, want)
+		if want := storedGob(t, v); !bytes.Equal(data, want) || flags != encoding.FlagGob {
+			t.Errorf("value %d is stored as %q with flags %#x, want %q with %#x",
+				i, data, flags, want, encoding.FlagGob)
 		}
 	}
 }
@@ -61,7 +73,7 @@ func TestGobReadsValuesOfOtherVersionsOfItsType(t *testing.T) {
 				later{"", i, tree{}, "Ann"},
 				&want,
 			} {
-				if got, err := codec.Decode(freshGob(t, v), 0); got != want || err != nil {
+				if got, err := codec.Decode(storedGob(t, v), 0); got != want || err != nil {
 					t.Errorf("%+v is decoded as %+v, %v; want %+v", v, got, err, want)
 				}
 			}
@@ -84,7 +96,7 @@ func TestGobReadsValuesOfManyPrograms(t *testing.T) {
 				{Name: fmt.Sprint("Field", i), Type: reflect.TypeFor[int]()},
 			})).Elem()
 			other.Field(0).SetString("Ann")
-			got, err := codec.Decode(freshGob(t, other.Interface()), 0)
+			got, err := codec.Decode(storedGob(t, other.Interface()), 0)
 			if got != want || err != nil {
 				t.Fatalf("program %d: Decode = %v, %v; want %v", i, got, err, want)
 			}
@@ -92,33 +104,52 @@ func TestGobReadsValuesOfManyPrograms(t *testing.T) {
 	}
 }
 
+// Data that have the right checksum, as those of an attacker may, are refused as well.
 func TestGobRefusesDataThatIsNotOneWholeValue(t *testing.T) {
 	type order struct{ Sum int }
-	good := string(freshGob(t, user{"Ann", 40}))
+	good := freshGob(t, user{"Ann", 40})
 	codec := encoding.Gob[user]()
 	check := func() {
-		wantDecodeErr(t, codec, string(freshGob(t, order{7})), 0, "")
-		wantDecodeErr(t, codec, string(freshGob(t, "text")), 0, "")
-		wantDecodeErr(t, codec, string(freshGob(t, struct{ Name int }{7})), 0, "")
-		wantDecodeErr(t, codec, good+"x", 0, "")
-		wantDecodeErr(t, codec, good+good, 0, "")
-		wantDecodeErr(t, codec, "text", 0, "")
-		wantDecodeErr(t, codec, strings.Repeat("\xf8", 20), 0, "")
+		for _, bad := range []string{
+			freshGob(t, order{7}), freshGob(t, "text"), freshGob(t, struct{ Name int }{7}),
+			good + "x", good + good, "text", strings.Repeat("\xf8", 20), "",
+		} {
+			wantDecodeErr(t, codec, checked(bad), 0, "")
+			wantDecodeErr(t, codec, bad, 0, "checksum")
+		}
 		for i := range good {
-			wantDecodeErr(t, codec, good[:i], 0, "")
+			wantDecodeErr(t, codec, checked(good[:i]), 0, "")
+			wantDecodeErr(t, codec, checked(good)[:i], 0, "checksum")
 		}
 		// Only the value, without the description that a reader may have read before.
 		other := freshGob(t, user{"Bob", 1})
-		value := other[bytes.LastIndexByte(other[:len(other)-8], 0)+1:]
-		wantDecodeErr(t, codec, string(value), 0, "")
+		value := other[strings.LastIndexByte(other[:len(other)-8], 0)+1:]
+		wantDecodeErr(t, codec, checked(value), 0, "")
 	}
 	check()
-	if v, err := codec.Decode([]byte(good), 0); v != (user{"Ann", 40}) || err != nil {
+	if v, err := codec.Decode([]byte(checked(good)), 0); v != (user{"Ann", 40}) || err != nil {
 		t.Fatalf("Decode = %v, %v", v, err)
 	}
 	check()
-	if v, err := codec.Decode([]byte(good), 0); v != (user{"Ann", 40}) || err != nil {
+	if v, err := codec.Decode([]byte(checked(good)), 0); v != (user{"Ann", 40}) || err != nil {
 		t.Errorf("after the errors, Decode = %v, %v", v, err)
+	}
+}
+
+// Package gob allocates up to 10 MiB for a message before it finds that there is less.
+func TestGobDoesNotAllocateWhatTheLengthOfAMessageClaims(t *testing.T) {
+	codec := encoding.Gob[user]()
+	for _, data := range []string{
+		"\xfc\x3f\xff\xff\xffabc", "\xfd\xff\xff\xff",
+		freshGob(t, user{"Ann", 1}) + "\xfc\x3f\xff\xff\xff",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		wantDecodeErr(t, codec, checked(data), 0, "EOF")
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+			t.Errorf("Decode of %q allocates %d bytes", data, got)
+		}
 	}
 }
 
@@ -133,8 +164,8 @@ func TestGobTurnsPanicsIntoErrors(t *testing.T) {
 	}
 	gob.RegisterName("keyed", key{})
 	gob.RegisterName("slice", unhashable{})
-	data := string(freshGob(t, map[any]int{key{7}: 1}))
-	bad := strings.Replace(data, "keyed", "slice", 1)
+	data := freshGob(t, map[any]int{key{7}: 1})
+	bad := checked(strings.Replace(data, "keyed", "slice", 1))
 	if v, err := encoding.Gob[map[any]int]().Decode([]byte(bad), 0); err == nil {
 		t.Errorf("Decode = %v, want an error", v)
 	}
@@ -190,10 +221,11 @@ func TestUsedGobReadersDecodeLikeNewOnes(t *testing.T) {
 		for _, extra := range []any{
 			nil, user{"x", 1}, tree{Tags: []string{"y"}}, []any{user{}}, 7,
 		} {
-			data := freshGobOrNil(wide{"Ann", extra, 40})
-			if data == nil {
+			gobbed := freshGobIfAny(wide{"Ann", extra, 40})
+			if gobbed == "" {
 				continue
 			}
+			data := []byte(checked(gobbed))
 			got, err := codec.Decode(data, 0)
 			fresh, freshErr := encoding.Gob[user]().Decode(data, 0)
 			if got != fresh || (err == nil) != (freshErr == nil) || got != (user{"Ann", 40}) {
@@ -204,19 +236,19 @@ func TestUsedGobReadersDecodeLikeNewOnes(t *testing.T) {
 	}
 }
 
-func freshGobOrNil(v any) []byte {
+func freshGobIfAny(v any) string {
 	var out bytes.Buffer
 	if gob.NewEncoder(&out).Encode(v) != nil {
-		return nil
+		return ""
 	}
-	return out.Bytes()
+	return out.String()
 }
 
 func TestGobRefusesDataThatIsTruncatedInANumber(t *testing.T) {
 	for _, data := range []string{
 		"\xf8", "\xff", "\x02\xff", "\x01\xfe", "\xf7\x01\x02\x03\x04\x05\x06\x07\x08\x09",
 	} {
-		_, err := encoding.Gob[user]().Decode([]byte(data)[:len(data):len(data)], 0)
+		_, err := encoding.Gob[user]().Decode([]byte(checked(data)), 0)
 		if err == nil {
 			t.Errorf("Decode(%q) succeeds, want an error", data)
 		}
@@ -235,7 +267,7 @@ func TestGobReadsAKnownDescriptionWithFewAllocations(t *testing.T) {
 			{Name: fmt.Sprint("Other", i), Type: reflect.TypeFor[int]()},
 		})).Elem()
 		other.Field(0).SetInt(7)
-		if _, err := codec.Decode(freshGob(t, other.Interface()), 0); err != nil {
+		if _, err := codec.Decode(storedGob(t, other.Interface()), 0); err != nil {
 			t.Fatal(err)
 		}
 	}

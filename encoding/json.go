@@ -2,18 +2,28 @@ package encoding
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/cachewire/cachewire/core"
 )
 
 // JSON returns the codec of package encoding/json. Programs in any language read its
-// values. A value comes back as that package decodes it: without the fields that it
-// leaves out, with replacement characters for invalid UTF-8 in strings, and with float64
-// for numbers in interfaces.
+// values. A value comes back as that package decodes it: in an interface, a number becomes a
+// float64, which is exact up to 2^53, a struct becomes a map, and bytes become text in Base64.
+//
+// That package stores exported fields. It leaves out unexported ones, those with the tag
+// `json:"-"`, those that omitempty or omitzero drops, and those that share a name. It is an
+// error if nothing of a struct is left then, because all of its fields are unexported: of T, or
+// of a type anywhere in T, of which NewTyped names the field. So it is if a struct embeds itself.
+// A type with a method MarshalJSON or MarshalText stores itself; in a map it needs the method on
+// the value and not on the pointer. A string that is not UTF-8 cannot be stored, nor can a
+// pointer to nil, nor a value that contains itself. A pointer to a value that stores itself as
+// null comes back nil.
 //
 // Fields that T does not have, and missing fields, are not errors, so that programs of two
 // versions can share a cache. But package encoding/json decodes some other values as the
@@ -21,7 +31,8 @@ import (
 // and an object that has fields, but none of T's. In a field or an element of T, neither
 // is an error.
 func JSON[T any]() core.Codec[T] {
-	c := new(jsonCodec[T])
+	c := &jsonCodec[T]{shape: NewShape(reflect.TypeFor[T](),
+		ShapeRules{Codec: "JSON", Tags: []string{"json"}, Encodes: encodesJSON})}
 	c.writers.New = func() any {
 		w := new(jsonWriter[T])
 		w.enc = json.NewEncoder(w)
@@ -30,9 +41,26 @@ func JSON[T any]() core.Codec[T] {
 	return c
 }
 
+// encodesJSON reports whether values of t encode themselves as JSON.
+func encodesJSON(t reflect.Type, addressable bool) bool {
+	return implements(t, addressable, reflect.TypeFor[json.Marshaler](),
+		reflect.TypeFor[encoding.TextMarshaler]())
+}
+
+// implements reports whether t implements one of interfaces or, if t is addressable, whether
+// a pointer to t does.
+func implements(t reflect.Type, addressable bool, interfaces ...reflect.Type) bool {
+	return slices.ContainsFunc(interfaces, func(i reflect.Type) bool {
+		return t.Implements(i) || addressable && reflect.PointerTo(t).Implements(i)
+	})
+}
+
 type jsonCodec[T any] struct {
+	shape   *Shape
 	writers sync.Pool // of *jsonWriter[T]
 }
+
+func (c *jsonCodec[T]) Check(core.Traits) error { return c.shape.Err() }
 
 // A jsonWriter writes a value without an allocation. It has a json.Encoder, the output of
 // the encoder, and a variable for the value, whose address the encoder needs.
@@ -52,14 +80,30 @@ func (w *jsonWriter[T]) Write(p []byte) (int, error) {
 func (c *jsonCodec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
 	w := c.writers.Get().(*jsonWriter[T])
 	w.out, w.v = dst, v
-	err := w.enc.Encode(&w.v)
+	r := reflect.ValueOf(&w.v).Elem()
+	err := c.shape.Check(r)
+	if err == nil {
+		err = w.enc.Encode(&w.v)
+	}
 	out := w.out
+	if err == nil && hasReplacement(out[len(dst):]) && !c.shape.isUTF8(r) {
+		err = errStringNotUTF8
+	}
 	w.out, w.v = nil, *new(T)
 	c.writers.Put(w)
 	if err != nil {
 		return dst, 0, err
 	}
 	return out, core.FlagText, nil
+}
+
+var errStringNotUTF8 = errors.New("JSON: a string in the value is not UTF-8; " +
+	"a []byte may have any bytes")
+
+// hasReplacement reports whether there is a replacement character in data. Package
+// encoding/json writes one in place of each byte that is not UTF-8.
+func hasReplacement(data []byte) bool {
+	return bytes.Contains(data, []byte(`\ufffd`)) || bytes.Contains(data, []byte("\ufffd"))
 }
 
 var (

@@ -59,6 +59,11 @@ func TestTypedSetAllocatesAtMostOnceMoreThanCacheSet(t *testing.T) {
 	packed := encoding.Compress(encoding.JSON[order](), &encoding.CompressOptions{Threshold: 1})
 	enveloped := encoding.Envelope(encoding.JSON[order](), core.Traits{})
 	smallWithFacts := encoding.Enveloped[order]{Value: small, Facts: allFacts}
+	type pointers struct {
+		ID    *int64
+		Order *order
+	}
+	ID := int64(7)
 	c := newCache(t, true)
 	ctx := t.Context()
 	value := []byte("value")
@@ -80,6 +85,9 @@ func TestTypedSetAllocatesAtMostOnceMoreThanCacheSet(t *testing.T) {
 		{"Gob small", setter(t, c, encoding.Gob[order](), small)},
 		{"Gob large", setter(t, c, encoding.Gob[order](), large)},
 		{"Gob pointer", setter(t, c, encoding.Gob[*order](), &large)},
+		{"Gob pointers",
+			setter(t, c, encoding.Gob[[]pointers](), []pointers{{&ID, nil}, {&ID, &large}})},
+		{"JSON pointers", setter(t, c, encoding.JSON[[]pointers](), []pointers{{&ID, nil}})},
 		{"Compress small", setter(t, c, packed, small)},
 		{"Compress large", setter(t, c, packed, large)},
 		{"Envelope", setter(t, c, enveloped, smallWithFacts)},

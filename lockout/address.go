@@ -1,6 +1,7 @@
 package lockout
 
 import (
+	"iter"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -11,41 +12,60 @@ import (
 // of the connection and no header, which is right if there is no proxy in front of the
 // server.
 type Address struct {
-	// Trusted are the networks of the proxies whose X-Forwarded-For headers are believed.
-	// If the connection comes from one of them, the sender is the last address in
-	// X-Forwarded-For. If that is a trusted proxy as well, it is the address before that,
-	// and so on. Addresses further to the left are ignored: any client can write them.
+	// Trusted are the networks of the proxies whose Header is believed. If the connection
+	// comes from one of them, the sender is the last address in the Header. If that is a
+	// trusted proxy as well, it is the address before that, and so on. Addresses further to
+	// the left are ignored: any client can write them.
 	Trusted []netip.Prefix
+
+	// TrustSocket says that connections without an IP address, such as those over a Unix
+	// socket, come from a proxy whose Header is believed. If false, all of them are one
+	// sender.
+	TrustSocket bool
+
+	// Header is the header in which the proxies say from which address they got the
+	// request. If "", it is X-Forwarded-For. Forwarded is read as RFC 7239 says, and any
+	// other, such as X-Real-IP, as a list of addresses. Every trusted proxy must replace or
+	// extend it. In a header that a proxy passes on as it is, a client writes what it likes.
+	Header string
 
 	// IPv6 is how many bits of an IPv6 address identify a sender, 1 to 128. If 0, it is
 	// 64: a /64 is the smallest network that has a single owner (RFC 6177).
 	IPv6 int
 }
 
-// Of returns the address of the sender of r, such as 192.0.2.1 or 2001:db8::/64. If the
-// remote address of r is not an IP address, as with a Unix socket, Of returns it unchanged
-// and ignores the headers. All clients of such a socket are one sender.
+// Of returns the address of the sender of r, such as 192.0.2.1 or 2001:db8::/64. If an IPv6
+// address was made from an IPv4 address by NAT64 (RFC 6052), SIIT (RFC 2765), Teredo (RFC
+// 4380) or 6to4 (RFC 3056), it is that IPv4 address. An address of a local NAT64 prefix (RFC
+// 8215) stays whole.
+//
+// If the connection has no IP address, and no header is believed or has an address, Of
+// returns the remote address of r unchanged.
 func (a Address) Of(r *http.Request) string {
 	addr, ok := parseAddr(r.RemoteAddr)
-	if !ok {
+	if !ok && !a.TrustSocket {
 		return r.RemoteAddr
 	}
-	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {
-		for more := true; more; {
-			if !a.trusts(addr) {
-				return a.format(addr)
-			}
-			last := line
-			comma := strings.LastIndexByte(line, ',')
-			if more = comma >= 0; more {
-				line, last = line[:comma], line[comma+1:]
-			}
-			previous, ok := parseAddr(strings.TrimSpace(last))
-			if !ok {
-				return a.format(addr)
-			}
-			addr = previous
+	header := a.Header
+	if header == "" {
+		header = "X-Forwarded-For"
+	}
+	isForwarded := strings.EqualFold(header, "Forwarded")
+	for element := range lastToFirst(r.Header.Values(header)) {
+		if ok && !a.trusts(addr) {
+			break
 		}
+		if isForwarded {
+			element = forParameter(element)
+		}
+		previous, known := parseAddr(unquote(element))
+		if !known {
+			break
+		}
+		addr, ok = previous, true
+	}
+	if !ok {
+		return r.RemoteAddr
 	}
 	return a.format(addr)
 }
@@ -65,21 +85,96 @@ func (a Address) format(addr netip.Addr) string {
 	if bits <= 0 || bits > 128 {
 		bits = 64
 	}
-	if addr.Is4() || bits == 128 {
+	addr = untranslate(addr)
+	if addr.Is4() || bits == 128 || localNAT64.Contains(addr) {
 		return addr.String()
 	}
 	return netip.PrefixFrom(addr, bits).Masked().String()
 }
 
+var (
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")
+	localNAT64 = netip.MustParsePrefix("64:ff9b:1::/48") // the IPv4 address can be anywhere in it
+	siit       = netip.MustParsePrefix("::ffff:0:0:0/96")
+	teredo     = netip.MustParsePrefix("2001::/32")
+	sixToFour  = netip.MustParsePrefix("2002::/16")
+)
+
+// untranslate returns the IPv4 address from which addr was made, or addr if it was not.
+func untranslate(addr netip.Addr) netip.Addr {
+	if addr.Is4() {
+		return addr
+	}
+	b := addr.As16()
+	switch {
+	case nat64.Contains(addr), siit.Contains(addr):
+		return netip.AddrFrom4([4]byte(b[12:]))
+	case teredo.Contains(addr): // which inverts it
+		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]})
+	case sixToFour.Contains(addr):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return addr
+}
+
 // parseAddr parses an address with or without a port.
 func parseAddr(s string) (netip.Addr, bool) {
-	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
-	if err != nil {
-		port, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return netip.Addr{}, false
-		}
-		addr = port.Addr()
+	if inside, isBracketed := strings.CutPrefix(s, "["); isBracketed {
+		s, _, _ = strings.Cut(inside, "]")
+	} else if strings.Count(s, ":") == 1 {
+		s, _, _ = strings.Cut(s, ":")
 	}
-	return addr.Unmap().WithZone(""), true
+	addr, err := netip.ParseAddr(s)
+	return addr.Unmap().WithZone(""), err == nil
+}
+
+// lastToFirst yields the elements of a list header without the empty ones (RFC 9110, section
+// 5.6.1.2).
+func lastToFirst(lines []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range slices.Backward(lines) {
+			for element := ""; line != ""; {
+				if line, element = cutLast(line, ','); element != "" && !yield(element) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// cutLast cuts s around the last separator that is not in a quoted string. It reads from the
+// end, where the proxy has written, so that a quotation mark of the client hides nothing.
+func cutLast(s string, separator byte) (before, after string) {
+	quoted := false
+	for i := len(s) - 1; i >= 0; i-- {
+		switch s[i] {
+		case '"':
+			backslashes := len(s[:i]) - len(strings.TrimRight(s[:i], `\`))
+			quoted = quoted != (backslashes%2 == 0)
+		case separator:
+			if !quoted {
+				return s[:i], strings.Trim(s[i+1:], " \t")
+			}
+		}
+	}
+	return "", strings.Trim(s, " \t")
+}
+
+// forParameter returns the value of the parameter for of an element of Forwarded, or "".
+func forParameter(element string) string {
+	for pair := ""; element != ""; {
+		element, pair = cutLast(element, ';')
+		if name, value, _ := strings.Cut(pair, "="); strings.EqualFold(name, "for") {
+			return value
+		}
+	}
+	return ""
+}
+
+// unquote returns what is in a quoted string, or s if it is none.
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	return strings.ReplaceAll(s[1:len(s)-1], `\`, "") // no address has a backslash
 }

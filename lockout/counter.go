@@ -2,126 +2,254 @@ package lockout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// Terms are counters by name.
-type Terms[C any] map[string]Counter[C]
-
-// A Counter counts, and sets a lock when there are too many. A C is what the program knows
-// about the caller that is counted: an address, an account, a request.
-type Counter[C any] struct {
-	// Key returns the key under which c is counted, such as "by_ip:192.0.2.1". Keys must
-	// be unique among the counters of a lockout. If Key returns "", c is not counted.
-	Key func(c C) string
-
-	// Count is how many are allowed within Period, at least 1. The last of them sets the
-	// lock.
-	Count uint64
-
-	// Period is the time for which Count holds, more than 0. The Algorithm decides when
-	// it begins and ends.
-	Period time.Duration
-
-	// Duration is how long a lock lasts. If 0, there is no lock: the counter refuses while
-	// Count are counted already.
-	Duration time.Duration
-
-	// MaxDuration, if more than 0, makes each lock in a row last twice as long as the one
-	// before it, but not longer than MaxDuration. A lock continues a row if it is set soon
-	// after the lock before it has ended: within the time that that one lasted, or within
-	// Period if that is longer.
-	MaxDuration time.Duration
-
-	// Algorithm decides how the Counter forgets. If 0, it is FixedWindow.
-	Algorithm Algorithm
-
-	// Success is what a success does to the counter and its lock. If 0, it is Resets.
-	Success Success
-
-	// Alert is called when the counter has set a lock. The verb that has set it calls Alert
-	// and waits until it returns. If nil, it is not called.
-	Alert func(ctx context.Context, c C, e Event)
+// used returns how many are counted, as far as t has looked.
+func (t *tally) used() uint64 {
+	if t.Algorithm == TokenBucket {
+		return t.bucketUsed()
+	}
+	return t.windowUsed()
 }
 
-// Success is what a success does to a counter.
-type Success uint8
-
-const (
-	Resets Success = 1 + iota // the counter, its lock and the row of locks are deleted
-	Keeps                     // all of them stay as they are
-)
-
-// An Event describes a lock that was set.
-type Event struct {
-	Lockout string    // the name of the lockout, as it was defined
-	Counter string    // the name of the term
-	Count   uint64    // how many were counted
-	Until   time.Time // when the lock ends
+// dropsTo returns the time from which no more than n count, if none is added. More than n
+// must count at t.now.
+func (t *tally) dropsTo(n uint64) int64 {
+	if t.Algorithm == TokenBucket {
+		return t.bucketDropsTo(n)
+	}
+	return t.windowDropsTo(n)
 }
 
-// maxPeriod keeps the times of a counter within 64 bits.
-const maxPeriod = 50 * 365 * 24 * time.Hour
+// isFull reports whether there is room for nothing more.
+func (t *tally) isFull() bool { return t.used() >= t.capacity }
 
-// withDefaults returns c with each of its zero fields taken from base.
-func (c Counter[C]) withDefaults(base Counter[C]) Counter[C] {
-	if c.Key == nil {
-		c.Key = base.Key
-	}
-	if c.Count == 0 {
-		c.Count = base.Count
-	}
-	if c.Period == 0 {
-		c.Period = base.Period
-	}
-	if c.Duration == 0 {
-		c.Duration = base.Duration
-	}
-	if c.MaxDuration == 0 {
-		c.MaxDuration = base.MaxDuration
-	}
-	if c.Algorithm == 0 {
-		c.Algorithm = base.Algorithm
-	}
-	if c.Success == 0 {
-		c.Success = base.Success
-	}
-	if c.Alert == nil {
-		c.Alert = base.Alert
-	}
-	return c
+// neverFits reports whether there is no room for the attempt even after a long pause.
+func (t *tally) neverFits() bool { return t.n > t.capacity }
+
+// refuses reports whether there is a lock, or no room for the attempt, as far as t has looked.
+func (t *tally) refuses() bool {
+	return t.locked || t.refused || t.neverFits() ||
+		t.looked && t.lock == 0 && t.used() > t.capacity-t.n
 }
 
-// check returns an error that says what is wrong with the counter called name.
-func (c Counter[C]) check(name string) error {
-	errorf := func(format string, args ...any) error {
-		args = append([]any{core.ErrConfig, name}, args...)
-		return fmt.Errorf("%w: lockout: the counter %q: "+format, args...)
-	}
+// freeAt returns when t refuses no more, in nanoseconds since 1970, or 0 if that is not known,
+// or never.
+func (t *tally) freeAt() int64 {
 	switch {
-	case c.Key == nil:
-		return errorf("Key is nil; want a function that returns the key to count under")
-	case c.Count == 0:
-		return errorf("Count is 0; want 1 or more")
-	case c.Period <= 0 || c.Period > maxPeriod:
-		return errorf("Period is %v; want more than 0, and at most 50 years", c.Period)
-	case c.Duration < 0 || c.Duration > maxPeriod:
-		return errorf("Duration is %v; want 0 (no lock) or more, and at most 50 years", c.Duration)
-	case c.MaxDuration != 0 &&
-		(c.Duration == 0 || c.MaxDuration < c.Duration || c.MaxDuration > maxPeriod):
-		return errorf("MaxDuration is %v and Duration %v; want a Duration of more than 0, and "+
-			"a MaxDuration of at least that and at most 50 years", c.MaxDuration, c.Duration)
-	case c.Algorithm > TokenBucket:
-		return errorf("Algorithm is %d; want FixedWindow, SlidingWindow or TokenBucket",
-			c.Algorithm)
-	case c.Algorithm != FixedWindow && c.Count > uint64(c.Period):
-		return errorf("Count is %d in a Period of %v; want at most one each nanosecond",
-			c.Count, c.Period)
-	case c.Success > Keeps:
-		return errorf("Success is %d; want Resets or Keeps", c.Success)
+	case t.neverFits():
+		return 0
+	case t.locked:
+		return t.until
+	}
+	return t.dropsTo(t.capacity - t.n)
+}
+
+// add counts the attempt, or sets t.refused if there is no room for it. A window counts it
+// even so: then t.added is true, and the caller has to remove it.
+func (t *tally) add(ctx context.Context) error {
+	if t.Algorithm == TokenBucket {
+		err := t.changeBucket(ctx, take)
+		t.added = err == nil && !t.refused
+		return err
+	}
+	err := t.windowAdd(ctx)
+	if t.added = err == nil; !t.added {
+		return err
+	}
+	t.learn()
+	if t.refused = t.used() > t.capacity; t.refused {
+		t.number -= t.n << t.shift() // what the counter has once the attempt is removed
 	}
 	return nil
+}
+
+// learn remembers what the window holds, if that is new.
+func (t *tally) learn() {
+	if isFull := t.isFull(); isFull != (t.hint == wasFull) || t.hint == mayBeAbsent {
+		t.hints.learn(t.key, isFull, t.now)
+	}
+}
+
+// record counts the attempt even if there is no room for it.
+func (t *tally) record(ctx context.Context) error {
+	if t.n = min(t.n, t.capacity); t.Algorithm == TokenBucket {
+		return t.changeBucket(ctx, fill)
+	}
+	if err := t.windowAdd(ctx); err != nil {
+		return err
+	}
+	t.learn()
+	if t.used()-t.n >= t.capacity { // it was full: it must not grow until it wraps around
+		return t.windowRemove(ctx)
+	}
+	return nil
+}
+
+// remove removes the attempt.
+func (t *tally) remove(ctx context.Context) error {
+	if t.Algorithm == TokenBucket {
+		t.now, t.looked = time.Now().UnixNano(), false
+		return t.changeBucket(ctx, give)
+	}
+	return t.windowRemove(ctx)
+}
+
+// A view says what is looked at before something is done.
+type view uint8
+
+const (
+	forAttempt view = iota // the lock, and what has to be known in order to add
+	forRecord              // what has to be known in order to add
+	forCheck               // the lock, or a counter without a lock
+	forStatus              // the lock and the counter
+)
+
+// looks reports whether t may have to look, or refuses anyway.
+func (t *tally) looks(v view) bool {
+	return v != forAttempt || t.hint != wasPresent || t.lock > 0 || t.neverFits()
+}
+
+// wants reports whether the counter in t, and that of the window before, are looked at.
+func (t *tally) wants(v view) (counter, before bool) {
+	sliding := t.Algorithm == SlidingWindow
+	switch {
+	case v == forCheck && t.lock > 0:
+		return false, false
+	case v == forRecord:
+		return sliding && t.hint == mayBeAbsent, sliding
+	case v != forAttempt, t.neverFits():
+		return true, sliding
+	case t.hint == wasPresent:
+		return false, false
+	case t.hint == wasFull:
+		return t.lock == 0, false // so that a refusal needs no write
+	}
+	return t.Algorithm != FixedWindow || t.lock > 0, sliding
+}
+
+// appendKeys appends the keys that are read for v.
+func (t *tally) appendKeys(keys []string, v view) []string {
+	if t.lock > 0 && v != forRecord {
+		keys = append(keys, t.lockKey())
+	}
+	counter, before := t.wants(v)
+	if counter {
+		keys = append(keys, t.key)
+	}
+	if counter && before {
+		keys = append(keys, t.window.before+t.id)
+	}
+	return keys
+}
+
+// look takes from f what was read for v. The error says why the counter could not be read.
+func (t *tally) look(f *found, v view) error {
+	if t.lock > 0 && v != forRecord {
+		t.lookForLock(f)
+	}
+	counter, before := t.wants(v)
+	if !counter {
+		return nil
+	}
+	return t.lookAtCounter(f, before)
+}
+
+// lookAtCounter takes from f the counter and, if before is true, that of the window before.
+func (t *tally) lookAtCounter(f *found, before bool) error {
+	item, err := f.item(t.key)
+	present := err == nil
+	if !present && err != core.ErrMiss {
+		return err
+	}
+	if t.Algorithm == TokenBucket {
+		return t.lookedAtBucket(item, present)
+	}
+	if present {
+		number, err := core.ParseCount(item.Value)
+		if err != nil {
+			return fmt.Errorf("%w: lockout: %q holds no counter", err, t.key)
+		}
+		t.lookedAt(number, true, 0)
+		return nil
+	}
+	var previous uint64
+	if before {
+		item, err := f.item(t.window.before + t.id)
+		if err != nil && err != core.ErrMiss && !isUnreadable(err) {
+			return err
+		}
+		previous, _ = core.ParseCount(item.Value) // what cannot be read counts for nothing
+	}
+	if before || t.Algorithm == FixedWindow {
+		t.lookedAt(0, false, previous)
+	}
+	return nil
+}
+
+// discard deletes the counter, which cannot be read, so that the next one starts from zero.
+// It does nothing if another caller was faster and may have counted again.
+func (t *tally) discard(ctx context.Context) error {
+	t.looked, t.present, t.number = false, false, 0
+	f := read(ctx, t.cache, []string{t.key})
+	err := f.err
+	switch {
+	case isUnreadable(err): // a value without a token
+		err = t.cache.Delete(ctx, t.key)
+	case err == nil && !f.miss && isUnreadable(t.lookAtCounter(&f, false)):
+		err = t.cache.CompareAndDelete(ctx, core.Item{Key: t.key, Token: f.one.Token})
+	}
+	t.looked, t.present, t.number = false, false, 0
+	if err == core.ErrMiss || errors.Is(err, core.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+// isStillFull reads the counter again, and reports whether there is room for nothing more.
+func (t *tally) isStillFull(ctx context.Context) (bool, error) {
+	f := read(ctx, t.cache, []string{t.key})
+	if f.miss {
+		return false, nil
+	}
+	t.now = time.Now().UnixNano()
+	err := t.lookAtCounter(&f, false)
+	return err == nil && t.isFull(), err
+}
+
+// appendResetKeys appends all keys that a reset at the time now deletes.
+func (t *tally) appendResetKeys(keys []string, now int64) []string {
+	if t.Algorithm == TokenBucket {
+		keys = append(keys, t.key)
+	} else {
+		w := t.windowAt(now)
+		keys = append(keys, w.counters+t.id, w.before+t.id)
+		t.hints.forget(w.counters + t.id)
+	}
+	if t.lock > 0 {
+		keys = append(keys, t.lockKey())
+	}
+	if t.maxLock > 0 {
+		keys = append(keys, t.rowKey())
+	}
+	return keys
+}
+
+// longestTTL returns the longest time to live of the items of r.
+func (r *rule) longestTTL() time.Duration {
+	counter := r.refill
+	if r.Algorithm == TokenBucket {
+		counter += bucketSlack
+	} else {
+		counter += r.afterlife()
+	}
+	if r.maxLock > 0 {
+		return max(counter, r.rowTTL(r.maxLock))
+	}
+	return max(counter, r.lock)
 }

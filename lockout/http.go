@@ -1,9 +1,11 @@
 package lockout
 
 import (
-	"context"
+	"errors"
 	"fmt"
+	"math/bits"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,130 +21,116 @@ import (
 // before the request was counted.
 //
 // The replies have the headers RateLimit-Policy and RateLimit of
-// draft-ietf-httpapi-ratelimit-headers-10, with a policy for each counter under the name of
-// its term:
+// draft-ietf-httpapi-ratelimit-headers-11, with a policy for each rule under its name:
 //
 //	RateLimit-Policy: "by_ip";q=100;w=60
 //	RateLimit: "by_ip";r=99;t=41
 //
-// Here, r is how many more are allowed, and t is the number of seconds until there is more
-// room. If the cache cannot report that time, t is left out. The reply to a refused request
-// has only the counter that refuses. In that reply, a time that is not known is replaced by
-// the longest that it can take.
+// Here, q is how many there is room for, and w in how many seconds: Count and Period, or
+// Burst and the time in which a TokenBucket gets as much. It is left out if it is not in
+// whole seconds. r is how many more are allowed, and t in how many seconds there is room for
+// more than that. The reply to a refused request has only the rule that refuses, and says in
+// Retry-After when there is room for the request. If the end of a lock is not known, that is
+// the longest time that it can last; if there is never room, Retry-After is left out.
 //
-// If an Action of l returns nil, the request passes; if it returns an error, refuse writes
-// the reply. Handler returns core.ErrConfig if subject or next is nil.
-func Handler[C any](
-	l *Lockout[C],
+// Handler returns core.ErrConfig if subject or next is nil.
+func (l *Lockout[C]) Handler(
 	subject func(r *http.Request) C,
 	next http.Handler,
 	refuse func(w http.ResponseWriter, r *http.Request, locked *LockedError),
 ) (http.Handler, error) {
 	if subject == nil || next == nil {
-		return nil, fmt.Errorf("%w: lockout: Handler: subject or next is nil; want both",
+		return nil, fmt.Errorf("%w: lockout: subject or next of Handler is nil; want both",
 			core.ErrConfig)
 	}
 	if refuse == nil {
 		refuse = func(w http.ResponseWriter, _ *http.Request, _ *LockedError) {
-			http.Error(w, http.StatusText(http.StatusTooManyRequests), http.StatusTooManyRequests)
+			replyWith(w, http.StatusTooManyRequests)
 		}
 	}
+	if l == nil {
+		return next, nil
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var buf [bufLen]tally
 		c := subject(r)
-		added, locked, err := l.allow(r.Context(), c, nil)
-		switch {
-		case locked != nil && l.refusal(r.Context(), c, locked, nil) != nil:
-			t := l.termByName(locked.Counter)
-			retry := strconv.FormatInt(t.retryAfter(locked.Until), 10)
-			w.Header().Set("Retry-After", retry)
-			w.Header().Add("RateLimit-Policy", t.policy())
-			w.Header().Add("RateLimit", quote(t.name)+";r=0;t="+retry)
-			refuse(w, r, locked)
+		tallies := l.tallies(c, l.cost(c), buf[:0])
+		err := l.engine.admit(r.Context(), tallies, true)
+		l.alert(r.Context(), c, tallies)
+		if err == nil {
+			setLimits(w.Header(), tallies)
+			next.ServeHTTP(w, r)
 			return
-		case err != nil:
-			http.Error(w, http.StatusText(http.StatusServiceUnavailable),
-				http.StatusServiceUnavailable)
-			return
-		case len(added) > 0:
-			l.setHeaders(r.Context(), w.Header(), added)
 		}
-		next.ServeHTTP(w, r)
+		var locked *LockedError
+		if !errors.As(err, &locked) {
+			replyWith(w, http.StatusServiceUnavailable)
+			return
+		}
+		setRefusal(w.Header(), tallies, locked)
+		refuse(w, r, locked)
 	}), nil
 }
 
-// setHeaders sets the headers of the reply to a request that was counted as added.
-func (l *Lockout[C]) setHeaders(ctx context.Context, header http.Header, added []addition[C]) {
-	policies, limits := make([]string, len(added)), make([]string, len(added))
-	for i, a := range added {
-		policies[i] = a.policy()
-		limits[i] = quote(a.name) + ";r=" + integer(a.Count-a.used)
-		roomAt := a.roomAt
-		if a.Algorithm == FixedWindow && roomAt.IsZero() {
-			roomAt = l.windowEnd(ctx, a.entry)
-		}
-		if !roomAt.IsZero() {
-			limits[i] += ";t=" + strconv.FormatInt(seconds(time.Until(roomAt)), 10)
+func replyWith(w http.ResponseWriter, code int) { http.Error(w, http.StatusText(code), code) }
+
+// setLimits sets the headers of the reply to a request that is counted in tallies.
+func setLimits(header http.Header, tallies []tally) {
+	var policies, limits []string
+	for i := range tallies {
+		if t := &tallies[i]; t.added { // unless the cache has failed
+			policies, limits = append(policies, t.policyItem()), append(limits, t.limitItem())
 		}
 	}
-	header.Add("RateLimit-Policy", strings.Join(policies, ", "))
-	header.Add("RateLimit", strings.Join(limits, ", "))
+	if len(policies) > 0 {
+		header.Add("RateLimit-Policy", strings.Join(policies, ", "))
+		header.Add("RateLimit", strings.Join(limits, ", "))
+	}
 }
 
-func (l *Lockout[C]) termByName(name string) *term[C] {
-	for i := range l.terms {
-		if l.terms[i].name == name {
-			return &l.terms[i]
+// setRefusal sets the headers of the reply to a request that one of tallies has refused.
+func setRefusal(header http.Header, tallies []tally, locked *LockedError) {
+	i := slices.IndexFunc(tallies, func(t tally) bool { return t.name == locked.Rule })
+	t := &tallies[i]
+	if t.locked && t.until == 0 {
+		t.until = time.Now().Add(max(t.lock, t.maxLock)).UnixNano()
+	}
+	header.Add("RateLimit-Policy", t.policyItem())
+	header.Add("RateLimit", t.limitItem())
+	if !t.neverFits() {
+		header.Set("Retry-After", secondsUntil(t.freeAt()))
+	}
+}
+
+// policyItem returns t as an item of RateLimit-Policy.
+func (t *tally) policyItem() string {
+	item := `"` + t.name + `";q=` + strconv.FormatUint(t.capacity, 10)
+	hi, lo := bits.Mul64(uint64(t.Period), t.capacity) // not refill, which is rounded
+	if w, rest := bits.Div64(hi, lo, t.Count); rest == 0 && w%uint64(time.Second) == 0 {
+		item += ";w=" + strconv.FormatUint(w/uint64(time.Second), 10)
+	}
+	return item
+}
+
+// limitItem returns t as an item of RateLimit.
+func (t *tally) limitItem() string {
+	left, at := uint64(0), t.until
+	if !t.locked {
+		used := min(t.used(), t.capacity)
+		if left = t.capacity - used; used > 0 {
+			at = t.dropsTo(used - 1)
 		}
 	}
-	return nil
-}
-
-// retryAfter returns in how many seconds a client may try again if it is refused until then.
-// If until is zero, it returns the longest time that this can take.
-func (t *term[C]) retryAfter(until time.Time) int64 {
-	switch {
-	case !until.IsZero():
-		return seconds(time.Until(until))
-	case t.Duration > 0:
-		return seconds(max(t.Duration, t.MaxDuration))
+	item := `"` + t.name + `";r=` + strconv.FormatUint(left, 10)
+	if at != 0 {
+		item += ";t=" + secondsUntil(at)
 	}
-	return seconds(t.Period)
+	return item
 }
 
-// policy returns t as an item of RateLimit-Policy.
-func (t *term[C]) policy() string {
-	s := quote(t.name) + ";q=" + integer(t.Count)
-	if t.Period%time.Second == 0 { // w is in whole seconds
-		s += ";w=" + strconv.FormatInt(seconds(t.Period), 10)
-	}
-	return s
-}
-
-// seconds returns d in seconds, rounded up, and at least 1.
-func seconds(d time.Duration) int64 {
-	return max(1, int64((d+time.Second-1)/time.Second))
-}
-
-// integer returns n as an Integer of RFC 9651, which has up to 15 digits. A larger n becomes
-// the largest such integer.
-func integer(n uint64) string { return strconv.FormatUint(min(n, 1e15-1), 10) }
-
-// quote returns s as a String of RFC 9651. A character that such a string cannot contain
-// becomes a question mark.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r < ' ' || r > '~':
-			b.WriteByte('?')
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			fallthrough
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
+// secondsUntil returns how many seconds there are until t, in nanoseconds since 1970: rounded
+// up, and at least 1.
+func secondsUntil(t int64) string {
+	left := time.Until(time.Unix(0, t))
+	return strconv.FormatInt(max(1, int64((left+time.Second-1)/time.Second)), 10)
 }

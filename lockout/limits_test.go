@@ -2,8 +2,9 @@ package lockout_test
 
 import (
 	"context"
-	"errors"
-	"strings"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,46 +13,7 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/lockout"
-	"github.com/cachewire/cachewire/memory"
 )
-
-var algorithms = map[string]lockout.Algorithm{
-	"fixed window":   lockout.FixedWindow,
-	"sliding window": lockout.SlidingWindow,
-	"token bucket":   lockout.TokenBucket,
-}
-
-// longPeriod does not end while a test runs, wherever the windows begin.
-const longPeriod = 40 * 365 * 24 * time.Hour
-
-// lockoutByID returns a lockout called api with one counter, by_id.
-func lockoutByID(
-	t testing.TB, c *core.Cache, counter lockout.Counter[visit],
-) *lockout.Lockout[visit] {
-	t.Helper()
-	counter.Key = func(v visit) string { return v.id }
-	locker, err := lockout.New(c, lockout.Terms[visit]{"by_id": counter}, nil)
-	wantErr(t, err, nil)
-	lo, err := locker.Define("api", lockout.Terms[visit]{"by_id": {}})
-	wantErr(t, err, nil)
-	return lo
-}
-
-// countAllowed calls Allow n times, and returns how many of the calls were allowed.
-func countAllowed(
-	t testing.TB, lo *lockout.Lockout[visit], v visit, n int,
-) (allowed int) {
-	t.Helper()
-	for range n {
-		err := lo.Allow(t.Context(), v)
-		if err == nil {
-			allowed++
-			continue
-		}
-		wantErr(t, err, lockout.ErrLocked)
-	}
-	return allowed
-}
 
 // All verbs report the same time for when there is room, and it is exact to the nanosecond.
 func TestThereIsRoomAtTheTimeThatIsReported(t *testing.T) {
@@ -63,63 +25,59 @@ func TestThereIsRoomAtTheTimeThatIsReported(t *testing.T) {
 }
 
 func testReportedTimes(t *testing.T, algorithm lockout.Algorithm) {
-	lo := lockoutByID(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
-		Count: 6, Period: time.Minute, Algorithm: algorithm,
-	})
-	ann := visit{"ann", ""}
+	rate := lockout.Rate{Count: 6, Period: time.Minute, Algorithm: algorithm}
+	l := byIDOnly(t, inMemory(t), rate, 0)
 	time.Sleep(13*time.Second + 7)
 	for round := range 20 {
-		if n := countAllowed(t, lo, ann, 10); n == 0 || round == 0 && n != 6 {
+		if n := countAllowed(t, l, ann, 10); n == 0 || round == 0 && n != 6 {
 			t.Fatalf("round %d: %d are allowed", round, n)
 		}
-		var locked *lockout.LockedError
-		if err := lo.Forbid(t.Context(), ann); !errors.As(err, &locked) {
-			t.Fatalf("Forbid: %v", err)
-		}
-		status, err := lo.Status(t.Context(), ann)
-		want := lockout.Status{
-			Counter: "by_id", Count: 6, Limit: 6, Locked: true, Until: locked.Until,
-		}
+		locked := refusalOf(t, l.Check(t.Context(), ann))
+		status, err := l.Status(t.Context(), ann)
+		want := lockout.Status{Rule: "by_id", Count: 6, Limit: 6, Locked: true, Until: locked.Until}
 		if err != nil || status[0] != want {
 			t.Errorf("Status = %+v, %v; want %+v", status, err, want)
 		}
-		var again *lockout.LockedError
-		if err := lo.Allow(t.Context(), ann); !errors.As(err, &again) || *again != *locked {
-			t.Errorf("Allow: %v, Forbid: %v", err, locked)
+		if again := refusalOf(t, l.Allow(t.Context(), ann)); *again != *locked {
+			t.Errorf("Allow: %v, Check: %v", again, locked)
 		}
 		time.Sleep(time.Until(locked.Until) - 1)
-		wantErr(t, lo.Forbid(t.Context(), ann), lockout.ErrLocked)
-		if n := countAllowed(t, lo, ann, 1); n != 0 {
+		wantErr(t, l.Check(t.Context(), ann), lockout.ErrLocked)
+		if n := countAllowed(t, l, ann, 1); n != 0 {
 			t.Error("there is room before the time")
 		}
 		time.Sleep(time.Nanosecond)
-		wantErr(t, lo.Forbid(t.Context(), ann), nil)
+		wantErr(t, l.Check(t.Context(), ann), nil)
 	}
 }
 
 // The documentation of each Algorithm has these numbers, for a Count of 10.
 func TestNoMoreThanDocumentedAreAllowedWithinAPeriod(t *testing.T) {
 	for name, tt := range map[string]struct {
+		algorithm lockout.Algorithm
+		burst     uint64
+
 		// begin is when ten come at once, counted from the start of a minute. After them,
 		// one comes every 10 ms. most is how many are allowed within a minute from begin.
 		begin time.Duration
 		most  int
 	}{
-		"fixed window":   {59 * time.Second, 10}, // the first ten only
-		"sliding window": {59900 * time.Millisecond, 20},
-		"token bucket":   {30 * time.Second, 19},
+		"fixed window":                 {lockout.FixedWindow, 0, 59900 * time.Millisecond, 20},
+		"sliding window":               {lockout.SlidingWindow, 0, 59900 * time.Millisecond, 20},
+		"token bucket":                 {lockout.TokenBucket, 0, 30 * time.Second, 19},
+		"token bucket, a small burst":  {lockout.TokenBucket, 3, 30 * time.Second, 12},
+		"token bucket, a larger burst": {lockout.TokenBucket, 15, 30 * time.Second, 24},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lo := lockoutByID(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
-					Count: 10, Period: time.Minute, Algorithm: algorithms[name],
-				})
-				ann := visit{"ann", ""}
+				l := byIDOnly(t, inMemory(t), lockout.Rate{
+					Count: 10, Period: time.Minute, Algorithm: tt.algorithm, Burst: tt.burst,
+				}, 0)
 				time.Sleep(tt.begin)
-				n := countAllowed(t, lo, ann, 10)
+				n := countAllowed(t, l, ann, 10)
 				for range 5999 {
 					time.Sleep(10 * time.Millisecond)
-					n += countAllowed(t, lo, ann, 1)
+					n += countAllowed(t, l, ann, 1)
 				}
 				if n != tt.most {
 					t.Errorf("%d are allowed within a minute, want %d", n, tt.most)
@@ -127,21 +85,6 @@ func TestNoMoreThanDocumentedAreAllowedWithinAPeriod(t *testing.T) {
 			})
 		})
 	}
-	t.Run("fixed window, around its end", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			lo := lockoutByID(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
-				Count: 10, Period: time.Minute,
-			})
-			ann := visit{"ann", ""}
-			n := countAllowed(t, lo, ann, 1)
-			time.Sleep(59 * time.Second)
-			n += countAllowed(t, lo, ann, 10)
-			time.Sleep(time.Second)
-			if n += countAllowed(t, lo, ann, 11); n != 20 {
-				t.Errorf("%d are allowed, all but the first within a second; want 20", n)
-			}
-		})
-	})
 }
 
 // A caller that always asks for more gets Count in each Period on average.
@@ -149,12 +92,11 @@ func TestCountAreAllowedInEachPeriodOnAverage(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lo := lockoutByID(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
-					Count: 10, Period: time.Minute, Algorithm: algorithm,
-				})
+				rate := lockout.Rate{Count: 10, Period: time.Minute, Algorithm: algorithm}
+				l := byIDOnly(t, inMemory(t), rate, 0)
 				n := 0
 				for range 100 * 60 * 5 {
-					n += countAllowed(t, lo, visit{"ann", ""}, 1)
+					n += countAllowed(t, l, ann, 1)
 					time.Sleep(200 * time.Millisecond)
 				}
 				if n < 990 || n > 1010 {
@@ -165,76 +107,144 @@ func TestCountAreAllowedInEachPeriodOnAverage(t *testing.T) {
 	}
 }
 
-func TestACounterWithoutALockRefusesWhileThereIsNoRoom(t *testing.T) {
+// memcached counts whole seconds, and keeps an item for up to four seconds longer. Neither
+// may make a window longer.
+func TestAShortWindowIsExactOnMemcached(t *testing.T) {
+	const count = 10
+	for _, period := range []time.Duration{300 * time.Millisecond, time.Second} {
+		for name, algorithm := range algorithms {
+			t.Run(name+", "+period.String(), func(t *testing.T) {
+				t.Parallel()
+				rate := lockout.Rate{Count: count, Period: period, Algorithm: algorithm}
+				l := byIDOnly(t, memcached(t), rate, 0)
+				begin, n := time.Now(), 0
+				for time.Since(begin) < 3*period {
+					n += countAllowed(t, l, ann, 1)
+				}
+				// Three periods have parts of four windows. A bucket has room for count at
+				// first, and a sliding window for fewer at the end.
+				most := int(count * (time.Since(begin)/period + 2))
+				if n < 2*count || n > most || algorithm == lockout.FixedWindow && n < 3*count {
+					t.Errorf("%d are allowed in three periods of %d, want at most %d",
+						n, count, most)
+				}
+			})
+		}
+	}
+}
+
+func TestARuleWithoutALockRefusesWhileThereIsNoRoom(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
 			onAll(t, func(t *testing.T, c *core.Cache) {
-				lo := lockoutByID(t, c, lockout.Counter[visit]{
-					Count: 3, Period: longPeriod, Algorithm: algorithm,
+				rate := lockout.Rate{Count: 3, Period: longPeriod, Algorithm: algorithm}
+				l := byIDOnly(t, c, rate, 0)
+				if !fail(t, l, ann, 3) {
+					t.Error("after three failures, Check does not refuse")
+				}
+				wantErr(t, l.Check(t.Context(), bob), nil)
+				_, err := l.Guard(t.Context(), ann, func(context.Context) (bool, error) {
+					t.Error("Guard called do")
+					return true, nil
 				})
-				ann := visit{"ann", ""}
-				if !forbiddenAfterFailures(t, lo, ann, 3) {
-					t.Error("after three failures, Forbid does not refuse")
-				}
-				wantErr(t, lo.Forbid(t.Context(), visit{"bob", ""}), nil)
-				ok, err := lo.Take(t.Context(), ann, result(true))
-				if ok || !errors.Is(err, lockout.ErrLocked) {
-					t.Errorf("Take = %v, %v", ok, err)
-				}
-				wantErr(t, lo.Reset(t.Context(), ann), nil)
-				if forbiddenAfterFailures(t, lo, ann, 2) {
-					t.Error("after two failures, Forbid refuses")
+				wantErr(t, err, lockout.ErrLocked)
+				wantErr(t, l.Reset(t.Context(), ann), nil)
+				if fail(t, l, ann, 2) {
+					t.Error("after two failures, Check refuses")
 				}
 			})
 		})
 	}
 }
 
-func TestLocksAreTheSameWithAllAlgorithms(t *testing.T) {
+func TestAllowNCountsAllOrNothing(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { testLocks(t, algorithm) })
+			onAll(t, func(t *testing.T, c *core.Cache) {
+				rate := lockout.Rate{Count: 10, Period: longPeriod, Algorithm: algorithm}
+				l := byIDOnly(t, c, rate, 0)
+				wantErr(t, l.AllowN(t.Context(), ann, 7), nil)
+				wantErr(t, l.AllowN(t.Context(), ann, 4), lockout.ErrLocked)
+				wantCounts(t, l, ann, 7)
+				wantErr(t, l.AllowN(t.Context(), ann, 3), nil)
+				wantErr(t, l.AllowN(t.Context(), ann, 0), nil)
+				wantErr(t, l.AllowN(t.Context(), ann, 1), lockout.ErrLocked)
+				wantErr(t, l.Check(t.Context(), ann), lockout.ErrLocked)
+				wantCounts(t, l, ann, 10)
+				wantErr(t, l.AllowN(t.Context(), bob, 0), nil)
+				for _, n := range []uint64{11, 1 << 40, 1<<64 - 1} {
+					err := l.AllowN(t.Context(), bob, n)
+					if locked := refusalOf(t, err); !locked.Until.IsZero() {
+						t.Errorf("%d: %v, want one that never ends", n, locked)
+					}
+				}
+				wantErr(t, l.Add(t.Context(), bob, 1<<64-1), nil) // fills the counter
+				wantCounts(t, l, bob, 10)
+				wantErr(t, l.Allow(t.Context(), bob), lockout.ErrLocked)
+			})
 		})
 	}
 }
 
-func testLocks(t *testing.T, algorithm lockout.Algorithm) {
-	var events []lockout.Event
-	lo := lockoutByID(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
-		Count: 3, Period: time.Minute, Duration: 10 * time.Minute, Algorithm: algorithm,
-		Alert: func(_ context.Context, _ visit, e lockout.Event) { events = append(events, e) },
-	})
-	ann := visit{"ann", ""}
-	wantEvents := func(n int, until time.Time) {
-		t.Helper()
-		want := lockout.Event{Lockout: "api", Counter: "by_id", Count: 3, Until: until}
-		if len(events) != n || events[n-1] != want {
-			t.Errorf("events are %+v, want %d, the last one %+v", events, n, want)
-		}
+// The time in a refusal is that at which n more fit, and not only one.
+func TestAllowNHasRoomAtTheTimeThatIsReported(t *testing.T) {
+	for name, algorithm := range algorithms {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := rand.New(rand.NewPCG(9, 10))
+				rate := lockout.Rate{Count: 12, Period: time.Minute, Algorithm: algorithm}
+				l := byIDOnly(t, inMemory(t), rate, 0)
+				for range 200 {
+					n := 1 + r.Uint64N(12)
+					err := l.AllowN(t.Context(), ann, n)
+					if err == nil {
+						time.Sleep(time.Duration(r.Int64N(int64(10 * time.Second))))
+						continue
+					}
+					time.Sleep(time.Until(refusalOf(t, err).Until) - 1)
+					wantErr(t, l.AllowN(t.Context(), ann, n), lockout.ErrLocked)
+					time.Sleep(time.Nanosecond)
+					wantErr(t, l.AllowN(t.Context(), ann, n), nil)
+				}
+			})
+		})
 	}
-	if !forbiddenAfterFailures(t, lo, ann, 3) {
-		t.Error("three failures set no lock")
+}
+
+// An n that does not fit sets no lock: the rate is not used up.
+func TestOnlyAFullCounterSetsALock(t *testing.T) {
+	for name, algorithm := range algorithms {
+		t.Run(name, func(t *testing.T) {
+			rate := lockout.Rate{Count: 10, Period: longPeriod, Algorithm: algorithm}
+			l := byIDOnly(t, inMemory(t), rate, time.Hour)
+			wantErr(t, l.AllowN(t.Context(), ann, 7), nil)
+			for _, n := range []uint64{4, 11} {
+				wantErr(t, l.AllowN(t.Context(), ann, n), lockout.ErrLocked)
+			}
+			wantErr(t, l.Check(t.Context(), ann), nil)
+			wantErr(t, l.AllowN(t.Context(), ann, 3), nil)
+			wantErr(t, l.Check(t.Context(), ann), lockout.ErrLocked)
+		})
 	}
-	until := time.Now().Add(10 * time.Minute)
-	wantEvents(1, until)
-	time.Sleep(time.Until(until) - 1)
-	wantErr(t, lo.Forbid(t.Context(), ann), lockout.ErrLocked)
-	time.Sleep(time.Nanosecond)
-	if n := countAllowed(t, lo, ann, 4); n != 3 {
-		t.Errorf("%d are allowed after the lock, want 3", n)
-	}
-	wantEvents(2, time.Now().Add(10*time.Minute))
-	time.Sleep(10 * time.Minute)
-	for range 3 {
-		if ok, err := lo.Take(t.Context(), ann, result(false)); ok || err != nil {
-			t.Errorf("Take = %v, %v", ok, err)
-		}
-	}
-	wantEvents(3, time.Now().Add(10*time.Minute))
-	ok, err := lo.Take(t.Context(), ann, result(true))
-	if ok || !errors.Is(err, lockout.ErrLocked) {
-		t.Errorf("Take = %v, %v", ok, err)
-	}
+}
+
+func TestCostSaysWhatACallerCountsFor(t *testing.T) {
+	l := newLockout(t, inMemory(t), "api", &lockout.Options[visit]{
+		Cost: func(v visit) uint64 { n, _ := strconv.ParseUint(v.ip, 10, 64); return n },
+	}, lockout.Rule[visit]{Name: "by_id", Key: byID, Rate: per(longPeriod, 10), Keep: true})
+	of := func(n string) visit { return visit{"ann", n} }
+	wantErr(t, l.Allow(t.Context(), of("4")), nil)
+	_, err := l.Guard(t.Context(), of("3"), result(false))
+	wantErr(t, err, nil)
+	_, err = l.Guard(t.Context(), of("3"), result(true)) // does not count
+	wantErr(t, err, nil)
+	_, err = l.Quota(t.Context(), of("2"), result(true))
+	wantErr(t, err, nil)
+	wantCounts(t, l, of("1"), 9)
+	wantErr(t, l.Check(t.Context(), of("2")), lockout.ErrLocked)
+	wantErr(t, l.Check(t.Context(), of("1")), nil)
+	wantErr(t, l.Allow(t.Context(), of("2")), lockout.ErrLocked)
+	wantErr(t, l.Allow(t.Context(), of("1")), nil)
 }
 
 // Of many concurrent callers, none is lost, and no more than Count pass.
@@ -247,153 +257,153 @@ func TestConcurrentCallersAreCountedExactly(t *testing.T) {
 }
 
 func testConcurrentCallers(t *testing.T, c *core.Cache, algorithm lockout.Algorithm) {
-	var alerts, passed atomic.Int64
-	counter := lockout.Counter[visit]{
-		Count: 50, Period: longPeriod, Duration: time.Hour, Algorithm: algorithm,
-		Alert: func(context.Context, visit, lockout.Event) { alerts.Add(1) },
+	var alerts, passed, passedPlain atomic.Int64
+	newOne := func(name string, lock time.Duration) *lockout.Lockout[visit] {
+		return newLockout(t, c, name, &lockout.Options[visit]{
+			Alert: func(context.Context, visit, lockout.Event) { alerts.Add(1) },
+		}, lockout.Rule[visit]{
+			Name: "by_id", Key: byID, Lock: lock,
+			Rate: lockout.Rate{Count: 50, Period: longPeriod, Algorithm: algorithm},
+		})
 	}
-	one, other := lockoutByID(t, c, counter), lockoutByID(t, c, counter)
+	locks := []*lockout.Lockout[visit]{newOne("api", time.Hour), newOne("api", time.Hour)}
+	plain := []*lockout.Lockout[visit]{newOne("plain", 0), newOne("plain", 0)}
 	var all sync.WaitGroup
-	for i := range 400 {
-		lo := one
-		if i%2 == 0 {
-			lo = other
+	count := func(l *lockout.Lockout[visit], v visit, passed *atomic.Int64) {
+		if err := l.Allow(context.Background(), v); err == nil {
+			passed.Add(1)
+		} else {
+			wantErr(t, err, lockout.ErrLocked)
 		}
+	}
+	for i := range 400 {
 		all.Go(func() {
-			if err := lo.Allow(context.Background(), visit{"ann", ""}); err == nil {
-				passed.Add(1)
-			} else {
-				wantErr(t, err, lockout.ErrLocked)
-			}
-			_, err := lo.Take(context.Background(), visit{"bob", ""}, result(true))
+			l := locks[i%2]
+			count(l, ann, &passed)
+			count(plain[i%2], ann, &passedPlain)
+			_, err := l.Guard(context.Background(), bob, result(true))
 			if err != nil {
 				wantErr(t, err, lockout.ErrLocked)
 			}
 			if i < 49 {
-				wantErr(t, lo.Incr(context.Background(), visit{"eve", ""}), nil)
+				wantErr(t, l.Add(context.Background(), visit{"eve", ""}, 1), nil)
 			}
 		})
 	}
 	all.Wait()
-	if passed.Load() != 50 || alerts.Load() != 1 {
-		t.Errorf("%d passed, want 50; %d alerts, want 1", passed.Load(), alerts.Load())
+	if passed.Load() != 50 || passedPlain.Load() != 50 || alerts.Load() != 1 {
+		t.Errorf("%d and %d passed, want 50; %d alerts, want 1",
+			passed.Load(), passedPlain.Load(), alerts.Load())
 	}
-	for id, want := range map[string]uint64{"bob": 0, "eve": 49} {
-		status, err := one.Status(t.Context(), visit{id, ""})
-		if err != nil || status[0].Count != want || status[0].Locked {
-			t.Errorf("%s: %+v, %v; want %d counted", id, status, err, want)
+	wantCounts(t, locks[0], bob, 0)
+	wantCounts(t, locks[0], visit{"eve", ""}, 49)
+	wantErr(t, locks[0].Check(t.Context(), bob), nil)
+	wantCounts(t, plain[0], ann, 50)
+}
+
+// A caller waits for the cache, and others are counted meanwhile. The room that is left is
+// that at the time of the reply, not at the time of the question.
+func TestACallerWhoWaitsForTheCacheGetsTheRoomThatIsLeft(t *testing.T) {
+	for name, algorithm := range algorithms {
+		for _, rules := range []int{1, 2} {
+			for _, lock := range []time.Duration{0, time.Hour} {
+				t.Run(fmt.Sprintf("%s, %d rules, lock %v", name, rules, lock), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						c, b := hookedCache(t)
+						rate := lockout.Rate{Count: 3, Period: longPeriod, Algorithm: algorithm}
+						l := newLockout(t, c, "api", nil, []lockout.Rule[visit]{
+							{Name: "one", Key: byID, Rate: rate, Lock: lock},
+							{Name: "two", Key: byID, Rate: rate, Lock: lock},
+						}[:rules]...)
+						for others := range 4 {
+							wantErr(t, l.ResetAll(t.Context(), ann), nil)
+							b.before = func(ctx context.Context, verb, _ string) error {
+								b.before = nil
+								time.Sleep(time.Second)
+								countAllowed(t, l, ann, others)
+								return nil
+							}
+							if n := countAllowed(t, l, ann, 5); n != 3-others {
+								t.Errorf("%d are allowed after %d others, want %d",
+									n, others, 3-others)
+							}
+						}
+					})
+				})
+			}
 		}
 	}
 }
 
-// If a process has died after it reached Count, and before it set the lock, the next Incr
-// sets the lock.
-func TestIncrSetsALockThatIsMissing(t *testing.T) {
-	onAll(t, func(t *testing.T, c *core.Cache) {
-		alerts := 0
-		lo := lockoutByID(t, c, lockout.Counter[visit]{
-			Count: 3, Period: time.Hour, Duration: time.Hour,
-			Alert: func(context.Context, visit, lockout.Event) { alerts++ },
-		})
-		wantErr(t, c.Set(t.Context(), "c:api:ann", []byte("3"), time.Hour), nil)
-		wantErr(t, lo.Incr(t.Context(), visit{"ann", ""}), nil)
-		wantErr(t, lo.Forbid(t.Context(), visit{"ann", ""}), lockout.ErrLocked)
-		if alerts != 1 {
-			t.Errorf("%d alerts, want 1", alerts)
-		}
-	})
-}
-
-func TestEachLockInARowLastsTwiceAsLongUpToMaxDuration(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lo := lockoutByID(t, cacheOf(t, must(memory.New(nil))), lockout.Counter[visit]{
-			Count: 2, Period: time.Minute,
-			Duration: 10 * time.Minute, MaxDuration: 50 * time.Minute,
-		})
-		ann := visit{"ann", ""}
-		wantLocks := func(take bool, want ...time.Duration) {
-			t.Helper()
-			for i, d := range want {
-				for range 2 {
-					if take {
-						_, err := lo.Take(t.Context(), ann, result(false))
-						wantErr(t, err, nil)
-					} else {
-						signInUnlessForbidden(t, lo, ann, false)
+// A clock that was ahead once has counted in a window that has not begun, or has moved a
+// bucket into the future. Others must not wait until that time comes.
+func TestAClockThatWasAheadOnceDoesNoHarm(t *testing.T) {
+	for name, tt := range map[string]struct {
+		algorithm lockout.Algorithm
+		refused   int // at most, of 50 that are due
+	}{
+		"fixed window":   {lockout.FixedWindow, 0},
+		"sliding window": {lockout.SlidingWindow, 0},
+		"token bucket":   {lockout.TokenBucket, 2}, // until the state of the other expires
+	} {
+		for _, ahead := range []time.Duration{
+			30 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute, time.Hour,
+		} {
+			t.Run(name+", "+ahead.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := inMemory(t)
+					rate := lockout.Rate{Count: 10, Period: time.Minute, Algorithm: tt.algorithm}
+					l := byIDOnly(t, c, rate, 0)
+					other := byIDOnly(t, c, rate, 0)
+					other.AllowAt(t.Context(), ann, time.Now().Add(ahead))
+					refused := 0
+					for range 50 {
+						refused += 1 - countAllowed(t, l, ann, 1)
+						time.Sleep(6700 * time.Millisecond) // nine a minute, and that of the other
 					}
-				}
-				status, err := lo.Status(t.Context(), ann)
-				if wantErr(t, err, nil); !status[0].Until.Equal(time.Now().Add(d)) {
-					t.Errorf("lock %d lasts %v, want %v", i, time.Until(status[0].Until), d)
-				}
-				time.Sleep(d - 1)
-				wantErr(t, lo.Forbid(t.Context(), ann), lockout.ErrLocked)
-				time.Sleep(time.Nanosecond)
-				wantErr(t, lo.Forbid(t.Context(), ann), nil)
-			}
+					if refused > tt.refused {
+						t.Errorf("%d of 50 that are due are refused, want at most %d",
+							refused, tt.refused)
+					}
+				})
+			})
 		}
-		const m = time.Minute
-		wantLocks(false, 10*m, 20*m, 40*m, 50*m, 50*m)
-		time.Sleep(50*m - time.Second)
-		wantLocks(true, 50*m)
-		time.Sleep(50 * m) // ends the row
-		wantLocks(true, 10*m, 20*m)
-		wantErr(t, lo.Reset(t.Context(), ann), nil)
-		wantLocks(false, 10*m)
-	})
+	}
 }
 
-func TestAnActionReplacesTheErrorOrLetsTheCallerPass(t *testing.T) {
-	errTeapot := errors.New("teapot")
-	c := cacheOf(t, must(memory.New(nil)))
-	var seen []visit
-	action := func(_ context.Context, v visit, locked *lockout.LockedError) error {
-		if seen = append(seen, v); locked.Counter != "by_id" {
-			t.Errorf("locked by %q, want by_id", locked.Counter)
+// Two machines whose clocks differ by less than a period allow little more than one machine
+// does. If the clocks differ by more, each of them may allow as much in a window.
+func TestMachinesWithDifferentClocksShareALimit(t *testing.T) {
+	for name, algorithm := range algorithms {
+		for _, skew := range []time.Duration{
+			time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond,
+			990 * time.Millisecond, 1500 * time.Millisecond, 10 * time.Second,
+		} {
+			t.Run(name+", "+skew.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := inMemory(t)
+					rate := lockout.Rate{Count: 10, Period: time.Second, Algorithm: algorithm}
+					machines := []*lockout.Lockout[visit]{
+						byIDOnly(t, c, rate, 0), byIDOnly(t, c, rate, 0),
+					}
+					n := 0
+					for i := range 10_000 { // one every 10 ms, for a hundred periods
+						now := time.Now().Add(time.Duration(i%2) * skew)
+						if machines[i%2].AllowAt(t.Context(), ann, now) == nil {
+							n++
+						}
+						time.Sleep(10 * time.Millisecond)
+					}
+					most := 1100
+					if skew > time.Second && algorithm != lockout.TokenBucket {
+						most = 2100
+					}
+					if n > most || n < 900 {
+						t.Errorf("%d are allowed in a hundred periods of 10, want at most %d",
+							n, most)
+					}
+				})
+			})
 		}
-		return errTeapot
 	}
-	locker, err := lockout.New(c, terms, &lockout.Options[visit]{Action: action})
-	wantErr(t, err, nil)
-	lo, err := locker.Define("sign in", lockout.Terms[visit]{"by_id": {Count: 1}})
-	wantErr(t, err, nil)
-	ann := visit{"ann", "192.0.2.1"}
-	wantErr(t, lo.Forbid(t.Context(), ann), nil)
-	wantErr(t, lo.Incr(t.Context(), ann), nil)
-	wantErr(t, lo.Forbid(t.Context(), ann), errTeapot)
-	wantErr(t, lo.Allow(t.Context(), ann), errTeapot)
-	_, err = lo.Take(t.Context(), ann, result(true))
-	wantErr(t, err, errTeapot)
-	if len(seen) != 3 || seen[0] != ann {
-		t.Errorf("the action was called with %v, want %v three times", seen, ann)
-	}
-	trial := lo.WithAction(func(context.Context, visit, *lockout.LockedError) error { return nil })
-	wantErr(t, trial.Forbid(t.Context(), ann), nil)
-	wantErr(t, trial.Allow(t.Context(), ann), nil)
-	done := false
-	_, err = trial.Take(t.Context(), ann, func(context.Context) (bool, error) {
-		done = true
-		return false, nil
-	})
-	if wantErr(t, err, nil); !done {
-		t.Error("Take did not call do")
-	}
-	wantErr(t, lo.WithAction(nil).Forbid(t.Context(), ann), lockout.ErrLocked)
-	wantErr(t, lo.Forbid(t.Context(), ann), errTeapot)
-}
-
-// A client must not escape the counter by sending a key that no cache accepts.
-func TestAnyKeyButTheEmptyOneIsCounted(t *testing.T) {
-	tooLong := strings.Repeat("a", 2*core.MaxKeyLen)
-	onAll(t, func(t *testing.T, c *core.Cache) {
-		lo := lockoutByID(t, c, lockout.Counter[visit]{Count: 2, Period: time.Hour})
-		for _, id := range []string{tooLong, "a b\n\x00\xff", tooLong + "b"} {
-			if n := countAllowed(t, lo, visit{id, ""}, 3); n != 2 {
-				t.Errorf("%.20q: %d are allowed, want 2", id, n)
-			}
-		}
-		if n := countAllowed(t, lo, visit{"", ""}, 3); n != 3 {
-			t.Errorf("with an empty key, %d are allowed, want 3", n)
-		}
-	})
 }

@@ -3,95 +3,92 @@ package lockout
 import (
 	"context"
 	"errors"
-	"fmt"
+	"math"
 	"strconv"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// ErrLocked means that there is a lock, or that a counter without locks has no room.
-// errors.Is finds it in a *LockedError.
-var ErrLocked = errors.New("lockout: locked")
-
-// A LockedError says which counter refuses.
-type LockedError struct {
-	Lockout string    // the name of the lockout
-	Counter string    // the name of the term
-	Until   time.Time // when the lock ends, or when there is room; zero if that is not known
-}
-
-func (e *LockedError) Error() string {
-	text := fmt.Sprintf("%s: %s, by %s", ErrLocked, e.Lockout, e.Counter)
-	if !e.Until.IsZero() {
-		text += ", until " + e.Until.Format(time.RFC3339)
+// lookForLock takes from f whether there is a lock. Whatever is under its key is a lock.
+func (t *tally) lookForLock(f *found) {
+	item, err := f.item(t.lockKey())
+	if t.locked = err == nil || isUnreadable(err); t.locked {
+		t.until = lockEnd(item.Value)
 	}
-	return text
 }
 
-// Unwrap returns ErrLocked.
-func (e *LockedError) Unwrap() error { return ErrLocked }
-
-// lockEnd returns when a lock with that value ends, or zero if the value does not say so.
-// Python programs store 1.
-func lockEnd(value []byte) time.Time {
+// lockEnd returns when a lock with that value ends, in nanoseconds since 1970, or 0 if the
+// value does not say so. Python programs store 1.
+func lockEnd(value []byte) int64 {
 	seconds, err := core.ParseCount(value)
-	if err != nil || seconds <= 1 || seconds > 1<<40 {
-		return time.Time{}
+	if err != nil || seconds <= 1 || seconds > math.MaxInt64/uint64(time.Second) {
+		return 0
 	}
-	return time.Unix(int64(seconds), 0)
+	return int64(seconds) * int64(time.Second)
 }
 
-// setLock sets the lock of a, calls changeCounter with the duration of the lock, and calls
-// Alert. It returns when the lock ends. If another caller has set the lock, setLock returns
-// zero and calls nothing. In Incr and Allow, callers that are beyond Count try as well,
-// because the process of the one that reached Count may have died.
-func (l *Lockout[C]) setLock(
-	ctx context.Context, c C, a addition[C], changeCounter func(time.Duration) error,
-) (time.Time, error) {
-	previous, rowErr := l.locksInRow(ctx, a)
-	duration := a.lockDuration(previous)
-	end := time.Now().Add(duration)
-	seconds := end.Unix()
-	if end.Nanosecond() != 0 {
-		seconds++
-	}
-	err := l.locker.cache.Store(ctx, core.Add, core.Item{
-		Key:   a.lockKey(),
-		Value: strconv.AppendInt(nil, seconds, 10),
+// setLock sets the lock of t, and t.alerts. If another caller has set it, setLock only finds
+// out when it ends. Callers that are beyond Count try as well, because
+// the process of the one that reached Count may have died.
+//
+// The counter is kept nearly as long as the lock if keep is true, and deleted otherwise.
+func (t *tally) setLock(ctx context.Context, keep bool) error {
+	previous, rowErr := t.locksInRow(ctx)
+	duration := t.lockDuration(previous)
+	end := time.Now().Add(duration).UnixNano()
+	err := t.cache.Store(ctx, core.Add, core.Item{
+		Key:   t.lockKey(),
+		Value: strconv.AppendInt(nil, (end-1)/int64(time.Second)+1, 10), // rounded up
 		Flags: core.FlagInt,
 		TTL:   duration,
 	})
 	if errors.Is(err, core.ErrExists) {
-		return time.Time{}, nil
+		f := read(ctx, t.cache, []string{t.lockKey()})
+		t.lookForLock(&f)
+		return f.err
 	}
 	if err != nil {
-		return time.Time{}, errors.Join(rowErr, err)
+		return errors.Join(rowErr, err)
 	}
-	if a.MaxDuration > 0 && rowErr == nil {
-		rowErr = l.locker.cache.Store(ctx, core.Set, core.Item{
-			Key:   a.rowKey(),
+	t.locked, t.until, t.alerts = true, end, true
+	if t.maxLock > 0 && (rowErr == nil || isUnreadable(rowErr)) {
+		rowErr = join(rowErr, t.cache.Store(ctx, core.Set, core.Item{
+			Key:   t.rowKey(),
 			Value: strconv.AppendUint(nil, previous+1, 10),
 			Flags: core.FlagInt,
-			TTL:   duration + max(duration, a.Period),
-		})
+			TTL:   t.rowTTL(duration),
+		}))
 	}
-	if err = changeCounter(duration); err == core.ErrMiss {
-		err = nil
-	}
-	if a.Alert != nil {
-		a.Alert(ctx, c, Event{l.name, a.name, a.used, end})
-	}
-	return end, errors.Join(rowErr, err)
+	return errors.Join(rowErr, t.endCounter(ctx, keep))
 }
 
-// locksInRow returns how many locks in a row there were before the next one of a. If it
-// fails, setLock sets a lock of the first length, and leaves the row as it is.
-func (l *Lockout[C]) locksInRow(ctx context.Context, a addition[C]) (uint64, error) {
-	if a.MaxDuration == 0 {
+// endCounter deletes the counter of t, whose lock has been set. If keep is true, it lets it
+// live nearly as long as the lock: it stops callers that looked for the lock before it was
+// set, and must not stop those that come after it.
+func (t *tally) endCounter(ctx context.Context, keep bool) error {
+	err := error(nil)
+	if keep {
+		resolution := max(t.cache.Traits().Resolution, 10*time.Millisecond)
+		left := time.Until(time.Unix(0, t.until)) - resolution
+		err = t.cache.Touch(ctx, t.key, max(left, time.Millisecond))
+	} else {
+		err = t.cache.Delete(ctx, t.key)
+	}
+	if err == core.ErrMiss {
+		return nil
+	}
+	return err
+}
+
+// locksInRow returns how many locks in a row there were before the next one of t. If it
+// cannot be read, setLock sets a lock of the first length and starts a new row; if the cache
+// fails, the row stays.
+func (t *tally) locksInRow(ctx context.Context) (uint64, error) {
+	if t.maxLock == 0 {
 		return 0, nil
 	}
-	previous, err := l.locker.cache.Count(ctx, a.rowKey())
+	previous, err := t.cache.Count(ctx, t.rowKey())
 	if err == core.ErrMiss {
 		return 0, nil
 	}
@@ -99,13 +96,16 @@ func (l *Lockout[C]) locksInRow(ctx context.Context, a addition[C]) (uint64, err
 }
 
 // lockDuration returns how long a lock lasts if it follows previous others in its row.
-func (c *Counter[C]) lockDuration(previous uint64) time.Duration {
-	d := c.Duration
+func (r *rule) lockDuration(previous uint64) time.Duration {
+	d := r.lock
 	for range previous {
-		if d > c.MaxDuration/2 {
-			return c.MaxDuration
+		if d > r.maxLock/2 {
+			return r.maxLock
 		}
 		d *= 2
 	}
 	return d
 }
+
+// rowTTL returns how long the number of locks in a row is kept, if the last one lasts d.
+func (r *rule) rowTTL(d time.Duration) time.Duration { return d + max(d, r.Period) }

@@ -2,206 +2,208 @@ package lockout
 
 import (
 	"context"
-	"errors"
-	"slices"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Lockout enforces terms: it counts, and refuses callers for which a counter has no room.
-// Many goroutines may use it at once. The nil Lockout allows everything and counts nothing.
-type Lockout[C any] struct {
-	locker     *Locker[C]
-	name       string
-	terms      []term[C] // sorted by name
-	readsFirst bool      // whether Allow has to read locks or states before it counts
-	simple     bool      // whether Allow may use allowSimple
-	action     Action[C]
+// A Rule counts, and sets a lock when there are too many. A C is what the program knows
+// about the caller that is counted: an address, an account, a request.
+type Rule[C any] struct {
+	// Name is what errors, events and headers call the Rule. It is a part of its keys.
+	Name string
+
+	// Key returns under what c is counted, such as the address of the caller. Callers of a
+	// Rule with the same key are counted together. If Key returns "", the Rule does not
+	// count c.
+	Key func(c C) string
+
+	// Rate is how many are allowed in which time. The one that uses it up sets the lock.
+	Rate Rate
+
+	// Lock is how long a lock lasts. If 0, there is no lock: the Rule refuses as long as
+	// there is no room.
+	Lock time.Duration
+
+	// MaxLock, if more than 0, makes each lock in a row last twice as long as the one before
+	// it, but not longer than MaxLock. A lock continues a row if it is set soon after the
+	// lock before it has ended: within the time that that one lasted, or within Rate.Period
+	// if that is longer.
+	MaxLock time.Duration
+
+	// Keep says that a success, in Guard or by Reset, leaves the counter and its lock as
+	// they are. If false, it deletes them.
+	Keep bool
 }
 
-// WithAction returns a Lockout with the counters and locks of l, and another action.
-func (l *Lockout[C]) WithAction(action Action[C]) *Lockout[C] {
-	if l == nil {
-		return nil
-	}
-	other := *l
-	other.action = action
-	return &other
+// Options are the settings of a Lockout. The zero value of a field is its default.
+type Options[C any] struct {
+	// FailClosed refuses callers that cannot be counted: the verbs return the errors of the
+	// cache. If false, callers pass if the cache fails. A context that is done is not a
+	// failure of the cache: the verbs return its error in any case.
+	FailClosed bool
+
+	// OnError is called with the errors of the cache, by many goroutines at once. A cache
+	// that keeps nothing is reported once a minute at most. If nil, errors are dropped.
+	OnError func(ctx context.Context, err error)
+
+	// Alert is called when a lock has been set, by the verb that has set it, which waits
+	// until it returns. If nil, it is not called.
+	Alert func(ctx context.Context, c C, e Event)
+
+	// Cost returns what c counts for in Allow, Guard, Quota, Check and Handler. If nil, it
+	// is 1.
+	Cost func(c C) uint64
 }
 
-// countTimeout limits the calls that count what has been done.
-const countTimeout = 5 * time.Second
-
-// detach returns a context with which to count what was done under ctx. It is not done when
-// ctx is: a client that goes away after a failure is still counted.
-func detach(ctx context.Context) (context.Context, context.CancelFunc) {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	ctx = context.WithValue(context.WithoutCancel(ctx), detached{}, true)
-	return context.WithTimeout(ctx, countTimeout)
+// An Event describes a lock that was set.
+type Event struct {
+	Lockout string    // the name of the lockout
+	Rule    string    // the name of the rule
+	Count   uint64    // how many were counted
+	Until   time.Time // when the lock ends
 }
 
-// detached is the key of a value that only the contexts of detach have.
-type detached struct{}
-
-// Guard calls do, and counts c if do returns false. If do returns true, Guard resets the
-// counters, as Reset does. If do returns an error, Guard returns it, and neither counts nor
-// resets.
+// A Lockout counts callers by its rules, and refuses those for which there is no room. Many
+// goroutines may use it at once. The nil Lockout allows everything and counts nothing.
 //
-// The result is counted even if ctx is done by then. That may take five seconds if the cache
-// hangs. The same holds for Quota and Take.
-func (l *Lockout[C]) Guard(
-	ctx context.Context, c C, do func(ctx context.Context) (bool, error),
-) (bool, error) {
-	ok, err := do(ctx)
+// There is nothing to close: a Lockout has no goroutine. While it is in use it has a timer,
+// which stops 20 milliseconds after the last call.
+type Lockout[C any] struct {
+	engine engine
+	rules  []*rule
+	keys   []func(c C) string // of the rules
+	plain  bool               // whether an empty key is counted
+	simple bool               // whether allowSimple can be used
+	opts   Options[C]
+}
+
+// NewLimiter returns a Lockout called name, whose only rule has the same name, the rate and
+// no lock. It counts under the string that it is given; the empty string is one like any
+// other.
+func NewLimiter(
+	cache *core.Cache, name string, rate Rate, opts *Options[string],
+) (*Lockout[string], error) {
+	l, err := New(cache, name, []Rule[string]{{
+		Name: name,
+		Key:  func(key string) string { return key },
+		Rate: rate,
+	}}, opts)
 	if err != nil {
-		return ok, err
+		return nil, err
 	}
-	ctx, cancel := detach(ctx)
-	defer cancel()
-	if ok {
-		return ok, l.Reset(ctx, c)
-	}
-	return ok, l.Incr(ctx, c)
+	l.plain = true
+	return l, nil
 }
 
-// Quota calls do, and counts c if do returns true. If do returns an error, Quota returns it
-// and counts nothing.
-func (l *Lockout[C]) Quota(
-	ctx context.Context, c C, do func(ctx context.Context) (bool, error),
-) (bool, error) {
-	ok, err := do(ctx)
-	if err != nil || !ok {
-		return ok, err
+// New returns the Lockout called name, whose counters and locks are in cache. Lockouts with
+// the same name in the same cache share them, also those of other processes. The names of
+// the lockout and of the rules are different from each other in any character; a colon, a
+// quotation mark and a backslash are not allowed, and neither is what is not printable ASCII.
+//
+// A nil opts is the zero Options. New returns core.ErrConfig if cache is nil, if there is no
+// rule, if a name is missing or given twice, or if a rule is incomplete, wrong, or longer
+// than what the cache keeps.
+func New[C any](
+	cache *core.Cache, name string, rules []Rule[C], opts *Options[C],
+) (*Lockout[C], error) {
+	if cache == nil {
+		return nil, fmt.Errorf("%w: lockout: cache is nil; want one that core.Open returns",
+			core.ErrConfig)
 	}
-	ctx, cancel := detach(ctx)
-	defer cancel()
-	return ok, l.Incr(ctx, c)
-}
-
-// Forbid returns a *LockedError if there is a lock for c, or if a counter without locks has
-// no room. If several counters refuse, the error describes the one that refuses longest. An
-// Action may return another error in its place. Forbid counts nothing. It takes one call of
-// the cache, and another to find out when a FixedWindow without locks has room.
-func (l *Lockout[C]) Forbid(ctx context.Context, c C) error {
-	var buf [bufLen]entry[C]
-	entries := l.entries(c, buf[:0])
-	views, err := l.read(ctx, entries, func(t *term[C]) bool { return t.Duration == 0 })
-	if locked := l.longestRefusal(ctx, entries, views); locked != nil {
-		return l.refusal(ctx, c, locked, nil)
+	if len(rules) == 0 {
+		return nil, configError("rules", name, "empty", "at least one Rule")
 	}
-	return l.handleError(ctx, err)
-}
-
-// longestRefusal returns the error of the entry that refuses longest, or nil if none does.
-func (l *Lockout[C]) longestRefusal(
-	ctx context.Context, entries []entry[C], views []view,
-) (locked *LockedError) {
-	for i, e := range entries {
-		v := views[i]
-		if e.Duration == 0 && e.used(v.item) >= e.Count {
-			v.locked, v.until = true, l.roomAt(ctx, e, v.item)
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	l := &Lockout[C]{}
+	if opts != nil {
+		l.opts = *opts
+	}
+	l.engine.cache, l.engine.name, l.engine.clock = cache, name, newClock()
+	l.engine.failClosed, l.engine.onError = l.opts.FailClosed, l.opts.OnError
+	l.engine.keepsNothing = cache.Traits().KeepsNothing
+	seen := map[string]bool{}
+	for _, r := range rules {
+		if err := r.check(seen[r.Name]); err != nil {
+			return nil, err
 		}
-		if v.locked && (locked == nil || v.until.After(locked.Until)) {
-			locked = &LockedError{l.name, e.name, v.until}
+		seen[r.Name] = true
+		made := newRule(cache, name, r.Name, r.Rate, r.Lock, r.MaxLock, r.Keep)
+		made.alone = len(rules) == 1
+		if most := cache.Traits().MaxTTL; most > 0 && made.longestTTL() > most {
+			return nil, configError("the longest time to keep an item", r.Name,
+				made.longestTTL(), "at most %v, for the cache keeps none longer", most)
 		}
+		l.rules, l.keys = append(l.rules, made), append(l.keys, r.Key)
+		l.simple = made.alone && made.lock == 0 && !l.engine.keepsNothing
 	}
-	return locked
+	return l, nil
 }
 
-// refusal returns the error for the caller: that of the action on locked, joined with err.
-// If locked is nil, it returns err.
-func (l *Lockout[C]) refusal(ctx context.Context, c C, locked *LockedError, err error) error {
-	if locked == nil {
+// check returns an error that says what is wrong with r.
+func (r *Rule[C]) check(isTaken bool) error {
+	if err := checkName(r.Name); err != nil {
 		return err
 	}
-	refused := error(locked)
-	if l.action != nil {
-		refused = l.action(ctx, c, locked)
+	switch {
+	case isTaken:
+		return configError("Name", r.Name, "given twice", "another name for each Rule")
+	case r.Key == nil:
+		return configError("Key", r.Name, "nil", "a function that returns what to count under")
+	case r.Lock < 0 || r.Lock > maxPeriod:
+		return configError("Lock", r.Name, r.Lock, "0 (no lock) to %v", maxPeriod)
+	case r.MaxLock != 0 && (r.Lock == 0 || r.MaxLock < r.Lock || r.MaxLock > maxPeriod):
+		return configError("MaxLock", r.Name, r.MaxLock,
+			"0, or %v to %v and a Lock that is not 0", r.Lock, maxPeriod)
 	}
-	return join(refused, err)
+	return r.Rate.check(r.Name)
 }
 
-// handleError calls OnError with err, an error of the cache, and returns err if the caller
-// must get it. If ctx is done, it returns the error of ctx: then the cache has not failed,
-// and a client must not pass because it hung up.
-func (l *Lockout[C]) handleError(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if ctx != nil && ctx.Err() != nil && ctx.Value(detached{}) == nil {
-		return ctx.Err()
-	}
-	l.locker.opts.OnError(ctx, err)
-	if l.locker.opts.FailClosed {
-		return err
+// checkName returns an error if name cannot be a part of keys and of RateLimit headers.
+func checkName(name string) error {
+	bad := func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`:"\`, r) }
+	if name == "" || strings.ContainsFunc(name, bad) {
+		return fmt.Errorf(
+			`%w: lockout: a name is %q; want printable ASCII characters except :, " and \`,
+			core.ErrConfig, name)
 	}
 	return nil
 }
 
-// Incr counts c. If that reaches the Count of a counter, Incr sets the lock. The
-// documentation of the package says how many calls of the cache it takes.
-func (l *Lockout[C]) Incr(ctx context.Context, c C) error {
-	var errs []error
-	var buf [bufLen]entry[C]
-	for _, e := range l.entries(c, buf[:0]) {
-		a, err := l.add(ctx, e, core.Item{})
-		if err == core.ErrMiss { // a cache that keeps nothing
-			continue
+// tallies returns a tally for each rule that counts c, for an attempt that counts for n. It
+// appends them to buf, which is empty.
+func (l *Lockout[C]) tallies(c C, n uint64, buf []tally) []tally {
+	now := l.engine.clock.now()
+	for i, r := range l.rules {
+		if id := l.keys[i](c); id != "" || l.plain {
+			buf = append(buf, tally{})
+			buf[len(buf)-1].begin(r, id, n, now)
 		}
-		if err == nil && a.used >= e.Count && e.Duration > 0 {
-			_, err = l.setLock(ctx, c, a, func(time.Duration) error {
-				return l.locker.cache.Delete(ctx, e.key)
-			})
+	}
+	return buf
+}
+
+// bufLen is how many rules a lockout may have before its verbs allocate a slice of tallies.
+const bufLen = 2
+
+// cost returns what c counts for.
+func (l *Lockout[C]) cost(c C) uint64 {
+	if l == nil || l.opts.Cost == nil {
+		return 1
+	}
+	return l.opts.Cost(c)
+}
+
+// alert calls Alert with the locks that an attempt of c has set.
+func (l *Lockout[C]) alert(ctx context.Context, c C, tallies []tally) {
+	for i := range tallies {
+		if t := &tallies[i]; t.alerts && l.opts.Alert != nil {
+			e := Event{l.engine.name, t.name, t.used(), timeOf(t.until)}
+			l.opts.Alert(context.WithoutCancel(ctx), c, e)
 		}
-		errs = append(errs, err)
 	}
-	return l.handleError(ctx, errors.Join(errs...))
-}
-
-// Reset deletes the counters of c that a success resets, and their locks. It takes one call
-// of the cache.
-func (l *Lockout[C]) Reset(ctx context.Context, c C) error {
-	return l.delete(ctx, slices.DeleteFunc(l.entries(c, nil), func(e entry[C]) bool {
-		return e.Success == Keeps
-	}))
-}
-
-// ForceReset deletes all counters of c, and their locks. It takes one call of the cache.
-func (l *Lockout[C]) ForceReset(ctx context.Context, c C) error {
-	return l.delete(ctx, l.entries(c, nil))
-}
-
-func (l *Lockout[C]) delete(ctx context.Context, entries []entry[C]) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	return l.handleError(ctx, l.locker.cache.DeleteMulti(ctx, keysOf(entries)))
-}
-
-// A Status is the state of a counter.
-type Status struct {
-	Counter string    // the name of the term
-	Count   uint64    // how many are counted, at most Limit
-	Limit   uint64    // how many are allowed
-	Locked  bool      // whether the counter refuses
-	Until   time.Time // when that ends; zero if it does not refuse, or if that is not known
-}
-
-// Status returns the state of each counter of c, sorted by name. It takes as many calls of
-// the cache as Forbid, and returns their error even without Options.FailClosed.
-func (l *Lockout[C]) Status(ctx context.Context, c C) ([]Status, error) {
-	entries := l.entries(c, nil)
-	views, err := l.read(ctx, entries, func(*term[C]) bool { return true })
-	var all []Status
-	for i, e := range entries {
-		s := Status{Counter: e.name, Limit: e.Count, Count: min(e.used(views[i].item), e.Count)}
-		if locked := l.longestRefusal(ctx, entries[i:i+1], views[i:i+1]); locked != nil {
-			s.Locked, s.Until = true, locked.Until
-		}
-		all = append(all, s)
-	}
-	return all, err
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,35 +20,27 @@ import (
 
 const (
 	processes    = 4
-	processCount = 100 // Counter.Count of each of processTerms
+	processCount = 100 // Rate.Count of each of processRules
 )
 
 // callers is the number of concurrent callers in each process: 2,500 with the build tag long.
 var callers = map[bool]int{false: 500, true: 2500}[longEnabled]
 
-// processTerms are the terms that the processes share. Each has a lockout of its own.
-var processTerms = lockout.Terms[visit]{
-	"fixed": {
-		Key:   func(v visit) string { return v.id },
-		Count: processCount, Period: time.Hour, Duration: time.Hour,
-	},
-	"nolock": {
-		Key:   func(v visit) string { return v.id },
-		Count: processCount, Period: time.Hour,
-	},
-	"sliding": {
-		Key:   func(v visit) string { return v.id },
+// processRules are the rules that the processes share. Each has a lockout of its own.
+var processRules = []lockout.Rule[visit]{
+	{Name: "locks", Rate: lockout.Rate{Count: processCount, Period: longPeriod}, Lock: time.Hour},
+	{Name: "fixed", Rate: lockout.Rate{Count: processCount, Period: longPeriod}},
+	{Name: "sliding", Rate: lockout.Rate{
 		Count: processCount, Period: longPeriod, Algorithm: lockout.SlidingWindow,
-	},
-	"bucket": {
-		Key:   func(v visit) string { return v.id },
+	}},
+	{Name: "bucket", Rate: lockout.Rate{
 		Count: processCount, Period: 2400 * time.Hour, Algorithm: lockout.TokenBucket,
-	},
+	}},
 }
 
 // The callers are goroutines in four processes, 2,000 in all, or 10,000 with the build tag
 // long.
-func TestExactlyCountPassTakeAndAllowInFourProcesses(t *testing.T) {
+func TestExactlyCountPassGuardAndAllowInFourProcesses(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	var all sync.WaitGroup
 	for range processes {
@@ -65,16 +56,14 @@ func TestExactlyCountPassTakeAndAllowInFourProcesses(t *testing.T) {
 	b, err := memcachepure.New([]memcache.Server{{Addr: server.Addr()}}, nil)
 	wantErr(t, err, nil)
 	c := cacheOf(t, b)
-	for term := range processTerms {
-		for _, verb := range []string{"take", "allow"} {
-			n, err := c.Count(t.Context(), "passed:"+verb+":"+term)
+	for _, verb := range []string{"guard", "allow"} {
+		for _, rule := range processRules {
+			n, err := c.Count(t.Context(), "passed:"+verb+":"+rule.Name)
 			if n != processCount || err != nil {
-				t.Errorf("%s, %s: %d passed, %v; want %d", verb, term, n, err, processCount)
+				t.Errorf("%s, %s: %d passed, %v; want %d", verb, rule.Name, n, err, processCount)
 			}
 		}
-	}
-	for _, verb := range []string{"take", "allow"} {
-		ok, err := c.Exists(t.Context(), "lock:c:"+verb+":same")
+		ok, err := c.Exists(t.Context(), "lock:c:"+verb+":locks:same")
 		if !ok || err != nil {
 			t.Errorf("%s set no lock: %v", verb, err)
 		}
@@ -93,8 +82,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// runProcess calls Take and Allow with the same visit in many goroutines, for each of
-// processTerms. It counts in the cache how many pass.
+// runProcess calls Guard and Allow with the same visit in many goroutines, for each of
+// processRules. It counts in the cache how many pass.
 func runProcess(server string) error {
 	b, err := memcachepure.New([]memcache.Server{{Addr: server}},
 		&memcachepure.Options{Options: memcache.Options{Timeout: time.Minute}})
@@ -106,10 +95,6 @@ func runProcess(server string) error {
 		return err
 	}
 	defer c.Close()
-	locker, err := lockout.New(c, processTerms, &lockout.Options[visit]{FailClosed: true})
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
 	same := visit{"same", ""}
 	var first atomic.Pointer[error]
@@ -118,30 +103,31 @@ func runProcess(server string) error {
 			first.CompareAndSwap(nil, &err)
 		}
 	}
-	for term := range processTerms {
-		countPassed := func(verb string) {
-			_, err := c.IncrFrom(ctx, "passed:"+verb+":"+term, 1, 0, 0)
-			fail(err)
-		}
-		for _, verb := range []string{"take", "allow"} {
-			name := verb + strings.TrimPrefix(" "+term, " fixed")
-			lo, err := locker.Define(name, lockout.Terms[visit]{term: {}})
+	for _, rule := range processRules {
+		rule.Key = byID
+		for _, verb := range []string{"guard", "allow"} {
+			l, err := lockout.New(c, verb, []lockout.Rule[visit]{rule},
+				&lockout.Options[visit]{FailClosed: true})
 			if err != nil {
 				return err
+			}
+			pass := func() {
+				_, err := c.IncrFrom(ctx, "passed:"+verb+":"+rule.Name, 1, 0, 0)
+				fail(err)
 			}
 			var all sync.WaitGroup
 			for range callers {
 				all.Go(func() {
 					if verb == "allow" {
-						if err := lo.Allow(ctx, same); err != nil {
+						if err := l.Allow(ctx, same); err != nil {
 							fail(err)
 							return
 						}
-						countPassed(verb)
+						pass()
 						return
 					}
-					_, err := lo.Take(ctx, same, func(context.Context) (bool, error) {
-						countPassed(verb)
+					_, err := l.Guard(ctx, same, func(context.Context) (bool, error) {
+						pass()
 						return false, nil
 					})
 					fail(err)

@@ -97,67 +97,109 @@ func (b *hookedBackend) TTL(context.Context, string) (time.Duration, error) {
 	return 0, errors.ErrUnsupported
 }
 
+// hookedCache returns a cache in memory, and its backend.
+func hookedCache(t testing.TB) (*core.Cache, *hookedBackend) {
+	b := &hookedBackend{Backend: must(memory.New(nil))}
+	return cacheOf(t, b), b
+}
+
+// The documentation of the package has these numbers.
 func TestVerbsTakeTheRoundTripsThatAreDocumented(t *testing.T) {
-	const fixed, sliding = lockout.FixedWindow, lockout.SlidingWindow
-	ctx := context.Background()
+	const fixed, sliding, bucket = lockout.FixedWindow, lockout.SlidingWindow, lockout.TokenBucket
 	for _, tt := range []struct {
 		verb      string
 		algorithm lockout.Algorithm
-		counters  int
+		rules     int
 		lock      time.Duration
-		want      [3]int64 // of the first, the second and the fourth call, with a Count of 3
+		want      [4]int64 // of the first four calls, with a Count of 3
 	}{
-		{"Forbid", fixed, 1, time.Hour, [3]int64{1, 1, 1}},
-		{"Forbid", sliding, 3, 0, [3]int64{1, 1, 1}},
-		{"Forbid", fixed, 3, time.Hour, [3]int64{1, 1, 1}},
-		{"Allow", fixed, 1, 0, [3]int64{2, 1, 1}},
-		{"Allow", fixed, 1, time.Hour, [3]int64{3, 2, 1}},
-		{"Allow", fixed, 3, time.Hour, [3]int64{7, 4, 1}},
-		{"Allow", sliding, 1, 0, [3]int64{3, 2, 1}},
-		{"Allow", sliding, 1, time.Hour, [3]int64{3, 2, 1}},
-		{"Incr", fixed, 1, time.Hour, [3]int64{2, 1, 2}},
-		{"Incr", fixed, 2, time.Hour, [3]int64{4, 2, 4}},
-		{"Incr", sliding, 1, 0, [3]int64{2, 2, 1}},
-		{"Reset", fixed, 3, time.Hour, [3]int64{1, 1, 1}},
+		{"Allow", fixed, 1, 0, [4]int64{2, 1, 1, 1}},
+		{"Allow", sliding, 1, 0, [4]int64{2, 1, 1, 1}},
+		{"Allow", bucket, 1, 0, [4]int64{2, 2, 2, 1}},
+		{"Allow", fixed, 1, time.Hour, [4]int64{2, 2, 2 + 2, 1}},
+		{"Allow", sliding, 1, time.Hour, [4]int64{2, 2, 2 + 2, 1}},
+		{"Allow", bucket, 1, time.Hour, [4]int64{2, 2, 2 + 2, 1}},
+		{"Allow", fixed, 3, 0, [4]int64{6, 3, 3, 1}},
+		{"Allow", sliding, 3, 0, [4]int64{4, 3, 3, 1}},
+		{"Allow", bucket, 3, 0, [4]int64{4, 4, 4, 1}},
+		{"Allow", fixed, 3, time.Hour, [4]int64{4, 4, 4 + 6, 1}},
+		{"Guard, success", fixed, 1, time.Hour, [4]int64{3, 3, 3, 3}},
+		{"Guard, success", bucket, 3, time.Hour, [4]int64{5, 5, 5, 5}},
+		{"Guard, failure", fixed, 1, time.Hour, [4]int64{2, 2, 2 + 3, 1}},
+		{"Guard, failure", sliding, 3, time.Hour, [4]int64{4, 4, 4 + 9, 1}},
+		{"Quota, failure", sliding, 1, 0, [4]int64{3, 2, 2, 2}},
+		{"Quota, failure", bucket, 1, 0, [4]int64{4, 4, 4, 4}},
+		{"Check", fixed, 1, time.Hour, [4]int64{1, 1, 1, 1}},
+		{"Check", sliding, 3, 0, [4]int64{1, 1, 1, 1}},
+		{"Check", fixed, 3, time.Hour, [4]int64{1, 1, 1, 1}},
+		{"Add", fixed, 1, time.Hour, [4]int64{2, 1, 1 + 2, 2}},
+		{"Add", sliding, 1, 0, [4]int64{2, 1, 1, 2}},
+		{"Add", bucket, 1, 0, [4]int64{2, 2, 2, 2}},
+		{"Reset", sliding, 3, time.Hour, [4]int64{1, 1, 1, 1}},
+		{"Status", sliding, 3, time.Hour, [4]int64{1, 1, 1, 1}},
 	} {
-		name := fmt.Sprintf("%s, algorithm %d, %d counters, lock %v",
-			tt.verb, tt.algorithm, tt.counters, tt.lock)
+		name := fmt.Sprintf("%s, algorithm %d, %d rules, lock %v",
+			tt.verb, tt.algorithm, tt.rules, tt.lock)
 		t.Run(name, func(t *testing.T) {
-			b := &hookedBackend{Backend: must(memory.New(nil))}
-			c := cacheOf(t, b)
-			all := lockout.Terms[visit]{}
-			for i := range tt.counters {
-				name := fmt.Sprint("counter", i)
-				all[name] = lockout.Counter[visit]{
-					Key:       func(v visit) string { return name + v.id },
-					Count:     3,
-					Period:    time.Hour,
-					Duration:  tt.lock,
-					Algorithm: tt.algorithm,
+			c, b := hookedCache(t)
+			var rules []lockout.Rule[visit]
+			for i := range tt.rules {
+				rules = append(rules, lockout.Rule[visit]{
+					Name: fmt.Sprint("rule", i), Key: byID, Lock: tt.lock,
+					Rate: lockout.Rate{Count: 3, Period: longPeriod, Algorithm: tt.algorithm},
+				})
+			}
+			l := newLockout(t, c, "api", nil, rules...)
+			var guard guardFunc = l.Guard
+			if tt.verb == "Quota, failure" {
+				guard = l.Quota
+			}
+			guardFor := func(ok bool) func(ctx context.Context) error {
+				return func(ctx context.Context) error {
+					_, err := guard(ctx, ann, result(ok))
+					return err
 				}
 			}
-			locker, err := lockout.New(c, all, nil)
-			wantErr(t, err, nil)
-			lo, err := locker.Define("api", all)
-			wantErr(t, err, nil)
-			call := map[string]func(context.Context, visit) error{
-				"Forbid": lo.Forbid, "Allow": lo.Allow, "Incr": lo.Incr, "Reset": lo.Reset,
+			call := map[string]func(ctx context.Context) error{
+				"Allow": func(ctx context.Context) error { return l.Allow(ctx, ann) },
+				"Check": func(ctx context.Context) error { return l.Check(ctx, ann) },
+				"Add":   func(ctx context.Context) error { return l.Add(ctx, ann, 1) },
+				"Reset": func(ctx context.Context) error { return l.Reset(ctx, ann) },
+				"Status": func(ctx context.Context) error {
+					_, err := l.Status(ctx, ann)
+					return err
+				},
+				"Guard, success": guardFor(true),
+				"Guard, failure": guardFor(false),
+				"Quota, failure": guardFor(false),
 			}[tt.verb]
-			var got [3]int64
-			for i := range 4 {
+			var got [4]int64
+			for i := range got {
 				b.calls.Store(0)
-				if err := call(ctx, visit{"ann", ""}); err != nil {
+				if err := call(t.Context()); err != nil {
 					wantErr(t, err, lockout.ErrLocked)
 				}
-				if n := b.calls.Load(); i < 2 {
-					got[i] = n
-				} else if i == 3 {
-					got[2] = n
-				}
+				got[i] = b.calls.Load()
 			}
 			if got != tt.want {
 				t.Errorf("%v calls, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// Another process knows nothing about the counters yet.
+func TestAProcessThatIsNewTakesTwoRoundTrips(t *testing.T) {
+	for name, algorithm := range algorithms {
+		for _, lock := range []time.Duration{0, time.Hour} {
+			c, b := hookedCache(t)
+			rate := lockout.Rate{Count: 3, Period: longPeriod, Algorithm: algorithm}
+			countAllowed(t, byIDOnly(t, c, rate, lock), ann, 2)
+			b.calls.Store(0)
+			countAllowed(t, byIDOnly(t, c, rate, lock), ann, 1)
+			if n := b.calls.Load(); n > 2 && lock == 0 || n > 4 {
+				t.Errorf("%s, lock %v: %d calls, want at most 2, and 2 for a lock", name, lock, n)
+			}
+		}
 	}
 }

@@ -1,11 +1,9 @@
 package memcachepooled
 
 import (
-	"errors"
+	"encoding/binary"
 	"fmt"
-	"os"
-	"reflect"
-	"time"
+	"net"
 
 	rainycape "github.com/rainycape/memcache"
 
@@ -13,241 +11,142 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// A client is a rainycape client that is used by one goroutine at a time. So it has at most
-// one connection to each server, and each verb can have its own time-out.
+// A client is a client of the library with one connection.
 type client struct {
 	*rainycape.Client
-	backend  *Backend
-	target   target
-	deadline time.Time // of the running verb
-
-	// lastUse is when the last verb began that used the connection to a server, by server. It
-	// is zero if the connection has not been used.
-	lastUse []time.Time
+	conn *checkedConn
+	item rainycape.Item // the one that Store stores, kept so that verbs do not allocate it
 }
 
-// target is the rainycape.Servers of a client: the one server for its next command.
-type target struct{ addr *rainycape.Addr }
-
-func (t *target) PickServer(string) (*rainycape.Addr, error) { return t.addr, nil }
-
-func (t *target) Servers() ([]*rainycape.Addr, error) {
-	return []*rainycape.Addr{t.addr}, nil
+func newClient(conn *memcache.Conn) memcache.Client {
+	checked := newCheckedConn(conn)
+	return &client{Client: newLibraryClient(checked), conn: checked}
 }
 
-func newClient(b *Backend) *client {
-	c := &client{backend: b, lastUse: make([]time.Time, len(b.addrs))}
-	c.Client = rainycape.NewFromServers(&c.target)
-	c.SetMaxIdleConnsPerAddr(1)
-	return c
-}
-
-type verb uint8
-
-const (
-	verbGet verb = iota
-	verbStore
-	verbDelete
-	verbIncr
-	verbDecr
-	verbTouch
-	verbFlush
-	verbPing
-)
-
-// A request is one verb and its result.
-type request struct {
-	verb   verb
-	mode   core.Mode // of verbStore
-	key    string    // encoded
-	token  *token    // of a compare verb
-	server int       // its index
-	trial  bool      // whether it tries a server that was ejected
-
-	stored rainycape.Item  // the item to store
-	got    *rainycape.Item // the item that verbGet read
-	number uint64          // the delta of a counter, or its new value
-}
-
-// probeAfter is the time after which an idle connection is checked by a read before a write,
-// because the server may have closed it.
-const probeAfter = time.Second
-
-// probeKey is a key that no item has. The server counts its reads as misses.
-const probeKey = "cachewire:is-anybody-there"
-
-// maxTries is how often Replace and Touch try again because another client changed the item.
-const maxTries = 256
-
-// do carries out r within timeout, or within twice that if it has to connect. It returns a
-// panic of the library as an error.
-func (c *client) do(r *request, timeout time.Duration) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic in the client library: %v", p)
-		}
-	}()
-	c.target.addr = c.backend.addrs[r.server]
-	start := time.Now()
-	c.deadline = start.Add(timeout)
-	c.SetTimeout(timeout)
-	last := c.lastUse[r.server]
-	if r.beginsWithWrite() && !last.IsZero() && start.Sub(last) > probeAfter {
-		if _, err := c.get(probeKey); !isReply(err) {
-			return err
-		}
-		if err := c.updateTimeout(); err != nil {
-			return err
-		}
+func (c *client) Get(key string) (memcache.Item, error) {
+	c.conn.expect(0, nil)
+	item, err := c.Client.Get(key)
+	if err := c.result(err); err != nil {
+		return memcache.Item{}, err
 	}
-	if err = c.call(r); isReply(err) {
-		c.lastUse[r.server] = start
-	}
-	return err
+	return itemOf(item), nil
 }
 
-// beginsWithWrite reports whether the first command of r is a write.
-func (r *request) beginsWithWrite() bool {
-	switch r.verb {
-	case verbGet, verbPing, verbTouch:
-		return false
-	case verbStore:
-		return r.mode != core.Replace
-	}
-	return true
+func itemOf(item *rainycape.Item) memcache.Item {
+	return memcache.Item{Value: item.Value, Flags: item.Flags, CAS: *casOf(item)}
 }
 
-// updateTimeout sets the time-out for the next command of the running verb. It returns
-// os.ErrDeadlineExceeded if no time is left.
-func (c *client) updateTimeout() error {
-	left := time.Until(c.deadline)
-	if left <= 0 { // the library takes 0 as its default
-		return os.ErrDeadlineExceeded
+// Gets calls GetMulti of the library, which hides every failure. The connection does not.
+func (c *client) Gets(keys []string, found func(key string, item memcache.Item)) error {
+	c.conn.expect(0, nil)
+	items, err := c.Client.GetMulti(keys)
+	for key, item := range items {
+		found(key, itemOf(item))
 	}
-	c.SetTimeout(left)
-	return nil
+	return c.result(err)
 }
 
-func (c *client) call(r *request) (err error) {
-	switch r.verb {
-	case verbGet:
-		r.got, err = c.get(r.key)
-	case verbStore:
-		return c.store(r)
-	case verbDelete:
-		err = c.Delete(r.key)
-	case verbIncr:
-		r.number, err = c.Increment(r.key, r.number)
-	case verbDecr:
-		r.number, err = c.Decrement(r.key, r.number)
-	case verbTouch:
-		return c.rewrite(r.key, func(item *rainycape.Item) {
-			item.Expiration = r.stored.Expiration
-		})
-	case verbFlush:
-		// The error of Flush does not say whether the server responds.
-		if err = c.Flush(0); err != nil && c.responds() {
-			err = errNoFlush
-		}
-	case verbPing:
-		if _, err = c.get(probeKey); err == rainycape.ErrCacheMiss {
-			err = nil
-		}
+func (c *client) Store(mode core.Mode, key string, item memcache.Item, expiry int32) error {
+	c.item = rainycape.Item{
+		Key:        key,
+		Value:      item.Value,
+		Flags:      item.Flags,
+		Expiration: expiry,
 	}
-	return err
-}
-
-// responds reports whether the server replies to a read.
-func (c *client) responds() bool {
-	if c.updateTimeout() != nil {
-		return false
-	}
-	_, err := c.get(probeKey)
-	return isReply(err)
-}
-
-func (c *client) store(r *request) error {
-	switch r.mode {
+	defer func() { c.item = rainycape.Item{} }()
+	c.conn.expect(0, nil)
+	switch mode {
 	case core.Set:
-		return c.Set(&r.stored)
+		return c.result(c.Client.Set(&c.item))
 	case core.Add:
-		if err := c.Add(&r.stored); err != rainycape.ErrNotStored {
-			return err
-		}
-		return core.ErrExists
-	case core.Replace:
-		return c.rewrite(r.key, func(item *rainycape.Item) {
-			item.Value = r.stored.Value
-			item.Flags = r.stored.Flags
-			item.Expiration = r.stored.Expiration
-		})
-	default:
-		return c.swap(&r.stored)
+		return c.result(c.Client.Add(&c.item))
+	case core.Replace: // which the library does not have
+		c.conn.expect(opReplace, nil)
+		return c.result(c.Client.Add(&c.item))
 	}
-}
-
-// get calls Get, and calls it again, once, if the server has closed the connection. A write
-// is never sent again, because it may have arrived.
-func (c *client) get(key string) (*rainycape.Item, error) {
-	item, err := c.Get(key)
-	if memcache.IsLost(err) {
-		if err := c.updateTimeout(); err != nil {
-			return nil, err
-		}
-		item, err = c.Get(key)
+	if item.CAS == 0 {
+		return errNoCAS
 	}
-	return item, err
-}
-
-// swap calls CompareAndSwap. It refuses a token of 0, with which the library would store
-// without a condition. All tokens of a server that was started with -C are 0.
-func (c *client) swap(item *rainycape.Item) error {
-	if casID(item) == 0 {
-		return errNoTokens
-	}
-	if err := c.CompareAndSwap(item); err != rainycape.ErrNotStored {
+	*casOf(&c.item) = item.CAS
+	if err := c.result(c.Client.CompareAndSwap(&c.item)); err != core.ErrExists {
 		return err
 	}
 	return core.ErrConflict
 }
 
-// rewrite reads the item under key, changes it, and stores it if it has not changed in the
-// meantime. It is for verbs that the library does not have.
-func (c *client) rewrite(key string, change func(item *rainycape.Item)) error {
-	for try := range maxTries {
-		item, err := c.get(key)
-		if err != nil {
-			if try > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-				return errAlwaysChanged
-			}
-			return err
-		}
-		if err := c.updateTimeout(); err != nil {
-			return err
-		}
-		change(item)
-		if err := c.swap(item); err != core.ErrConflict {
-			return err
-		}
-		if err := c.updateTimeout(); err != nil {
-			return errAlwaysChanged
-		}
-	}
-	return errAlwaysChanged
+// errNoCAS is the error of a compare-and-swap with the number 0, with which the library would
+// store without a condition. All items of a server that was started with -C have it.
+var errNoCAS = &memcache.ReplyError{
+	Sentinel: core.ErrUnavailable,
+	Text:     "the server has no numbers for compare-and-swap; was it started with -C?",
 }
 
-var (
-	errNoTokens = fmt.Errorf("%w: the server has no tokens for compare-and-swap; "+
-		"was it started with -C?", core.ErrUnavailable)
-	errAlwaysChanged = fmt.Errorf("%w: in each try, another client changed the item "+
-		"between the read and the write", core.ErrConflict)
-	errNoFlush = fmt.Errorf("%w: the server refuses to flush; was it started with -F?",
-		core.ErrUnavailable)
-)
+func (c *client) Delete(key string) error {
+	c.conn.expect(0, nil)
+	return c.result(c.Client.Delete(key))
+}
 
-var casField, _ = reflect.TypeFor[rainycape.Item]().FieldByName("casid")
+func (c *client) Incr(key string, delta uint64) (uint64, error) {
+	c.conn.expect(0, nil)
+	n, err := c.Client.Increment(key, delta)
+	return n, c.result(err)
+}
 
-// casID returns the token of item, which is in a private field.
-func casID(item *rainycape.Item) uint64 {
-	return reflect.ValueOf(item).Elem().FieldByIndex(casField.Index).Uint()
+func (c *client) Decr(key string, delta uint64) (uint64, error) {
+	c.conn.expect(0, nil)
+	n, err := c.Client.Decrement(key, delta)
+	return n, c.result(err)
+}
+
+// Touch sends a command that the library does not have. Its request is that of Delete with an
+// expiry.
+func (c *client) Touch(key string, expiry int32) error {
+	c.conn.expect(opTouch, binary.BigEndian.AppendUint32(nil, uint32(expiry)))
+	return c.result(c.Client.Delete(key))
+}
+
+func (c *client) Flush() error {
+	c.conn.expect(0, nil)
+	return c.result(c.Client.Flush(0))
+}
+
+// Ping sends a command that the library does not have. Its request is that of Get without a
+// key.
+func (c *client) Ping() error {
+	c.conn.expect(opNoop, nil)
+	_, err := c.Client.Get("")
+	return c.result(err)
+}
+
+// result returns the error of a verb, by the reply to its last request. libraryErr is that of
+// the library, which hides some.
+func (c *client) result(libraryErr error) error {
+	status, err := c.conn.status, c.conn.err
+	if err == nil && status <= statusOK {
+		err = libraryErr
+	}
+	if err == nil && status < 0 {
+		err = net.ErrClosed // the library has not sent anything
+	}
+	if err != nil {
+		c.conn.Close()
+		return err
+	}
+	sentinel := core.ErrUnavailable
+	switch status {
+	case statusOK:
+		return nil
+	case statusNotFound:
+		return core.ErrMiss
+	case statusExists, statusNotStored:
+		return core.ErrExists
+	case statusTooLarge:
+		sentinel = core.ErrTooLarge
+	case statusNotNumber:
+		sentinel = core.ErrNotNumber
+	}
+	return &memcache.ReplyError{
+		Sentinel: sentinel,
+		Text:     fmt.Sprintf("the server replied %.100q, status %#02x", c.conn.text, status),
+	}
 }

@@ -21,14 +21,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The servers have one thread, because a Touch may undo an Incr if memcached has several;
-// see the documentation of the package.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, n := range map[string]int{"one server": 1, "three servers": 3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fleet := memcachetest.NewFleet(t, n, &memcachetest.Options{Args: []string{"-t", "1"}})
+			fleet := memcachetest.NewFleet(t, n, nil)
 			conformance.Run(t, conformance.Config{
 				New: func(t testing.TB) core.Backend {
 					name := t.Name()
@@ -39,6 +37,26 @@ func TestConformance(t *testing.T) {
 					return openBackend(t, longTimeoutOptions, fleet.Take(t).Addrs()...)
 				},
 				Parallel: true,
+			})
+		})
+	}
+}
+
+// The cases with faults have a run of their own: they must not run beside others.
+func TestConformanceWithFaults(t *testing.T) {
+	for name, n := range map[string]int{"one server": 1, "three servers": 3} {
+		t.Run(name, func(t *testing.T) {
+			fleet := memcachetest.NewFleet(t, n, nil)
+			conformance.Run(t, conformance.Config{
+				New: func(t testing.TB) core.Backend {
+					if name := t.Name(); !strings.Contains(name, "/stall-") &&
+						!strings.Contains(name, "/kill-") {
+						t.Skip("runs in TestConformance")
+					}
+					return openBackend(t, longTimeoutOptions, fleet.Take(t).Addrs()...)
+				},
+				Stall: fleet.Stall,
+				Kill:  fleet.Kill,
 			})
 		})
 	}

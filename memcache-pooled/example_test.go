@@ -20,7 +20,7 @@ func ExampleNew() {
 			{Addr: "cache2.example.org:11211"},
 		},
 		&memcachepooled.Options{
-			Options:    memcache.Options{Timeout: 250 * time.Millisecond, Dead: memcache.Eject},
+			Options:    memcache.Options{Timeout: 250 * time.Millisecond},
 			MinClients: 10,
 			Lazy:       true,
 		})

@@ -72,14 +72,9 @@ func wantValue(t testing.TB, c *core.Cache, key, value string) {
 }
 
 func TestFaults(t *testing.T) {
-	open := func(
-		t testing.TB, servers []memcache.Server, opts memcache.Options,
-	) core.Backend {
-		b, err := memcachepooled.New(servers, &memcachepooled.Options{Options: opts})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	memcachetest.RunFaults(t, open)
+	memcachetest.RunFaults(t, func(
+		servers []memcache.Server, opts memcache.Options,
+	) (core.Backend, error) {
+		return memcachepooled.New(servers, &memcachepooled.Options{Options: opts})
+	})
 }

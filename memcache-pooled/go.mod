@@ -7,14 +7,10 @@ require (
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
-	github.com/jackc/puddle/v2 v2.2.3
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2
 )
 
-require (
-	github.com/anishathalye/porcupine v1.3.1 // indirect
-	golang.org/x/sync v0.1.0 // indirect
-)
+require github.com/anishathalye/porcupine v1.3.1 // indirect
 
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/backendtest => ../backendtest
@@ -24,8 +20,12 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/core => ../core
 	github.com/cachewire/cachewire/dependency => ../dependency
 	github.com/cachewire/cachewire/docs => ../docs
+	github.com/cachewire/cachewire/docs/from => ../docs/from
 	github.com/cachewire/cachewire/encoding => ../encoding
+	github.com/cachewire/cachewire/encoding/cbor => ../encoding/cbor
 	github.com/cachewire/cachewire/encoding/msgpack => ../encoding/msgpack
+	github.com/cachewire/cachewire/encoding/protobuf => ../encoding/protobuf
+	github.com/cachewire/cachewire/encoding/seal => ../encoding/seal
 	github.com/cachewire/cachewire/encoding/zstd => ../encoding/zstd
 	github.com/cachewire/cachewire/lockout => ../lockout
 	github.com/cachewire/cachewire/memcache => ../memcache

@@ -41,3 +41,23 @@ func TestConformance(t *testing.T) {
 		})
 	}
 }
+
+// The cases with faults have a run of their own: they must not run beside others.
+func TestConformanceWithFaults(t *testing.T) {
+	for name, n := range map[string]int{"one server": 1, "three servers": 3} {
+		t.Run(name, func(t *testing.T) {
+			fleet := memcachetest.NewFleet(t, n, nil)
+			conformance.Run(t, conformance.Config{
+				New: func(t testing.TB) core.Backend {
+					if name := t.Name(); !strings.Contains(name, "/stall-") &&
+						!strings.Contains(name, "/kill-") {
+						t.Skip("runs in TestConformance")
+					}
+					return openBackend(t, longTimeoutOptions, fleet.Take(t).Addrs()...)
+				},
+				Stall: fleet.Stall,
+				Kill:  fleet.Kill,
+			})
+		})
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/cachewire/cachewire/memcache"
 )
 
 // A readConn is a connection of which only Read is called.
@@ -21,12 +23,15 @@ func TestLongValueIsReadIfTheConnectionEndsWithIt(t *testing.T) {
 	const n = 3 * smallValue
 	value := strings.Repeat("x", n)
 	whole := "VALUE k 0 3145728 7\r\n" + value + "\r\n"
-	for cut, want := range map[int]error{0: nil, 1: io.EOF, 2: io.EOF, n: io.EOF} {
+	for cut, want := range map[int]error{
+		0: nil, 1: io.ErrUnexpectedEOF, 2: io.ErrUnexpectedEOF, n: io.ErrUnexpectedEOF,
+	} {
 		var c checkedConn
 		if err := c.reply.begin([]byte("gets k\r\n")); err != nil {
 			t.Fatal(err)
 		}
-		c.Conn = readConn{Reader: iotest.DataErrReader(strings.NewReader(whole[:len(whole)-cut]))}
+		reply := iotest.DataErrReader(strings.NewReader(whole[:len(whole)-cut]))
+		c.Conn = &memcache.Conn{Conn: readConn{Reader: reply}}
 		got := make([]byte, len(whole))
 		var total int
 		var err error

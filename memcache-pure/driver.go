@@ -2,7 +2,6 @@ package memcachepure
 
 import (
 	"context"
-	"crypto/tls"
 	"math"
 	"net/url"
 
@@ -17,20 +16,14 @@ type driver struct{}
 // Open returns a Backend for u. It does not connect to the servers.
 func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	p := core.NewParams(u)
-	servers, err := memcache.URLServers(u, p)
 	opts := Options{
-		Options: memcache.URLOptions(p),
 		MaxIdle: p.Int("max_idle", 0, 1, math.MaxInt32),
 		MaxOpen: p.Int("max_open", 0, 1, math.MaxInt32),
 	}
-	if p.Bool("tls", false) {
-		opts.TLS = &tls.Config{}
-	}
-	if paramErr := p.Err(); paramErr != nil {
-		return nil, paramErr
-	}
+	servers, shared, err := memcache.ParseURL(u, p)
 	if err != nil {
 		return nil, err
 	}
+	opts.Options = shared
 	return New(servers, &opts)
 }

@@ -32,7 +32,8 @@ func TestEveryFormOfURLOpensACache(t *testing.T) {
 	for _, url := range []string{
 		"memcache://" + servers[0] + "?timeout=10s",
 		"memcache://" + servers[0] + "," + servers[1] + "?timeout=10s&max_idle=4&max_open=8" +
-			"&hash=ketama_weighted&dead=eject&eject_after=2&cool_down=1m&keys=sha1",
+			"&hash=ketama_weighted&dead=eject&eject_after=2&cool_down=1m&keys=sha1" +
+			"&max_idle_time=1m&max_lifetime=1h&resolve=1m&expand=true",
 		"memcache://?server=" + servers[0] + "&server=" + servers[1] +
 			"&weight=1&weight=3&timeout=10s&keys=base64",
 		"memcache://" + socket + "?timeout=10s&hash=modula&prefix=p:",
@@ -55,16 +56,20 @@ func TestInvalidURLsAreErrConfig(t *testing.T) {
 		"memcache://a:11211?timeout=0":            "timeout",
 		"memcache://a:11211?cool_down=0s":         "cool_down",
 		"memcache://a:11211?tls=yes":              "tls",
-		"memcache:///run/memcached.sock?tls=true": "TLS with the server /run/memcached.sock",
+		"memcache:///run/memcached.sock?tls=true": "a unix socket, on which memcached has no TLS",
 		"memcache://a:11211,a:11211":              "same",
 		"memcache://a:11211?hash=modula&weight=2": "modula",
-		"memcache://user:secret@a:11211":          "host:port",
+		"memcache://user:secret@":                 "host:port",
+		"memcache://:secret@a:11211":              "only one of Username and Password",
+		"memcache://a:11211?max_idle_time=0s":     "max_idle_time",
+		"memcache://a:11211?max_lifetime=-1s":     "max_lifetime",
+		"memcache://a:11211?resolve=0":            "resolve",
 		"memcache://?server=a&server=b&weight=1":  "weight",
 
 		"memcache://a:11211?hash=md5": "ketama, ketama_weighted, python_memcached, modula",
 		"memcache://a:11211?colour=red": `unknown parameter "colour"; known: cool_down, dead, ` +
-			"eject_after, hash, keys, max_idle, max_open, server, timeout, tls, weight, prefix, " +
-			"default_ttl",
+			"eject_after, expand, hash, keys, max_idle, max_idle_time, max_lifetime, max_open, " +
+			"resolve, server, timeout, tls, weight, prefix, default_ttl",
 	} {
 		_, err := core.Open(t.Context(), url, nil)
 		if !errors.Is(err, core.ErrConfig) ||

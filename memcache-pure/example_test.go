@@ -21,8 +21,10 @@ func ExampleNew() {
 			{Addr: "cache2.example.org:11211"},
 		},
 		&memcachepure.Options{
-			Options: memcache.Options{Timeout: 250 * time.Millisecond, Dead: memcache.Eject},
-			TLS:     &tls.Config{MinVersion: tls.VersionTLS13},
+			Options: memcache.Options{
+				Timeout: 250 * time.Millisecond,
+				TLS:     &tls.Config{MinVersion: tls.VersionTLS13},
+			},
 		})
 	if err != nil {
 		log.Fatal(err)
@@ -38,7 +40,7 @@ func ExampleNew() {
 
 func Example() {
 	ctx := context.Background()
-	const url = "memcache://cache1.example.org,cache2.example.org:11211?timeout=250ms&dead=eject"
+	const url = "memcache://cache1.example.org,cache2.example.org:11211?timeout=250ms&max_idle=16"
 	cache, err := core.Open(ctx, url, nil)
 	if err != nil {
 		log.Fatal(err)

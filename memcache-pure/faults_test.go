@@ -42,16 +42,11 @@ func openCache(t testing.TB, opts *memcachepure.Options, addrs ...string) *core.
 }
 
 func TestFaults(t *testing.T) {
-	open := func(
-		t testing.TB, servers []memcache.Server, opts memcache.Options,
-	) core.Backend {
-		b, err := memcachepure.New(servers, &memcachepure.Options{Options: opts})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	memcachetest.RunFaults(t, open)
+	memcachetest.RunFaults(t, func(
+		servers []memcache.Server, opts memcache.Options,
+	) (core.Backend, error) {
+		return memcachepure.New(servers, &memcachepure.Options{Options: opts})
+	})
 }
 
 func wantErr(t testing.TB, err, target error) {
@@ -343,46 +338,6 @@ func TestInvalidKeyFailsAloneAndIsNotSent(t *testing.T) {
 	noKey := core.Item{Value: []byte("flush_all\r\n")}
 	wantErr(t, b.Store(t.Context(), core.Set, noKey), core.ErrInvalidKey)
 	wantValue(t, c, "good", "v")
-}
-
-// All idle connections are dead after a restart, but no read or write fails for that.
-func TestVerbsSucceedAfterARestart(t *testing.T) {
-	server := memcachetest.Start(t, nil)
-	c := openCache(t, longTimeoutOptions, server.Addr())
-	for _, verb := range []struct {
-		name string
-		do   func() error
-	}{
-		{"Set", func() error { return c.Set(context.Background(), "k", []byte("v"), 0) }},
-		{"Incr", func() error {
-			_, err := c.IncrFrom(context.Background(), "n", 1, 0, 0)
-			return err
-		}},
-		{"Get", func() error {
-			if _, err := c.Get(context.Background(), "k"); err != core.ErrMiss {
-				return err
-			}
-			return nil
-		}},
-		{"Delete", func() error {
-			if err := c.Delete(context.Background(), "k"); err != core.ErrMiss {
-				return err
-			}
-			return nil
-		}},
-	} {
-		concurrently(16, func() {
-			if err := c.Set(context.Background(), "warm", nil, 0); err != nil {
-				t.Error(err)
-			}
-		})
-		server.Restart()
-		concurrently(16, func() {
-			if err := verb.do(); err != nil {
-				t.Errorf("%s after a restart: error is %v", verb.name, err)
-			}
-		})
-	}
 }
 
 // concurrently calls do in n goroutines, and waits for them.

@@ -129,25 +129,45 @@ func TestPythonReadsValuesOfGo(t *testing.T) {
 	store(t, c, encoding.Compress(encoding.Text(), nil), "packedstr", long)
 	store(t, c, encoding.Compress(encoding.Bytes(), nil), "packedbytes", []byte(long))
 	store(t, c, encoding.Bytes(), "bytes", []byte("\x00\xff\r\n"))
-	store(t, c, encoding.JSON[map[string]int](), "json", map[string]int{"a": 1})
+	byJSON := encoding.JSON[map[string]int]()
+	store(t, c, byJSON, "json", map[string]int{"a": 1})
+	store(t, c, encoding.AsBytes(byJSON), "asbytes", map[string]int{"a": 1})
 	set(t, c, "raw", "raw bytes")
 	if _, err := c.IncrFrom(ctx, "count", 5, 94, 0); err != nil {
 		t.Fatal(err)
 	}
 	const want = "-42 9223372036854775808 'grüße' True True True b'\\x00\\xff\\r\\n' {'a': 1} " +
-		"b'raw bytes' 99 98\n"
+		"b'{\"a\":1}' b'raw bytes' 99 98\n"
 	got := python.Run(t, pythonClients+`
 for c in clients.values():
     print(c.get("int"), c.get("big"), repr(c.get("str")),
         c.get("packed") == long, c.get("packedstr") == long,
         c.get("packedbytes") == long.encode(), c.get("bytes"), json.loads(c.get("json")),
-        c.get("raw"), c.get("count"), c.decr("count", 1))
+        c.get("asbytes"), c.get("raw"), c.get("count"), c.decr("count", 1))
     c.incr("count", 1)
 `, server.Addr())
 	if got != want+want {
 		t.Errorf("Python printed\n%swant\n%s", got, want+want)
 	}
 	wantRead(t, c, encoding.Int[int](), "count", 99, core.FlagInt)
+}
+
+// Gob stands for all codecs with flags that Python does not know.
+func TestPythonTakesNoValueOfOurOwnFlagsForAnotherKind(t *testing.T) {
+	python := memcachetest.NeedPython(t, "memcache", "pylibmc")
+	server := memcachetest.Start(t, nil)
+	c := openCache(t, longTimeoutOptions, server.Addr())
+	store(t, c, encoding.Gob[int](), "gob", 53)
+	got := python.Run(t, pythonClients+`
+for name, c in clients.items():
+    try:
+        print(name, type(c.get("gob")).__name__)
+    except ValueError:
+        print(name, "ValueError")
+`, server.Addr())
+	if want := "m ValueError\nl bytes\n"; got != want {
+		t.Errorf("Python printed %q, want %q", got, want)
+	}
 }
 
 func store[T any](t *testing.T, c *core.Cache, codec core.Codec[T], key string, v T) {

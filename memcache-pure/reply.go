@@ -3,19 +3,15 @@ package memcachepure
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/cachewire/cachewire/memcache"
 )
 
-// A serverError is an error reply of memcached: an ERROR, CLIENT_ERROR or SERVER_ERROR line
-// of doc/protocol.txt.
-type serverError string
-
-func (e serverError) Error() string { return "the server replied " + string(e) }
-
-// A replyError describes bytes that cannot belong to the reply to the request. After it, the
+// An invalidReply describes bytes that cannot belong to the reply to the request. After it, the
 // connection must not be used: it is unknown which bytes may still arrive.
-type replyError string
+type invalidReply string
 
-func (e replyError) Error() string { return string(e) }
+func (e invalidReply) Error() string { return string(e) }
 
 // A reply checks the bytes of the server against the request. The zero value is a complete
 // reply.
@@ -39,10 +35,6 @@ const (
 	// smallValue is the length in bytes of the longest value for which gomemcache may
 	// allocate memory before the value arrives.
 	smallValue = 1 << 20
-
-	// longestValue is the length in bytes of the longest value that memcached can store. Its
-	// option -I accepts no more.
-	longestValue = 1 << 30
 )
 
 var (
@@ -116,7 +108,7 @@ func (r *reply) feed(p []byte) (longAt int, err error) {
 	longAt = len(p)
 	for at := 0; at < len(p); {
 		if !r.open {
-			return 0, replyError(fmt.Sprintf("%d bytes after the end of a reply", len(p)-at))
+			return 0, invalidReply(fmt.Sprintf("%d bytes after the end of a reply", len(p)-at))
 		}
 		if r.data > 0 {
 			n := min(r.data, len(p)-at)
@@ -128,7 +120,7 @@ func (r *reply) feed(p []byte) (longAt int, err error) {
 		start := at
 		end := bytes.IndexByte(p[at:], '\n') + 1 // 0 if the line does not end in p
 		if len(r.line)+end > longestLine || end == 0 && len(r.line)+len(p)-at > longestLine {
-			return 0, replyError(fmt.Sprintf("a line of the reply is longer than %d bytes",
+			return 0, invalidReply(fmt.Sprintf("a line of the reply is longer than %d bytes",
 				longestLine))
 		}
 		if end == 0 {
@@ -155,7 +147,7 @@ func (r *reply) feed(p []byte) (longAt int, err error) {
 func (r *reply) checkLine(line []byte) error {
 	line, ok := bytes.CutSuffix(line, crlf)
 	if !ok {
-		return replyError(fmt.Sprintf("the reply %.100q does not end in \\r\\n", line))
+		return invalidReply(fmt.Sprintf("the reply %.100q does not end in \\r\\n", line))
 	}
 	if r.items {
 		if bytes.HasPrefix(line, []byte("VALUE ")) {
@@ -181,9 +173,9 @@ func (r *reply) checkLine(line []byte) error {
 		bytes.HasPrefix(line, []byte("ERROR ")) ||
 		bytes.HasPrefix(line, []byte("CLIENT_ERROR ")) ||
 		bytes.HasPrefix(line, []byte("SERVER_ERROR ")) {
-		return serverError(line)
+		return replyError(string(line))
 	}
-	return replyError(fmt.Sprintf("the reply is %.100q", line))
+	return invalidReply(fmt.Sprintf("the reply is %.100q", line))
 }
 
 // checkValue checks a line of the form VALUE key flags length [token].
@@ -193,17 +185,17 @@ func (r *reply) checkValue(line []byte) error {
 	flags, rest, _ := bytes.Cut(rest, space)
 	length, token, more := bytes.Cut(rest, space)
 	if !areDigits(flags) || !areDigits(length) || more && !areDigits(token) {
-		return replyError(fmt.Sprintf("the reply is %.100q", line))
+		return invalidReply(fmt.Sprintf("the reply is %.100q", line))
 	}
 	n := uint64(0)
 	for _, c := range length {
-		if n = n*10 + uint64(c-'0'); n > longestValue {
-			return replyError(fmt.Sprintf("the reply is a value of %s bytes, "+
-				"but memcached stores at most %d", length, longestValue))
+		if n = n*10 + uint64(c-'0'); n > memcache.MaxValue {
+			return invalidReply(fmt.Sprintf("the reply is a value of %s bytes, "+
+				"but memcached stores at most %d", length, memcache.MaxValue))
 		}
 	}
 	if !r.receiveKey(key) {
-		return replyError(fmt.Sprintf("the reply is the value of %.100q, which was not requested",
+		return invalidReply(fmt.Sprintf("the reply is the value of %.100q, which was not requested",
 			key))
 	}
 	r.data, r.long = int(n)+len(crlf), n > smallValue

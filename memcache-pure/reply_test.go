@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/cachewire/cachewire/memcache"
 )
 
 // feedAll feeds text, in pieces of n bytes, to the reply to request. It returns the first
@@ -26,7 +28,7 @@ func feedAll(request, text string, n int) (complete bool, err error) {
 var errAny = errors.New("any")
 
 func TestRepliesAreCheckedAgainstTheRequest(t *testing.T) {
-	var replyErr replyError
+	var replyErr invalidReply
 	const get, gets, set = "gets k\r\n", "gets a b c\r\n", "set k 0 0 2\r\nhi\r\n"
 	const valueOfA = "VALUE a 0 1 1\r\nx\r\n"
 	const valueOfB = "VALUE b 0 1 1\r\nx\r\n"
@@ -109,9 +111,9 @@ func TestRepliesAreCheckedAgainstTheRequest(t *testing.T) {
 		{"version\r\n", "VERSIONS\r\n", false, replyErr},
 		{"version\r\n", "OK\r\n", false, replyErr},
 
-		{get, "ERROR\r\n", false, serverError("ERROR")},
-		{set, outOfMemory + "\r\n", false, serverError(outOfMemory)},
-		{"incr k 1\r\n", "CLIENT_ERROR x\r\n", false, serverError("CLIENT_ERROR x")},
+		{get, "ERROR\r\n", false, replyError("ERROR")},
+		{set, outOfMemory + "\r\n", false, replyError(outOfMemory)},
+		{"incr k 1\r\n", "CLIENT_ERROR x\r\n", false, replyError("CLIENT_ERROR x")},
 
 		{"quit\r\n", "", false, errAny},
 		{"set k 0 0 2", "", false, errAny},
@@ -123,10 +125,11 @@ func TestRepliesAreCheckedAgainstTheRequest(t *testing.T) {
 			switch want := tt.want.(type) {
 			case nil:
 				ok = err == nil
-			case replyError:
+			case invalidReply:
 				ok = errors.As(err, &want)
-			case serverError:
-				ok = err == want
+			case *memcache.ReplyError:
+				var got *memcache.ReplyError
+				ok = errors.As(err, &got) && *got == *want
 			default:
 				ok = err != nil
 			}

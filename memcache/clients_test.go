@@ -131,10 +131,10 @@ func storedKeys(server *memcachetest.Server, keys []string) map[string]bool {
 	return stored
 }
 
-// checkDial fails the test if the server cannot be dialed by its Network and Address.
+// checkDial fails the test if the server cannot be dialed by its Network and String.
 func checkDial(t *testing.T, s memcache.Server) {
 	t.Helper()
-	conn, err := net.Dial(s.Network(), s.Address())
+	conn, err := net.Dial(s.Network(), s.String())
 	if err != nil {
 		t.Fatal(err)
 	}

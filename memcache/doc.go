@@ -1,11 +1,15 @@
 // Package memcache holds what the memcached drivers of cachewire share. It is for authors
 // of drivers; an application imports a driver and opens a URL.
 //
-//	servers, err := memcache.URLServers(u, p)            // the servers of the URL
-//	selector, err := memcache.NewSelector(rule, servers) // chooses a server for each key
-//	server := servers[selector.Pick(key, nil)]
-//	conn, err := dialer.DialContext(ctx, server.Network(), server.Address())
-//	expiry := memcache.Expiry(ttl, time.Now())           // a time to live as memcached takes it
+// A [Backend] is a whole core.Backend over a [Client], which sends single requests over one
+// connection:
+//
+//	servers, opts, err := memcache.ParseURL(u, p)
+//	backend, err := memcache.NewBackend(servers, opts, limits, newClient)
+//
+// It has the connections, chooses the server for each key, follows the names of servers, and
+// decides what may be sent again. A driver that combines the requests of many goroutines on
+// one connection uses the parts instead: [Router], [Selector], [Expiry] and [Options.Dial].
 //
 // # Which server has a key
 //

@@ -25,6 +25,18 @@ func Unavailable(server Server, err error) error {
 	return fmt.Errorf("%w: %s: %w", core.ErrUnavailable, server.Addr, err)
 }
 
+// A ReplyError is the error of a verb to which the server replied.
+type ReplyError struct {
+	Sentinel error  // the error of core that it means, such as core.ErrTooLarge
+	Text     string // the rest of the error, such as "the server replied ERROR"
+}
+
+// Error returns the sentinel and the text.
+func (e *ReplyError) Error() string { return e.Sentinel.Error() + ": " + e.Text }
+
+// Unwrap returns the sentinel.
+func (e *ReplyError) Unwrap() error { return e.Sentinel }
+
 // IsLost reports whether err says that the connection was closed. A read may then be sent
 // again over another connection. A write must not, because it may have arrived.
 func IsLost(err error) bool {

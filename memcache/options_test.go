@@ -1,6 +1,7 @@
 package memcache_test
 
 import (
+	"crypto/tls"
 	"net/url"
 	"reflect"
 	"testing"
@@ -16,13 +17,13 @@ func optionsOf(t *testing.T, query string) (memcache.Options, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := core.NewParams(u)
-	return memcache.URLOptions(p), p.Err()
+	_, opts, err := memcache.ParseURL(u, core.NewParams(u))
+	return opts, err
 }
 
-func TestURLOptions(t *testing.T) {
+func TestParseURLReadsTheOptions(t *testing.T) {
 	for query, want := range map[string]memcache.Options{
-		"": {Failures: 3, CoolDown: 30 * time.Second, Timeout: 500 * time.Millisecond},
+		"": {},
 		"hash=python_memcached&dead=eject&eject_after=7&cool_down=1m&timeout=250ms": {
 			Selection: memcache.PythonMemcached,
 			Dead:      memcache.Eject,
@@ -30,8 +31,13 @@ func TestURLOptions(t *testing.T) {
 			CoolDown:  time.Minute,
 			Timeout:   250 * time.Millisecond,
 		},
-		"hash=ketama&dead=fail": {
-			Failures: 3, CoolDown: 30 * time.Second, Timeout: 500 * time.Millisecond,
+		"hash=ketama&dead=fail&expand=false&tls=false": {},
+		"max_idle_time=1m&max_lifetime=2m&resolve=3s&expand=true&tls=true": {
+			MaxIdleTime: time.Minute,
+			MaxLifetime: 2 * time.Minute,
+			Resolve:     3 * time.Second,
+			Expand:      true,
+			TLS:         &tls.Config{},
 		},
 	} {
 		got, err := optionsOf(t, query)
@@ -41,7 +47,25 @@ func TestURLOptions(t *testing.T) {
 	}
 }
 
-func TestURLOptionsNamesTheEncodersOfPackageEncoding(t *testing.T) {
+func TestParseURLReadsTheLogin(t *testing.T) {
+	for raw, want := range map[string][2]string{
+		"memcache://a":                       {"", ""},
+		"memcache://user:pass@a":             {"user", "pass"},
+		"memcache://us%40er:p%3A%2Fss@a,b:1": {"us@er", "p:/ss"},
+		"memcache://user:pass@?server=::1":   {"user", "pass"},
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, opts, err := memcache.ParseURL(u, core.NewParams(u))
+		if opts.Username != want[0] || opts.Password != want[1] || err != nil {
+			t.Errorf("%s: %q, %q, %v; want %q", raw, opts.Username, opts.Password, err, want)
+		}
+	}
+}
+
+func TestParseURLNamesTheEncodersOfPackageEncoding(t *testing.T) {
 	for name, want := range map[string]string{
 		"":       "key",
 		"auto":   "key",
@@ -70,7 +94,10 @@ func TestWithDefaultsReplacesZeroFields(t *testing.T) {
 	if err != nil ||
 		got.Failures != 3 ||
 		got.CoolDown != 30*time.Second ||
-		got.Timeout != 500*time.Millisecond {
+		got.Timeout != 500*time.Millisecond ||
+		got.MaxIdleTime != 3*time.Minute ||
+		got.MaxLifetime != 30*time.Minute ||
+		got.Resolve != 10*time.Second {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got.Dead.String() != "fail" || memcache.Eject.String() != "eject" {

@@ -3,6 +3,7 @@ package memcache_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,23 +17,32 @@ import (
 
 var threeServers = []memcache.Server{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}
 
-func newRouter(t *testing.T, opts memcache.Options) *memcache.Router {
+// A router is a memcache.Router that names its servers by their index.
+type router struct{ *memcache.Router[string] }
+
+func newRouter(t *testing.T, opts memcache.Options) router {
 	t.Helper()
-	r, err := memcache.NewRouter(threeServers, opts)
+	r, err := memcache.NewRouter(opts, func(s memcache.Server) string { return s.Addr })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	if removed, err := r.SetServers(threeServers); err != nil || len(removed) > 0 {
+		t.Fatalf("SetServers = %v, %v", removed, err)
+	}
+	return router{r}
 }
 
-func pick(t *testing.T, r *memcache.Router, key string) int {
+func (r router) Report(server int, responded bool) { r.Router.Report(r.Nodes()[server], responded) }
+func (r router) Untried(server int)                { r.Router.Untried(r.Nodes()[server]) }
+
+func pick(t *testing.T, r router, key string) int {
 	t.Helper()
-	server, _ := r.Pick(key)
-	return server
+	n, _ := r.Pick(key)
+	return slices.Index(r.Nodes(), n)
 }
 
 // keyOf returns a key that belongs to server.
-func keyOf(t *testing.T, r *memcache.Router, server int) string {
+func keyOf(t *testing.T, r router, server int) string {
 	for i := range 1000 {
 		if key := fmt.Sprint("key-", i); pick(t, r, key) == server {
 			return key
@@ -209,7 +219,8 @@ func TestOneOfManyGoroutinesTriesAServerAfterItsCoolDown(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
-				server, trial := r.Pick(key)
+				n, trial := r.Pick(key)
+				server := slices.Index(r.Nodes(), n)
 				if trial != (server == 0) {
 					t.Errorf("server %d, trial %t", server, trial)
 				}
@@ -248,13 +259,128 @@ func TestNewRouterRefusesOptionsOutOfRange(t *testing.T) {
 		{memcache.Options{Failures: -1}, "Failures is -1"},
 		{memcache.Options{CoolDown: -1}, "CoolDown is -1ns"},
 		{memcache.Options{Timeout: -1}, "Timeout is -1ns"},
+		{memcache.Options{MaxIdleTime: -1}, "MaxIdleTime is -1ns"},
+		{memcache.Options{MaxLifetime: -1}, "MaxLifetime is -1ns"},
+		{memcache.Options{Resolve: -1}, "Resolve is -1ns"},
+		{memcache.Options{Username: "user"}, "only one of Username and Password"},
+		{memcache.Options{Password: "S3CRET"}, "only one of Username and Password"},
+		{memcache.Options{Username: "a user", Password: "S3CRET"}, "a space or a control"},
+		{memcache.Options{Username: "user", Password: "S3CRET\r\n"}, "a space or a control"},
 	} {
-		_, err := memcache.NewRouter(threeServers, tt.opts)
+		_, err := memcache.NewRouter(tt.opts, noConns)
 		if !errors.Is(err, core.ErrConfig) || !strings.Contains(err.Error(), tt.part) {
 			t.Errorf("%+v: error is %v, want ErrConfig with %q", tt.opts, err, tt.part)
 		}
+		if err != nil && strings.Contains(err.Error(), "S3CRET") {
+			t.Errorf("the error shows a password: %v", err)
+		}
 	}
-	if _, err := memcache.NewRouter(nil, memcache.Options{}); !errors.Is(err, core.ErrConfig) {
-		t.Errorf("no servers: error is %v, want ErrConfig", err)
+}
+
+func noConns(memcache.Server) struct{} { return struct{}{} }
+
+func TestRouterWithoutServersPicksNone(t *testing.T) {
+	r, err := memcache.NewRouter(memcache.Options{}, noConns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, trial := r.Pick("key"); n != nil || trial {
+		t.Errorf("Pick = %v, %t; want nil, false", n, trial)
+	}
+	for _, servers := range [][]memcache.Server{nil, {{Addr: "a"}, {Addr: "a"}}} {
+		if _, err := r.SetServers(servers); !errors.Is(err, core.ErrConfig) {
+			t.Errorf("SetServers(%v): error is %v, want ErrConfig", servers, err)
+		}
+	}
+}
+
+// A server that stays in the list keeps its Node, and so its connections and its failures. With
+// ketama, only the keys of a server that leaves move, and only to a server that comes.
+func TestSetServersMovesOnlyTheKeysThatMustMove(t *testing.T) {
+	list := func(names ...string) []memcache.Server {
+		var servers []memcache.Server
+		for _, name := range names {
+			servers = append(servers, memcache.Server{Addr: name})
+		}
+		return servers
+	}
+	for _, rule := range []memcache.Selection{memcache.Ketama, memcache.KetamaWeighted} {
+		opened := map[string]int{}
+		r, err := memcache.NewRouter(memcache.Options{
+			Selection: rule, Dead: memcache.Eject, Failures: 1, CoolDown: time.Hour,
+		}, func(s memcache.Server) string {
+			opened[s.Addr]++
+			return s.Addr
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := func(names ...string) (removed []string) {
+			nodes, err := r.SetServers(list(names...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range nodes {
+				removed = append(removed, n.Conns)
+			}
+			return removed
+		}
+		const keys = 10_000
+		places := func() []string {
+			all := make([]string, keys)
+			for i := range all {
+				n, _ := r.Pick(fmt.Sprint("key-", i))
+				all[i] = n.Conns
+			}
+			return all
+		}
+		moved := func(before, after []string, from, to string) int {
+			n := 0
+			for i := range before {
+				if before[i] == after[i] {
+					continue
+				}
+				if from != "" && before[i] != from || to != "" && after[i] != to {
+					t.Errorf("%v: a key moved from %s to %s", rule, before[i], after[i])
+				}
+				n++
+			}
+			return n
+		}
+
+		set("a", "b", "c")
+		three := places()
+		nodes := r.Nodes()
+		if removed := set("d", "c", "a", "b"); len(removed) > 0 {
+			t.Errorf("%v: %v were removed", rule, removed)
+		}
+		four := places()
+		// A fourth server gets a quarter of the keys, and nothing else moves.
+		if n := moved(three, four, "", "d:11211"); n < keys/6 || n > keys/3 {
+			t.Errorf("%v: %d of %d keys moved to the fourth server, want about a quarter",
+				rule, n, keys)
+		}
+		if n := r.Nodes(); n[1] != nodes[2] || n[2] != nodes[0] || n[3] != nodes[1] {
+			t.Errorf("%v: servers that stay have new Nodes", rule)
+		}
+		removed := set("a", "b", "c")
+		if len(removed) != 1 || removed[0] != "d:11211" {
+			t.Errorf("%v: %v were removed, want only d", rule, removed)
+		}
+		if n := moved(four, places(), "d:11211", ""); n != moved(three, four, "", "d:11211") {
+			t.Errorf("%v: %d keys moved from the fourth server", rule, n)
+		}
+		r.Report(r.Nodes()[0], false)
+		set("a", "b")
+		for _, place := range places() {
+			if place == "a:11211" {
+				t.Fatalf("%v: a new list made the router forget that a is ejected", rule)
+			}
+		}
+		for name, n := range opened {
+			if n != 1 {
+				t.Errorf("%v: open was called %d times for %s, want once", rule, n, name)
+			}
+		}
 	}
 }

@@ -409,7 +409,7 @@ func TestPickAllocatesNothing(t *testing.T) {
 }
 
 // For every key and every set of dead servers, Pick returns a live server, which is the home
-// of the key if that is live.
+// of the key if that is live, or -1 if all are dead.
 func FuzzPick(f *testing.F) {
 	f.Add("key", uint64(0), uint8(3))
 	f.Add("", uint64(1), uint8(1))

@@ -36,7 +36,8 @@ type Server struct {
 	Weight int
 }
 
-// Network returns the network of the server for [net.Dialer.DialContext]: "unix" or "tcp".
+// Network returns the network of the server: "unix" or "tcp". With String, it makes a Server a
+// net.Addr.
 func (s Server) Network() string {
 	if strings.HasPrefix(s.Addr, "/") {
 		return "unix"
@@ -44,15 +45,25 @@ func (s Server) Network() string {
 	return "tcp"
 }
 
-// Address returns the address of the server for [net.Dialer.DialContext]: a path, or host and
-// port. It does not resolve a name, so that each dial resolves it again. If Addr is invalid,
-// it returns Addr.
-func (s Server) Address() string {
+// String returns the address of the server for [net.Dialer.DialContext]: a path, or host and
+// port. It does not resolve a name. If Addr is invalid, it returns Addr.
+func (s Server) String() string {
 	a, problem := parseAddress(s.Addr)
 	if problem != "" {
 		return s.Addr
 	}
 	return a.String()
+}
+
+// host returns the host of a normalized server, and whether it is a name, which must be
+// resolved. A unix socket has no host.
+func (s Server) host() (host string, isName bool) {
+	if s.Network() == "unix" {
+		return "", false
+	}
+	host, _, _ = net.SplitHostPort(s.Addr)
+	_, err := netip.ParseAddr(host)
+	return host, err != nil
 }
 
 // NormalizeServers returns a copy of servers in which each Addr has its port, an IPv6 address
@@ -101,7 +112,9 @@ func normalize(servers []Server) ([]Server, []address, error) {
 	return normalized, addresses, nil
 }
 
-func configError(problem string) error { return fmt.Errorf("%w: %s", core.ErrConfig, problem) }
+func configError(problem string) error {
+	return fmt.Errorf("%w: memcache: %s", core.ErrConfig, problem)
+}
 
 // An address is a parsed Server.Addr.
 type address struct {

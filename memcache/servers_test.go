@@ -55,9 +55,9 @@ func TestNormalizeServersAddsPortsAndBrackets(t *testing.T) {
 			if strings.HasPrefix(addr, "/") {
 				network = "unix"
 			}
-			if s.Network() != network || s.Address() != want {
-				t.Errorf("%q: Network and Address are %s %s, want %s %s",
-					s.Addr, s.Network(), s.Address(), network, want)
+			if s.Network() != network || s.String() != want {
+				t.Errorf("%q: Network and String are %s %s, want %s %s",
+					s.Addr, s.Network(), s.String(), network, want)
 			}
 		}
 	}
@@ -133,8 +133,8 @@ func TestInvalidAddrsAreRefusedWithWhatIsWanted(t *testing.T) {
 		if servers != nil {
 			t.Errorf("%q: NormalizeServers returned %v, want nil", addr, servers)
 		}
-		if s := (memcache.Server{Addr: addr}); s.Address() != addr {
-			t.Errorf("%q: Address() = %q, want it unchanged", addr, s.Address())
+		if s := (memcache.Server{Addr: addr}); s.String() != addr {
+			t.Errorf("%q: Address() = %q, want it unchanged", addr, s.String())
 		}
 	}
 }
@@ -280,19 +280,19 @@ func FuzzNormalizeServers(f *testing.F) {
 			t.Errorf("%q and %q are accepted as two servers", addr, once[0].Addr)
 		}
 		s := memcache.Server{Addr: addr}
-		if s.Address() != once[0].Addr || s.Network() != once[0].Network() {
-			t.Errorf("%q: Network and Address are %s %s, normalized %v",
-				addr, s.Network(), s.Address(), once[0])
+		if s.String() != once[0].Addr || s.Network() != once[0].Network() {
+			t.Errorf("%q: Network and String are %s %s, normalized %v",
+				addr, s.Network(), s.String(), once[0])
 		}
 		if s.Network() == "unix" {
 			return
 		}
-		host, port, err := net.SplitHostPort(s.Address())
+		host, port, err := net.SplitHostPort(s.String())
 		if err != nil || host == "" || !strings.Contains(addr, host) {
-			t.Errorf("%q: the host of %q is %q, %v", addr, s.Address(), host, err)
+			t.Errorf("%q: the host of %q is %q, %v", addr, s.String(), host, err)
 		}
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			t.Errorf("%q: the port of %q is %q", addr, s.Address(), port)
+			t.Errorf("%q: the port of %q is %q", addr, s.String(), port)
 		}
 	})
 }

@@ -30,7 +30,7 @@ func Stats(
 			conn, err := dial(ctx, server)
 			if err == nil {
 				stop := context.AfterFunc(ctx, func() { conn.Close() })
-				err = readStats(conn, &stats[i])
+				stats[i], err = readStats(conn)
 				stop()
 				conn.Close()
 			}
@@ -51,11 +51,13 @@ func Stats(
 	return sum, errors.Join(errs...)
 }
 
-// readStats sends stats over conn and sets s from the reply.
-func readStats(conn io.ReadWriter, s *core.Stats) error {
+// readStats sends stats over conn and returns the figures in the reply. If the reply is not
+// complete, there are none.
+func readStats(conn io.ReadWriter) (core.Stats, error) {
 	if _, err := io.WriteString(conn, "stats\r\n"); err != nil {
-		return err
+		return core.Stats{}, err
 	}
+	var s core.Stats
 	figures := map[string]*uint64{
 		"curr_items": &s.Items,
 		"bytes":      &s.Bytes,
@@ -67,19 +69,19 @@ func readStats(conn io.ReadWriter, s *core.Stats) error {
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return err
+			return core.Stats{}, err
 		}
 		fields := strings.Fields(line)
 		if len(fields) == 1 && fields[0] == "END" {
-			return nil
+			return s, nil
 		}
 		if len(fields) < 2 || fields[0] != "STAT" {
-			return fmt.Errorf("the reply to stats is %.100q", line)
+			return core.Stats{}, fmt.Errorf("the reply to stats is %.100q", line)
 		}
 		if figure := figures[fields[1]]; figure != nil && len(fields) == 3 {
 			n, err := strconv.ParseUint(fields[2], 10, 64)
 			if err != nil {
-				return fmt.Errorf("the reply to stats is %.100q", line)
+				return core.Stats{}, fmt.Errorf("the reply to stats is %.100q", line)
 			}
 			*figure = n
 		}

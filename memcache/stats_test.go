@@ -34,6 +34,7 @@ func TestStatsRefusesInvalidReplies(t *testing.T) {
 		"",
 		"END",
 		"STAT curr_items 7\r\n",
+		"STAT curr_items 7\r\nSTAT bytes 7\r\nSTAT get_hits 7\r\nSTA",
 		"ERROR\r\n",
 		"STAT\r\n",
 		"\r\n",
@@ -44,7 +45,10 @@ func TestStatsRefusesInvalidReplies(t *testing.T) {
 	} {
 		server := memcachetest.StartHostile(t,
 			memcachetest.InTurn(memcachetest.ReplyAndClose(reply)))
-		_, err := memcache.Stats(t.Context(), []memcache.Server{{Addr: server.Addr()}}, dial)
+		stats, err := memcache.Stats(t.Context(), []memcache.Server{{Addr: server.Addr()}}, dial)
+		if stats != (core.Stats{}) { // not those that came before the failure
+			t.Errorf("reply %.40q: figures are %+v", reply, stats)
+		}
 		if !errors.Is(err, core.ErrUnavailable) || !strings.Contains(err.Error(), server.Addr()) {
 			t.Errorf("reply %.40q: error is %v", reply, err)
 		}
@@ -74,5 +78,5 @@ func TestStatsReturnsWhenTheContextIsDone(t *testing.T) {
 
 func dial(ctx context.Context, s memcache.Server) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, s.Network(), s.Address())
+	return d.DialContext(ctx, s.Network(), s.String())
 }

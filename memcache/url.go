@@ -9,10 +9,10 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// URLServers returns the servers of u, as NormalizeServers returns them. A URL names servers
-// in one of three ways:
+// ParseURL returns the servers and the options in the URL of a driver. The servers are as
+// NormalizeServers returns them. A URL names servers in one of three ways:
 //
-//	memcache://a:11211,b:11211
+//	memcache://user:password@a:11211,b:11211
 //	memcache://?server=[::1]:11211&server=b:11211
 //	memcache:///run/memcached.sock
 //
@@ -21,13 +21,32 @@ import (
 // The third is the path of one unix socket. The parameter weight is a whole number from 1 to
 // MaxWeight, given once for each server in their order, or not at all.
 //
-// URLServers returns ErrConfig if u names no server or names servers in two ways, if u has a
-// user, a password or a fragment, or if NormalizeServers refuses the servers. The error shows
-// no part of u except the scheme.
+// The parameters hash, dead, eject_after, cool_down, keys, timeout, max_idle_time,
+// max_lifetime, resolve, expand and tls, and the user, are the Options.
 //
-// The parameters p are those of u. URLServers reads server and weight from p even if it
-// fails, so that p.Err does not report them as unknown.
-func URLServers(u *url.URL, p *core.Params) ([]Server, error) {
+// The parameters p are those of u. The driver reads its own parameters before it calls
+// ParseURL, which ends with p.Err. ParseURL returns ErrConfig if a parameter is invalid, if u
+// names no server or names servers in two ways, if u has a fragment, if NormalizeServers
+// refuses the servers, or WithDefaults the options. The error shows no part of u except the
+// scheme.
+func ParseURL(u *url.URL, p *core.Params) ([]Server, Options, error) {
+	servers, serversErr := urlServers(u, p)
+	opts := urlOptions(u, p)
+	if err := p.Err(); err != nil {
+		return nil, Options{}, err
+	}
+	if serversErr != nil {
+		return nil, Options{}, serversErr
+	}
+	if _, err := opts.WithDefaults(); err != nil {
+		return nil, Options{}, err
+	}
+	return servers, opts, nil
+}
+
+// urlServers reads server and weight from p even if it fails, so that p.Err does not report
+// them as unknown.
+func urlServers(u *url.URL, p *core.Params) ([]Server, error) {
 	serverParams, weights := p.Strings("server"), p.Strings("weight")
 	addrs, problem := urlAddrs(u, serverParams)
 	if problem != "" {
@@ -63,12 +82,12 @@ func urlAddrs(u *url.URL, serverParams []string) (addrs []string, problem string
 		socket = ""
 	}
 	switch {
-	case u.User != nil:
-		return nil, "the URL has a user, which is not supported"
 	case u.Opaque != "":
 		return nil, "the URL has no // after its scheme"
 	case u.Fragment != "":
 		return nil, "the URL has a #"
+	case u.User != nil && strings.Trim(u.User.String(), ":") == "":
+		return nil, "the URL has an @ without a user before it"
 	case strings.TrimSuffix(u.Host, ":") == "unix" && socket != "":
 		return nil, "the URL has the host unix, but the path of a unix socket follows three slashes"
 	case u.Host != "" && socket != "":

@@ -22,7 +22,7 @@ func listOf(addrs ...string) []memcache.Server {
 	return servers
 }
 
-func TestURLServersReadsEachForm(t *testing.T) {
+func TestParseURLReadsEachFormOfServers(t *testing.T) {
 	for raw, want := range map[string][]memcache.Server{
 		"memcache://a":                  listOf("a:11211"),
 		"memcache://a/":                 listOf("a:11211"),
@@ -52,10 +52,10 @@ func TestURLServersReadsEachForm(t *testing.T) {
 		"memcache://?server=[::1]:11211&server=b:11211&weight=3&weight=1": {
 			{"[::1]:11211", 3}, {"b:11211", 1},
 		},
-		"memcache://?weight=3&server=a&x=1&weight=65535&server=b": {
+		"memcache://?weight=3&server=a&weight=65535&server=b": {
 			{"a:11211", 3}, {"b:11211", 65535},
 		},
-		"memcache-pooled://10.0.0.1:11211,10.0.0.2:11211,10.0.0.3:11211?x=&y=1": listOf(
+		"memcache-pooled://10.0.0.1:11211,10.0.0.2:11211,10.0.0.3:11211?tls=true": listOf(
 			"10.0.0.1:11211", "10.0.0.2:11211", "10.0.0.3:11211",
 		),
 	} {
@@ -64,12 +64,12 @@ func TestURLServersReadsEachForm(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := *u
-		got, err := memcache.URLServers(u, core.NewParams(u))
+		got, _, err := memcache.ParseURL(u, core.NewParams(u))
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v %s", raw, err, diff)
 		}
 		if diff := cmp.Diff(&before, u); diff != "" {
-			t.Errorf("%s: URLServers changed the URL: %s", raw, diff)
+			t.Errorf("%s: ParseURL changed the URL: %s", raw, diff)
 		}
 	}
 }
@@ -78,12 +78,13 @@ const wantForms = "; want memcache://host:port,host:port " +
 	"or memcache://?server=host:port&server=[::1]:port " +
 	"(with &weight=1 for each server, or for none) or memcache:///run/memcached.sock"
 
-func TestURLServersRefusesInvalidURLsWithWhatIsWanted(t *testing.T) {
+func TestParseURLRefusesInvalidURLsWithWhatIsWanted(t *testing.T) {
 	const (
 		none   = "the URL names no server" + wantForms
 		both   = "the URL names servers in two ways" + wantForms
 		path   = "the URL has a path after its servers" + wantForms
-		user   = "the URL has a user, which is not supported" + wantForms
+		user   = "only one of Username and Password is set; want both or none"
+		noUser = "the URL has an @ without a user before it" + wantForms
 		opaque = "the URL has no // after its scheme" + wantForms
 		hash   = "the URL has a #" + wantForms
 		weight = "want a whole number from 1 to 65535"
@@ -97,7 +98,7 @@ func TestURLServersRefusesInvalidURLsWithWhatIsWanted(t *testing.T) {
 		"memcache:":                               none,
 		"memcache:///":                            none,
 		"memcache://?weight=1":                    none,
-		"memcache://?servers=a":                   none,
+		"memcache://?servers=a":                   `unknown parameter "servers"`,
 		"memcache://a?server=b":                   both,
 		"memcache://a?server=":                    both,
 		"memcache://a/run/memcached.sock":         path,
@@ -106,10 +107,13 @@ func TestURLServersRefusesInvalidURLsWithWhatIsWanted(t *testing.T) {
 		"memcache://unix:/tmp/x":                  unix,
 		"memcache://unix/tmp/x":                   unix,
 		"memcache:///run/memcached.sock?server=a": both,
-		"memcache://user:S3CRET@a":                user,
 		"memcache://user@a":                       user,
 		"memcache://:S3CRET@a":                    user,
-		"memcache://@a":                           user,
+		"memcache://@a":                           noUser,
+		"memcache://:@a":                          noUser,
+		"memcache://user:S3CRET@":                 none,
+		"memcache://user:S3CRET%20@a":             "a space or a control character",
+		"memcache://user:S3CRET@a?timeout=1":      "timeout",
 		"memcache://S3CRET@/run/memcached.sock":   user,
 		"memcache:a:11211":                        opaque,
 		"memcache:S3CRET":                         opaque,
@@ -150,10 +154,10 @@ func TestURLServersRefusesInvalidURLsWithWhatIsWanted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := memcache.URLServers(u, core.NewParams(u))
+		got, _, err := memcache.ParseURL(u, core.NewParams(u))
 		wantConfigError(t, raw, err, want)
 		if got != nil {
-			t.Errorf("%s: URLServers returned %v, want nil", raw, got)
+			t.Errorf("%s: ParseURL returned %v, want nil", raw, got)
 		}
 		if err != nil && strings.Contains(err.Error(), "S3CRET") {
 			t.Errorf("%s: the error shows a secret: %v", raw, err)
@@ -161,24 +165,24 @@ func TestURLServersRefusesInvalidURLsWithWhatIsWanted(t *testing.T) {
 	}
 }
 
-func TestURLServersErrorShowsTheScheme(t *testing.T) {
+func TestParseURLErrorShowsTheScheme(t *testing.T) {
 	u := &url.URL{Scheme: "mine"}
-	_, err := memcache.URLServers(u, core.NewParams(u))
+	_, _, err := memcache.ParseURL(u, core.NewParams(u))
 	wantConfigError(t, "mine://", err,
 		"want mine://host:port,host:port or mine://?server=", " or mine:///run/")
 }
 
 // The host of a URL that was not parsed can be any text.
-func TestURLServersChecksAHostThatWasNotParsed(t *testing.T) {
+func TestParseURLChecksAHostThatWasNotParsed(t *testing.T) {
 	for _, host := range []string{"a, b", "a:1, b:1", "a\n", "a b"} {
 		u := &url.URL{Scheme: "memcache", Host: host}
-		_, err := memcache.URLServers(u, core.NewParams(u))
+		_, _, err := memcache.ParseURL(u, core.NewParams(u))
 		wantConfigError(t, host, err, "; want host:port")
 	}
 }
 
-// If URLServers fails, p.Err still reports only unknown parameters, not those of URLServers.
-func TestURLServersReadsItsParametersEvenIfItFails(t *testing.T) {
+// ParseURL reads all of its parameters, even if the servers are invalid.
+func TestParseURLNamesUnknownParametersFirst(t *testing.T) {
 	for _, raw := range []string{
 		"memcache://a?weight=1",
 		"memcache://a?server=b&weight=2",
@@ -189,19 +193,19 @@ func TestURLServersReadsItsParametersEvenIfItFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := core.NewParams(u)
-		memcache.URLServers(u, p)
-		err = p.Err()
-		const want = `unknown parameter "other"; known: server, weight, prefix, default_ttl`
+		_, _, err = memcache.ParseURL(u, core.NewParams(u))
+		const want = `unknown parameter "other"; known: cool_down, dead, eject_after, expand, ` +
+			"hash, keys, max_idle_time, max_lifetime, resolve, server, timeout, tls, weight, " +
+			"prefix, default_ttl"
 		if err == nil ||
 			!strings.HasSuffix(err.Error(), want) ||
 			strings.Count(err.Error(), "unknown") != 1 {
-			t.Errorf("%s: p.Err() = %v, want %q", raw, err, want)
+			t.Errorf("%s: error is %v, want %q", raw, err, want)
 		}
 	}
 }
 
-func FuzzURLServers(f *testing.F) {
+func FuzzParseURL(f *testing.F) {
 	for _, raw := range []string{
 		"memcache://a:1,b:2",
 		"memcache://?server=[::1]:1&server=b&weight=3&weight=1",
@@ -221,7 +225,7 @@ func FuzzURLServers(f *testing.F) {
 		if err != nil {
 			return
 		}
-		servers, err := memcache.URLServers(u, core.NewParams(u))
+		servers, _, err := memcache.ParseURL(u, core.NewParams(u))
 		if (err == nil) == (len(servers) == 0) || err != nil && !errors.Is(err, core.ErrConfig) {
 			t.Fatalf("%q: %v, %v", raw, servers, err)
 		}
@@ -239,7 +243,7 @@ func FuzzURLServers(f *testing.F) {
 			q.Add("weight", strconv.Itoa(s.Weight))
 		}
 		u = &url.URL{Scheme: "memcache", RawQuery: q.Encode()}
-		again, err = memcache.URLServers(u, core.NewParams(u))
+		again, _, err = memcache.ParseURL(u, core.NewParams(u))
 		if diff := cmp.Diff(servers, again); diff != "" || err != nil {
 			t.Errorf("%q as %s: %v %s", raw, u, err, diff)
 		}

@@ -45,7 +45,7 @@ func tryAdd(held *atomic.Int64, delta, bound int64) bool {
 	}
 }
 
-// release gives room back.
+// release subtracts items and bytes from those that are held.
 func (bo *bounds) release(items, bytes int64) {
 	if bo.isSet() {
 		bo.items.Add(-items)
@@ -62,13 +62,13 @@ const (
 	// dueSize is the size of a number in table.due.
 	dueSize = 2
 
-	// queueCost is what eviction keeps for each item of a bounded Backend: its place in a
-	// queue, which on average has a quarter more places than items, and its share of the
-	// ghosts.
+	// queueCost is the memory that eviction uses for each item of a bounded Backend: its
+	// place in a queue and its share of the ghosts. On average a queue has a quarter more
+	// places than items.
 	queueCost = pointerSize*5/4 + 17
 
-	// minNumberSize is the smallest size that a value counts as if it is a number. The item
-	// may become a counter, which needs this many bytes.
+	// minNumberSize is the smallest size for which a value counts if it is a number,
+	// because the item may become a counter, which needs this many bytes.
 	minNumberSize = tallySize + 7
 )
 
@@ -80,12 +80,12 @@ func (bo *bounds) minCost(key string, valueSize int) int64 {
 	return bo.overhead() + int64(classSize(entrySize+len(key)+valueSize))
 }
 
-// boxedCost returns what an entry costs whose value is not in its block.
+// boxedCost returns the cost of an entry whose value is not in its block.
 func boxedCost(keySize, valueSize int) int64 {
 	return int64(classSize(boxedEntrySize) + classSize(keySize) + classSize(valueSize))
 }
 
-// overhead returns what every item takes besides its entry.
+// overhead returns the number of bytes that every item takes besides its entry.
 func (bo *bounds) overhead() int64 {
 	if bo.isSet() {
 		return int64(slotCost + queueCost)

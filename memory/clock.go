@@ -81,7 +81,7 @@ func (c *clock) tick() {
 	c.state.CompareAndSwap(ticking, stopped)
 }
 
-// close ends the ticks for good.
+// close ends the ticks permanently.
 func (c *clock) close() {
 	c.state.Store(closed)
 	c.timer.Stop()

@@ -11,14 +11,14 @@
 // still while the machine sleeps.
 //
 // Reads and increments of an item with more than a second to live use a coarse clock, which
-// ticks every 10 milliseconds while it is in use. If the process does not run its timers for
-// longer than a second, they may find an item after it has expired, for at most the time by
-// which the delay exceeds a second.
+// ticks every 10 milliseconds while it is in use. If the timers of the process are late by
+// more than a second, these verbs may find an item that has already expired, but only for
+// the part of the delay that exceeds one second.
 //
 // Reads take no lock, except reads of counters and of values of more than 1 MiB, and reads
-// that remove an expired item. As a rule an item is one block of memory, for its key, its
-// value and 32 bytes more. The slice that Get returns is a part of that block, and keeps all
-// of it in memory.
+// that remove an expired item. Most items are one block of memory, with the key, the value
+// and 32 more bytes. The slice that Get returns is a part of that block, and keeps the
+// whole block in memory.
 //
 // An empty Backend takes about 70 KiB, for at least 256 shards. It takes less if a bound is
 // small, and more if there are more than eight processors.
@@ -28,12 +28,12 @@
 // Every read checks the time, so that it does not return an expired item. Stores sweep the
 // expired items that are not read. Each item with a time to live is in a bucket, chosen by
 // the time at which it expires. When an interval of BucketInterval has passed, the stores
-// that follow go through the bucket of that interval; each does a bounded part of the work.
-// Options.Buckets is the number of these buckets. Items that live longer than all of their
-// intervals wait in a second row of buckets. Nothing is swept while nothing is stored.
+// that follow go through the bucket of that interval. Each store does a bounded part of the
+// work. Options.Buckets is the number of these buckets. Items that expire later than their
+// last interval wait in a second row of buckets. Without stores, nothing is swept.
 //
-// The only goroutine is that of the ticks of the coarse clock. The ticks come while the
-// cache is in use, and end soon afterwards, or with Close.
+// A Backend needs no goroutine, except for the ticks of the coarse clock. The clock ticks
+// while the cache is in use. It stops soon afterwards, or with Close.
 //
 // # Bounds
 //

@@ -10,8 +10,9 @@ const (
 	mainQueue
 )
 
-// maxReads is how many reads of an entry are remembered, and so how often the main queue
-// lets it pass. One read is enough to move from the small queue into the main one.
+// maxReads is the largest number of reads of an entry that are remembered. The main queue
+// lets the entry pass this often. One read is enough to move from the small queue into the
+// main queue.
 const maxReads = 3
 
 // queueBit of entry.reads is set in the main queue.
@@ -109,11 +110,12 @@ func (q *queues) replace(old, e *entry) {
 	*q.fifos[old.queue()].at(old.place) = e
 }
 
-// maxMoves is how many entries that were read one search for a victim lets pass.
+// maxMoves is the largest number of entries that one search for a victim lets pass because
+// they were read.
 const maxMoves = 64
 
-// victim returns the entry to evict, or nil if there is none. It moves the entries before
-// it that were read since they last came to the front.
+// victim returns the entry to evict, or nil if there is none. Entries before it that were
+// read since they last came to the front are moved to the end of the main queue.
 func (q *queues) victim() *entry {
 	for moved := 0; ; moved++ {
 		small, main := q.fifos[smallQueue].count, q.fifos[mainQueue].count

@@ -13,7 +13,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// audit reports an error for everything in b that does not fit together.
+// audit reports an error for everything in b that is inconsistent.
 func audit(t *testing.T, b *Backend) {
 	t.Helper()
 	var items, bytes int64

@@ -39,7 +39,7 @@ type Options struct {
 	// is 60.
 	Buckets int
 
-	// BucketInterval is the time between one bucket and the next, at least 10 milliseconds.
+	// BucketInterval is the length of the interval of a bucket, at least 10 milliseconds.
 	// If 0, it is 15 seconds. If there are enough stores, an expired item that is not read
 	// is removed about one interval after it expires.
 	BucketInterval time.Duration
@@ -48,10 +48,10 @@ type Options struct {
 	// counts until it is read or swept.
 	MaxItems int
 
-	// MaxBytes is the most memory that all items together may take, including what each
-	// needs besides its key and value. If 0, there is no bound. Storing an item that alone
-	// takes more returns core.ErrTooLarge. A value that was stored through core.Shared
-	// counts as a small one, unless it is a core.Sizer.
+	// MaxBytes is the largest amount of memory that all items together may take, including
+	// the overhead of each item. If 0, there is no bound. If an item alone takes more, its
+	// store returns core.ErrTooLarge. A value that was stored through core.Shared counts as
+	// a small value, unless it is a core.Sizer.
 	MaxBytes int64
 }
 
@@ -76,7 +76,7 @@ type Backend struct {
 	reads readCounts
 }
 
-// A Backend implements these interfaces besides core.Backend.
+// A Backend implements core.Backend and these interfaces.
 var _ interface {
 	core.Backend
 	core.ValueGetter
@@ -89,8 +89,8 @@ var _ interface {
 	core.SharedStorer
 } = (*Backend)(nil)
 
-// New returns an empty Backend, for core.New. A nil opts is the zero Options. It returns
-// core.ErrConfig if a field of opts is out of its range.
+// New returns an empty Backend, for core.New. If opts is nil, New uses the zero Options. It
+// returns core.ErrConfig if a field of opts is out of its range.
 func New(opts *Options) (*Backend, error) {
 	var o Options
 	if opts != nil {

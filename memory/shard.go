@@ -81,7 +81,7 @@ func (sh *shard) markRead(e *entry) {
 	if !sh.backend.bounds.isSet() {
 		return
 	}
-	// If two goroutines read at once, both may count as one read. That does no harm.
+	// If two goroutines read at once, the two reads may count as one. That does no harm.
 	if reads := e.reads.Load(); reads&^queueBit < maxReads {
 		e.reads.CompareAndSwap(reads, reads+1)
 	}

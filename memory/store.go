@@ -18,13 +18,13 @@ type write struct {
 	entry *entry // what is stored; nil for CompareAndDelete
 	cost  int64  // of entry
 
-	// What was evicted for this write. The bounds still count it as held, so that no other
-	// write takes the room.
+	// The items and bytes that were evicted for this write. The bounds still count them as
+	// held, so that no other write takes the room.
 	freedItems, freedBytes int64
 }
 
-// store stores item on the condition of mode. If isShared, it stores value in the place of
-// item.Value.
+// store stores item under the condition of mode. If isShared is true, it stores value
+// instead of item.Value.
 func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared bool) error {
 	b.sweep(b.approxNow())
 	hash := b.hash(item.Key)
@@ -60,7 +60,8 @@ func (sh *shard) prepare(w *write, item *core.Item) error {
 		}
 	}
 	// If an application uses a key as a lock, most of its Adds fail. Checking the condition
-	// first saves them the copy of the value. tryWrite checks it again, as it may change.
+	// first saves them the copy of the value. tryWrite checks it again, because it may have
+	// changed.
 	if w.mode != core.Set {
 		sh.mu.Lock()
 		e, _ := sh.findLive(w.hash, w.key, sh.backend.now())
@@ -113,8 +114,8 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 	return true, nil
 }
 
-// checkMode returns nil if a write with mode may take place, or else its error. If the key
-// is absent, e is nil.
+// checkMode returns nil if a write with mode may take place, and the error of the write
+// otherwise. If the key is absent, e is nil.
 func checkMode(mode core.Mode, e *entry, token any) error {
 	switch {
 	case mode == core.Set:
@@ -152,9 +153,9 @@ func (sh *shard) makeRoom(e *entry, w *write, items, bytes int64) bool {
 	return false
 }
 
-// holdsItsShare reports whether the shard holds about as much as the other shards do. What
-// was evicted for w does not count. A shard with less evicts nothing, so that one large item
-// does not evict everything in its shard.
+// holdsItsShare reports whether the shard holds about as much as the other shards do.
+// Entries that were evicted for w do not count. A shard that holds less evicts nothing, so
+// that one large item does not evict everything in its shard.
 func (sh *shard) holdsItsShare(w *write) bool {
 	bounds, n := &sh.backend.bounds, int64(len(sh.backend.shards))
 	own, all := int64(sh.count), bounds.items.Load()-w.freedItems

@@ -17,7 +17,7 @@ import (
 // however long it lives.
 //
 // A bucket is not a list: each table has a number for each of its slots, the bucket of the
-// item in that slot. To go through a bucket is to go through these numbers.
+// item in that slot. A sweep of a bucket goes through these numbers.
 type sweeper struct {
 	buckets  int64 // the number of buckets in the first row
 	interval int64 // in nanoseconds
@@ -35,15 +35,15 @@ type sweeper struct {
 const farRounds = 64
 
 // sweepBudget is how much work one store does for the sweeper before it leaves the rest to
-// the stores that follow. Beginning with a shard counts as 1, going through sweptSlots slots
-// as 1, and moving or dropping an item as sweptItem.
+// the stores that follow. To begin with a shard counts as 1, to go through sweptSlots slots
+// as 1, and to move or drop an item as sweptItem.
 const (
 	sweepBudget = 2000
 	sweptItem   = 8
 	sweptSlots  = 64
 )
 
-// deadlineAfter returns when an item expires that is stored now for ttl.
+// deadlineAfter returns the time at which an item expires if it is stored now for ttl.
 func deadlineAfter(now int64, ttl time.Duration) int64 {
 	switch {
 	case ttl == 0:
@@ -96,7 +96,7 @@ func (b *Backend) sweep(now int64) {
 
 // sweep drops the items that expired in the ticks from first up to, but not including, end.
 // It moves the items of the rounds that began in these ticks to the buckets of their ticks.
-// It returns how much work that was, at least 1, and whether it finished the shard; if the
+// It returns the amount of work, at least 1, and whether it finished the shard. If the
 // budget ended first, the next sweep continues.
 func (sh *shard) sweep(first, end, now int64, budget int) (work int, finished bool) {
 	sh.mu.Lock()

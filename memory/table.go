@@ -9,8 +9,8 @@ import (
 //
 // Storing an entry in its slot publishes it, so a writer first stores the tag and the
 // overflow counts that lead to the entry. When it removes an entry, it clears the slot
-// before these. Entries never move within a table, so that a reader misses none; a table
-// grows by being replaced.
+// before these. Entries never move within a table, so that a reader never misses one. To
+// grow, a table is replaced by a larger one.
 //
 // An entry is in the first bucket with room, starting from the home of its key. Each bucket
 // counts the entries that passed it because it was full. A search ends at a bucket that no
@@ -72,8 +72,9 @@ func tagOf(hash uint64) uint64 { return max(hash>>tagShift, 1) }
 // search for it begins. It is kept as entry.hash.
 func homeOf(hash uint64) uint32 { return uint32(hash >> shardBits) }
 
-// matchTags returns the high bits of the bytes of tags that are tag, and perhaps of bytes
-// above one that is. The lowest bit that it returns is always right.
+// matchTags returns the high bit of each byte of tags that equals tag. It may also return
+// the high bits of other bytes above such a byte. The lowest bit that it returns is always
+// right.
 func matchTags(tags, tag uint64) uint64 {
 	x := (tags ^ tag*lowBits) & tagBits
 	return (x - lowBits) &^ x & highBits

@@ -115,9 +115,9 @@ func (b *Backend) GetShared(_ context.Context, key string) (value, token any, er
 	return e.boxed().shared, e, nil
 }
 
-// Store stores item on the condition of mode, as core.Backend says. It returns
-// core.ErrTooLarge if the item alone exceeds Options.MaxBytes; what is stored under the key
-// then stays.
+// Store stores item under the condition of mode, as core.Backend says. It returns
+// core.ErrTooLarge if the item alone exceeds Options.MaxBytes. An item that is already
+// stored under the key then stays.
 func (b *Backend) Store(_ context.Context, mode core.Mode, item core.Item) error {
 	return b.store(mode, &item, nil, false)
 }
@@ -128,7 +128,7 @@ func (b *Backend) StoreShared(_ context.Context, mode core.Mode, item core.Item,
 	return b.store(mode, &item, value, true)
 }
 
-// StoreMulti stores items on the condition of mode, as core.MultiStorer says.
+// StoreMulti stores items under the condition of mode, as core.MultiStorer says.
 func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.Item) error {
 	var failed core.MultiError
 	check := ctxCheck{ctx: ctx}
@@ -298,8 +298,8 @@ func (sh *shard) keys(prefix string) []string {
 	return keys
 }
 
-// A ctxCheck checks the context of a verb with many keys, but not before each of them. Once
-// the context is found done, it is done for all keys that follow.
+// A ctxCheck checks the context of a verb with many keys, but not before each of them. When
+// it has found the context done, it returns the error for all keys that follow.
 type ctxCheck struct {
 	ctx context.Context
 	err error

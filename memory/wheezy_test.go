@@ -57,7 +57,7 @@ func (c wheezyCache) getMulti(keys ...string) map[string]string {
 	return texts
 }
 
-// succeeded reports whether a verb did what it is for.
+// succeeded reports whether a verb took effect.
 func (c wheezyCache) succeeded(err error) bool {
 	c.t.Helper()
 	if err != nil && !errors.Is(err, core.ErrMiss) && !errors.Is(err, core.ErrExists) {

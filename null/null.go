@@ -1,6 +1,6 @@
-// Package null provides a cache that keeps nothing: every read misses, every store and every
-// delete succeeds and changes nothing, and counters miss. Use it to switch a cache off
-// without a change to the program:
+// Package null provides a cache that keeps nothing: every read misses, every store and
+// every delete succeeds and changes nothing, and counters miss. Use it to disable a cache
+// without changing the program:
 //
 //	CACHE_URL=null://
 //

@@ -21,7 +21,7 @@ func TestAHitAllocatesNothing(t *testing.T) {
 	users := must(core.NewTyped(c, core.Shared[*user]()))
 	numbers := must(core.NewTyped(c, encoding.Int[int]()))
 	cached := must(patterns.New(users, nil))
-	soft := must(patterns.New(numbers, &patterns.Options{
+	soft := must(patterns.New(numbers, &patterns.Options[int]{
 		TTL: time.Hour, SoftTTL: time.Minute, Early: 1, FailSafe: time.Hour,
 	}))
 	plain := must(patterns.New(numbers, nil))
@@ -41,10 +41,6 @@ func TestAHitAllocatesNothing(t *testing.T) {
 		}},
 		{"GetOrSet", 0, func() error {
 			_, err := cached.GetOrSet(ctx, "ann", load)
-			return err
-		}},
-		{"GetOrAdd", 0, func() error {
-			_, err := cached.GetOrAdd(ctx, "ann", load)
 			return err
 		}},
 		{"GetOrCreate", 0, func() error {

@@ -2,10 +2,14 @@ package patterns_test
 
 import (
 	"context"
+	"fmt"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/patterns"
 )
 
@@ -16,7 +20,7 @@ func BenchmarkHit(b *testing.B) {
 	ctx := context.Background()
 	users := must(core.NewTyped(memoryCache(b), core.Shared[*user]()))
 	cached := must(patterns.New(users, nil))
-	soft := must(patterns.New(users, &patterns.Options{
+	soft := must(patterns.New(users, &patterns.Options[*user]{
 		TTL: time.Hour, SoftTTL: time.Minute, Early: 1,
 	}))
 	load := func(context.Context) (*user, error) { return ann, nil }
@@ -50,6 +54,10 @@ func BenchmarkMiss(b *testing.B) {
 	c := memoryCache(b)
 	users := must(core.NewTyped(c, core.Shared[int]()))
 	load := func(context.Context) (int, error) { return 7, nil }
+	keys := make([]string, 1000) // so that the pass of a key was released long ago
+	for i := range keys {
+		keys[i] = fmt.Sprint("user:", i)
+	}
 	for name, get := range map[string]func(
 		c *patterns.Cached[int], ctx context.Context, key string,
 		load func(context.Context) (int, error), names ...string,
@@ -61,14 +69,56 @@ func BenchmarkMiss(b *testing.B) {
 		ctx := context.Background()
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			for b.Loop() {
-				if v, err := get(cached, ctx, "k", load); v != 7 || err != nil {
+			for i := 0; b.Loop(); i++ {
+				key := keys[i%len(keys)]
+				if v, err := get(cached, ctx, key, load); v != 7 || err != nil {
 					b.Fatal(v, err)
 				}
-				if err := users.Delete(ctx, "k"); err != nil {
+				if err := users.Delete(ctx, key); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkJoin measures a load that a hundred callers share. Callers share a value whose type
+// has nothing that they could change, and get copies of the other one.
+func BenchmarkJoin(b *testing.B) {
+	type shared struct{ Name, Mail, City string }
+	type copied struct {
+		Name, Mail, City string
+		Roles            []string
+	}
+	b.Run("shared", func(b *testing.B) { join(b, shared{"Ann", "ann@example.org", "Bern"}) })
+	b.Run("copied", func(b *testing.B) {
+		join(b, copied{"Ann", "ann@example.org", "Bern", []string{"admin"}})
+	})
+}
+
+func join[T any](b *testing.B, v T) {
+	values := must(core.NewTyped(memoryCache(b), encoding.JSON[T]()))
+	cached := must(patterns.New(values, nil))
+	ctx := context.Background()
+	load := func(context.Context) (T, error) {
+		for range 100 {
+			runtime.Gosched() // so that the other callers join
+		}
+		return v, nil
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if _, err := cached.GetOrSet(ctx, "k", load); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if err := values.Delete(ctx, "k"); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
-	"github.com/cachewire/cachewire/dependency"
-	"github.com/cachewire/cachewire/encoding"
 )
 
 // ErrNotFound means that a value does not exist. Loaders return it, and so do the patterns.
@@ -16,203 +15,127 @@ import (
 var ErrNotFound = errors.New("patterns: not found")
 
 // ErrTimeout means that another caller or process still holds the pass after
-// Options.WaitTimeout, or after the LockTTL of a OnePass in OnePass.Wait.
+// Options.WaitTimeout, or after the LockTTL of a OnePass in OnePass.Wait, or that a load does
+// not end although Close has cancelled it.
 var ErrTimeout = errors.New("patterns: timed out waiting for another to load")
-
-// Options are the settings of a Cached. No duration may be negative. New returns an error for
-// a core.Forever that would never take effect.
-type Options struct {
-	// TTL is the time to live of stored values. If 0, it is the default of the cache.
-	TTL time.Duration
-
-	// LockTTL is how long one process may load a value alone in GetOrCreate. If 0, it is
-	// 10 seconds. After LockTTL another process may load the value, whether the first one
-	// has died or is still loading. A load in the background, for which no caller waits, is
-	// cancelled after LockTTL.
-	LockTTL time.Duration
-
-	// WaitTimeout is how long GetOrCreate waits for another process. After it, GetOrCreate
-	// returns ErrTimeout, or loads the value itself if LoadOnTimeout is set. If 0, it is
-	// LockTTL, plus the Resolution of the cache's core.Traits and one second, so that an
-	// expired lock is noticed.
-	WaitTimeout   time.Duration
-	LoadOnTimeout bool
-
-	// Prefix is put before a key to make the key of its lock. If "", it is "one_pass:".
-	Prefix string
-
-	// KeyPrefix is the first part of the keys of memoized functions; see KeyBuilder.
-	KeyPrefix KeyBuilder
-
-	// Dependency or Tags decides what the names are that verbs take as their last
-	// arguments. With a Dependency they are master keys to which an item is wired; with
-	// Tags they are tags that the item carries. At most one of the two may be set.
-	//
-	// With Tags, a value is stale at once if one of its tags is invalidated while the value
-	// is loaded. Set, Add, Replace and their multi verbs, which get a value from the caller,
-	// read the versions of the tags when they are called. With a Dependency, a value may be
-	// stored after the Delete that should have deleted it, and stay until the next Delete.
-	Dependency *dependency.Dependency
-	Tags       *dependency.Tags
-
-	// NegativeTTL is the time to live of a stored ErrNotFound. If 0, ErrNotFound is not
-	// stored. Add and Replace treat a stored ErrNotFound as an item that is present.
-	NegativeTTL time.Duration
-
-	// SoftTTL is the age at which a value becomes due. It must be less than TTL. A value
-	// that is due is still served, while one caller loads it again in the background. If 0,
-	// values are never due.
-	//
-	// SoftTTL, Early and FailSafe depend on the clocks of the machines that share the cache.
-	SoftTTL time.Duration
-
-	// Early makes values load again in the background before they are due, at random. This
-	// is more likely the nearer the time is and the longer the value took to load. Early is
-	// the beta of XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache
-	// Stampede Prevention, VLDB 2015). 1 suits most programs. If 0, no value is loaded
-	// early. Early needs a SoftTTL, or a TTL other than core.Forever.
-	Early float64
-
-	// FailSafe is how long a value is kept after its TTL, to be served if the loader fails.
-	// It needs a TTL other than core.Forever. If 0, values are not kept.
-	FailSafe time.Duration
-
-	// SoftTimeout is how long a caller waits for the loader if FailSafe has kept a value.
-	// After it, the caller gets that value, and the load goes on in the background. If 0,
-	// the caller waits as long as the load takes.
-	SoftTimeout time.Duration
-
-	// OnError is called with errors that are not returned to the caller: errors of reading
-	// the cache, if the loader was called instead, errors of storing and wiring a value,
-	// errors of a loader, if an old value was served instead, and errors of loads in the
-	// background. It is called by many goroutines at once. If nil, such errors are dropped.
-	OnError func(ctx context.Context, err error)
-
-	// Observer is called with what the patterns serve and load. It may be nil.
-	Observer Observer
-}
 
 // A Cached is a typed cache with common settings, and with patterns that load values it does
 // not have. Many goroutines may use it at once.
 type Cached[T any] struct {
+	*common[T]
+	call Call
+}
+
+// A common is what a Cached shares with those that its With returns.
+type common[T any] struct {
 	typed   *core.Typed[T]
 	values  values[T]
-	plain   bool    // values are stored without facts
-	opts    Options // with the defaults filled in: TTL is not 0
+	plain   bool       // values are stored without facts
+	opts    Options[T] // with the defaults filled in: TTL is not 0
 	pass    *OnePass
 	flights flights[T]
+	pauses  pauses
 }
 
 // New returns a Cached over typed. A nil opts is the zero Options. The error is
 // core.ErrConfig: typed is nil, or a field of opts is out of its range or contradicts
 // another one.
-func New[T any](typed *core.Typed[T], opts *Options) (*Cached[T], error) {
+func New[T any](typed *core.Typed[T], opts *Options[T]) (*Cached[T], error) {
 	if typed == nil {
 		return nil, configErrorf("the core.Typed is nil; core.NewTyped returns one")
 	}
-	c := &Cached[T]{typed: typed}
+	s := &common[T]{typed: typed}
 	if opts != nil {
-		c.opts = *opts
+		s.opts = *opts
 	}
-	o := &c.opts
-	if o.TTL == 0 {
-		o.TTL = typed.Cache().DefaultTTL()
-	}
+	o := &s.opts
+	o.setDefaults(typed.Cache())
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	c.plain = o.Tags == nil && o.NegativeTTL == 0 &&
+	s.plain = o.Tags == nil && o.NegativeTTL == 0 &&
 		o.SoftTTL == 0 && o.Early == 0 && o.FailSafe == 0
 	var err error
-	if c.values, err = valuesOf(typed, !c.plain); err != nil {
+	if s.values, err = valuesOf(typed, !s.plain); err != nil {
 		return nil, err
 	}
-	if o.LockTTL == 0 {
-		o.LockTTL = defaultLockTTL
+	s.pass, err = NewOnePass(typed.Cache(), &OnePassOptions{
+		LockTTL: o.LockTTL, Prefix: o.Prefix, Renew: true,
+	})
+	if err != nil {
+		return nil, err
 	}
-	if o.WaitTimeout == 0 {
-		o.WaitTimeout = add(o.LockTTL, typed.Cache().Traits().Resolution+time.Second)
+	s.pauses.first, s.pauses.errorTTL = o.Pause, o.ErrorTTL
+	c := &Cached[T]{common: s}
+	f := &s.flights
+	f.limit, f.linger = o.LockTTL, o.Linger
+	f.report = func(err error) { o.OnError(context.Background(), err) }
+	f.tooSlow = func(keys []string) { s.pauses.fail(errTooSlow, keys...) }
+	f.release = c.release
+	if !isShared(typed) && !isImmutable[T]() {
+		f.encode = c.encode
 	}
-	if o.OnError == nil {
-		o.OnError = func(context.Context, error) {}
-	}
-	c.flights.limit = o.LockTTL
-	c.flights.report = func(err error) { o.OnError(context.Background(), err) }
-	c.pass, err = NewOnePass(typed.Cache(), &OnePassOptions{LockTTL: o.LockTTL, Prefix: o.Prefix})
-	return c, err
+	return c, nil
 }
 
-// configErrorf returns an error that wraps core.ErrConfig.
-func configErrorf(format string, args ...any) error {
-	return fmt.Errorf("%w: patterns: "+format, append([]any{core.ErrConfig}, args...)...)
+// A Call has options for single calls; see Cached.With.
+type Call struct {
+	// TTL is the time to live of values that are stored. If 0, it is that of Options. Among
+	// callers that share a load, that of the first counts.
+	TTL time.Duration
+
+	// Reload makes the patterns that load one value do so whatever is stored, each call by
+	// itself, and without waiting for another process. A value that is stored meanwhile stays.
+	// An error of the loader is returned, even if there is an old value.
+	Reload bool
 }
 
-// add returns a + b, or core.Forever if the sum is too large for a duration. Neither may be
-// negative.
-func add(a, b time.Duration) time.Duration {
-	if sum := a + b; sum >= 0 {
-		return sum
-	}
-	return core.Forever
-}
-
-// check returns an error if a field of o is out of its range or contradicts another one. TTL
-// must not be 0.
-func (o *Options) check() error {
-	for _, field := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"TTL", o.TTL},
-		{"LockTTL", o.LockTTL},
-		{"WaitTimeout", o.WaitTimeout},
-		{"NegativeTTL", o.NegativeTTL},
-		{"SoftTTL", o.SoftTTL},
-		{"FailSafe", o.FailSafe},
-		{"SoftTimeout", o.SoftTimeout},
-	} {
-		if field.value < 0 {
-			return configErrorf("Options.%s is %v, want 0 or more", field.name, field.value)
-		}
-	}
-	const limitedTTL = "a TTL other than core.Forever, in Options or as the default of the cache"
-	switch {
-	case o.Dependency != nil && o.Tags != nil:
-		return configErrorf("Options have a Dependency and Tags, want at most one of them")
-	case o.SoftTTL >= o.TTL:
-		return configErrorf("Options.SoftTTL is %v, want less than the TTL, which is %s",
-			o.SoftTTL, ttlString(o.TTL))
-	case !(o.Early >= 0):
-		return configErrorf("Options.Early is %v, want 0 or more", o.Early)
-	case o.Early != 0 && o.TTL == core.Forever && o.SoftTTL == 0:
-		return configErrorf(
-			"Options.Early is %v, and items never expire; want a SoftTTL, or "+limitedTTL, o.Early)
-	case o.FailSafe != 0 && o.TTL == core.Forever:
-		return configErrorf("Options.FailSafe is %v, and items never expire; want "+limitedTTL,
-			o.FailSafe)
-	case o.SoftTimeout != 0 && o.FailSafe == 0:
-		return configErrorf("Options.SoftTimeout is %v, and FailSafe is 0; want FailSafe as well",
-			o.SoftTimeout)
-	}
-	return nil
-}
-
-// ttlString formats a time to live for errors.
-func ttlString(ttl time.Duration) string {
-	if ttl == core.Forever {
-		return "core.Forever"
-	}
-	return ttl.String()
-}
+// With returns a Cached like c whose verbs have the options of call. It shares the loads of c,
+// and everything else. It need not be closed.
+//
+//	u, err := cached.With(patterns.Call{TTL: time.Hour}).GetOrSet(ctx, key, load)
+//
+// A call that only looks into the cache is Cached.Get.
+func (c *Cached[T]) With(call Call) *Cached[T] { return &Cached[T]{c.common, call} }
 
 // Typed returns the typed cache that New was called with.
 func (c *Cached[T]) Typed() *core.Typed[T] { return c.typed }
 
-// Close waits for running loads, including those in the background, which are cancelled after
-// Options.LockTTL. Once it is called, patterns return core.ErrClosed for values that must be
-// loaded. The cache stays open. Close always returns nil.
+// Close waits for running loads, including those in the background, and cancels those that
+// still run after Options.LockTTL. Once it is called, patterns return core.ErrClosed for
+// values that must be loaded. The cache stays open.
+//
+// A loader must not call Close, which waits for it. If a load has not ended a second after it
+// was cancelled, Close returns ErrTimeout with its keys.
 func (c *Cached[T]) Close() error {
-	c.flights.close()
+	err := c.flights.close()
+	c.pauses.close()
+	return err
+}
+
+// reserved is the beginning of the keys that packages of this module choose themselves.
+const reserved = "~cw:"
+
+// checkKey returns an error if key is reserved. The cache checks the rest.
+func checkKey(key string) error {
+	if strings.HasPrefix(key, reserved) {
+		return reservedError(key)
+	}
+	return nil
+}
+
+func reservedError(key string) error {
+	return fmt.Errorf("%w: patterns: %.100q begins with %q, as the keys of locks do",
+		core.ErrInvalidKey, key, reserved)
+}
+
+// checkKeys is checkKey for many keys.
+func checkKeys(keys []string) error {
+	for _, key := range keys {
+		if err := checkKey(key); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -220,23 +143,27 @@ func (c *Cached[T]) Close() error {
 // absent, or the value is stale or past its TTL, and ErrNotFound if that is stored under the
 // key.
 func (c *Cached[T]) Get(ctx context.Context, key string) (T, error) {
-	if c.plain {
-		v, err := c.typed.Get(ctx, key)
-		switch err {
-		case nil:
-			c.observeServed(Hit, 1)
-		case core.ErrMiss:
-			c.observeServed(Miss, 1)
-		}
-		return v, err
+	var zero T
+	if err := checkKey(key); err != nil {
+		return zero, err
 	}
-	e, err := c.lookUp(ctx, key)
+	var e entry[T]
+	var err error
+	if c.plain {
+		if e.value, err = c.typed.Get(ctx, key); err == nil {
+			e.state = fresh
+		} else if err == core.ErrMiss {
+			err = nil
+		}
+	} else {
+		e, err = c.lookUp(ctx, key)
+	}
 	switch {
 	case err != nil:
-		return e.value, err
+		c.observeDone(ctx, 1)
+		return zero, err
 	case !e.servable():
 		c.observeServed(Miss, 1)
-		var zero T
 		return zero, core.ErrMiss
 	}
 	c.observeServed(e.outcome(), 1)
@@ -244,8 +171,11 @@ func (c *Cached[T]) Get(ctx context.Context, key string) (T, error) {
 }
 
 // GetMulti returns the values of keys for which Get returns one. It loads nothing. Errors are
-// those of core.Typed.GetMulti.
+// those of core.Typed.GetMulti, or core.ErrInvalidKey if one of keys begins with "~cw:".
 func (c *Cached[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, error) {
+	if err := checkKeys(keys); err != nil {
+		return map[string]T{}, err
+	}
 	entries, err := c.lookUpMulti(ctx, keys)
 	found := make(map[string]T, len(entries))
 	for key, e := range entries {
@@ -254,14 +184,15 @@ func (c *Cached[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, 
 		}
 	}
 	if c.opts.Observer != nil {
-		c.observeMulti(keys, entries, err)
+		c.observeMulti(ctx, keys, entries, err)
 	}
 	return found, err
 }
 
-// Set stores v under key, with names as its master keys or tags; see Options. It returns
-// core.ErrConfig if there are names and Options have neither Dependency nor Tags. If v is
-// stored but cannot be wired, Set deletes it and returns the error.
+// Set stores v under key, with names, and those of Options.NamesOf, as its master keys or tags.
+// It returns core.ErrConfig if there are names and Options have neither Dependency nor Tags,
+// and core.ErrInvalidKey if the key begins with "~cw:", as those of locks do. If v is stored
+// but cannot be wired, Set deletes it and returns the error.
 func (c *Cached[T]) Set(ctx context.Context, key string, v T, names ...string) error {
 	return c.write(ctx, core.Set, key, v, names)
 }
@@ -280,14 +211,16 @@ func (c *Cached[T]) Replace(ctx context.Context, key string, v T, names ...strin
 func (c *Cached[T]) write(
 	ctx context.Context, mode core.Mode, key string, v T, names []string,
 ) error {
-	facts, err := c.factsFor(ctx, names)
+	names = c.namesOf(key, v, names)
+	facts, err := c.factsNow(ctx, names)
 	if err != nil {
 		return err
 	}
+	item := c.itemOf(key, v, facts[0], 0)
 	if err := c.dropLoads(ctx, key); err != nil {
 		return err
 	}
-	if err := c.values.store(ctx, mode, key, c.wrap(v, facts, 0), c.storeTTL()); err != nil {
+	if err := c.values.store(ctx, mode, key, item); err != nil {
 		return err
 	}
 	return c.wire(ctx, []string{key}, names)
@@ -314,39 +247,24 @@ func (c *Cached[T]) ReplaceMulti(ctx context.Context, values map[string]T, names
 func (c *Cached[T]) writeMulti(
 	ctx context.Context, mode core.Mode, values map[string]T, names []string,
 ) error {
-	facts, err := c.factsFor(ctx, names)
+	keys := make([]string, 0, len(values))
+	all := make([][]string, 0, len(values)) // the names of each key
+	for key, v := range values {
+		keys, all = append(keys, key), append(all, c.namesOf(key, v, names))
+	}
+	facts, err := c.factsNow(ctx, all...)
 	if err != nil {
 		return err
 	}
-	keys := make([]string, 0, len(values))
-	wrapped := make(map[string]value[T], len(values))
-	for key, v := range values {
-		keys = append(keys, key)
-		wrapped[key] = c.wrap(v, facts, 0)
+	items := make(map[string]stored[T], len(values))
+	for i, key := range keys {
+		items[key] = c.itemOf(key, values[key], facts[i], 0)
 	}
 	if err := c.dropLoads(ctx, keys...); err != nil {
 		return err
 	}
-	err = c.values.storeMulti(ctx, mode, wrapped, c.storeTTL())
-	return errors.Join(err, c.wire(ctx, succeeded(keys, err), names))
-}
-
-// succeeded returns the keys that did not fail, if err is the error of a multi verb.
-func succeeded(keys []string, err error) []string {
-	if err == nil {
-		return keys
-	}
-	var multi *core.MultiError
-	if !errors.As(err, &multi) {
-		return nil
-	}
-	var ok []string
-	for _, key := range keys {
-		if multi.Errors[key] == nil {
-			ok = append(ok, key)
-		}
-	}
-	return ok
+	err = c.values.storeMulti(ctx, mode, items)
+	return errors.Join(err, c.wireMulti(ctx, keys, all, err))
 }
 
 // Delete deletes the item under key. It returns core.ErrMiss if the key is absent. A value
@@ -367,17 +285,24 @@ func (c *Cached[T]) DeleteMulti(ctx context.Context, keys []string) error {
 }
 
 // dropLoads makes sure that running loads of keys in this process store nothing after the
-// write that follows.
+// write that follows, and that no caller joins them.
 func (c *Cached[T]) dropLoads(ctx context.Context, keys ...string) error {
+	if err := checkKeys(keys); err != nil {
+		return err
+	}
+	c.pauses.end(keys...)
 	return c.flights.drop(orBackground(ctx), keys...)
 }
 
 // IncrFrom adds delta to the counter under key, as core.Cache.IncrFrom does. An absent
-// counter begins at initial and lives for Options.TTL.
+// counter begins at initial and lives for the TTL of Call, or else of Options.
 func (c *Cached[T]) IncrFrom(
 	ctx context.Context, key string, delta, initial uint64,
 ) (uint64, error) {
-	return c.typed.Cache().IncrFrom(ctx, key, delta, initial, c.opts.TTL)
+	if err := checkKey(key); err != nil {
+		return 0, err
+	}
+	return c.typed.Cache().IncrFrom(ctx, key, delta, initial, c.counterTTL())
 }
 
 // DecrFrom subtracts delta from the counter under key, as core.Cache.DecrFrom does. Otherwise
@@ -385,29 +310,17 @@ func (c *Cached[T]) IncrFrom(
 func (c *Cached[T]) DecrFrom(
 	ctx context.Context, key string, delta, initial uint64,
 ) (uint64, error) {
-	return c.typed.Cache().DecrFrom(ctx, key, delta, initial, c.opts.TTL)
+	if err := checkKey(key); err != nil {
+		return 0, err
+	}
+	return c.typed.Cache().DecrFrom(ctx, key, delta, initial, c.counterTTL())
 }
 
-// storeTTL returns how long values stay in the cache, which is longer than their TTL if
-// FailSafe is set.
-func (c *Cached[T]) storeTTL() time.Duration { return add(c.opts.TTL, c.opts.FailSafe) }
-
-var errNoNames = configErrorf(
-	"there are names, but Options have neither Dependency nor Tags; want one of them")
-
-// factsFor returns the facts of a value with names that will be loaded or stored: the present
-// versions of its tags.
-func (c *Cached[T]) factsFor(ctx context.Context, names []string) (encoding.Facts, error) {
-	switch {
-	case len(names) == 0:
-		return encoding.Facts{}, nil
-	case c.opts.Tags != nil:
-		versions, err := c.opts.Tags.Versions(ctx, names...)
-		return versions.Facts(), err
-	case c.opts.Dependency == nil:
-		return encoding.Facts{}, errNoNames
+func (c *Cached[T]) counterTTL() time.Duration {
+	if c.call.TTL != 0 {
+		return c.call.TTL
 	}
-	return encoding.Facts{}, nil
+	return c.opts.TTL
 }
 
 // wire wires keys to names if these are master keys. If that fails, it deletes keys, because
@@ -423,4 +336,44 @@ func (c *Cached[T]) wire(ctx context.Context, keys, names []string) error {
 		}
 	}
 	return nil
+}
+
+// wireMulti wires those of keys that a multi verb has stored, each to its element of all. Err
+// is the error of the verb.
+func (c *Cached[T]) wireMulti(
+	ctx context.Context, keys []string, all [][]string, err error,
+) error {
+	if c.opts.Dependency == nil {
+		return nil
+	}
+	byMaster := map[string][]string{}
+	for i, key := range keys {
+		if errorOf(err, key) == nil {
+			for _, master := range all[i] {
+				byMaster[master] = append(byMaster[master], key)
+			}
+		}
+	}
+	var errs []error
+	for master, keys := range byMaster {
+		errs = append(errs, c.wire(ctx, keys, []string{master}))
+	}
+	return errors.Join(errs...)
+}
+
+// errorOf returns the error of key in err, the error of a multi verb.
+func errorOf(err error, key string) error {
+	var multi *core.MultiError
+	if errors.As(err, &multi) {
+		return multi.Errors[key]
+	}
+	return err
+}
+
+// encode sets what callers who have joined fl get a copy of. If the value cannot be encoded,
+// they share it.
+func (c *Cached[T]) encode(fl *flight[T]) {
+	if item, err := c.typed.Encode(fl.key, fl.value); err == nil {
+		fl.encoded = &item
+	}
 }

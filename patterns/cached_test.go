@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,7 +23,7 @@ func TestAnAbsentValueIsLoadedAndStored(t *testing.T) {
 	for name, c := range caches(t) {
 		for pname, get := range allPatterns {
 			t.Run(name+" "+pname, func(t *testing.T) {
-				cached := newTexts(t, c, &patterns.Options{TTL: time.Hour})
+				cached := newTexts(t, c, &patterns.Options[string]{TTL: time.Hour})
 				ctx := t.Context()
 				var l loader
 				for range 3 {
@@ -35,7 +34,7 @@ func TestAnAbsentValueIsLoadedAndStored(t *testing.T) {
 				v, err := cached.Get(ctx, pname)
 				want(t, v, err, "loaded")
 				wantErr(t, cached.Close(), nil)
-				if ok, err := c.Exists(ctx, "one_pass:"+pname); ok || err != nil {
+				if ok, err := c.Exists(ctx, "~cw:lock:"+pname); ok || err != nil {
 					t.Errorf("the pass is still in the cache, %v", err)
 				}
 			})
@@ -43,19 +42,22 @@ func TestAnAbsentValueIsLoadedAndStored(t *testing.T) {
 	}
 }
 
-func TestGetOrAddKeepsAValueStoredDuringTheLoad(t *testing.T) {
-	c := memoryCache(t)
-	d := must(dependency.New(c, nil))
-	cached := newTexts(t, c, &patterns.Options{Dependency: d})
-	ctx := t.Context()
-	v, err := cached.GetOrAdd(ctx, "k", func(context.Context) (string, error) {
-		return "loaded", c.Set(ctx, "k", []byte("another's"), 0)
-	}, "mk:")
-	want(t, v, err, "loaded")
-	v, err = cached.Get(ctx, "k")
-	want(t, v, err, "another's")
-	if keys, err := d.Keys(ctx, "mk:"); len(keys) != 0 || err != nil {
-		t.Errorf("%v are wired, %v; want none", keys, err)
+// A load does not replace what another program has stored meanwhile, and wires nothing.
+func TestAValueStoredDuringTheLoadStays(t *testing.T) {
+	for pname, get := range allPatterns {
+		c := memoryCache(t)
+		d := must(dependency.New(c, nil))
+		cached := newTexts(t, c, &patterns.Options[string]{Dependency: d})
+		ctx := t.Context()
+		v, err := get(cached, ctx, pname, func(context.Context) (string, error) {
+			return "loaded", c.Set(ctx, pname, []byte("another's"), 0)
+		}, "mk:")
+		want(t, v, err, "loaded")
+		v, err = cached.Get(ctx, pname)
+		want(t, v, err, "another's")
+		if keys, err := d.Keys(ctx, "mk:"); len(keys) != 0 || err != nil {
+			t.Errorf("%v are wired, %v; want none", keys, err)
+		}
 	}
 }
 
@@ -86,7 +88,7 @@ func TestOnePassCreateLoadsOnceAmongProcesses(t *testing.T) {
 func TestVerbsUseTheCommonSettings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := memoryCache(t)
-		cached := newTexts(t, c, &patterns.Options{TTL: time.Minute})
+		cached := newTexts(t, c, &patterns.Options[string]{TTL: time.Minute})
 		ctx := t.Context()
 		wantErr(t, cached.Set(ctx, "set", "v"), nil)
 		wantErr(t, cached.Add(ctx, "add", "v"), nil)
@@ -127,23 +129,13 @@ func TestVerbsUseTheCommonSettings(t *testing.T) {
 // Items are dropped if one of the names with which they were stored is.
 func TestItemsAreDroppedByTheirNames(t *testing.T) {
 	for name, c := range caches(t) {
-		tags := must(dependency.NewTags(c, nil))
-		kinds := map[string]*patterns.Options{"tags": {Tags: tags}}
-		var d *dependency.Dependency
-		if !c.Traits().ByValue { // which has no wires
-			d = must(dependency.New(c, nil))
-			kinds["wires"] = &patterns.Options{Dependency: d}
-		}
-		for kind, opts := range kinds {
+		for kind, opts := range kindsOfNames(c) {
 			t.Run(name+" "+kind, func(t *testing.T) {
-				cached := newTexts(t, c, opts)
+				cached := newTexts(t, c, &opts)
 				ctx := t.Context()
 				dropItems := func(name string) {
-					if kind == "wires" {
-						wantErr(t, d.Delete(ctx, name), nil)
-					} else {
-						wantErr(t, tags.Invalidate(ctx, name), nil)
-					}
+					t.Helper()
+					wantErr(t, dropName(ctx, opts, name), nil)
 				}
 				for pname, get := range allPatterns {
 					var l loader
@@ -180,76 +172,13 @@ func TestAValueLoadedDuringAnInvalidationIsStale(t *testing.T) {
 	c := memoryCache(t)
 	tags := must(dependency.NewTags(c, nil))
 	for pname, get := range allPatterns {
-		cached := newTexts(t, c, &patterns.Options{Tags: tags})
+		cached := newTexts(t, c, &patterns.Options[string]{Tags: tags})
 		v, err := get(cached, t.Context(), pname, func(ctx context.Context) (string, error) {
 			return "old", tags.Invalidate(ctx, "tag")
 		}, "tag")
 		want(t, v, err, "old")
 		_, err = cached.Get(t.Context(), pname)
 		wantErr(t, err, core.ErrMiss)
-	}
-}
-
-func TestNewRefusesWrongOptions(t *testing.T) {
-	c := memoryCache(t)
-	d, tags := must(dependency.New(c, nil)), must(dependency.NewTags(c, nil))
-	typed := must(core.NewTyped(c, encoding.Text()))
-	const limitedTTL = "a TTL other than core.Forever, in Options or as the default of the cache"
-	for _, tt := range []struct {
-		want string
-		opts patterns.Options
-	}{
-		{"Options.TTL is -1s, want 0 or more", patterns.Options{TTL: -time.Second}},
-		{"Options.LockTTL is -1ns, want 0 or more", patterns.Options{LockTTL: -1}},
-		{"Options.WaitTimeout is -1ns, want 0 or more", patterns.Options{WaitTimeout: -1}},
-		{"Options.NegativeTTL is -1ns, want 0 or more", patterns.Options{NegativeTTL: -1}},
-		{"Options.SoftTTL is -1ns, want 0 or more", patterns.Options{SoftTTL: -1}},
-		{"Options.FailSafe is -1ns, want 0 or more", patterns.Options{FailSafe: -1}},
-		{"Options.SoftTimeout is -1ns, want 0 or more", patterns.Options{SoftTimeout: -1}},
-		{
-			"Options.SoftTTL is 1m0s, want less than the TTL, which is 1m0s",
-			patterns.Options{SoftTTL: time.Minute, TTL: time.Minute},
-		},
-		{
-			"Options.SoftTTL is 2562047h47m16.854775807s, want less than the TTL, which is core.",
-			patterns.Options{SoftTTL: core.Forever},
-		},
-		{"Options.Early is NaN, want 0 or more", patterns.Options{TTL: 1, Early: math.NaN()}},
-		{
-			"Options.Early is 1, and items never expire; want a SoftTTL, or " + limitedTTL,
-			patterns.Options{Early: 1},
-		},
-		{
-			"Options.Early is 2, and items never expire; want a SoftTTL, or " + limitedTTL,
-			patterns.Options{Early: 2, TTL: core.Forever},
-		},
-		{
-			"Options.FailSafe is 1m0s, and items never expire; want " + limitedTTL,
-			patterns.Options{FailSafe: time.Minute},
-		},
-		{
-			"Options.FailSafe is 1s, and items never expire; want " + limitedTTL,
-			patterns.Options{FailSafe: time.Second, TTL: core.Forever},
-		},
-		{
-			"Options.SoftTimeout is 1ns, and FailSafe is 0; want FailSafe as well",
-			patterns.Options{TTL: 1, SoftTimeout: 1},
-		},
-		{
-			"Options have a Dependency and Tags, want at most one of them",
-			patterns.Options{Dependency: d, Tags: tags},
-		},
-	} {
-		cached, err := patterns.New(typed, &tt.opts)
-		wanted := "cachewire: invalid configuration: patterns: " + tt.want
-		if cached != nil ||
-			!errors.Is(err, core.ErrConfig) || !strings.HasPrefix(err.Error(), wanted) {
-			t.Errorf("New = %v, %v; want nil and %s", cached, err, wanted)
-		}
-	}
-	cached, err := patterns.New[string](nil, nil)
-	if !errors.Is(err, core.ErrConfig) || cached != nil {
-		t.Errorf("New(nil) = %v, %v; want ErrConfig", cached, err)
 	}
 }
 
@@ -264,10 +193,10 @@ func TestArgumentsOfVerbsAreChecked(t *testing.T) {
 		wantErr(t, err, core.ErrInvalidKey)
 		_, err = get(cached, ctx, pname, l.load, "name")
 		wantErr(t, err, core.ErrConfig)
-		wired := newTexts(t, c, &patterns.Options{Dependency: d})
+		wired := newTexts(t, c, &patterns.Options[string]{Dependency: d})
 		_, err = get(wired, ctx, pname, l.load, "ends in 1")
 		wantErr(t, err, core.ErrInvalidKey)
-		tagged := newTexts(t, c, &patterns.Options{Tags: tags})
+		tagged := newTexts(t, c, &patterns.Options[string]{Tags: tags})
 		_, err = get(tagged, ctx, pname, l.load, "")
 		wantErr(t, err, core.ErrInvalidKey)
 		_, err = get(cached, ctx, pname, nil)
@@ -307,7 +236,7 @@ func TestItemsLiveForTheTTLOfOptions(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := must(core.New(must(memory.New(nil)), &core.Options{DefaultTTL: tt.cache}))
 			defer c.Close()
-			cached := newTexts(t, c, &patterns.Options{TTL: tt.opts})
+			cached := newTexts(t, c, &patterns.Options[string]{TTL: tt.opts})
 			var l loader
 			for _, store := range []func() error{
 				func() error { _, err := cached.GetOrCreate(t.Context(), "k", l.load); return err },
@@ -331,7 +260,7 @@ func TestTheDefaultTTLOfTheCacheIsEnoughForFailSafe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := must(core.New(must(memory.New(nil)), &core.Options{DefaultTTL: time.Minute}))
 		defer c.Close()
-		cached := newTexts(t, c, &patterns.Options{FailSafe: time.Hour})
+		cached := newTexts(t, c, &patterns.Options[string]{FailSafe: time.Hour})
 		l := loader{result: func(n int64) (string, error) {
 			if n > 1 {
 				return "", io.EOF
@@ -350,7 +279,7 @@ func TestTheDefaultTTLOfTheCacheIsEnoughForFailSafe(t *testing.T) {
 // Durations near Forever behave like Forever: each value is loaded once, and then served.
 func TestLongDurationsDoNotOverflow(t *testing.T) {
 	const century = 100 * 365 * 24 * time.Hour
-	for name, opts := range map[string]patterns.Options{
+	for name, opts := range map[string]patterns.Options[string]{
 		"TTL and FailSafe":      {TTL: core.Forever - 1, FailSafe: core.Forever},
 		"TTL and Early":         {TTL: core.Forever - 1, Early: 1},
 		"TTL, Early, FailSafe":  {TTL: 2 * century, Early: 1, FailSafe: 2 * century},
@@ -394,7 +323,7 @@ func TestLongDurationsDoNotOverflow(t *testing.T) {
 
 func TestANullCacheLoadsEachTime(t *testing.T) {
 	c := cacheOf(t, null.New())
-	for name, opts := range map[string]*patterns.Options{
+	for name, opts := range map[string]*patterns.Options[string]{
 		"plain":    nil,
 		"wires":    {Dependency: must(dependency.New(c, nil))},
 		"tags":     {Tags: must(dependency.NewTags(c, nil))},
@@ -403,7 +332,7 @@ func TestANullCacheLoadsEachTime(t *testing.T) {
 	} {
 		var reported errorLog
 		if opts == nil {
-			opts = &patterns.Options{}
+			opts = &patterns.Options[string]{}
 		}
 		opts.OnError = reported.add
 		cached := newTexts(t, c, opts)
@@ -418,7 +347,7 @@ func TestANullCacheLoadsEachTime(t *testing.T) {
 				want(t, v, err, "loaded")
 			}
 		}
-		l.want(t, 6)
+		l.want(t, int64(2*len(allPatterns)))
 		cached.Close()
 		if all := reported.list(); len(all) != 0 {
 			t.Errorf("%s: OnError was called with %v", name, all)
@@ -432,7 +361,7 @@ func TestValuesAreLoadedIfTheCacheIsDown(t *testing.T) {
 	c := memcachedCache(t, server.Addr())
 	tags := must(dependency.NewTags(c, nil))
 	server.Kill()
-	for _, opts := range []patterns.Options{
+	for _, opts := range []patterns.Options[string]{
 		{},
 		{Tags: tags},
 		{Dependency: must(dependency.New(c, nil))},
@@ -471,7 +400,7 @@ func TestAnUndecodableItemIsReplaced(t *testing.T) {
 	c := memoryCache(t)
 	var reported errorLog
 	points := must(core.NewTyped(c, encoding.JSON[point]()))
-	cached := must(patterns.New(points, &patterns.Options{OnError: reported.add}))
+	cached := must(patterns.New(points, &patterns.Options[point]{OnError: reported.add}))
 	defer cached.Close()
 	wantErr(t, c.Set(t.Context(), "k", []byte("{"), 0), nil)
 	for range 2 {
@@ -507,7 +436,7 @@ func TestSharedValuesAreReturnedAsTheyAre(t *testing.T) {
 	type user struct{ name string }
 	users := must(core.NewTyped(c, core.Shared[*user]()))
 	tags := must(dependency.NewTags(c, nil))
-	for name, opts := range map[string]*patterns.Options{
+	for name, opts := range map[string]*patterns.Options[*user]{
 		"plain": nil,
 		"facts": {TTL: time.Hour, SoftTTL: time.Minute, Tags: tags},
 	} {

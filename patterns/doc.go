@@ -1,7 +1,7 @@
 // Package patterns loads values that a cache does not have, once for all their callers.
 //
 //	users, err := core.NewTyped(cache, encoding.JSON[User]())
-//	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute})
+//	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute})
 //
 //	u, err := cached.GetOrCreate(ctx, "user:1", func(ctx context.Context) (User, error) {
 //		return db.LoadUser(ctx, 1)
@@ -9,14 +9,29 @@
 //
 // A [Cached] is a typed cache with common settings. Its patterns differ in who loads a
 // value: with [Cached.GetOrCreate] it is one caller among all processes, with
-// [Cached.GetOrSet] and [Cached.GetOrAdd] one caller in each process. [GetOrSetMulti] loads
-// many values at once. [Memoize1] and its siblings turn a function into a cached function
-// with the same signature.
+// [Cached.GetOrSet] one caller in each process. [Cached.GetOrSetMulti] loads many values at
+// once. [Memoize1] and its siblings turn a function into a cached function with the same
+// signature. [Cached.With] has options for single calls.
 //
 // # Values that do not exist
 //
 // A loader returns [ErrNotFound] if the value does not exist, and the pattern then returns
 // that error. If [Options].NegativeTTL is set, ErrNotFound is stored for that long.
+//
+// # Sharing a load
+//
+// Callers of a key in one process share one load. It runs under a context of its own, which
+// has the values of the first caller's context and no deadline. Each caller waits as long as
+// its own context allows. When the last one has left, the load is cancelled, or goes on for
+// Options.Linger.
+//
+// Each caller gets a value of its own, as with a hit: for those that join a load, the value is
+// encoded once and decoded for each of them. Values that nobody can change, such as strings,
+// numbers and structs of them, are shared. So are values that cannot be encoded, and those of
+// [core.Shared], which callers share in any case, and must not change.
+//
+// A loader must pass its context on when it calls a pattern. Then a load that waits for
+// itself, directly or through others, gets [ErrRecursive] instead of waiting for ever.
 //
 // # Freshness
 //
@@ -26,6 +41,37 @@
 // read. A Cached also reads values without an envelope, which such programs wrote, or this
 // program before it used these options.
 //
+// # What an invalidation promises
+//
+// A load never stores its value over another one that was written meanwhile, by whatever
+// process: it stores by Add, or by CompareAndSwap in the place of the item that it found. What
+// the table adds holds for calls that begin after an invalidation has returned nil: "never"
+// means that they get no value that was loaded before it, nor does any later call.
+//
+//	invalidation              in this process   in other processes
+//	Tags.Invalidate           never             never
+//	Dependency.Delete         never             a load that runs there may store its value
+//	Set, Delete of a Cached   never             after a Delete, as above
+//
+// The middle column is about callers of the same Cached, or one that With returned, and of the
+// same Dependency. Another Cached, a core.Typed or a core.Cache on the same keys is like
+// another process. [Cached.GetOrCreate] stores nothing if it has lost its lease, but between
+// its last look at the lease and its store, another process may delete the key.
+//
+// If a tag's version is evicted, items with the tag are stale. If the counter or a wire of a
+// Dependency is evicted, an item may stay; see package dependency. If a memcached server was
+// ejected (dead=eject), its keys come back with the values from before: an item that was
+// deleted meanwhile, or a version that was raised meanwhile, is then the old one, and nothing
+// in this table holds. Use dead=fail where stale values do harm.
+//
+// # If the loader fails
+//
+// A key whose load has failed pauses: for Options.Pause, and longer after each further
+// failure. Meanwhile a value that is due or kept by FailSafe is served at once, so that callers
+// do not wait for a database that is down, nor is it called for each of them. If there is no
+// such value, the loader is called, or the last error is returned again if Options.ErrorTTL
+// is set. Each process has pauses of its own.
+//
 // # Errors of the cache
 //
 // If the cache cannot be reached, or a stored value cannot be decoded, the loader is called,
@@ -33,6 +79,12 @@
 // Errors that a caller can correct are returned to the caller: an invalid key, invalid
 // options, a cache that is closed, or one that cannot do what the codec needs
 // (errors.ErrUnsupported).
+//
+// # Keys
+//
+// Locks, and the versions of tags, are items whose keys begin with "~cw:". The verbs of a
+// Cached return core.ErrInvalidKey for such a key. Any other key works in all patterns, up to
+// core.MaxKeyLen bytes: the key of a lock that would be longer is hashed.
 //
 // # Locks
 //

@@ -42,7 +42,7 @@ func ExampleCached_GetOrCreate() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute})
+	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func ExampleCached_GetOrSet() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute, Tags: tags})
+	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute, Tags: tags})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -98,29 +98,6 @@ func ExampleCached_GetOrSet() {
 	// user 1 <nil>
 	// loading user 1
 	// user 1 <nil>
-}
-
-// A value that another caller stores during the load stays.
-func ExampleCached_GetOrAdd() {
-	ctx := context.Background()
-	cache := open()
-	defer cache.Close()
-	texts, err := core.NewTyped(cache, encoding.Text())
-	if err != nil {
-		log.Fatal(err)
-	}
-	cached, err := patterns.New(texts, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer cached.Close()
-
-	mine, err := cached.GetOrAdd(ctx, "k", func(ctx context.Context) (string, error) {
-		return "mine", texts.Set(ctx, "k", "another's", 0)
-	})
-	stored, _ := cached.Get(ctx, "k")
-	fmt.Println(mine, err, stored)
-	// Output: mine <nil> another's
 }
 
 // One process makes a new report, even if an old one is stored.
@@ -192,7 +169,7 @@ func ExampleErrNotFound() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{
+	cached, err := patterns.New(users, &patterns.Options[User]{
 		TTL:         time.Hour,
 		NegativeTTL: time.Minute,
 	})
@@ -222,7 +199,7 @@ func ExampleOptions() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{
+	cached, err := patterns.New(users, &patterns.Options[User]{
 		TTL:      time.Hour,
 		SoftTTL:  time.Minute,
 		Early:    1,
@@ -244,6 +221,81 @@ func ExampleOptions() {
 	// user 1 <nil>
 }
 
+// A token lives as long as it says, and is dropped with the tenant that it names.
+func ExampleOptions_valueDecides() {
+	type token struct {
+		Tenant string
+		Life   time.Duration
+	}
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	tags, err := dependency.NewTags(cache, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := core.NewTyped(cache, encoding.JSON[token]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(tokens, &patterns.Options[token]{
+		TTLOf:   func(_ string, t token) time.Duration { return t.Life },
+		Tags:    tags,
+		NamesOf: func(_ string, t token) []string { return []string{"tenant:" + t.Tenant} },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cached.Close()
+
+	get := func() {
+		t, err := cached.GetOrSet(ctx, "token", func(context.Context) (token, error) {
+			fmt.Println("loading")
+			return token{Tenant: "7", Life: time.Hour}, nil
+		})
+		fmt.Println(t.Tenant, err)
+	}
+	get()
+	if err := tags.Invalidate(ctx, "tenant:7"); err != nil {
+		log.Fatal(err)
+	}
+	get()
+	// Output:
+	// loading
+	// 7 <nil>
+	// loading
+	// 7 <nil>
+}
+
+// One call loads the value whatever is stored.
+func ExampleCached_With() {
+	ctx := context.Background()
+	cache := open()
+	defer cache.Close()
+	users, err := core.NewTyped(cache, encoding.JSON[User]())
+	if err != nil {
+		log.Fatal(err)
+	}
+	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cached.Close()
+
+	load := func(ctx context.Context) (User, error) { return loadUser(ctx, 1) }
+	reload := cached.With(patterns.Call{Reload: true})
+	for _, c := range []*patterns.Cached[User]{cached, cached, reload} {
+		u, err := c.GetOrSet(ctx, "user:1", load)
+		fmt.Println(u.Name, err)
+	}
+	// Output:
+	// loading user 1
+	// user 1 <nil>
+	// user 1 <nil>
+	// loading user 1
+	// user 1 <nil>
+}
+
 func ExampleMemoize1() {
 	ctx := context.Background()
 	cache := open()
@@ -252,7 +304,7 @@ func ExampleMemoize1() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cached, err := patterns.New(users, &patterns.Options{TTL: time.Minute, KeyPrefix: "repo"})
+	cached, err := patterns.New(users, &patterns.Options[User]{TTL: time.Minute, KeyPrefix: "repo"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,42 +12,11 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A PanicError is the error of a load that panicked, in the loader, or in a codec or hook.
-// It is returned to all callers that wait for the load.
-type PanicError struct {
-	Value any    // the value of the panic
-	Stack []byte // the stack of the goroutine that panicked
-}
-
-// Error returns one line, without the stack.
-func (e *PanicError) Error() string {
-	return fmt.Sprintf("patterns: the load panicked: %v", e.Value)
-}
-
-// Format formats the error for package fmt. The verb %+v adds the stack.
-func (e *PanicError) Format(s fmt.State, verb rune) {
-	switch {
-	case verb == 'v' && s.Flag('+'):
-		fmt.Fprintf(s, "%s\n\n%s", e.Error(), e.Stack)
-	case verb == 'v' && s.Flag('#'):
-		fmt.Fprintf(s, "&patterns.PanicError{Value:%#v}", e.Value)
-	default:
-		fmt.Fprintf(s, fmt.FormatString(s, verb), e.Error())
-	}
-}
-
-// Unwrap returns Value if it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
-
 var (
-	errGoexit = errors.New("patterns: the loader ended its goroutine")
 	errClosed = fmt.Errorf("%w: patterns: the Cached is closed", core.ErrClosed)
 
-	// errSkipped is the error of a flight in the background that loaded nothing, because
-	// another process loads the value.
+	// errSkipped is the error of a flight that has loaded nothing, because another one loads
+	// the value, or another process does. Callers join again.
 	errSkipped = errors.New("patterns: skipped")
 )
 
@@ -57,204 +26,251 @@ type flight[T any] struct {
 	job *job[T]
 
 	// The outcome, which may be read once done is closed.
-	done   chan struct{}
-	value  T
-	err    error
-	loaded bool // the loader was called
+	value   T
+	err     error
+	loaded  bool       // the loader was called
+	encoded *core.Item // the value, for callers that get a copy; nil if they share it
 
-	dropped bool // guarded by flights.mu: the loaded value must not be stored
+	// The fields below are guarded by flights.mu. Looks may be read once done is closed.
+
+	looks   int           // how many looks into the cache have begun; see late
+	done    chan struct{} // made if there is a caller that waits on it
+	joiners int           // callers that have joined the flight since it was started
+	begun   bool          // the loader is called, or was
+	origin  origin        // what was true before that
+	lease   *Lease        // of the pass, held while the value is loaded; may be nil
+
+	// dropped says that the value must not be stored, and that no caller may join any more:
+	// a write of the key has begun, another flight has replaced this one, or it was cancelled.
+	dropped bool
+
+	storing bool          // the value is being stored
+	stored  chan struct{} // closed when it has been; made if there is a write that waits
+
+	// The unfinished flights of a key are a list, from the newest to the oldest. All but the
+	// newest are dropped.
+	older, newer *flight[T]
 }
 
 // A joinedFlight is a flight that a caller waits for.
 type joinedFlight[T any] struct {
 	flight  *flight[T]
-	started bool // by this caller
+	started bool            // by this caller
+	looks   int             // the looks of the flight when this caller joined
+	done    <-chan struct{} // the done of the flight
 }
 
-// A job is a goroutine that loads one or more flights. They end together.
-type job[T any] struct {
-	flights    []*flight[T]
-	cancel     context.CancelFunc
-	after      func()      // called when the flights have ended; may be nil
-	waiters    int         // guarded by flights.mu: callers that wait, summed over the flights
-	background bool        // guarded by flights.mu: the job needs no waiters
-	limit      *time.Timer // guarded by flights.mu: resets background; nil if it never was set
+// late reports whether the outcome, which may be read, was found in the cache by a look that
+// had begun before this caller joined. Then it may be older than an invalidation that has
+// returned before the caller began.
+func (j *joinedFlight[T]) late() bool {
+	return !j.started && !j.flight.loaded && j.looks == j.flight.looks
 }
 
 // flights are the running loads of a Cached.
 type flights[T any] struct {
 	mu     sync.Mutex
-	byKey  map[string]*flight[T] // guarded by mu: flights that new callers join
-	closed bool                  // guarded by mu
+	closed bool // guarded by mu
 
-	// storing has the keys for which a loaded value is being stored. The channel of a key is
-	// closed when the store has ended. The map is guarded by mu.
-	storing map[string]chan struct{}
+	// byKey has the newest unfinished flight of each key. A flight is removed when it ends.
+	// The map is guarded by mu.
+	byKey map[string]*flight[T]
 
-	limit    time.Duration  // how long a job in the background may run without waiters
-	report   func(error)    // called with the panic of a job in the background
-	running  sync.WaitGroup // of jobs; none is added once closed is set
-	endCount atomic.Uint64  // how many flights have ended
+	running int           // guarded by mu: jobs, and releases of leases after them
+	idle    chan struct{} // guarded by mu: closed when running is 0; made by close
+
+	endCount atomic.Uint64 // how many flights have ended
+
+	// These are set once, by New.
+	limit   time.Duration      // how long a job in the background may run without waiters
+	linger  time.Duration      // how long a job runs on after its last waiter has left
+	report  func(error)        // called with the panic of a job in the background
+	tooSlow func([]string)     // called with the keys of a job that has taken longer; mu is held
+	release func(lease *Lease) // releases the lease of a flight that has ended
+	encode  func(*flight[T])   // sets encoded of a flight; nil if callers may share values
 }
 
-// A loadFunc sets the outcomes of the flights of a job. It runs in the goroutine of the job,
-// with a context that is cancelled when no caller waits any more. If endedSince is false, no
-// flight has ended since the caller looked into the cache.
-type loadFunc[T any] func(ctx context.Context, group []*flight[T], endedSince bool)
+// joinOptions say how a caller joins flights.
+type joinOptions[T any] struct {
+	endCount uint64          // as it was before the caller looked into the cache
+	outdated []*flight[T]    // flights that the caller must not join
+	alone    bool            // the caller joins no flight at all
+	inline   bool            // the job that is started runs in the goroutine of the caller
+	load     loadFunc[T]     // of the job that is started
+	ctx      context.Context // whose values the job gets
+}
 
-// join returns the flights of keys. It joins the running ones, and starts a job with run for
-// the others. The caller passes the endCount that it read before it looked into the cache.
-// For each flight, the caller must wait until done is closed, or call leave.
-func (f *flights[T]) join(
-	ctx context.Context, keys []string, endCount uint64, run loadFunc[T],
-) ([]joinedFlight[T], error) {
+// join returns the running flight of key, or one that it starts with a job, which the caller
+// must run. The job is nil if there was a flight. The caller must wait until done is closed, or
+// call leave.
+func (f *flights[T]) join(key string, o *joinOptions[T]) (joinedFlight[T], *job[T], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		return nil, errClosed
+		return joinedFlight[T]{}, nil, errClosed
+	}
+	if fl := f.joinable(key, o); fl != nil {
+		return fl.join(), nil, nil
+	}
+	var s struct { // one allocation
+		job    job[T]
+		flight flight[T]
+		group  [1]*flight[T]
+	}
+	one := &s
+	one.flight.key = key
+	one.group[0] = &one.flight
+	one.job.flights = one.group[:]
+	f.start(&one.job, o)
+	return one.flight.started(), &one.job, nil
+}
+
+// joinMulti is join for many keys. The job has the flights of those that have none.
+func (f *flights[T]) joinMulti(
+	keys []string, o *joinOptions[T],
+) ([]joinedFlight[T], *job[T], error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, nil, errClosed
 	}
 	joined := make([]joinedFlight[T], len(keys))
-	var started []*flight[T]
+	j := &job[T]{}
 	for i, key := range keys {
-		fl := f.byKey[key]
-		joined[i].started = fl == nil
-		if fl == nil {
-			fl = &flight[T]{key: key, done: make(chan struct{}), err: errGoexit}
-			started = append(started, fl)
+		if fl := f.joinable(key, o); fl != nil {
+			joined[i] = fl.join()
 		} else {
-			fl.job.waiters++
+			fl := &flight[T]{key: key}
+			j.flights = append(j.flights, fl)
+			joined[i].flight = fl
 		}
-		joined[i].flight = fl
 	}
-	if len(started) != 0 {
-		f.start(ctx, started, f.endCount.Load() != endCount, run).waiters = len(started)
+	if len(j.flights) == 0 {
+		return joined, nil, nil
 	}
-	return joined, nil
+	f.start(j, o)
+	for i := range joined {
+		if fl := joined[i].flight; fl.job == j {
+			joined[i] = fl.started()
+		}
+	}
+	return joined, j, nil
 }
 
 // refresh starts a job in the background for those of keys that have no running flight.
-func (f *flights[T]) refresh(ctx context.Context, keys []string, run loadFunc[T]) {
+func (f *flights[T]) refresh(keys []string, o *joinOptions[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var started []*flight[T]
+	if f.closed {
+		return
+	}
+	j := &job[T]{}
 	for _, key := range keys {
-		if f.byKey[key] == nil && !f.closed {
-			fl := &flight[T]{key: key, done: make(chan struct{}), err: errGoexit}
-			started = append(started, fl)
+		if f.joinable(key, o) == nil {
+			j.flights = append(j.flights, &flight[T]{key: key})
 		}
 	}
-	if len(started) != 0 {
-		f.runInBackground(f.start(ctx, started, true, run))
+	if len(j.flights) != 0 {
+		f.start(j, o)
+		j.waiters = 0
+		f.keepRunning(j, f.limit)
+		go f.run(j)
 	}
 }
 
-// start starts a job that calls run with group. It is called with mu held.
-func (f *flights[T]) start(
-	ctx context.Context, group []*flight[T], endedSince bool, run loadFunc[T],
-) *job[T] {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	j := &job[T]{flights: group, cancel: cancel}
-	if f.byKey == nil {
-		f.byKey = map[string]*flight[T]{}
+// joinable returns the flight of key that a caller may join, or nil. It is called with mu held.
+func (f *flights[T]) joinable(key string, o *joinOptions[T]) *flight[T] {
+	fl := f.byKey[key]
+	if fl == nil || fl.dropped || o.alone || slices.Contains(o.outdated, fl) {
+		return nil
 	}
+	return fl
+}
+
+// join adds a caller to fl. It is called with flights.mu held.
+func (fl *flight[T]) join() joinedFlight[T] {
+	fl.joiners++
+	fl.job.waiters++
+	if fl.done == nil {
+		fl.done = make(chan struct{})
+	}
+	return joinedFlight[T]{flight: fl, looks: fl.looks, done: fl.done}
+}
+
+// started returns fl for the caller who started it. It is called with flights.mu held.
+func (fl *flight[T]) started() joinedFlight[T] {
+	if !fl.job.inline {
+		fl.done = make(chan struct{})
+	}
+	return joinedFlight[T]{flight: fl, started: true, done: fl.done}
+}
+
+// beginLook notes that a look into the cache for group is next.
+func (f *flights[T]) beginLook(group ...*flight[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, fl := range group {
-		fl.job = j
-		f.byKey[fl.key] = fl
-	}
-	f.running.Add(1)
-	go func() {
-		defer f.running.Done()
-		defer cancel()
-		defer func() { // runs even if the loader ends the goroutine
-			f.finish(j)
-			if j.after != nil {
-				j.after()
-			}
-		}()
-		defer f.recoverPanic(j)
-		run(ctx, group, endedSince)
-	}()
-	return j
-}
-
-// runInBackground lets j run without waiters until limit. It is called with mu held.
-func (f *flights[T]) runInBackground(j *job[T]) {
-	if !j.background {
-		j.background = true
-		j.limit = time.AfterFunc(f.limit, func() {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			j.background = false
-			f.cancelIfUnused(j)
-		})
+		fl.looks++
 	}
 }
 
-// cancelIfUnused cancels j if no caller waits for it and it is not in the background. It is
-// called with mu held.
-func (f *flights[T]) cancelIfUnused(j *job[T]) {
-	if j.waiters > 0 || j.background {
-		return
-	}
-	j.cancel()
-	for _, fl := range j.flights { // a new caller must not join a cancelled load
-		fl.dropped = true
-		f.forget(fl)
-	}
-}
-
-// recoverPanic turns a panic of j outside the loader, in a codec or a hook, into the error of
-// its flights. It must be deferred.
-func (f *flights[T]) recoverPanic(j *job[T]) {
-	r := recover()
-	if r == nil {
-		return
-	}
-	err := &PanicError{Value: r, Stack: debug.Stack()}
-	for _, fl := range j.flights {
-		fl.err = err
-	}
-	f.mu.Lock()
-	background := j.background
-	f.mu.Unlock()
-	if background {
-		f.report(err)
-	}
-}
-
-// finish ends the flights of j and wakes their waiters.
-func (f *flights[T]) finish(j *job[T]) {
+// begin notes that the loader of group is called next, and what was true before.
+func (f *flights[T]) begin(group []*flight[T], o origin) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, fl := range j.flights {
-		close(fl.done)
-		f.forget(fl)
-		f.endCount.Add(1)
-	}
-	if j.limit != nil {
-		j.limit.Stop()
+	for _, fl := range group {
+		fl.begun, fl.origin = true, o
+		fl.loaded = true
 	}
 }
 
-// leave removes a caller from the waiters of fl. If background is set, the load then goes on
-// in the background. Otherwise it is cancelled if it has no other waiters and is not in the
-// background.
-func (f *flights[T]) leave(fl *flight[T], background bool) {
+// begun returns those of the flights of keys whose loader has been called, with their origins.
+func (f *flights[T]) begun(keys ...string) (begun []*flight[T], origins []origin) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	j := fl.job
-	j.waiters--
-	if background {
-		f.runInBackground(j)
+	for _, key := range keys {
+		if fl := f.byKey[key]; fl != nil && !fl.dropped && fl.begun {
+			begun, origins = append(begun, fl), append(origins, fl.origin)
+		}
 	}
-	f.cancelIfUnused(j)
+	return begun, origins
 }
 
-// forget removes fl, so that new callers do not join it. It is called with mu held.
-func (f *flights[T]) forget(fl *flight[T]) {
-	if f.byKey[fl.key] == fl {
-		delete(f.byKey, fl.key)
+// setLease gives fl a lease, and reports whether fl needs it. If not, because fl was dropped,
+// fl has the lease until it ends, or until a newer flight takes it.
+func (f *flights[T]) setLease(fl *flight[T], lease *Lease) (needed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fl.lease = lease
+	return !fl.dropped
+}
+
+// takeLease gives fl the lease of an older flight, and reports whether there was one. That
+// flight may still be loading, and stores nothing.
+func (f *flights[T]) takeLease(fl *flight[T]) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for older := fl.older; older != nil; older = older.older {
+		if older.lease != nil {
+			fl.lease, older.lease = older.lease, nil
+			return true
+		}
 	}
+	return false
+}
+
+// leaseOf returns the lease of fl, or nil.
+func (f *flights[T]) leaseOf(fl *flight[T]) *Lease {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fl.lease
+}
+
+// isDropped reports whether fl is dropped.
+func (f *flights[T]) isDropped(fl *flight[T]) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fl.dropped
 }
 
 // drop makes sure that the flights of keys store nothing from now on, because a write of
@@ -263,18 +279,21 @@ func (f *flights[T]) drop(ctx context.Context, keys ...string) error {
 	var storing []chan struct{}
 	f.mu.Lock()
 	for _, key := range keys {
-		if fl := f.byKey[key]; fl != nil {
+		for fl := f.byKey[key]; fl != nil; fl = fl.older {
 			fl.dropped = true
-			f.forget(fl)
-		}
-		if done := f.storing[key]; done != nil {
-			storing = append(storing, done)
+			if !fl.storing {
+				continue
+			}
+			if fl.stored == nil {
+				fl.stored = make(chan struct{})
+			}
+			storing = append(storing, fl.stored)
 		}
 	}
 	f.mu.Unlock()
-	for _, done := range storing {
+	for _, stored := range storing {
 		select {
-		case <-done:
+		case <-stored:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -283,52 +302,21 @@ func (f *flights[T]) drop(ctx context.Context, keys ...string) error {
 }
 
 // beginStore reports whether the value that fl has loaded may be stored. If so, the caller
-// must call endStore once it has stored the value. beginStore waits for another store of the
-// key.
+// must call endStore once it has stored the value.
 func (f *flights[T]) beginStore(fl *flight[T]) bool {
-	for {
-		f.mu.Lock()
-		before := f.storing[fl.key] // of a flight that was dropped while it stored
-		if fl.dropped {
-			f.mu.Unlock()
-			return false
-		}
-		if before == nil {
-			if f.storing == nil {
-				f.storing = map[string]chan struct{}{}
-			}
-			f.storing[fl.key] = make(chan struct{})
-			f.mu.Unlock()
-			return true
-		}
-		f.mu.Unlock()
-		<-before
-	}
-}
-
-// endStore ends the store of key that beginStore allowed.
-func (f *flights[T]) endStore(key string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	close(f.storing[key])
-	delete(f.storing, key)
+	fl.storing = !fl.dropped
+	return fl.storing
 }
 
-// close makes join return errClosed, and waits for all jobs.
-func (f *flights[T]) close() {
+// endStore ends the store that beginStore allowed.
+func (f *flights[T]) endStore(fl *flight[T]) {
 	f.mu.Lock()
-	f.closed = true
-	f.mu.Unlock()
-	f.running.Wait()
-}
-
-// callLoader calls load, and turns a panic into a *PanicError.
-func callLoader[T any](load func() (T, error)) (v T, err error) {
-	defer func() {
-		// After runtime.Goexit, recover returns nil and the goroutine goes on ending.
-		if r := recover(); r != nil {
-			err = &PanicError{Value: r, Stack: debug.Stack()}
-		}
-	}()
-	return load()
+	defer f.mu.Unlock()
+	fl.storing = false
+	if fl.stored != nil {
+		close(fl.stored)
+		fl.stored = nil
+	}
 }

@@ -28,28 +28,31 @@ type entry[T any] struct {
 	err        error     // ErrNotFound if that is stored, else nil
 	freshUntil time.Time // when the value stops being fresh; zero for never
 	exists     bool      // there is an item, even if stale or undecodable; a store replaces it
+	token      any       // of the item, for that; may be nil
 	down       bool      // the cache could not be read
 }
 
 // servable reports whether the value, or ErrNotFound, may be returned without a load.
-func (e entry[T]) servable() bool { return e.state == fresh || e.state == due }
+func (e *entry[T]) servable() bool { return e.state == fresh || e.state == due }
 
 // lookUp returns the entry of key. A miss is not an error.
 func (c *Cached[T]) lookUp(ctx context.Context, key string) (entry[T], error) {
-	v, err := c.values.get(ctx, key)
+	item, err := c.values.get(ctx, key)
 	switch {
 	case err == core.ErrMiss:
 		return entry[T]{}, nil
 	case err != nil:
-		return entry[T]{exists: errors.Is(err, core.ErrCodec)}, err
+		return entry[T]{exists: errors.Is(err, core.ErrCodec), token: item.token}, err
 	}
-	if hasTags(&v.Facts) {
-		current, err := c.tagsCurrent(ctx, []encoding.Facts{v.Facts})
+	if hasTags(&item.value.Facts) {
+		current, err := c.tagsCurrent(ctx, []encoding.Facts{item.value.Facts})
 		if err != nil || !current[0] {
-			return entry[T]{exists: true}, err
+			return entry[T]{exists: true, token: item.token}, err
 		}
 	}
-	return c.entryOf(v, time.Now()), nil
+	e := c.entryOf(item.value, time.Now())
+	e.token = item.token
+	return e, nil
 }
 
 // lookUpMulti is lookUp for many keys. With an error it returns the entries that it could
@@ -117,12 +120,20 @@ func (c *Cached[T]) stateOf(f *encoding.Facts, now time.Time) state {
 			return due
 		}
 		return fresh
-	case c.opts.SoftTTL != 0 && now.Before(f.Fresh.Add(c.opts.TTL-c.opts.SoftTTL)):
+	case c.opts.SoftTTL != 0 && now.Before(f.Fresh.Add(c.graceOf(f))):
 		return due
 	case c.opts.FailSafe != 0:
 		return expired
 	}
 	return absent
+}
+
+// graceOf returns how long a value is due.
+func (c *Cached[T]) graceOf(f *encoding.Facts) time.Duration {
+	if f.Grace != 0 {
+		return f.Grace
+	}
+	return c.opts.TTL - c.opts.SoftTTL
 }
 
 // dueEarly reports whether a value that stays fresh for left, and took this long to load,
@@ -131,26 +142,62 @@ func (c *Cached[T]) dueEarly(left, took time.Duration) bool {
 	return float64(took)*c.opts.Early*-math.Log(1-rand.Float64()) >= float64(left)
 }
 
-// notFoundValue returns the value that stands for a stored ErrNotFound.
-func notFoundValue[T any](facts encoding.Facts) value[T] {
+// notFoundItem returns the item that stands for a stored ErrNotFound.
+func (c *Cached[T]) notFoundItem(facts encoding.Facts) stored[T] {
 	facts.NotFound = true
-	return value[T]{Facts: facts}
+	ttl := c.opts.NegativeTTL
+	return stored[T]{value: value[T]{Facts: facts}, ttl: ttl - c.jitter(ttl)}
 }
 
-// wrap returns v, which took this long to load, as it is stored: with facts, which hold its
-// tags, and to which wrap adds the rest.
-func (c *Cached[T]) wrap(v T, facts encoding.Facts, took time.Duration) value[T] {
+// ttlOf returns the time to live of v. If it is less than 0, v must not be stored.
+func (c *Cached[T]) ttlOf(key string, v T) time.Duration {
+	ttl := c.call.TTL
+	if ttl == 0 && c.opts.TTLOf != nil {
+		ttl = c.opts.TTLOf(key, v)
+	}
+	if ttl == 0 {
+		ttl = c.opts.TTL
+	}
+	return ttl
+}
+
+// itemOf returns v, which took this long to load, as it is stored: with facts, which hold its
+// tags, and to which itemOf adds the rest.
+func (c *Cached[T]) itemOf(
+	key string, v T, facts encoding.Facts, took time.Duration,
+) stored[T] {
 	o := &c.opts
-	switch {
-	case o.SoftTTL != 0:
-		facts.Fresh = endOf(o.SoftTTL)
-	case o.FailSafe != 0 || o.Early != 0:
-		facts.Fresh = endOf(o.TTL)
+	ttl := c.ttlOf(key, v)
+	if ttl < 0 {
+		return stored[T]{ttl: ttl}
+	}
+	soft := ttl
+	if o.SoftTTL != 0 && o.SoftTTL < ttl {
+		soft = o.SoftTTL
+	}
+	if o.SoftTTL != 0 && ttl != o.TTL {
+		facts.Grace = max(ttl-soft, 1)
+	}
+	shorter := c.jitter(soft)
+	if ttl != core.Forever {
+		ttl -= shorter
+	}
+	if o.SoftTTL != 0 || o.FailSafe != 0 || o.Early != 0 {
+		facts.Fresh = endOf(soft - shorter)
 	}
 	if o.Early != 0 {
 		facts.Took = took
 	}
-	return value[T]{Value: v, Facts: facts}
+	// The item stays in the cache longer than its TTL if FailSafe is set.
+	return stored[T]{value: value[T]{Value: v, Facts: facts}, ttl: add(ttl, o.FailSafe)}
+}
+
+// jitter returns by how much a time to live is shortened, at random.
+func (c *Cached[T]) jitter(ttl time.Duration) time.Duration {
+	if c.opts.Jitter == 0 || ttl == core.Forever {
+		return 0
+	}
+	return time.Duration(rand.Float64() * c.opts.Jitter * float64(ttl))
 }
 
 // lastFresh is the latest time that is stored in an envelope, which counts nanoseconds in 64

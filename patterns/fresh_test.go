@@ -27,7 +27,7 @@ func TestADueValueIsServedWhileItIsLoadedAgain(t *testing.T) {
 	for pname, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
 			c := memoryCache(t)
-			cached := newTexts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+			cached := newTexts(t, c, &patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute})
 			l := numberedLoader(time.Second)
 			check := func(wanted string) {
 				t.Helper()
@@ -61,7 +61,7 @@ func TestAFailedRefreshKeepsTheValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reported errorLog
 		broken := errors.New("broken")
-		cached := newTexts(t, memoryCache(t), &patterns.Options{
+		cached := newTexts(t, memoryCache(t), &patterns.Options[string]{
 			TTL: time.Hour, SoftTTL: time.Minute, OnError: reported.add,
 		})
 		l := loader{result: func(n int64) (string, error) {
@@ -89,7 +89,7 @@ func TestAFailedRefreshKeepsTheValue(t *testing.T) {
 func TestARefreshThatReturnsErrNotFoundEndsTheValue(t *testing.T) {
 	for _, negative := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			cached := newTexts(t, memoryCache(t), &patterns.Options{
+			cached := newTexts(t, memoryCache(t), &patterns.Options[string]{
 				TTL: time.Hour, SoftTTL: time.Minute, FailSafe: time.Hour, NegativeTTL: negative,
 			})
 			l := loader{result: func(n int64) (string, error) {
@@ -114,7 +114,7 @@ func TestARefreshThatReturnsErrNotFoundEndsTheValue(t *testing.T) {
 func TestOneProcessRefreshes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := memoryCache(t)
-		opts := patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}
+		opts := patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute}
 		local, remote := newTexts(t, c, &opts), newTexts(t, c, &opts)
 		l := numberedLoader(time.Second)
 		for _, cached := range []*patterns.Cached[string]{local, remote} {
@@ -138,7 +138,7 @@ func TestEarlyRefreshesAreAsLikelyAsXFetchSays(t *testing.T) {
 	// their TTL.
 	refreshed := func(took, left time.Duration, beta float64) (n int) {
 		synctest.Test(t, func(t *testing.T) {
-			cached := newTexts(t, memoryCache(t), &patterns.Options{TTL: time.Minute, Early: beta})
+			cached := newTexts(t, memoryCache(t), &patterns.Options[string]{TTL: time.Minute, Early: beta})
 			for i := range 1000 {
 				l := numberedLoader(took)
 				key := fmt.Sprint(i)
@@ -178,7 +178,7 @@ func TestFailSafeServesTheOldValueIfTheLoaderFails(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var reported errorLog
 			broken := errors.New("broken")
-			cached := newTexts(t, memoryCache(t), &patterns.Options{
+			cached := newTexts(t, memoryCache(t), &patterns.Options[string]{
 				TTL: time.Minute, FailSafe: time.Hour, OnError: reported.add,
 			})
 			l := loader{result: func(n int64) (string, error) {
@@ -209,7 +209,7 @@ func TestFailSafeServesTheOldValueIfTheLoaderFails(t *testing.T) {
 
 func TestSoftTimeoutServesTheOldValueWhileTheLoadGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cached := newTexts(t, memoryCache(t), &patterns.Options{
+		cached := newTexts(t, memoryCache(t), &patterns.Options[string]{
 			TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second,
 		})
 		l := numberedLoader(5 * time.Second)
@@ -238,7 +238,7 @@ func TestAnInvalidatedValueIsNotServedIfTheLoaderFails(t *testing.T) {
 		c := memoryCache(t)
 		tags := must(dependency.NewTags(c, nil))
 		broken := errors.New("broken")
-		cached := newTexts(t, c, &patterns.Options{
+		cached := newTexts(t, c, &patterns.Options[string]{
 			TTL: time.Hour, SoftTTL: time.Minute, FailSafe: time.Hour, Tags: tags,
 		})
 		v, err := cached.GetOrCreate(t.Context(), "k", (&loader{}).load, "tag")
@@ -256,7 +256,7 @@ func TestValuesWithoutEnvelopeAreRead(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			enveloped := newTexts(t, c, &patterns.Options{
+			enveloped := newTexts(t, c, &patterns.Options[string]{
 				TTL: time.Hour, SoftTTL: time.Minute, Early: 1, FailSafe: time.Hour,
 			})
 			typed := must(core.NewTyped(c, encoding.Text()))
@@ -275,7 +275,7 @@ func TestValuesWithoutEnvelopeAreRead(t *testing.T) {
 func TestCloseWaitsForRefreshes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := memoryCache(t)
-		cached := newTexts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+		cached := newTexts(t, c, &patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute})
 		l := numberedLoader(5 * time.Second)
 		v, err := cached.GetOrCreate(t.Context(), "k", l.load)
 		want(t, v, err, "1")

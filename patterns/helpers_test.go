@@ -9,6 +9,7 @@ import (
 
 	"github.com/cachewire/cachewire/backendtest"
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
 	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/memcache"
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
@@ -52,7 +53,7 @@ func caches(t testing.TB) map[string]*core.Cache {
 }
 
 // newTexts returns a Cached of texts, which is closed at the end of the test.
-func newTexts(t testing.TB, c *core.Cache, opts *patterns.Options) *patterns.Cached[string] {
+func newTexts(t testing.TB, c *core.Cache, opts *patterns.Options[string]) *patterns.Cached[string] {
 	t.Helper()
 	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), opts))
 	t.Cleanup(func() { cached.Close() })
@@ -121,6 +122,26 @@ func (e *errorLog) list() []error {
 	return nil
 }
 
+// options are those of a Cached of texts.
+type options = patterns.Options[string]
+
+// kindsOfNames returns options for each kind of names that c can have.
+func kindsOfNames(c *core.Cache) map[string]options {
+	kinds := map[string]options{"tags": {Tags: must(dependency.NewTags(c, nil))}}
+	if !c.Traits().ByValue {
+		kinds["wires"] = options{Dependency: must(dependency.New(c, nil))}
+	}
+	return kinds
+}
+
+// dropName invalidates a name of values that are stored with opts.
+func dropName(ctx context.Context, opts options, name string) error {
+	if opts.Dependency != nil {
+		return opts.Dependency.Delete(ctx, name)
+	}
+	return opts.Tags.Invalidate(ctx, name)
+}
+
 type pattern func(
 	c *patterns.Cached[string], ctx context.Context, key string,
 	load func(context.Context) (string, error), names ...string,
@@ -128,8 +149,35 @@ type pattern func(
 
 var allPatterns = map[string]pattern{
 	"GetOrSet":    (*patterns.Cached[string]).GetOrSet,
-	"GetOrAdd":    (*patterns.Cached[string]).GetOrAdd,
 	"GetOrCreate": (*patterns.Cached[string]).GetOrCreate,
+}
+
+// allLoads are the ways to load the text of a key, with that of many keys among them.
+var allLoads = map[string]pattern{
+	"GetOrSet":      (*patterns.Cached[string]).GetOrSet,
+	"GetOrCreate":   (*patterns.Cached[string]).GetOrCreate,
+	"OnePassCreate": (*patterns.Cached[string]).OnePassCreate,
+	"GetOrSetMulti": getOne,
+}
+
+// getOne is a pattern that uses GetOrSetMulti.
+func getOne(
+	c *patterns.Cached[string], ctx context.Context, key string,
+	load func(context.Context) (string, error), names ...string,
+) (string, error) {
+	loadMulti := func(ctx context.Context, keys []string) (map[string]string, error) {
+		v, err := load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]string{keys[0]: v}, nil
+	}
+	all, err := patterns.GetOrSetMulti(ctx, c, []string{key}, identity, loadMulti, names...)
+	v, ok := all[key]
+	if !ok && err == nil {
+		err = patterns.ErrNotFound
+	}
+	return v, err
 }
 
 // must returns v, and panics if there is an error.

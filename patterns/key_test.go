@@ -2,6 +2,7 @@ package patterns_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -9,9 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/dependency"
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 	"github.com/cachewire/cachewire/patterns"
 )
@@ -146,4 +149,84 @@ print(json.dumps([repr(make[a['Kind']](a['Value'])) for a in args]))`, file)
 // accepts only the ranges that it is sure of.
 func assigned(c rune) bool {
 	return unicode.IsGraphic(c) && c < 0x530 || unicode.IsControl(c)
+}
+
+// What users call their keys does not matter to locks and versions.
+func TestKeysOfLocksAndVersionsNeverMeetOthers(t *testing.T) {
+	c := memoryCache(t)
+	tags := must(dependency.NewTags(c, nil))
+	cached := newTexts(t, c, &options{Tags: tags, NegativeTTL: time.Minute})
+	ctx := t.Context()
+	for _, key := range []string{
+		"one_pass:k", "lock:k", "tag:t", "k", "~k", "~cw", "sha256:k", "\x00",
+	} {
+		for pname, get := range allLoads {
+			v, err := get(cached, ctx, key+pname, (&loader{}).load, "t")
+			want(t, v, err, "loaded")
+			v, err = get(cached, ctx, key, (&loader{}).load, "t")
+			want(t, v, err, "loaded")
+		}
+	}
+	for _, key := range []string{"~cw:lock:k", "~cw:tag:t", "~cw:"} {
+		_, getErr := cached.Get(ctx, key)
+		_, multiErr := cached.GetMulti(ctx, []string{"k", key})
+		_, incrErr := cached.IncrFrom(ctx, key, 1, 0)
+		_, decrErr := cached.DecrFrom(ctx, key, 1, 0)
+		errs := []error{
+			getErr, multiErr, incrErr, decrErr,
+			cached.Set(ctx, key, "v"), cached.Add(ctx, key, "v"), cached.Replace(ctx, key, "v"),
+			cached.SetMulti(ctx, map[string]string{key: "v"}),
+			cached.Delete(ctx, key), cached.DeleteMulti(ctx, []string{key}),
+		}
+		for _, get := range allLoads {
+			_, err := get(cached, ctx, key, (&loader{}).load)
+			errs = append(errs, err)
+		}
+		for i, err := range errs {
+			if !errors.Is(err, core.ErrInvalidKey) {
+				t.Errorf("%s: verb %d returns %v, want ErrInvalidKey", key, i, err)
+			}
+		}
+	}
+}
+
+// The longest keys work in all patterns.
+func TestTheLongestKeysWork(t *testing.T) {
+	for name, c := range caches(t) {
+		kinds := kindsOfNames(c)
+		kinds["plain"] = options{}
+		for kind, opts := range kinds {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				cached := newTexts(t, c, &opts)
+				for pname, get := range allLoads {
+					for _, n := range []int{core.MaxKeyLen - 10, core.MaxKeyLen - 5, core.MaxKeyLen} {
+						key := strings.Repeat("k", n-len(pname)) + pname
+						var names []string
+						if kind != "plain" {
+							names = []string{"name:"}
+						}
+						for range 2 {
+							v, err := get(cached, t.Context(), key, (&loader{}).load, names...)
+							if v != "loaded" || err != nil {
+								t.Errorf("%s with a key of %d bytes: %q, %.200v", pname, n, v, err)
+							}
+						}
+					}
+				}
+				pass := must(patterns.NewOnePass(c, nil))
+				for _, n := range []int{core.MaxKeyLen, core.MaxKeyLen + 100} {
+					lease, err := pass.Try(t.Context(), strings.Repeat("p", n))
+					wantErr(t, err, nil)
+					_, err = pass.Try(t.Context(), strings.Repeat("p", n))
+					wantErr(t, err, patterns.ErrHeld)
+					if err == nil || lease != nil {
+						wantErr(t, lease.Release(t.Context()), nil)
+					}
+				}
+				key := strings.Repeat("k", core.MaxKeyLen+1)
+				_, err := cached.GetOrCreate(t.Context(), key, (&loader{}).load)
+				wantErr(t, err, core.ErrInvalidKey)
+			})
+		}
+	}
 }

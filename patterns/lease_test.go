@@ -158,7 +158,7 @@ func TestWaitersBackOff(t *testing.T) {
 		b := &hookedBackend{Backend: must(memory.New(nil))}
 		b.beforeGet = func(context.Context, string) error { lookUps.Add(1); return nil }
 		c := cacheOf(t, b)
-		wantErr(t, c.Set(t.Context(), "one_pass:k", nil, 0), nil)
+		wantErr(t, c.Set(t.Context(), "~cw:pass:k", nil, 0), nil)
 		pass := must(patterns.NewOnePass(c, nil))
 		wantErr(t, pass.Wait(t.Context(), "k"), patterns.ErrTimeout)
 		// The pauses are 50, 100, 200, 400 and then 800 ms, or as little as half of that.

@@ -6,319 +6,388 @@ import (
 	"time"
 
 	"github.com/cachewire/cachewire/core"
-	"github.com/cachewire/cachewire/encoding"
 )
 
-// A pattern says how a value is loaded and stored.
+// A pattern says how a value is loaded.
 type pattern uint8
 
 const (
-	getOrSet      pattern = iota // one caller in each process loads, and stores by Set
-	getOrAdd                     // one caller in each process loads, and stores by Add
-	getOrCreate                  // one caller among all processes loads, and stores by Set
+	getOrSet      pattern = iota // one caller in each process loads
+	getOrCreate                  // one caller among all processes loads
 	onePassCreate                // as getOrCreate, even if a value is stored
 )
 
-// A request has the arguments of a call of a pattern.
+// A request is a call of a pattern that could not be served at once. It is passed on by
+// reference, because the stacks of new goroutines are small.
 type request[T any] struct {
-	key     string
-	pattern pattern
-	load    func(ctx context.Context) (T, error)
-	names   []string
-	exists  bool // see entry
+	key      string
+	pattern  pattern
+	load     func(ctx context.Context) (T, error)
+	names    []string
+	endCount uint64   // of the flights, before the look into the cache
+	found    entry[T] // what that look has found
 }
 
 // GetOrSet returns the value under key. If the key is absent, GetOrSet calls load, and stores
-// the value by Set, with names as its master keys or tags; see Options.
+// the value with names as its master keys or tags; see Options.
 //
-// In this and in the other patterns, the callers of a key in this process share one load. Its
-// context has the values of the first caller's context. The load goes on until the context of
-// every caller is done.
+// In this and in the other patterns, the callers of a key in this process share one load, and
+// each gets a value of its own; see "Sharing a load" in the documentation of the package. The
+// context of load has the values of the first caller's context. The load goes on until the
+// context of every caller is done, or as Options.Linger says.
+//
+// A value is stored only if the key has not been written since the load began. GetOrSet returns
+// the loaded value even then. An item that is stale or expired, or cannot be decoded, is
+// replaced.
 //
 // The error is that of load, that of ctx, or one that the caller can correct:
 // core.ErrInvalidKey for an invalid key, core.ErrConfig if load is nil or there are names
-// although Options have neither Dependency nor Tags, or core.ErrClosed. If load panics, all
-// callers get a *PanicError.
+// although Options have neither Dependency nor Tags, ErrRecursive if load waits for itself, or
+// core.ErrClosed. If load panics, all callers get a *PanicError.
 //
-// If the cache fails, load is called, nothing is stored, and Options.OnError is called. An
-// item that cannot be decoded is replaced, and Options.OnError is called, too.
+// If the cache fails, load is called, nothing is stored, and Options.OnError is called. It is
+// also called for an item that cannot be decoded.
 func (c *Cached[T]) GetOrSet(
 	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
 ) (T, error) {
-	return c.getOrLoad(ctx, getOrSet, key, load, names)
-}
-
-// GetOrAdd is GetOrSet by Add: a value that another caller stores during the load stays,
-// and nothing is wired. GetOrAdd returns the loaded value even then. An item that is stale,
-// due or expired, or cannot be decoded, is replaced.
-func (c *Cached[T]) GetOrAdd(
-	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
-) (T, error) {
-	return c.getOrLoad(ctx, getOrAdd, key, load, names)
+	return c.getOrLoad(ctx, key, getOrSet, load, names)
 }
 
 // GetOrCreate is GetOrSet in which one process loads the value. The other processes wait
 // for it, by a OnePass. If the process that loads dies, another one loads after
 // Options.LockTTL. If the load takes longer than Options.WaitTimeout, GetOrCreate returns
-// ErrTimeout, or loads the value itself if Options.LoadOnTimeout is set.
+// ErrTimeout, or loads the value itself if Options.LoadOnTimeout is set. A process that loses
+// the pass, because it was suspended for longer than LockTTL, stores nothing.
 //
 // If the key is absent and there are no names, GetOrCreate takes six calls of the cache:
-// three before load, one to store the value, and two after the callers have got it.
+// three before load, two to store the value, and one after the callers have got it.
 func (c *Cached[T]) GetOrCreate(
 	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
 ) (T, error) {
-	return c.getOrLoad(ctx, getOrCreate, key, load, names)
+	return c.getOrLoad(ctx, key, getOrCreate, load, names)
 }
 
 // OnePassCreate is GetOrCreate without the first look into the cache. The caller that gets
 // the pass loads and stores the value, even if one is stored already. A caller that does
 // not get the pass waits, and returns the value that is stored then. OnePassCreate, too,
-// joins a running load of the key in this process.
-//
-// No old value is served if load fails. The pass is released before OnePassCreate returns, so
-// that a caller may call it again at once.
+// shares a load that is running in this process.
 func (c *Cached[T]) OnePassCreate(
 	ctx context.Context, key string, load func(ctx context.Context) (T, error), names ...string,
 ) (T, error) {
-	if load == nil {
-		var zero T
-		return zero, errNilLoader
-	}
-	r := request[T]{key, onePassCreate, load, names, true}
-	return c.joinOrLoad(ctx, r, entry[T]{}, c.flights.endCount.Load(), nil)
+	return c.getOrLoad(ctx, key, onePassCreate, load, names)
 }
 
+// getOrLoad is GetOrSet for a pattern. A hit makes no request of its arguments, because to pass
+// that on takes some nanoseconds.
 func (c *Cached[T]) getOrLoad(
-	ctx context.Context, p pattern, key string,
-	load func(ctx context.Context) (T, error), names []string,
+	ctx context.Context, key string, p pattern, load func(ctx context.Context) (T, error),
+	names []string,
 ) (T, error) {
+	var zero T
 	if load == nil {
-		var zero T
 		return zero, errNilLoader
+	}
+	if err := checkKey(key); err != nil {
+		return zero, err
 	}
 	ctx = orBackground(ctx)
 	endCount := c.flights.endCount.Load()
-	if c.plain {
-		v, err := c.typed.Get(ctx, key)
-		if err == nil {
+	var e entry[T]
+	var err error
+	switch {
+	case c.call.Reload:
+		return c.reload(ctx, &request[T]{key: key, load: load, names: names})
+	case p == onePassCreate:
+	case c.plain:
+		var v T
+		if v, err = c.typed.Get(ctx, key); err == nil {
 			c.observeServed(Hit, 1)
 			return v, nil
 		}
 		if err == core.ErrMiss {
 			err = nil
+		} else if errors.Is(err, core.ErrCodec) {
+			getErr := err
+			if e, err = c.lookUp(ctx, key); errors.Is(err, core.ErrCodec) { // for the token
+				err = getErr
+			}
 		}
-		r := request[T]{key, p, load, names, errors.Is(err, core.ErrCodec)}
-		return c.joinOrLoad(ctx, r, entry[T]{}, endCount, err)
+	default:
+		e, err = c.lookUp(ctx, key)
 	}
-	e, err := c.lookUp(ctx, key)
-	r := request[T]{key, p, load, names, e.exists}
-	switch e.state {
-	case fresh:
+	if e.state == fresh {
 		c.observeServed(e.outcome(), 1)
 		return e.value, e.err
-	case due:
-		c.observeServed(e.outcome(), 1)
-		run := func(ctx context.Context, group []*flight[T], _ bool) {
-			c.refresh(ctx, r, e, group[0])
-		}
-		c.flights.refresh(ctx, []string{key}, run)
-		return e.value, e.err
 	}
-	return c.joinOrLoad(ctx, r, e, endCount, err)
+	return c.joinOrLoad(ctx, &request[T]{key, p, load, names, endCount, e}, err, false)
 }
 
-// joinOrLoad joins the running load of r.key, or starts one, after a look into the cache has
-// found e or failed with lookUpErr. The caller read endCount before the look.
-func (c *Cached[T]) joinOrLoad(
-	ctx context.Context, r request[T], e entry[T], endCount uint64, lookUpErr error,
-) (T, error) {
+// reload loads r.key whatever is stored, after what is running has been kept from storing.
+func (c *Cached[T]) reload(ctx context.Context, r *request[T]) (T, error) {
 	var zero T
-	ctx = orBackground(ctx)
-	down, err := c.handleCacheError(ctx, lookUpErr)
-	if err != nil {
+	if err := c.dropLoads(ctx, r.key); err != nil {
 		return zero, err
 	}
+	e, err := c.lookUp(ctx, r.key)
+	// What is stored is only replaced.
+	r.found = entry[T]{exists: e.exists, token: e.token}
+	r.endCount = c.flights.endCount.Load()
+	return c.joinOrLoad(ctx, r, err, true)
+}
+
+// joinOrLoad returns what r has found if that is due. Otherwise it joins the running load of
+// r.key, or starts one, also if alone is set. LookUpErr is the error of the look into the cache.
+func (c *Cached[T]) joinOrLoad(
+	ctx context.Context, r *request[T], lookUpErr error, alone bool,
+) (T, error) {
+	var zero T
+	e := &r.found
+	if e.servable() {
+		c.observeServed(e.outcome(), 1)
+		c.refreshDue(ctx, r)
+		return e.value, e.err
+	}
+	down, err := c.handleCacheError(ctx, lookUpErr)
+	if err != nil {
+		c.observeDone(ctx, 1)
+		return zero, err
+	}
+	e.down = down
+	if !alone {
+		if paused, err := c.pauses.check(r.key); paused && e.state == expired {
+			c.observeServed(e.outcome(), 1)
+			return e.value, e.err
+		} else if err != nil {
+			c.observeServed(LoadError, 1)
+			return zero, err
+		}
+	}
 	start := time.Now()
-	run := func(ctx context.Context, group []*flight[T], endedSince bool) {
-		fl := group[0]
-		c.runFlight(ctx, fl, r.pattern, func(lease **Lease) (T, error) {
-			now := entry[T]{down: down}
-			var err error
-			switch {
-			case down:
-			case r.pattern >= getOrCreate:
-				now, err = c.waitForPass(ctx, r, lease)
-			case endedSince: // the flight that ended may have stored a value under this key
-				now, err = c.lookAgain(ctx, r.key)
-			}
-			if err != nil || now.servable() {
-				return now.value, firstError(err, now.err)
-			}
-			return c.loadAndStore(ctx, r, fl, now.down)
-		})
+	o := joinOptions[T]{
+		endCount: r.endCount,
+		alone:    alone,
+		ctx:      ctx,
+		// A caller whose context is never done cannot leave, and needs no other goroutine.
+		inline: ctx.Done() == nil && c.opts.SoftTimeout == 0,
+		load: func(ctx context.Context, group []*flight[T], endedSince bool) {
+			fl := group[0]
+			fl.value, fl.err = c.fly(ctx, r, fl, endedSince)
+		},
 	}
 	for {
-		joined, err := c.flights.join(ctx, []string{r.key}, endCount, run)
+		if !alone {
+			o.outdated = c.outdated(ctx, r.key)
+		}
+		joined, job, err := c.flights.join(r.key, &o)
 		if err != nil {
 			return zero, err
 		}
-		if v, err := c.await(ctx, joined[0], e, start); err != errSkipped {
+		if v, err := c.await(ctx, &joined, job, e, start); err != errSkipped {
 			return v, err
 		}
 	}
 }
 
+// fly returns the outcome of fl, which the caller of r has started.
+func (c *Cached[T]) fly(
+	ctx context.Context, r *request[T], fl *flight[T], endedSince bool,
+) (T, error) {
+	now := r.found
+	var err error
+	switch {
+	case now.down:
+	case r.pattern >= getOrCreate:
+		now, err = c.waitForPass(ctx, r, fl)
+	case endedSince: // the flight that ended may have stored a value under this key
+		now, err = c.lookAgain(ctx, r.key, fl)
+	}
+	if err != nil || now.servable() && !c.call.Reload {
+		return now.value, firstError(err, now.err)
+	}
+	v, err := c.loadAndStore(ctx, r, fl, now)
+	if r.pattern == onePassCreate {
+		// Before the waiters wake, so that one that calls again gets the pass, and not the
+		// value that this flight has stored.
+		if lease := c.flights.leaseOf(fl); lease != nil {
+			c.flights.setLease(fl, nil)
+			c.release(lease)
+		}
+	}
+	return v, err
+}
+
 var errNilLoader = configErrorf("the loader is nil")
 
-// handleCacheError returns err as fatal if the caller must get it: because ctx is done, or
-// the caller can correct it. Any other error goes to OnError. Down then reports whether the
-// cache could not be used; it is false if a value could not be decoded.
-func (c *Cached[T]) handleCacheError(ctx context.Context, err error) (down bool, fatal error) {
-	switch {
-	case err == nil:
-		return false, nil
-	case ctx.Err() != nil, isCallerError(err):
-		return false, err
-	}
-	c.opts.OnError(ctx, err)
-	return !errors.Is(err, core.ErrCodec), nil
-}
-
-// firstError returns the first of errs that is not nil.
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// isCallerError reports whether err is one that the caller can correct.
-func isCallerError(err error) bool {
-	for _, target := range []error{
-		core.ErrInvalidKey,
-		core.ErrInvalidTTL,
-		core.ErrConfig,
-		core.ErrClosed,
-		errors.ErrUnsupported,
-	} {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
-}
-
-// runFlight sets the outcome of fl to the results of load. If load sets a lease, runFlight
-// releases it once the waiters have got the outcome. For onePassCreate it releases the lease
-// before that, so that a waiter that calls again gets the pass, and not the value that this
-// flight has stored.
-func (c *Cached[T]) runFlight(
-	ctx context.Context, fl *flight[T], p pattern, load func(lease **Lease) (T, error),
-) {
-	var lease *Lease
-	release := func() {
-		if lease == nil {
-			return
-		}
-		// A lost lease means that another process may have loaded, too. The cache has not
-		// failed.
-		if err := lease.Release(ctx); err != nil && err != ErrLost {
-			c.opts.OnError(context.WithoutCancel(ctx), err)
-		}
-		lease = nil
-	}
-	fl.job.after = release
-	fl.value, fl.err = load(&lease)
-	if p == onePassCreate {
-		release()
+// release releases the lease of a load.
+func (c *Cached[T]) release(lease *Lease) {
+	// A lost lease means that another process may have loaded, too. The cache has not failed.
+	if err := lease.Release(lease.ctx); err != nil && err != ErrLost {
+		c.opts.OnError(lease.ctx, err)
 	}
 }
 
-// await waits for the flight of j and returns its outcome. If e is expired, it returns e
-// instead if the flight fails or takes longer than SoftTimeout. The caller has waited since
-// start.
+// await runs job, if the caller has started one, waits for the flight of j and returns its
+// outcome. If e is expired, it returns e instead if the flight fails or takes longer than
+// SoftTimeout. The caller has waited since start.
 func (c *Cached[T]) await(
-	ctx context.Context, j joinedFlight[T], e entry[T], start time.Time,
+	ctx context.Context, j *joinedFlight[T], job *job[T], e *entry[T], start time.Time,
 ) (T, error) {
 	fl := j.flight
+	self, other := nodeOf(ctx), &fl.job.node
+	if err := self.waitFor(other); err != nil {
+		// Only a flight that is running can wait for this caller.
+		c.flights.leave(fl, false)
+		var zero T
+		return zero, err
+	}
+	defer self.stopWaiting(other)
+	if job != nil {
+		c.start(job)
+	}
+	if j.done != nil {
+		if served, err := c.wait(ctx, j, e, start); served || err != nil {
+			return e.value, firstError(err, e.err)
+		}
+	}
+	if fl.err == errSkipped {
+		return fl.value, errSkipped
+	}
+	failed := fl.err != nil && !errors.Is(fl.err, ErrNotFound)
+	if !failed && j.late() {
+		return c.lookForLate(ctx, fl.key)
+	}
+	if failed && e.state == expired {
+		c.opts.OnError(ctx, fl.err)
+		c.observeServed(e.outcome(), 1)
+		return e.value, e.err
+	}
+	if !isCallerError(fl.err) {
+		c.observeServed(j.outcome(ctx, fl.err), 1)
+	}
+	return c.valueFor(j), fl.err
+}
+
+// lookForLate returns what is in the cache under key. If it cannot be served, the error is
+// errSkipped.
+func (c *Cached[T]) lookForLate(ctx context.Context, key string) (T, error) {
+	now, err := c.lookAgain(ctx, key, nil)
+	if err != nil || !now.servable() {
+		return now.value, firstError(err, errSkipped)
+	}
+	c.observeServed(now.outcome(), 1)
+	return now.value, now.err
+}
+
+// start runs job.
+func (c *Cached[T]) start(job *job[T]) {
+	if job.inline {
+		c.flights.run(job)
+	} else {
+		go c.flights.run(job)
+	}
+}
+
+// wait waits until the flight of j has ended. It reports whether the caller must serve e
+// instead, because SoftTimeout has passed since start. If ctx is done, it returns the error of
+// ctx, and e has no value.
+func (c *Cached[T]) wait(
+	ctx context.Context, j *joinedFlight[T], e *entry[T], start time.Time,
+) (served bool, err error) {
 	var soft <-chan time.Time
 	if e.state == expired && c.opts.SoftTimeout != 0 {
 		timer := time.NewTimer(c.opts.SoftTimeout - time.Since(start))
 		defer timer.Stop()
 		soft = timer.C
 	}
-	var zero T
 	select {
 	case <-soft:
-		c.flights.leave(fl, true)
+		c.flights.leave(j.flight, true)
 		c.observeServed(e.outcome(), 1)
-		return e.value, e.err
+		return true, nil
 	case <-ctx.Done():
-		c.flights.leave(fl, false)
+		c.flights.leave(j.flight, false)
 		c.observeServed(TimedOut, 1)
-		return zero, ctx.Err()
-	case <-fl.done:
+		return false, ctx.Err()
+	case <-j.done:
+		return false, nil
 	}
-	failed := fl.err != nil && fl.err != errSkipped && !errors.Is(fl.err, ErrNotFound)
-	if failed && e.state == expired {
-		c.opts.OnError(ctx, fl.err)
-		c.observeServed(e.outcome(), 1)
-		return e.value, e.err
-	}
-	if fl.err != errSkipped && !isCallerError(fl.err) {
-		c.observeServed(j.outcome(ctx, fl.err), 1)
-	}
-	return fl.value, fl.err
 }
 
-// waitForPass waits for the pass to load r.key, and stores its lease in *lease. It returns
-// the entry of the key if it finds a value meanwhile. If the cache fails, or the wait times
-// out with LoadOnTimeout, it returns neither.
+// valueFor returns the value of the flight of j for one of its callers.
+func (c *Cached[T]) valueFor(j *joinedFlight[T]) T {
+	fl := j.flight
+	if j.started || fl.encoded == nil {
+		return fl.value
+	}
+	v, err := c.typed.Decode(*fl.encoded)
+	if err != nil {
+		return fl.value
+	}
+	return v
+}
+
+// waitForPass waits for the pass to load r.key, and gives its lease to fl. It returns the entry
+// of the key then, or earlier if it finds a value. If the cache fails, or the wait times out
+// with LoadOnTimeout, fl has no lease. If fl is dropped meanwhile, the error is errSkipped.
 func (c *Cached[T]) waitForPass(
-	ctx context.Context, r request[T], lease **Lease,
+	ctx context.Context, r *request[T], fl *flight[T],
 ) (e entry[T], err error) {
-	wait, cancel := context.WithTimeoutCause(ctx, c.opts.WaitTimeout, ErrTimeout)
-	defer cancel()
-	waited := false
-	for pause := (backoff{}); ; waited = true {
-		*lease, err = c.tryPass(ctx, r.key)
+	var wait context.Context // with WaitTimeout, once there is something to wait for
+	for pause := (backoff{}); ; {
+		waited := wait != nil
+		got := c.flights.takeLease(fl)
+		if !got {
+			got, err = c.tryPass(ctx, r.key, fl)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return e, ctx.Err()
-		case err == nil && r.pattern == onePassCreate && !waited:
-			return e, nil
-		case err == nil: // the last holder may have stored a value since the last look
-			return c.lookAgain(ctx, r.key)
+		case got && r.pattern == onePassCreate && !waited:
+			e, err := c.lookAgain(ctx, r.key, fl)
+			return entry[T]{exists: e.exists, token: e.token, down: e.down}, err
+		case got: // the last holder may have stored a value since the last look
+			return c.lookAgain(ctx, r.key, fl)
+		case c.flights.isDropped(fl):
+			return e, errSkipped
 		case !errors.Is(err, ErrHeld):
-			_, err = c.handleCacheError(ctx, err)
+			e.down, err = c.handleCacheError(ctx, err)
 			return e, err
+		}
+		if !waited {
+			var cancel context.CancelFunc
+			wait, cancel = context.WithTimeoutCause(ctx, c.opts.WaitTimeout, ErrTimeout)
+			defer cancel()
 		}
 		if err := c.pass.sleep(wait, r.key, &pause); err != nil {
 			switch {
 			case context.Cause(wait) != ErrTimeout:
 				return e, err
 			case c.opts.LoadOnTimeout:
-				return e, nil
+				return c.lookAgain(ctx, r.key, fl)
 			}
 			return e, ErrTimeout
 		}
 		if r.pattern == onePassCreate {
 			continue
 		}
-		if e, err := c.lookAgain(ctx, r.key); e.down || err != nil || e.servable() {
+		if e, err := c.lookAgain(ctx, r.key, fl); e.down || err != nil || e.servable() {
 			return e, err
 		}
 	}
 }
 
-// tryPass tries to get the pass, even if ctx is done. A Try that ctx interrupts may have
-// taken the pass, and no caller would release it.
-func (c *Cached[T]) tryPass(ctx context.Context, key string) (*Lease, error) {
+// tryPass tries to get the pass for fl, even if ctx is done: a Try that ctx interrupts may have
+// taken the pass, and no caller would release it. Got is false if fl does not need it any more.
+func (c *Cached[T]) tryPass(
+	ctx context.Context, key string, fl *flight[T],
+) (got bool, err error) {
 	ctx, cancel := c.detach(ctx)
 	defer cancel()
-	return c.pass.Try(ctx, key)
+	lease, err := c.pass.Try(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	return c.flights.setLease(fl, lease), nil
 }
 
 // detach returns a context with the values of ctx, for calls of the cache that a cancelled
@@ -327,8 +396,14 @@ func (c *Cached[T]) detach(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeout(context.WithoutCancel(ctx), c.opts.LockTTL)
 }
 
-// lookAgain is lookUp after a first look. It returns only errors that the caller must get.
-func (c *Cached[T]) lookAgain(ctx context.Context, key string) (e entry[T], err error) {
+// lookAgain is lookUp after a first look, for fl, or for a caller if that is nil. It returns
+// only errors that the caller must get.
+func (c *Cached[T]) lookAgain(
+	ctx context.Context, key string, fl *flight[T],
+) (e entry[T], err error) {
+	if fl != nil {
+		c.flights.beginLook(fl)
+	}
 	e, err = c.lookUp(ctx, key)
 	if errors.Is(err, core.ErrCodec) { // the first look has reported it
 		return e, nil
@@ -337,102 +412,43 @@ func (c *Cached[T]) lookAgain(ctx context.Context, key string) (e entry[T], err 
 	return e, err
 }
 
-// loadAndStore loads a value for fl. It stores the value unless the cache is down, in which
-// case the callers would wait for the cache once more.
-func (c *Cached[T]) loadAndStore(
-	ctx context.Context, r request[T], fl *flight[T], down bool,
-) (T, error) {
-	var zero T
-	var facts encoding.Facts
-	storable := !down
-	if storable {
-		var factsErr error
-		facts, factsErr = c.factsFor(ctx, r.names)
-		if _, err := c.handleCacheError(ctx, factsErr); err != nil {
-			return zero, err
-		}
-		storable = factsErr == nil // without its tags the value would never be stale
+// refreshDue loads r.key again in the background, to replace what r has found, unless the key
+// pauses.
+func (c *Cached[T]) refreshDue(ctx context.Context, r *request[T]) {
+	if paused, _ := c.pauses.check(r.key); paused {
+		return
 	}
-	fl.loaded = true
-	start := time.Now()
-	v, err := callLoader(func() (T, error) { return r.load(ctx) })
-	took := time.Since(start)
-	c.observeLoaded(1, took, err)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return zero, err
-	}
-	if storable && c.flights.beginStore(fl) {
-		wrapped := c.wrap(v, facts, took)
-		if err != nil {
-			wrapped = notFoundValue[T](facts)
-		}
-		ctx, cancel := c.detach(ctx)
-		defer cancel()
-		storeErr := func() error {
-			// Deferred, because the codec may panic. Before OnError, because that may write.
-			defer c.flights.endStore(r.key)
-			return c.storeLoaded(ctx, r, wrapped)
-		}()
-		if _, err := c.handleCacheError(ctx, storeErr); err != nil {
-			return zero, err
-		}
-	}
-	if err != nil {
-		return zero, err
-	}
-	return v, nil
-}
-
-// storeLoaded stores and wires v. If v stands for ErrNotFound, and NegativeTTL is 0, it calls
-// deleteOld instead.
-func (c *Cached[T]) storeLoaded(ctx context.Context, r request[T], v value[T]) error {
-	mode, ttl := core.Set, c.storeTTL()
-	if r.pattern == getOrAdd && !r.exists {
-		mode = core.Add
-	}
-	if v.Facts.NotFound {
-		if ttl = c.opts.NegativeTTL; ttl == 0 {
-			return c.deleteOld(ctx, r)
-		}
-	}
-	err := c.values.store(ctx, mode, r.key, v, ttl)
-	if errors.Is(err, core.ErrExists) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return c.wire(ctx, []string{r.key}, r.names)
-}
-
-// deleteOld deletes the item under r.key if there is one, because it would be served again.
-func (c *Cached[T]) deleteOld(ctx context.Context, r request[T]) error {
-	if !r.exists {
-		return nil
-	}
-	if err := c.typed.Delete(ctx, r.key); err != core.ErrMiss {
-		return err
-	}
-	return nil
-}
-
-// refresh loads r.key again for fl, to replace old, unless another process does so or has
-// done so.
-func (c *Cached[T]) refresh(ctx context.Context, r request[T], old entry[T], fl *flight[T]) {
-	c.runFlight(ctx, fl, r.pattern, func(lease **Lease) (v T, err error) {
-		if r.pattern == getOrCreate {
-			if *lease, err = c.pass.Try(ctx, r.key); errors.Is(err, ErrHeld) {
-				return v, errSkipped
-			}
-			c.handleCacheError(ctx, err)
-		}
-		e, err := c.lookUp(ctx, r.key)
-		if err == nil && e.servable() && e.freshUntil.After(old.freshUntil) {
-			return e.value, e.err
-		}
-		if v, err = c.loadAndStore(ctx, r, fl, false); err != nil && !errors.Is(err, ErrNotFound) {
-			c.opts.OnError(ctx, err)
-		}
-		return v, err
+	c.flights.refresh([]string{r.key}, &joinOptions[T]{
+		ctx: ctx,
+		load: func(ctx context.Context, group []*flight[T], _ bool) {
+			fl := group[0]
+			fl.value, fl.err = c.refresh(ctx, r, fl)
+		},
 	})
+}
+
+// refresh loads r.key again for fl, to replace what r has found, unless another process does so
+// or has done so.
+func (c *Cached[T]) refresh(
+	ctx context.Context, r *request[T], fl *flight[T],
+) (v T, err error) {
+	if r.pattern == getOrCreate {
+		got, err := c.tryPass(ctx, r.key, fl)
+		if errors.Is(err, ErrHeld) || err == nil && !got {
+			return v, errSkipped
+		}
+		c.handleCacheError(ctx, err)
+	}
+	c.flights.beginLook(fl)
+	e, err := c.lookUp(ctx, r.key)
+	switch {
+	case err != nil:
+		e = r.found
+	case e.servable() && e.freshUntil.After(r.found.freshUntil):
+		return e.value, e.err
+	}
+	if v, err = c.loadAndStore(ctx, r, fl, e); err != nil && !errors.Is(err, ErrNotFound) {
+		c.opts.OnError(ctx, err)
+	}
+	return v, err
 }

@@ -94,7 +94,7 @@ func callMemoized[T any](
 		var zero T
 		return zero, err
 	}
-	return c.getOrLoad(ctx, getOrCreate, key, load, names)
+	return c.GetOrCreate(ctx, key, load, names...)
 }
 
 // MemoizeMulti is Memoize1 for functions that load many results at once. It uses

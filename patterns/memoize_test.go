@@ -46,7 +46,7 @@ func (r *repo) Find(_ context.Context, locale string, exact bool, score float64)
 func TestMemoizedFunctionsCacheTheirResults(t *testing.T) {
 	c := memoryCache(t)
 	d := must(dependency.New(c, nil))
-	cached := newTexts(t, c, &patterns.Options{TTL: time.Hour, KeyPrefix: "repo", Dependency: d})
+	cached := newTexts(t, c, &patterns.Options[string]{TTL: time.Hour, KeyPrefix: "repo", Dependency: d})
 	var r repo
 	all := must(patterns.Memoize0(cached, "all", r.All, "mk:"))
 	item := must(patterns.Memoize1(cached, "item", r.Item, "mk:"))
@@ -89,7 +89,7 @@ func TestMemoizedFunctionsCacheTheirResults(t *testing.T) {
 
 func TestMemoizeMultiLoadsOnlyMissingResults(t *testing.T) {
 	c := memoryCache(t)
-	cached := newTexts(t, c, &patterns.Options{KeyPrefix: "repo"})
+	cached := newTexts(t, c, &patterns.Options[string]{KeyPrefix: "repo"})
 	var requested []string
 	load := func(_ context.Context, ids []int) (map[int]string, error) {
 		slices.Sort(ids)
@@ -148,7 +148,7 @@ func TestGetOrSetMultiTakesTwoCalls(t *testing.T) {
 		return all, nil
 	}
 	key := func(arg string) string { return "key:" + arg }
-	for _, wanted := range []string{"GetMulti SetMulti", "GetMulti"} {
+	for _, wanted := range []string{"GetMulti StoreMulti", "GetMulti"} {
 		count.calls = nil
 		got, err := patterns.GetOrSetMulti(t.Context(), cached, []string{"a", "b", "c"}, key, load)
 		if fmt.Sprint(got) != "map[a:A b:B c:C]" || err != nil {
@@ -168,7 +168,7 @@ func TestGetOrCreateTakesSixCalls(t *testing.T) {
 	_, err := cached.GetOrCreate(t.Context(), "k", (&loader{}).load)
 	wantErr(t, err, nil)
 	wantErr(t, cached.Close(), nil) // the pass is released
-	const wanted = "Get Store Get Set GetItem Store"
+	const wanted = "Get Store GetItem GetItem Add Store"
 	if calls := strings.Join(count.calls, " "); calls != wanted {
 		t.Errorf("calls are %s, want %s", calls, wanted)
 	}
@@ -187,7 +187,7 @@ func TestABatchStoresTheKeysOfLiveServers(t *testing.T) {
 	var reported errorLog
 	c := cacheOf(t, b)
 	numbers := must(core.NewTyped(c, encoding.Int[int]()))
-	cached := must(patterns.New(numbers, &patterns.Options{OnError: reported.add}))
+	cached := must(patterns.New(numbers, &patterns.Options[int]{OnError: reported.add}))
 	defer cached.Close()
 	servers[0].Kill()
 	args := make([]int, 100)
@@ -290,7 +290,7 @@ func TestDueValuesOfABatchAreServedAndLoadedTogether(t *testing.T) {
 	for _, remotely := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			b := &hookedBackend{Backend: must(memory.New(nil))}
-			opts := &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}
+			opts := &patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute}
 			local := newTexts(t, cacheOf(t, b), opts)
 			remote := newTexts(t, cacheOf(t, b.Backend), opts)
 			var l loader
@@ -374,7 +374,7 @@ func TestALateBatchLooksAgain(t *testing.T) {
 // A batch waits for SoftTimeout once, and not once for each key.
 func TestABatchWaitsForOneSoftTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newTexts(t, memoryCache(t), &patterns.Options{
+		c := newTexts(t, memoryCache(t), &patterns.Options[string]{
 			TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second,
 		})
 		old := map[string]string{"a": "old", "b": "old", "c": "old"}

@@ -16,9 +16,9 @@ import (
 // HitRatio of package core/hooks is an Observer.
 type Observer interface {
 	// Served is called once for each key that a caller requested, or once for several keys
-	// with the same outcome. Cache is the name of the core.Cache; outcome is one of the
-	// constants below. Served is not called if a call fails because of its arguments or
-	// its cache.
+	// with the same outcome. Cache is Options.Name, which is the name of the core.Cache unless
+	// it is set; outcome is one of the constants below. Served is not called if a call fails
+	// because of its arguments or its cache.
 	Served(cache, outcome string, keys int)
 
 	// Loaded is called when a loader has returned, whether callers wait for it or not. It
@@ -35,14 +35,21 @@ const (
 	Miss      = "miss"       // no value: Get and GetMulti only, which load nothing
 	Loaded    = "loaded"     // a value or ErrNotFound from the caller's own load
 	Waited    = "waited"     // a value or ErrNotFound from the load of another caller or process
-	LoadError = "load_error" // the error of a load, by this or another caller
+	LoadError = "load_error" // the error of a load, by this or another caller, perhaps earlier
 	TimedOut  = "timed_out"  // ErrTimeout, or the error of the caller's context
 )
 
 // observeServed calls Served of the Observer, if there is one.
 func (c *Cached[T]) observeServed(outcome string, keys int) {
 	if c.opts.Observer != nil && keys > 0 {
-		c.opts.Observer.Served(c.typed.Cache().Name(), outcome, keys)
+		c.opts.Observer.Served(c.opts.Name, outcome, keys)
+	}
+}
+
+// observeDone calls Served with TimedOut if a call has failed because ctx is done.
+func (c *Cached[T]) observeDone(ctx context.Context, keys int) {
+	if orBackground(ctx).Err() != nil {
+		c.observeServed(TimedOut, keys)
 	}
 }
 
@@ -54,12 +61,14 @@ func (c *Cached[T]) observeLoaded(keys int, took time.Duration, err error) {
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}
-	c.opts.Observer.Loaded(c.typed.Cache().Name(), keys, took, err)
+	c.opts.Observer.Loaded(c.opts.Name, keys, took, err)
 }
 
 // observeMulti calls Served of the Observer for a GetMulti of keys that found entries and
-// returned err. It does not count keys that failed.
-func (c *Cached[T]) observeMulti(keys []string, entries map[string]entry[T], err error) {
+// returned err. It does not count keys that failed, unless ctx is done.
+func (c *Cached[T]) observeMulti(
+	ctx context.Context, keys []string, entries map[string]entry[T], err error,
+) {
 	var multi *core.MultiError
 	if err != nil && !errors.As(err, &multi) {
 		return
@@ -74,6 +83,8 @@ func (c *Cached[T]) observeMulti(keys []string, entries map[string]entry[T], err
 			outcomes[e.outcome()]++
 		case multi == nil || multi.Errors[key] == nil:
 			outcomes[Miss]++
+		case orBackground(ctx).Err() != nil:
+			outcomes[TimedOut]++
 		}
 		seen[key] = true
 	}
@@ -83,7 +94,7 @@ func (c *Cached[T]) observeMulti(keys []string, entries map[string]entry[T], err
 }
 
 // outcome returns the outcome for a caller who is served e.
-func (e entry[T]) outcome() string {
+func (e *entry[T]) outcome() string {
 	switch {
 	case e.err != nil:
 		return Negative
@@ -94,7 +105,7 @@ func (e entry[T]) outcome() string {
 }
 
 // outcome returns the outcome for a caller who waited for j, with context ctx, and got err.
-func (j joinedFlight[T]) outcome(ctx context.Context, err error) string {
+func (j *joinedFlight[T]) outcome(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, ErrTimeout), err != nil && ctx.Err() != nil:
 		return TimedOut

@@ -78,7 +78,7 @@ func TestAnObserverGetsTheOutcomeOfEachCall(t *testing.T) {
 				defer c.Close()
 				tags := must(dependency.NewTags(c, nil))
 				o := &recorder{}
-				cached := newTexts(t, c, &patterns.Options{
+				cached := newTexts(t, c, &patterns.Options[string]{
 					Tags:        tags,
 					TTL:         time.Hour,
 					SoftTTL:     time.Minute,
@@ -106,6 +106,9 @@ func TestAnObserverGetsTheOutcomeOfEachCall(t *testing.T) {
 				time.Sleep(90 * time.Minute) // expired, and the loader fails, then takes too long
 				_, _ = get(cached, ctx, "k", slowLoader("", io.EOF), "tag")
 				o.want(t, map[string]int{patterns.Stale: 1}, "users 1 1s EOF")
+				_, _ = get(cached, ctx, "k", slowLoader("", io.EOF), "tag") // it pauses
+				o.want(t, map[string]int{patterns.Stale: 1})
+				time.Sleep(2 * time.Second)
 				_, _ = get(cached, ctx, "k", func(context.Context) (string, error) {
 					time.Sleep(5 * time.Second)
 					return "v", nil
@@ -159,7 +162,7 @@ func TestAnObserverGetsTheOutcomesOfManyKeys(t *testing.T) {
 		c := must(core.New(must(memory.New(nil)), &core.Options{Name: "users"}))
 		defer c.Close()
 		o := &recorder{}
-		cached := newTexts(t, c, &patterns.Options{
+		cached := newTexts(t, c, &patterns.Options[string]{
 			TTL: time.Hour, SoftTTL: time.Minute, NegativeTTL: time.Hour, Observer: o,
 		})
 		load := func(_ context.Context, args []string) (map[string]string, error) {
@@ -197,7 +200,7 @@ func TestAnObserverGetsWaitsForOtherProcesses(t *testing.T) {
 		defer c.Close()
 		o := &recorder{}
 		remote := newTexts(t, c, nil)
-		local := newTexts(t, c, &patterns.Options{Observer: o, WaitTimeout: 5 * time.Second})
+		local := newTexts(t, c, &patterns.Options[string]{Observer: o, WaitTimeout: 5 * time.Second})
 		for took, outcome := range map[time.Duration]string{
 			2 * time.Second: patterns.Waited,
 			8 * time.Second: patterns.TimedOut,
@@ -222,7 +225,7 @@ func TestHitRatioHasLookUpsAndServedValues(t *testing.T) {
 	}))
 	defer c.Close()
 	tags := must(dependency.NewTags(must(core.New(must(memory.New(nil)), nil)), nil))
-	cached := newTexts(t, c, &patterns.Options{Tags: tags, Observer: ratio})
+	cached := newTexts(t, c, &patterns.Options[string]{Tags: tags, Observer: ratio})
 	var l loader
 	for range 100 { // the item is in the cache but stale, so each call loads
 		_, err := cached.GetOrSet(t.Context(), "k", l.load, "tag")
@@ -298,4 +301,45 @@ func TestMemoizeRefusesWrongArguments(t *testing.T) {
 			t.Errorf("%d: error is %v, want ErrConfig", i, err)
 		}
 	}
+}
+
+// An Observer can tell Cacheds apart that share a cache.
+func TestEachCachedHasFiguresOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := memoryCache(t)
+		o := &recorder{}
+		for _, name := range []string{"", "people"} {
+			cached := newTexts(t, c, &options{Name: name, Observer: o})
+			_, err := cached.GetOrSet(t.Context(), "k"+name, (&loader{}).load)
+			wantErr(t, err, nil)
+		}
+		o.want(t, map[string]int{"memory loaded": 1, "people loaded": 1},
+			"memory 1 0s <nil>", "people 1 0s <nil>")
+	})
+}
+
+// A call whose context is done at once counts as timed out, like one whose context ends later.
+func TestACallWithADoneContextIsTimedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := must(core.New(must(memory.New(nil)), &core.Options{Name: "users"}))
+		defer c.Close()
+		for _, soft := range []time.Duration{0, time.Minute} {
+			o := &recorder{}
+			cached := newTexts(t, c, &options{TTL: time.Hour, SoftTTL: soft, Observer: o})
+			for _, get := range allPatterns {
+				_, err := get(cached, cancelledContext(), "k", (&loader{}).load)
+				wantErr(t, err, context.Canceled)
+			}
+			_, err := cached.Get(cancelledContext(), "k")
+			wantErr(t, err, context.Canceled)
+			load := func(context.Context, []string) (map[string]string, error) { return nil, nil }
+			if _, err = cached.GetOrSetMulti(cancelledContext(), []string{"a", "b"}, load); err == nil {
+				t.Error("GetOrSetMulti returns nil, want an error")
+			}
+			if _, err = cached.GetMulti(cancelledContext(), []string{"a", "b"}); err == nil {
+				t.Error("GetMulti returns nil, want an error")
+			}
+			o.want(t, map[string]int{patterns.TimedOut: len(allPatterns) + 5})
+		}
+	})
 }

@@ -245,7 +245,7 @@ func TestErrNotFoundIsStoredForNegativeTTL(t *testing.T) {
 				return "", fmt.Errorf("no such text: %w", patterns.ErrNotFound)
 			}
 			l := loader{result: notFound}
-			cached := newTexts(t, memoryCache(t), &patterns.Options{TTL: time.Hour})
+			cached := newTexts(t, memoryCache(t), &patterns.Options[string]{TTL: time.Hour})
 			for range 2 {
 				_, err := get(cached, ctx, "k", l.load)
 				wantErr(t, err, patterns.ErrNotFound)
@@ -255,7 +255,7 @@ func TestErrNotFoundIsStoredForNegativeTTL(t *testing.T) {
 			}
 			l.want(t, 2)
 			l = loader{result: notFound}
-			cached = newTexts(t, memoryCache(t), &patterns.Options{
+			cached = newTexts(t, memoryCache(t), &patterns.Options[string]{
 				TTL: time.Hour, NegativeTTL: time.Minute,
 			})
 			for range 3 {
@@ -276,4 +276,27 @@ func TestErrNotFoundIsStoredForNegativeTTL(t *testing.T) {
 			want(t, v, err, "loaded")
 		})
 	}
+}
+
+// A load in the background for which a caller waits is not cancelled after LockTTL.
+func TestALoadInTheBackgroundWithAWaiterIsNotCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := memoryCache(t)
+		cached := newTexts(t, c, &patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute})
+		wantErr(t, cached.Set(t.Context(), "k", "old"), nil)
+		time.Sleep(2 * time.Minute)
+		load := func(ctx context.Context) (string, error) {
+			select {
+			case <-time.After(time.Minute):
+				return "new", nil
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		}
+		v, err := cached.GetOrSet(t.Context(), "k", load)
+		want(t, v, err, "old")
+		wantErr(t, c.Delete(t.Context(), "k"), nil)
+		v, err = cached.GetOrSet(t.Context(), "k", load)
+		want(t, v, err, "new")
+	})
 }

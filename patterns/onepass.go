@@ -2,10 +2,13 @@ package patterns
 
 import (
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,12 +21,11 @@ var (
 
 	// ErrLost means that the lease has ended, and another one may hold the pass.
 	ErrLost = errors.New("patterns: the lease has ended")
+
+	errEmptyKey = fmt.Errorf("%w: patterns: the key is empty", core.ErrInvalidKey)
 )
 
-const (
-	defaultLockTTL    = 10 * time.Second
-	defaultPassPrefix = "one_pass:"
-)
+const defaultLockTTL = 10 * time.Second
 
 // OnePassOptions are the settings of a OnePass.
 type OnePassOptions struct {
@@ -31,7 +33,8 @@ type OnePassOptions struct {
 	// it is 10 seconds.
 	LockTTL time.Duration
 
-	// Prefix is put before a key to make the key of its pass. If "", it is "one_pass:".
+	// Prefix is put before a key to make the key of its pass. If "", it is "~cw:pass:". Keys of
+	// items must not begin with it. A key that would become too long is hashed.
 	Prefix string
 
 	// Renew says that leases are renewed in the background, every third of LockTTL, until
@@ -70,18 +73,32 @@ type OnePass struct {
 
 	mu sync.Mutex
 
-	// leases has the leases of this OnePass that are not released, by the key of the pass. It
-	// is guarded by mu.
-	leases map[string]*Lease
+	// bells wake those who sleep until the pass with a key is released. A bell is removed by
+	// the release, or when nobody sleeps any more. The map is guarded by mu.
+	bells map[string]*bell
 }
 
+// A bell wakes those who sleep until a pass is released.
+type bell struct {
+	rung     chan struct{} // closed by wake
+	sleepers int           // guarded by OnePass.mu
+}
+
+const (
+	hashed = "sha256:" // is put before a hash, to tell it from keys
+
+	// maxPassPrefix leaves room for the hash of a key.
+	maxPassPrefix = core.MaxKeyLen - len(hashed) - 2*sha256.Size
+)
+
 // NewOnePass returns a OnePass whose passes are in cache. A nil opts is the zero
-// OnePassOptions. The error is core.ErrConfig: cache is nil, or LockTTL is negative.
+// OnePassOptions. The error is core.ErrConfig: cache is nil, LockTTL is negative, or Prefix is
+// so long that no pass has a key.
 func NewOnePass(cache *core.Cache, opts *OnePassOptions) (*OnePass, error) {
 	if cache == nil {
 		return nil, configErrorf("the cache is nil; core.Open returns one")
 	}
-	o := &OnePass{cache: cache, leases: map[string]*Lease{}}
+	o := &OnePass{cache: cache, bells: map[string]*bell{}}
 	if opts != nil {
 		o.opts = *opts
 	}
@@ -89,12 +106,25 @@ func NewOnePass(cache *core.Cache, opts *OnePassOptions) (*OnePass, error) {
 	case o.opts.LockTTL == 0:
 		o.opts.LockTTL = defaultLockTTL
 	case o.opts.LockTTL < 0:
-		return nil, configErrorf("OnePassOptions.LockTTL is %v, want 0 or more", o.opts.LockTTL)
+		return nil, configErrorf("OnePassOptions.LockTTL is %v; want 0 or more", o.opts.LockTTL)
 	}
 	if o.opts.Prefix == "" {
-		o.opts.Prefix = defaultPassPrefix
+		o.opts.Prefix = reserved + "pass:"
+	}
+	if n := len(o.opts.Prefix); n > maxPassPrefix {
+		return nil, configErrorf("OnePassOptions.Prefix is %d bytes long; want at most %d",
+			n, maxPassPrefix)
 	}
 	return o, nil
+}
+
+// passKey returns the key of the pass for key.
+func (o *OnePass) passKey(key string) string {
+	if len(o.opts.Prefix)+len(key) <= core.MaxKeyLen && !strings.HasPrefix(key, hashed) {
+		return o.opts.Prefix + key
+	}
+	hash := sha256.Sum256([]byte(key))
+	return o.opts.Prefix + hashed + hex.EncodeToString(hash[:])
 }
 
 // Try returns a lease of the pass for key. It returns ErrHeld if another lease holds the
@@ -103,11 +133,11 @@ func NewOnePass(cache *core.Cache, opts *OnePassOptions) (*OnePass, error) {
 // it before LockTTL has passed.
 func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	if key == "" {
-		return nil, fmt.Errorf("%w: patterns: the key is empty", core.ErrInvalidKey)
+		return nil, errEmptyKey
 	}
 	ctx = orBackground(ctx)
 	start := time.Now()
-	l := &Lease{pass: o, key: o.opts.Prefix + key, token: rand.Text()}
+	l := &Lease{pass: o, key: o.passKey(key), token: newToken(), ctx: ctx}
 	err := o.cache.Store(ctx, core.Add, l.item(nil))
 	if errors.Is(err, core.ErrExists) {
 		return nil, ErrHeld
@@ -115,16 +145,18 @@ func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.released, l.lost = make(chan struct{}), make(chan struct{})
-	o.mu.Lock()
-	o.leases[l.key] = l
-	o.mu.Unlock()
 	if o.opts.Renew {
-		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		l.stop = cancel
-		l.renewing.Go(func() { l.renewUntilDone(ctx, start) })
+		l.startRenewing(start)
 	}
 	return l, nil
+}
+
+// newToken returns 128 random bits as text. It is not a secret: who can read or write the pass
+// can do anything with it.
+func newToken() string {
+	var text [32]byte
+	token := strconv.AppendUint(text[:0], rand.Uint64(), 36)
+	return string(strconv.AppendUint(token, rand.Uint64(), 36))
 }
 
 // orBackground returns ctx, or context.Background() if ctx is nil.
@@ -150,12 +182,15 @@ func (o *OnePass) Acquire(ctx context.Context, key string) (*Lease, error) {
 }
 
 // Wait waits until no lease holds the pass for key. It returns ErrTimeout if that takes
-// longer than LockTTL.
+// longer than LockTTL, and core.ErrInvalidKey if key is "".
 func (o *OnePass) Wait(ctx context.Context, key string) error {
+	if key == "" {
+		return errEmptyKey
+	}
 	ctx, cancel := context.WithTimeoutCause(orBackground(ctx), o.opts.LockTTL, ErrTimeout)
 	defer cancel()
 	for pause := (backoff{}); ; {
-		held, err := o.cache.Exists(ctx, o.opts.Prefix+key)
+		held, err := o.cache.Exists(ctx, o.passKey(key))
 		if err == nil && !held {
 			return nil
 		}
@@ -179,25 +214,48 @@ type backoff struct{ length time.Duration }
 // together do not look together.
 func (b *backoff) next() time.Duration {
 	b.length = min(max(50*time.Millisecond, 2*b.length), 800*time.Millisecond)
-	return b.length/2 + time.Duration(mathrand.Int64N(int64(b.length/2)+1))
+	return b.length/2 + time.Duration(rand.Int64N(int64(b.length/2)+1))
 }
 
 // sleep sleeps for the next pause of b, or until a lease of this OnePass releases the pass
 // for key. If ctx is done before that, it returns the error of ctx.
 func (o *OnePass) sleep(ctx context.Context, key string, b *backoff) error {
-	var released chan struct{} // nil, and so never ready, if the lease is not of this OnePass
+	key = o.passKey(key)
 	o.mu.Lock()
-	if l := o.leases[o.opts.Prefix+key]; l != nil {
-		released = l.released
+	bl := o.bells[key]
+	if bl == nil {
+		bl = &bell{rung: make(chan struct{})}
+		o.bells[key] = bl
 	}
+	bl.sleepers++
 	o.mu.Unlock()
+	defer o.awake(key, bl)
 	timer := time.NewTimer(b.next())
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-released:
+	case <-bl.rung:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	return nil
+}
+
+// awake ends a sleep until bl rings for the pass with key.
+func (o *OnePass) awake(key string, bl *bell) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if bl.sleepers--; bl.sleepers == 0 && o.bells[key] == bl {
+		delete(o.bells, key)
+	}
+}
+
+// wake wakes those who sleep until the pass with key is released.
+func (o *OnePass) wake(key string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if bl := o.bells[key]; bl != nil {
+		close(bl.rung)
+		delete(o.bells, key)
+	}
 }

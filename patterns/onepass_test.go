@@ -42,13 +42,16 @@ func TestOneLeaseHoldsThePass(t *testing.T) {
 			wantErr(t, lease.Release(ctx), nil)
 			_, err = local.Try(ctx, "")
 			wantErr(t, err, core.ErrInvalidKey)
+			_, err = local.Acquire(ctx, "")
+			wantErr(t, err, core.ErrInvalidKey)
+			wantErr(t, local.Wait(ctx, ""), core.ErrInvalidKey)
 		})
 	}
 }
 
 func TestNewOnePassRefusesWrongArguments(t *testing.T) {
 	const want = "cachewire: invalid configuration: " +
-		"patterns: OnePassOptions.LockTTL is -1ns, want 0 or more"
+		"patterns: OnePassOptions.LockTTL is -1ns; want 0 or more"
 	_, err := patterns.NewOnePass(memoryCache(t), &patterns.OnePassOptions{LockTTL: -1})
 	wantErr(t, err, core.ErrConfig)
 	if err == nil || err.Error() != want {
@@ -170,7 +173,7 @@ func TestARenewedLeaseLasts(t *testing.T) {
 			t.Error("Lost is closed, and the lease has not ended")
 		default:
 		}
-		wantErr(t, c.Delete(t.Context(), "one_pass:k"), nil)
+		wantErr(t, c.Delete(t.Context(), "~cw:pass:k"), nil)
 		<-lease.Lost()
 		wantErr(t, lease.Release(t.Context()), patterns.ErrLost)
 	})
@@ -225,34 +228,36 @@ func TestEachTryOnANullCacheReturnsALease(t *testing.T) {
 // ErrTimeout, or loads.
 func TestACallerWaitsForAnotherProcess(t *testing.T) {
 	for name, tt := range map[string]struct {
-		opts   patterns.Options
+		opts   patterns.Options[string]
 		dies   bool
 		err    error
 		loads  int64
 		waited time.Duration // at most
 	}{
 		"the holder loads": {
-			patterns.Options{}, false, nil, 0, 4 * time.Second,
+			patterns.Options[string]{}, false, nil, 0, 4 * time.Second,
 		},
 		"the holder dies": {
-			patterns.Options{}, true, nil, 1, 11 * time.Second,
+			patterns.Options[string]{}, true, nil, 1, 11 * time.Second,
 		},
 		"the holder takes too long": {
-			patterns.Options{WaitTimeout: time.Second},
+			patterns.Options[string]{WaitTimeout: time.Second},
 			false, patterns.ErrTimeout, 0, time.Second,
 		},
 		"the holder takes too long, and the caller loads": {
-			patterns.Options{WaitTimeout: time.Second, LoadOnTimeout: true},
+			patterns.Options[string]{WaitTimeout: time.Second, LoadOnTimeout: true},
 			false, nil, 1, time.Second,
 		},
 		"the holder dies, and the caller has a short lock": {
-			patterns.Options{LockTTL: time.Second}, true, nil, 1, 11 * time.Second,
+			patterns.Options[string]{LockTTL: time.Second}, true, nil, 1, 11 * time.Second,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := memoryCache(t)
-				lease, err := must(patterns.NewOnePass(c, nil)).Try(t.Context(), "k")
+				lease, err := must(patterns.NewOnePass(c, &patterns.OnePassOptions{
+					Prefix: "~cw:lock:",
+				})).Try(t.Context(), "k")
 				wantErr(t, err, nil)
 				cached := newTexts(t, c, &tt.opts)
 				var l loader

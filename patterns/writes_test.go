@@ -119,7 +119,7 @@ func TestOnErrorMayWrite(t *testing.T) {
 	b.beforeStore = func(context.Context, core.Mode, core.Item) error { return core.ErrUnavailable }
 	var c *patterns.Cached[string]
 	reported := 0
-	c = newTexts(t, cacheOf(t, b), &patterns.Options{
+	c = newTexts(t, cacheOf(t, b), &patterns.Options[string]{
 		OnError: func(ctx context.Context, err error) {
 			reported++
 			wantErr(t, c.Delete(ctx, "k"), core.ErrMiss)
@@ -132,8 +132,8 @@ func TestOnErrorMayWrite(t *testing.T) {
 	}
 }
 
-// An item that cannot be served does not keep GetOrAdd from storing a value.
-func TestGetOrAddReplacesAnUnusableItem(t *testing.T) {
+// An item that cannot be served does not keep a load from storing a value.
+func TestALoadReplacesAnUnusableItem(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, c *core.Cache, tags *dependency.Tags){
 		"stale": func(t *testing.T, _ *core.Cache, tags *dependency.Tags) {
 			wantErr(t, tags.Invalidate(t.Context(), "tag"), nil)
@@ -150,13 +150,13 @@ func TestGetOrAddReplacesAnUnusableItem(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := memoryCache(t)
 				tags := must(dependency.NewTags(c, nil))
-				cached := newTexts(t, c, &patterns.Options{
+				cached := newTexts(t, c, &patterns.Options[string]{
 					TTL: time.Minute, FailSafe: time.Hour, Tags: tags,
 				})
 				var l loader
 				for round := range int64(2) {
 					for range 3 {
-						v, err := cached.GetOrAdd(t.Context(), "k", l.load, "tag")
+						v, err := cached.GetOrSet(t.Context(), "k", l.load, "tag")
 						want(t, v, err, "loaded")
 					}
 					l.want(t, round+1)
@@ -167,16 +167,16 @@ func TestGetOrAddReplacesAnUnusableItem(t *testing.T) {
 	}
 }
 
-// If the loader of GetOrAdd returns ErrNotFound, a value that another process has stored
+// If the loader returns ErrNotFound, a value that another process has stored
 // meanwhile stays.
-func TestErrNotFoundInGetOrAddKeepsAStoredValue(t *testing.T) {
-	for _, opts := range []patterns.Options{
+func TestErrNotFoundKeepsAStoredValue(t *testing.T) {
+	for _, opts := range []patterns.Options[string]{
 		{NegativeTTL: time.Minute},
 		{TTL: time.Minute, FailSafe: time.Minute},
 	} {
 		c := memoryCache(t)
 		local, remote := newTexts(t, c, &opts), newTexts(t, c, &opts)
-		_, err := local.GetOrAdd(t.Context(), "k", func(ctx context.Context) (string, error) {
+		_, err := local.GetOrSet(t.Context(), "k", func(ctx context.Context) (string, error) {
 			wantErr(t, remote.Set(ctx, "k", "theirs"), nil)
 			return "", patterns.ErrNotFound
 		})
@@ -196,7 +196,7 @@ func TestErrNotFoundReplacesTheOldValue(t *testing.T) {
 	_, err = c.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrMiss)
 	synctest.Test(t, func(t *testing.T) {
-		c := newTexts(t, memoryCache(t), &patterns.Options{
+		c := newTexts(t, memoryCache(t), &patterns.Options[string]{
 			TTL: time.Minute, FailSafe: time.Hour,
 		})
 		broken := errors.New("broken")
@@ -229,7 +229,7 @@ func TestASharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
 	texts := must(core.NewTyped(c, core.Shared[string]()))
 	wantErr(t, texts.Set(t.Context(), "k", "text", 0), nil)
 	numbers := must(core.NewTyped(c, core.Shared[int]()))
-	cached := must(patterns.New(numbers, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute}))
+	cached := must(patterns.New(numbers, &patterns.Options[int]{TTL: time.Hour, SoftTTL: time.Minute}))
 	defer cached.Close()
 	_, err := cached.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrCodec)
@@ -241,7 +241,7 @@ func TestASharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
 		t.Errorf("GetOrSet = %d, %v; want 7", v, err)
 	}
 	typed := must(core.NewTyped(c, core.Shared[error]()))
-	errorValues := must(patterns.New(typed, &patterns.Options{NegativeTTL: time.Minute}))
+	errorValues := must(patterns.New(typed, &patterns.Options[error]{NegativeTTL: time.Minute}))
 	defer errorValues.Close()
 	wantErr(t, errorValues.Set(t.Context(), "nil", nil), nil)
 	if v, err := errorValues.Get(t.Context(), "nil"); v != nil || err != nil {
@@ -251,7 +251,7 @@ func TestASharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
 
 // A load in the background is cancelled after LockTTL, and Close waits no longer than that.
 func TestALoadInTheBackgroundIsCancelledAfterLockTTL(t *testing.T) {
-	for name, opts := range map[string]patterns.Options{
+	for name, opts := range map[string]patterns.Options[string]{
 		"a refresh":    {TTL: time.Hour, SoftTTL: time.Minute},
 		"soft timeout": {TTL: time.Minute, FailSafe: time.Hour, SoftTimeout: time.Second},
 	} {
@@ -313,7 +313,7 @@ func TestANilContextIsTheBackgroundContext(t *testing.T) {
 		var nilContext context.Context
 		c := memoryCache(t)
 		tags := must(dependency.NewTags(c, nil))
-		cached := newTexts(t, c, &patterns.Options{
+		cached := newTexts(t, c, &patterns.Options[string]{
 			TTL: time.Hour, SoftTTL: time.Minute, Tags: tags,
 		})
 		for _, get := range allPatterns {
@@ -340,7 +340,7 @@ func TestAValueIsNotStoredWithoutItsTags(t *testing.T) {
 	versions.beforeGet = func(context.Context, string) error { return core.ErrUnavailable }
 	c := memoryCache(t)
 	var reported errorLog
-	cached := newTexts(t, c, &patterns.Options{
+	cached := newTexts(t, c, &patterns.Options[string]{
 		Tags:    must(dependency.NewTags(cacheOf(t, versions), nil)),
 		OnError: reported.add,
 	})
@@ -355,9 +355,9 @@ func TestAValueIsNotStoredWithoutItsTags(t *testing.T) {
 		t.Error("OnError was not called")
 	}
 	// A Cached without Tags does not serve values with tags, which it cannot check.
-	tagged := newTexts(t, c, &patterns.Options{Tags: must(dependency.NewTags(c, nil))})
+	tagged := newTexts(t, c, &patterns.Options[string]{Tags: must(dependency.NewTags(c, nil))})
 	wantErr(t, tagged.Set(t.Context(), "k", "v", "tag"), nil)
-	soft := newTexts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+	soft := newTexts(t, c, &patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute})
 	_, err := soft.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrMiss)
 	if all, err := soft.GetMulti(t.Context(), []string{"k"}); len(all) != 0 || err != nil {
@@ -401,13 +401,13 @@ func TestACallerThatJoinsASkippedRefreshLoads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &hookedBackend{Backend: must(memory.New(nil))}
 		raw := cacheOf(t, b.Backend)
-		c := newTexts(t, cacheOf(t, b), &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+		c := newTexts(t, cacheOf(t, b), &patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute})
 		wantErr(t, c.Set(t.Context(), "k", "old"), nil)
 		time.Sleep(2 * time.Minute)
 		pass := []byte("another's")
-		wantErr(t, raw.Set(t.Context(), "one_pass:k", pass, 5*time.Second), nil)
+		wantErr(t, raw.Set(t.Context(), "~cw:lock:k", pass, 5*time.Second), nil)
 		b.beforeStore = func(_ context.Context, _ core.Mode, item core.Item) error {
-			if item.Key == "one_pass:k" {
+			if item.Key == "~cw:lock:k" {
 				time.Sleep(time.Second)
 			}
 			return nil
@@ -427,7 +427,7 @@ func TestACancelledCallerIsNotReported(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	var reported errorLog
-	cached := newTexts(t, memoryCache(t), &patterns.Options{OnError: reported.add})
+	cached := newTexts(t, memoryCache(t), &patterns.Options[string]{OnError: reported.add})
 	for _, get := range allPatterns {
 		var l loader
 		_, err := get(cached, done, "k", l.load)
@@ -443,7 +443,7 @@ func TestACancelledCallerIsNotReported(t *testing.T) {
 func TestOnlyStoredKeysAreWired(t *testing.T) {
 	c := memoryCache(t)
 	d := must(dependency.New(c, nil))
-	cached := newTexts(t, c, &patterns.Options{Dependency: d})
+	cached := newTexts(t, c, &patterns.Options[string]{Dependency: d})
 	wantErr(t, cached.Set(t.Context(), "old", "v"), nil)
 	values := map[string]string{"old": "w", "new": "w"}
 	if err := cached.AddMulti(t.Context(), values, "mk:"); err == nil {
@@ -475,28 +475,5 @@ func TestACancelledLoadDoesNotHideANewOne(t *testing.T) {
 		}
 		all.Wait()
 		l.want(t, 1)
-	})
-}
-
-// A load in the background for which a caller waits is not cancelled after LockTTL.
-func TestALoadInTheBackgroundWithAWaiterIsNotCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := memoryCache(t)
-		cached := newTexts(t, c, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
-		wantErr(t, cached.Set(t.Context(), "k", "old"), nil)
-		time.Sleep(2 * time.Minute)
-		load := func(ctx context.Context) (string, error) {
-			select {
-			case <-time.After(time.Minute):
-				return "new", nil
-			case <-ctx.Done():
-				return "", ctx.Err()
-			}
-		}
-		v, err := cached.GetOrSet(t.Context(), "k", load)
-		want(t, v, err, "old")
-		wantErr(t, c.Delete(t.Context(), "k"), nil)
-		v, err = cached.GetOrSet(t.Context(), "k", load)
-		want(t, v, err, "new")
 	})
 }

@@ -52,7 +52,7 @@ func (o Options) addresses() ([]string, error) {
 	return addrs, nil
 }
 
-// parseAddress returns text with a port, or what is wrong with it.
+// parseAddress returns text with a port, or an error that says what is wrong with text.
 func parseAddress(text string, defaultPort int) (string, error) {
 	switch {
 	case text == "":

@@ -12,9 +12,9 @@ import (
 	"github.com/cachewire/cachewire/redis/redistest"
 )
 
-// The budgets of a verb are given over what rueidis takes for the same command, under a context
-// that is never done and under one that can be cancelled. They include the value or the copy
-// of it, except where rueidis makes it.
+// The budgets of a verb are the allocations beyond those of rueidis for the same command, with a
+// context that is never done and with one that can be cancelled. They include the value or its
+// copy, unless rueidis makes it.
 func TestVerbsAllocateLittleMoreThanRueidis(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

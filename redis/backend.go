@@ -16,7 +16,7 @@ import (
 // A Backend is a core.Backend over rueidis. It may be used by many goroutines at once.
 type Backend struct {
 	option   rueidis.ClientOption
-	foreign  bool // the client is that of Options.Client
+	foreign  bool // the client is Options.Client
 	plain    bool
 	maxValue int
 
@@ -32,7 +32,7 @@ type Backend struct {
 	closed  bool     // guarded by mu
 }
 
-// These are the abilities of a Backend beyond core.Backend.
+// A Backend implements core.Backend and these interfaces.
 var _ interface {
 	core.Backend
 	core.ValueGetter
@@ -50,9 +50,9 @@ var _ interface {
 	core.TraitsReporter
 } = (*Backend)(nil)
 
-// New returns a new Backend. It does not connect; the first verb does. The error is
-// core.ErrConfig: opts is nil, or a field of it is missing, out of its range, or contradicts
-// another one.
+// New returns a new Backend. It does not connect; the first verb does. New returns
+// core.ErrConfig if opts is nil, or if a field of opts is missing, is out of its range, or
+// contradicts another field.
 func New(opts *Options) (*Backend, error) {
 	if opts == nil {
 		return nil, configErrorf("the options are nil; want the address of a server in Addrs")
@@ -98,9 +98,9 @@ func New(opts *Options) (*Backend, error) {
 		ConnWriteTimeout:  o.Timeout,
 		RingScaleEachConn: ringScale,
 		PipelineMultiplex: multiplex(o.Connections),
-		AlwaysPipelining:  true, // otherwise a cancel is not heeded
+		AlwaysPipelining:  true, // otherwise rueidis ignores a cancel
 		DisableCache:      true,
-		DisableRetry:      true, // rueidis would read again until the context is done
+		DisableRetry:      true, // otherwise rueidis repeats a read until the context is done
 		ForceSingleClient: !o.isCluster() && o.Master == "",
 	}
 	return b, nil
@@ -124,20 +124,20 @@ func multiplex(n int) int {
 	return bits.Len(uint(n)) - 1
 }
 
-// Traits returns the facts in which this backend differs from the zero core.Traits.
+// Traits returns the traits of this backend.
 func (b *Backend) Traits() core.Traits {
 	return core.Traits{MaxValue: b.maxValue, ByValue: b.plain}
 }
 
-// As sets *target to the client if target is a *rueidis.Client. It connects if no verb has done
-// so, and returns false if it cannot. What a program does with the client is outside the
-// contract. Close closes the client, unless it was in the Options.
+// If target is a *rueidis.Client, As sets *target to the client and returns true. If no verb has
+// connected yet, As connects, and returns false if that fails. The contract does not cover
+// direct use of the client. Close closes the client, unless it is from the Options.
 func (b *Backend) As(target any) bool {
 	to, ok := target.(*rueidis.Client)
 	if !ok {
 		return false
 	}
-	_, _ = b.connect(b.closing) // there may be a client in spite of an error
+	_, _ = b.connect(b.closing) // there may be a client and an error
 	c := b.client.Load()
 	if c == nil {
 		return false

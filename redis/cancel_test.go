@@ -13,9 +13,8 @@ import (
 	"github.com/cachewire/cachewire/redis/redistest"
 )
 
-// Verbs are cancelled after anything between no time at all and more than they take. Each
-// worker has keys of its own, so that it knows what it must read: the reply to another verb
-// would not be that.
+// Verbs are cancelled at random times, from at once until after they have ended. Each worker has
+// its own keys, so that it knows what it must read, and notices the reply to another verb.
 func TestTenThousandCancelledVerbsLeaveNothing(t *testing.T) {
 	server := redistest.Start(t, nil)
 	goroutines := runtime.NumGoroutine()

@@ -29,7 +29,7 @@ var settings = []setting{
 	}},
 }
 
-// longSettings take longer to start, or show little more.
+// longSettings take longer to start, or find few other faults.
 var longSettings = []setting{
 	{"cluster", func(t testing.TB) []*redistest.Server {
 		return redistest.StartCluster(t, 3, nil)
@@ -100,8 +100,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// onServers calls do for each server behind b, and returns a function that calls undo for them
-// and waits until a cluster is one again.
+// onServers calls do for each server of b. It returns a function that calls undo for each
+// server, and waits until a cluster works again.
 func onServers(behind *sync.Map, b core.Backend, do, undo func(*redistest.Server)) (func(), error) {
 	found, ok := behind.Load(b)
 	if !ok {

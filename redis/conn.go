@@ -43,11 +43,12 @@ func (c *conn) Close() error {
 type connSet struct {
 	mu     sync.Mutex
 	all    map[*conn]struct{} // guarded by mu
-	dials  map[string]int     // guarded by mu: connections begun, by address, and in all under ""
+	dials  map[string]int     // guarded by mu: connections begun, by address; "" has the sum
 	closed bool               // guarded by mu
 }
 
-// dialled returns how many connections were begun to address, or in all if it is "".
+// dialled returns the number of connections that were begun to address, or to all addresses if
+// it is "".
 func (s *connSet) dialled(address string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +86,7 @@ func (s *connSet) remove(c *conn) {
 	delete(s.all, c)
 }
 
-// close closes all connections, so that nothing waits for a server any longer.
+// close closes all connections, so that no goroutine waits for a server any longer.
 func (s *connSet) close() {
 	s.mu.Lock()
 	all := s.all
@@ -110,7 +111,7 @@ func (b *Backend) dial(ctx context.Context, address string, dialer *net.Dialer,
 // called when it is lost.
 func connectTo(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config,
 	set *connSet, lost func()) (net.Conn, error) {
-	// rueidis has no context of its own here.
+	// rueidis passes no context to dial functions.
 	ctx, cancel := context.WithTimeout(ctx, dialer.Timeout)
 	defer cancel()
 	set.begin(address)
@@ -148,8 +149,8 @@ type opening struct {
 	err  error
 }
 
-// connect returns the client. The first verb opens it, in a goroutine, because rueidis connects
-// meanwhile and knows no context.
+// connect returns the client. The first verb opens it in a goroutine, because rueidis connects
+// while it opens a client, and accepts no context for that.
 func (b *Backend) connect(ctx context.Context) (rueidis.Client, error) {
 	if c := b.client.Load(); c != nil {
 		return *c, nil

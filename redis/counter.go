@@ -22,7 +22,7 @@ func (b *Backend) Decr(ctx context.Context, key string, delta uint64) (uint64, e
 	return b.move(ctx, key, false, delta, nil)
 }
 
-// A beginning says how an absent counter is stored.
+// A beginning has the form in which an absent counter is stored.
 type beginning struct {
 	number uint64
 	ttl    time.Duration
@@ -40,12 +40,12 @@ func (b *Backend) DecrFrom(ctx context.Context, key string, delta, initial uint6
 	return b.move(ctx, key, false, delta, &beginning{initial - min(initial, delta), ttl})
 }
 
-// bareHead is what precedes the stamp of a counter that another program has stored without a
-// header, once it has one.
+// bareHead is the part of a header before the stamp, for a counter that another program has
+// stored without a header.
 var bareHead = string(binary.BigEndian.AppendUint32([]byte(magic), core.FlagBytes))
 
-// move moves the counter under key by delta, or stores first if it is absent and first is not
-// nil.
+// move changes the counter under key by delta. If the counter is absent and first is not nil, it
+// stores first.
 func (b *Backend) move(ctx context.Context, key string, up bool, delta uint64,
 	first *beginning) (uint64, error) {
 	var args [6]string

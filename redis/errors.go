@@ -33,7 +33,7 @@ func failure(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		// A time-out of a connection is not that of ctx.
+		// A time-out of a connection is not a time-out of ctx.
 		return fmt.Errorf("%w: %v", core.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%w: %w", core.ErrUnavailable, err)
@@ -60,8 +60,8 @@ func refusal(said *rueidis.RedisError) error {
 	return fmt.Errorf("%w: %w", core.ErrUnavailable, said)
 }
 
-// isWrongType reports whether a key holds something other than a string. In the error of a
-// script, the word stands behind others before Redis 7.
+// isWrongType reports whether a key holds something other than a string. Before Redis 7, other
+// words precede WRONGTYPE in the error of a script.
 func isWrongType(err error) bool {
 	said, ok := rueidis.IsRedisErr(err)
 	return ok && strings.Contains(said.Error(), "WRONGTYPE ")

@@ -19,8 +19,8 @@ const (
 // A header identifies a state of an item. It is the token of an item that has one.
 type header [headerLen]byte
 
-// A bare is the token of an item that is stored without a header: its value, and where it was
-// read.
+// A bare is the token of an item that is stored without a header: its value, and the key and
+// backend that it was read from.
 type bare struct {
 	backend    *Backend
 	key, value string
@@ -66,8 +66,8 @@ func (b *Backend) expected(token any, key string) (string, bool) {
 	return "", false
 }
 
-// encode returns what Redis stores for value and flags. It is a copy, because a write that a
-// context has abandoned is sent later.
+// encode returns the string that Redis stores for value and flags. It is a copy, because a
+// write that a context has abandoned may be sent later.
 func (b *Backend) encode(value []byte, flags uint32) string {
 	if b.plain && isPlain(value, flags) {
 		return string(value)
@@ -81,7 +81,7 @@ func (b *Backend) encode(value []byte, flags uint32) string {
 }
 
 // isPlain reports whether plain mode stores a value with these flags without a header. A value
-// that would be taken for one with a header gets one.
+// that begins like a header gets a header.
 func isPlain(value []byte, flags uint32) bool {
 	switch flags {
 	case core.FlagBytes, core.FlagText, core.FlagInt:

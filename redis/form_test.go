@@ -63,8 +63,8 @@ func TestTheStoredFormIsAsDocumented(t *testing.T) {
 	}
 }
 
-// What another program has stored is read as it is, in both modes, also what looks like a part
-// of a header.
+// A value of another program is read as it is, in both modes, even if it looks like a part of a
+// header.
 func TestValuesWithoutAHeaderAreReadAsTheyAre(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, nil)
@@ -206,7 +206,8 @@ func TestCountersAcceptWhatParseCountAccepts(t *testing.T) {
 	}
 }
 
-// Counted are the scripts that the server has run, since it counts what they call, too.
+// The test counts the scripts that the server has run, because the server also counts the
+// commands in them.
 func TestCountersAndCompareVerbsAreOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, nil)

@@ -11,22 +11,22 @@ import (
 )
 
 const (
-	// ringScale is the power of two of the requests that a connection of rueidis holds. If all
-	// places are taken, rueidis waits for one and does not heed contexts.
+	// A connection of rueidis holds 2^ringScale requests. If all places are taken, rueidis waits
+	// for one, even if the context is done.
 	ringScale = 12
 
-	// maxInline is how many verbs may be in progress when another one begins inline. It
-	// leaves room in the ring for those of the goroutines below.
+	// maxInline is how many verbs may be in progress when another verb begins inline. It leaves
+	// room in the ring for the verbs of the goroutines below.
 	maxInline = 1 << (ringScale - 1)
 
-	// lanes and laneLen limit the goroutines that own a call. In a cluster each lane is for
-	// the keys of some slots, so that verbs that wait for a dead server leave room for others.
+	// lanes and laneLen limit the goroutines that own a call. In a cluster each lane is for the
+	// keys of some slots. So verbs that wait for a dead server leave room for others.
 	lanes   = 16
 	laneLen = 64
 )
 
-// errInlineDial is the error of a connection that is made for a verb whose context can be
-// done. Such a verb has not been sent; see gate.
+// errInlineDial is the error of a connection that rueidis tries to make inside of a verb whose
+// context can be done. This verb has not been sent; see gate.
 var errInlineDial = errors.New("not connected")
 
 // errClosed is the error of a verb that runs while its Backend is closed.
@@ -34,18 +34,19 @@ var errClosed = errors.New("the backend is closed")
 
 // A gate makes verbs return in time when their context is done.
 //
-// rueidis heeds contexts while it waits for a reply, but not while it waits for a connection
-// or for a place in its ring. So a verb calls rueidis itself only while the gate is open.
-// Otherwise a goroutine calls rueidis, with a context that is never done, and the verb waits
-// for the goroutine or for its own context. The goroutine ends when rueidis gives up.
+// While rueidis waits for a reply, it returns when the context is done. While it waits for a
+// connection or for a place in its ring, it does not. So a verb calls rueidis itself only while
+// the gate is open. Otherwise a goroutine calls rueidis, with a context that is never done, and
+// the verb waits for the goroutine or for its own context. The goroutine ends when rueidis gives
+// up.
 //
 // The gate closes when a connection is made or lost and when a context has abandoned a verb. It
-// opens when a call of such a goroutine succeeds. That call was sent after the abandoned
-// ones, so on one connection they have been replied to. Over several connections this is not
-// known; then the gate stays closed for as long as rueidis can take to give up.
+// opens when a call of such a goroutine succeeds. That call was sent after the abandoned calls.
+// So if there is one connection, the server has replied to them. If there are several, this is
+// not known, and the gate stays closed for as long as rueidis can take to give up.
 //
 // A verb may pass an open gate and find that its connection has been lost meanwhile. rueidis
-// would connect on the spot; the dialer refuses that with errInlineDial, and the verb starts
+// then tries to connect at once. The dialer refuses that with errInlineDial, and the verb starts
 // again with a goroutine.
 type gate struct {
 	hold time.Duration // how long the gate stays closed after a verb was abandoned
@@ -178,7 +179,7 @@ func own[T any](ctx context.Context, g *gate, lane int,
 	}
 }
 
-// A kind of command says what follows if its connection is lost.
+// A kind says whether a command may be sent again if its connection is lost.
 type kind bool
 
 const (
@@ -200,7 +201,7 @@ func (b *Backend) do(ctx context.Context, c rueidis.Client, cmd rueidis.Complete
 			return result
 		case isUnsent(err):
 		case k == reading && isLost(err):
-			k = writing // once more, and no more
+			k = writing // sent again once, and not twice
 		default:
 			return result
 		}
@@ -208,7 +209,7 @@ func (b *Backend) do(ctx context.Context, c rueidis.Client, cmd rueidis.Complete
 	return b.doOwned(ctx, c, cmd, k)
 }
 
-// doOwned is do by a goroutine. It is a function of its own, so that do does not allocate.
+// doOwned is do by a goroutine. It is a separate function, so that do does not allocate.
 func (b *Backend) doOwned(ctx context.Context, c rueidis.Client, cmd rueidis.Completed,
 	k kind) rueidis.RedisResult {
 	lane := int(cmd.Slot()&^rueidisNoSlot) / slotsPerLane
@@ -237,13 +238,14 @@ const (
 	rueidisNoSlot = 1 << 15 // is set in the slot of a command that is not for a cluster
 	slotsPerLane  = 16384 / lanes
 
-	// maxTries is how often a goroutine sends a command: it may have joined others that were
-	// refused with errInlineDial, and a read may find that its connection has been lost.
+	// maxTries is how often a goroutine sends a command. It may fail because it has joined
+	// commands that were refused with errInlineDial, or, for a read, because its connection has
+	// been lost.
 	maxTries = 4
 )
 
-// doMulti sends commands in one pipeline for each server and returns their results. They are
-// never empty. If ctx is done, that is the error.
+// doMulti sends commands in one pipeline for each server and returns their results. The results
+// are never empty. If ctx is done, it returns the error of ctx.
 func (b *Backend) doMulti(ctx context.Context, c rueidis.Client, commands []rueidis.Completed,
 	k kind) ([]rueidis.RedisResult, error) {
 	call := func(ctx context.Context) ([]rueidis.RedisResult, bool) {

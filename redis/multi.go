@@ -15,8 +15,8 @@ const (
 	// rueidis opens another connection for pipelines of 2,000.
 	chunkLen = 1000
 
-	// chunkBytes is how many bytes of values the commands of one pipeline send, beside the
-	// first one.
+	// chunkBytes is how many bytes of values one pipeline sends at most, not counting its first
+	// command.
 	chunkBytes = 1 << 20
 
 	// parallelism is how many pipelines of a verb are in progress at once.
@@ -50,8 +50,8 @@ func split(n, length int, size func(i int) int) []pipeline {
 	return append(all, p)
 }
 
-// inPipelines calls do for each of all, some at a time. Once ctx is done, it calls skip for the
-// others.
+// inPipelines calls do for each pipeline in all, some at a time. When ctx is done, it calls skip
+// for the remaining ones.
 func inPipelines(ctx context.Context, all []pipeline, do, skip func(p pipeline)) {
 	if len(all) == 1 {
 		do(all[0])
@@ -218,7 +218,7 @@ func (b *Backend) setItems(ctx context.Context, c rueidis.Client, mode core.Mode
 func (b *Backend) compareItems(ctx context.Context, c rueidis.Client, mode core.Mode,
 	items []core.Item, failed *failures) bool {
 	args := make([][]string, len(items))
-	var unsent []int // the places of the items that are to be compared
+	var unsent []int // the places of the items to compare
 	for i := range items {
 		var err error
 		if args[i], err = b.compareArgs(mode, items[i]); err != nil {

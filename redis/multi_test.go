@@ -349,8 +349,8 @@ func TestSlotsOfAClusterMoveUnderLoad(t *testing.T) {
 	<-done
 }
 
-// What Redis acknowledged may be lost with its primary, but nothing wrong is read: a value is
-// one that was stored, and a counter of which nothing is lost does not go back.
+// A failover may lose writes that Redis acknowledged, but no verb reads anything wrong: a value
+// is one that was stored, and a counter that has lost nothing does not go back.
 func TestAFailoverUnderLoad(t *testing.T) {
 	g := redistest.StartSentinel(t, nil)
 	opts := patient(g.Sentinel.Addr())

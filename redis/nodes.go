@@ -14,14 +14,14 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A node is a server that takes writes.
+// A node is a server that accepts writes.
 type node struct {
 	addr   string
 	client rueidis.Client
 }
 
-// primaries returns the servers that take writes: those of a cluster, sorted, or the one that
-// there is.
+// primaries returns the servers that accept writes: the primaries of a cluster, sorted, or the
+// only server.
 func (b *Backend) primaries(ctx context.Context) ([]node, error) {
 	c, err := b.connect(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func primariesOf(ctx context.Context, c rueidis.Client,
 	}
 	all := c.Nodes()
 	var errs []error
-	for addr, client := range all { // the first that responds knows the others
+	for addr, client := range all { // the first server that responds knows the others
 		slots, err := do(client, client.B().ClusterSlots().Build()).ToArray()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -54,7 +54,7 @@ func primariesOf(ctx context.Context, c rueidis.Client,
 		for _, primary := range addrs {
 			if client, ok := all[primary]; ok {
 				nodes = append(nodes, node{primary, client})
-			} else { // it is new, and rueidis will hear of it
+			} else { // it is new, and rueidis will find it later
 				errs = append(errs, fmt.Errorf("%s is not connected yet", primary))
 			}
 		}
@@ -66,9 +66,9 @@ func primariesOf(ctx context.Context, c rueidis.Client,
 		errors.Join(errs...))
 }
 
-// primaryAddrs returns the addresses of the primaries in a reply to CLUSTER SLOTS, each once, as
-// rueidis knows them. A server that does not know its own host has that of the address by which
-// it was asked.
+// primaryAddrs returns the addresses of the primaries in a reply to CLUSTER SLOTS, each once,
+// in the form that rueidis uses. If a server does not know its own host, this is the host of
+// the address that the request was sent to.
 func primaryAddrs(slots []rueidis.RedisMessage, asked string) []string {
 	var addrs []string
 	for _, entry := range slots {
@@ -103,7 +103,7 @@ func (b *Backend) onPrimaries(ctx context.Context, do func(n node) error) error 
 	return on(ctx, nodes, func(_ int, n node) error { return do(n) })
 }
 
-// on is onPrimaries for nodes that are known. I is the place of a node.
+// on is onPrimaries for given nodes. I is the index of a node.
 func on(ctx context.Context, nodes []node, do func(i int, n node) error) error {
 	errs := make([]error, len(nodes))
 	var running sync.WaitGroup

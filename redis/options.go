@@ -14,7 +14,7 @@ import (
 const (
 	defaultTimeout = 2 * time.Second
 
-	// minTimeout keeps the signs of life from being most of what a server does.
+	// minTimeout is large enough that servers do not spend most of their time on PING.
 	minTimeout = 10 * time.Millisecond
 
 	// maxBulk is the longest string of a request that Redis takes, by its default
@@ -28,12 +28,12 @@ const (
 // Addrs or Client is required.
 type Options struct {
 	// Addrs are the addresses of the servers: "host:port", "host" (then the port is 6379, or
-	// 26379 of a sentinel), "[::1]:6379", or the path of a unix socket, "/run/redis.sock".
-	// One address is a single server. Several are those of a cluster, of which some are
-	// enough. With Master, they are sentinels.
+	// 26379 of a sentinel), "[::1]:6379", or the path of a unix socket, "/run/redis.sock". One
+	// address means a single server. Several addresses mean a cluster, and need not include all
+	// of its servers. With Master, the addresses are those of sentinels.
 	Addrs []string
 
-	// Cluster says that one address is that of a cluster, too.
+	// Cluster says that one address means a cluster as well.
 	Cluster bool
 
 	// Master is the name of the primary that the sentinels at Addrs watch. If "", Addrs are
@@ -50,37 +50,39 @@ type Options struct {
 	// DB is the number of the database. In a cluster it must be 0.
 	DB int
 
-	// TLS, if not nil, is how to speak TLS with servers and sentinels. An empty ServerName
-	// means the host of each address. It must not be changed afterwards.
+	// TLS is the TLS configuration for servers and sentinels. If nil, the Backend does not use
+	// TLS. If its ServerName is "", it is the host of each address. It must not be changed
+	// afterwards.
 	TLS *tls.Config
 
-	// Timeout is how long a server may take to be connected to, and how long it may be silent
-	// until it is asked for a sign of life, which it has to give within Timeout as well. So a
-	// verb whose context is never done returns core.ErrUnavailable after at most 3 times
-	// Timeout. One reply must arrive within Timeout, which matters for large values on slow
-	// lines. It is at least 10 milliseconds. If 0, it is 2 seconds.
+	// Timeout limits how long it takes to connect to a server. If a server is silent for
+	// Timeout, the Backend sends PING, and the server must reply within Timeout again. So a verb
+	// whose context is never done returns core.ErrUnavailable after at most 3 times Timeout.
+	// Each reply must arrive as a whole within Timeout, which matters for large values on slow
+	// networks. Timeout is at least 10 milliseconds. If 0, it is 2 seconds.
 	Timeout time.Duration
 
-	// Connections is how many connections there are to each server: 1, 2, 4 or 8. All verbs
-	// share them. More than 1 is seldom faster. If 0, it is 1.
+	// Connections is the number of connections to each server: 1, 2, 4 or 8. All verbs share
+	// them. More than 1 is seldom faster. If 0, it is 1.
 	Connections int
 
-	// MaxValue is the length in bytes of the longest value; a store of a longer one returns
-	// core.ErrTooLarge. It must fit in the proto-max-bulk-len of the servers, together with
-	// the 15 bytes of a header: a server closes the connection on which a longer string
-	// arrives. A large value delays all others on its connection, so a smaller limit can
-	// be wise. If 0, it is 536,870,897, which is 512 MiB less 15.
+	// MaxValue is the length in bytes of the longest value. For a longer value, a store returns
+	// core.ErrTooLarge. MaxValue plus the 15 bytes of a header must not be more than
+	// proto-max-bulk-len of the servers: if a server receives a longer string, it closes the
+	// connection. A large value delays all other verbs on its connection, so a smaller limit can
+	// be better. If 0, it is 536,870,897, which is 512 MiB less 15.
 	MaxValue int
 
 	// Plain stores bytes, texts and numbers without a header, for programs in other
 	// languages. Traits then say ByValue; see the documentation of the package.
 	Plain bool
 
-	// Client, if not nil, is used in place of a new one, and Close does not close it. Of the
-	// other fields only Timeout, MaxValue and Plain may be set then. Set DisableRetry,
-	// AlwaysPipelining and DisableCache in its rueidis.ClientOption: otherwise reads go on
-	// for 3 times Timeout after their context is done, and verbs may outlast Close by as
-	// long. Each verb under a context that can be done costs a goroutine.
+	// Client is a client of the program. If nil, the Backend opens its own client. If Client is
+	// set, Close does not close it, and of the other fields only Timeout, MaxValue and Plain may
+	// be set. Set DisableRetry, AlwaysPipelining and DisableCache in its rueidis.ClientOption.
+	// Otherwise reads continue for 3 times Timeout after their context is done, and verbs may
+	// continue for as long after Close. With Client, each verb needs a goroutine if its context
+	// can be done.
 	Client rueidis.Client
 }
 
@@ -135,7 +137,7 @@ func (o Options) check() (Options, error) {
 	return o, nil
 }
 
-// checkClient checks that the fields that describe a client are not set beside a Client.
+// checkClient checks that no field that describes a client is set if Client is set.
 func (o Options) checkClient() error {
 	other := ""
 	switch {

@@ -18,10 +18,11 @@ const (
 )
 
 // Keys yields the keys that begin with prefix, by SCAN on each primary. It holds one page in
-// memory. If a connection is lost in between, the scan of that server begins again and yields
-// some keys twice, because a cursor means nothing to another server.
+// memory. If a connection is lost in between, the scan of that server starts again and yields
+// some keys twice, because a cursor is valid only on one server.
 //
-// While slots of a cluster move from one server to another, keys in them can be missed.
+// While slots of a cluster move from one server to another, the iteration can miss keys in these
+// slots.
 func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		nodes, err := b.primaries(ctx)
@@ -59,7 +60,7 @@ type scanEnd uint8
 const (
 	scanned scanEnd = iota // all keys were yielded
 	stopped                // the iteration has ended, with or without an error
-	lost                   // there is another connection, for which the cursor means nothing
+	lost                   // there is a new connection, on which the cursor may not be valid
 )
 
 func (b *Backend) scanOnce(ctx context.Context, n node, prefix string,
@@ -67,7 +68,7 @@ func (b *Backend) scanOnce(ctx context.Context, n node, prefix string,
 	pattern, dials := escape(prefix)+"*", b.conns.dialled(n.addr)
 	for cursor := uint64(0); ; {
 		scan := n.client.B().Scan().Cursor(cursor).Match(pattern).Count(scanCount).Build()
-		// As a read it would be sent again, with the same cursor.
+		// A read would be sent again with the same cursor.
 		page, err := b.do(ctx, n.client, scan, writing).AsScanEntry()
 		switch {
 		case ctx.Err() == nil && (isLost(err) || b.conns.dialled(n.addr) != dials):

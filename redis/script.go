@@ -8,9 +8,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// A script is a Lua script of one key. It is called by its hash. If the server does not know
-// it, because the server was restarted, is a new primary or ran SCRIPT FLUSH, it has done
-// nothing, and the source follows.
+// A script is a Lua script of one key. It is called by its hash. A server does not know the hash
+// if it was restarted, is a new primary or ran SCRIPT FLUSH. It has then done nothing, and run
+// sends the source.
 type script struct{ source, hash string }
 
 func newScript(source string) *script {
@@ -46,7 +46,7 @@ func isNoScript(err error) bool {
 }
 
 // compareScript changes an item if it is in the state of a token. Arguments: the header or the
-// bare value of the token; and to swap, what to store and its time to live in milliseconds, or
+// bare value of the token; and to swap, the new string and its time to live in milliseconds, or
 // "" for an item that never expires. It returns 0 for an absent key, 1 for another state, and 2
 // if it has changed the item. It reads no more of the item than the header.
 var compareScript = newScript(`
@@ -73,20 +73,23 @@ const (
 	compareChanged = 1
 )
 
-// persistScript makes an item live forever. It returns 0 for an absent key, else 1.
+// persistScript removes the expiry of an item. It returns 0 for an absent key, and 1 otherwise.
 var persistScript = newScript(`
 if redis.call('PERSIST', KEYS[1]) == 1 then return 1 end
 return redis.call('EXISTS', KEYS[1])`)
 
-// counterScript moves a counter. Arguments: the delta in decimal digits; 1 to add it, or -1; the
-// stamp of the new state; what precedes the stamp of a counter that was stored without a header,
-// or "" if it stays without; and if the counter may be absent, what to store then and its time
-// to live in milliseconds, or "". It returns the new number, as an integer or in decimal digits,
-// nil if the key is absent, "" if it has stored the initial number, and "-" if the value is not
-// a counter.
+// counterScript changes a counter. Its arguments are, in this order: the delta in decimal
+// digits; 1 to add it, or -1 to subtract it; the stamp of the new state; the part of a header
+// before the stamp, for a counter without a header, or "" if it gets no header; the string to
+// store if the counter is absent; and its time to live in milliseconds, or "". The last two are
+// left out if an absent counter stays absent.
 //
-// Lua prints numbers of up to 14 digits exactly, so those of up to 13 take the short way. Others
-// are moved in two halves of 10 digits each, because numbers are exact up to 2^53.
+// It returns the new number, as an integer or in decimal digits. It returns nil if the key is
+// absent, "" if it has stored the initial number, and "-" if the value is not a counter.
+//
+// Lua prints numbers of up to 14 digits exactly, so the script adds numbers of up to 13 digits
+// directly. It splits larger numbers into two halves of 10 digits, because numbers are exact up
+// to 2^53.
 var counterScript = newScript(`
 local value = redis.call('GET', KEYS[1])
 if not value then

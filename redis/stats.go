@@ -8,9 +8,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Stats returns the sums of the figures of all primaries. Items are those of the database.
-// Bytes, Evictions and Expirations are those of the whole server, and so are Hits and Misses,
-// which also count the reads of other programs, of Incr and of the compare verbs.
+// Stats returns the sums of the figures of all primaries. Items counts the items of the
+// database. All other figures are those of the whole server. Hits and Misses also count the
+// reads of other programs, of Incr and of the compare verbs.
 func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
 	nodes, err := b.primaries(ctx)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// load returns what Redis stores under key.
+// load returns the string that Redis stores under key.
 func (b *Backend) load(ctx context.Context, key string) ([]byte, error) {
 	c, err := b.connect(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (b *Backend) itemOf(key string, stored []byte) core.Item {
 	return core.Item{Key: key, Value: value, Flags: flags, Token: b.tokenOf(key, stored)}
 }
 
-// Store stores item, or deletes it for core.CompareAndDelete, on the condition of mode.
+// Store stores item, or deletes it for core.CompareAndDelete, under the condition of mode.
 func (b *Backend) Store(ctx context.Context, mode core.Mode, item core.Item) error {
 	if mode == core.CompareAndSwap || mode == core.CompareAndDelete {
 		args, err := b.compareArgs(mode, item)
@@ -248,9 +248,9 @@ func ttlOf(ctx context.Context, result rueidis.RedisResult) (time.Duration, erro
 	return time.Duration(max(ms, 1)) * time.Millisecond, nil // 0 is the last millisecond
 }
 
-// milliseconds returns the time to live that Redis gets for ttl: 0 for 0, else ttl rounded up, and
-// one millisecond more, because Redis counts from the beginning of the present millisecond. So no
-// item expires early.
+// milliseconds returns the time to live in Redis for ttl. It returns 0 for 0. Otherwise it
+// rounds ttl up and adds one millisecond, because Redis counts from the beginning of the current
+// millisecond. So no item expires early.
 func milliseconds(ttl time.Duration) int64 {
 	if ttl == 0 {
 		return 0
@@ -258,7 +258,7 @@ func milliseconds(ttl time.Duration) int64 {
 	return int64((ttl-1)/time.Millisecond) + 2
 }
 
-// expiry returns ttl as the scripts take it.
+// expiry returns ttl in the form that the scripts need.
 func expiry(ttl time.Duration) string {
 	if ttl == 0 {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// verbs are those of a Cache, each on a key.
+// verbs are the verbs of a Cache, each on one key.
 var verbs = []struct {
 	name   string
 	writes bool

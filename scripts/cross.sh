@@ -12,7 +12,7 @@ platforms=(linux/386 linux/arm linux/arm64 darwin/arm64 windows/amd64 freebsd/am
 
 for platform in "${platforms[@]}"; do
 	echo "cross: go vet for $platform"
-	# What vet compiles is never run, and compiling it without inlining takes a quarter less time.
+	# vet never runs what it compiles. Without inlining, compiling takes a quarter less time.
 	# The tests below need linux/386 as it is.
 	flags=(-gcflags=all=-l)
 	[[ $platform != linux/386 ]] || flags=()
@@ -29,9 +29,9 @@ case $(go env GOHOSTOS)/$(go env GOHOSTARCH) in
 esac
 export GOARCH=386
 
-# Left out are drivers of servers: packages whose tests run the conformance suite on a server that
-# they start. Such tests mostly wait for items to expire. Among the packages that go list -test prints
-# are the test programs, called package.test; Deps is all that is in one.
+# The drivers of servers are left out: their tests run the conformance suite on a server that they
+# start, and mostly wait for items to expire. go list -test also prints the test programs, called
+# package.test; Deps lists all packages in one.
 listed=$(go list -test -f '{{.ImportPath}} {{join .Deps " "}}' work)
 packages=$(awk '
 	$1 !~ /\.test$/ { next }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tests that a program outside this repository can use the released modules. It runs exactly
-# the commands of README.md, starting in an empty folder: once with the program of README.md,
-# and once with each of the other programs below instead, whose modules go mod tidy adds. `scripts/release.sh rehearse` runs it
-# before the modules are released.
+# the commands of README.md, starting in an empty folder: first with the program of README.md,
+# then with each of the other programs below, whose modules go mod tidy adds.
+# `scripts/release.sh rehearse` runs it before the modules are released.
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly root=$PWD

@@ -17,7 +17,7 @@ version=$(<VERSION)
 # The folders of the modules that are released. The others are for this repository alone:
 # no test of a released module imports them, which go mod tidy would want to read.
 mapfile -t dirs < <(go list -m -f '{{.Dir}}' | sed "s,^$PWD/,," |
-	grep -vxE 'benchmarks|docs|conformance/strangers' | LC_ALL=C sort)
+	grep -vxE 'benchmarks|docs|docs/from|conformance/strangers' | LC_ALL=C sort)
 
 fail() {
 	echo "release.sh: $1" >&2
@@ -34,7 +34,7 @@ ready() {
 		! git rev-parse -q --verify "refs/tags/$dir/$version" >/dev/null ||
 			fail "the tag $dir/$version exists: write a new version to VERSION"
 	done
-	make check # has modules.sh check, and rehearses
+	make check # includes modules.sh check and the rehearsal
 }
 
 # snapshot makes a bare repository of the working tree, including what is not committed, with
@@ -54,9 +54,9 @@ snapshot() {
 }
 
 # rehearse builds and tests programs that require the modules at their tags, in an empty folder
-# and without any replace line. Git reads the snapshot in place of the public repository. Go
-# keeps what it downloads in a cache of its own, as these tags are not the published ones; it
-# takes the libraries of others from the usual cache.
+# and without any replace line. Git reads the snapshot instead of the public repository. Go
+# keeps its downloads in a separate cache, because these tags are not the published ones. It
+# takes other libraries from the usual cache.
 rehearse() {
 	local dir package url=file://$scratch/cachewire.git
 	snapshot "$scratch/cachewire.git"

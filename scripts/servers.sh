@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs the programs that the tests run, if they are missing: memcached and redis-server, and
 # on systems with apt-get also the Python clients of both and the command line tools of
-# memcached, which read our items and whose items we read. If nothing is missing, the script
-# does and prints nothing. It is written in sh and not bash, because it runs before all tests, on
-# any system.
+# memcached. The tests check that these and our drivers read each other's items. If nothing is
+# missing, the script does and prints nothing. It is written in sh and not bash, because it runs
+# before all tests, on any system.
 #
 # If a program cannot be installed, the tests that need it are skipped, and the script succeeds.
 # If CI is set, those tests fail, and so does the script.
@@ -110,7 +110,7 @@ service_exists() {
 }
 
 # stop_service stops a system-wide server that Debian starts when its package is installed, and
-# disables its start at boot. The tests start servers of their own.
+# disables its start at boot. The tests start their own servers.
 stop_service() {
 	if runs_systemd; then
 		quietly as_root systemctl disable --now "$1.service"

@@ -293,10 +293,15 @@ func TestMatchDropsTheKeysThatMatch(t *testing.T) {
 // While the bus is down, copies live for MaxStale; when it works again, what was missed is dropped.
 func TestWhenTheBusIsLostCopiesAreDroppedAndThenBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told []string
+		var mu sync.Mutex
+		var told []string // guarded by mu
 		f := newFleet(1, tiered.Options{
 			NearTTL: time.Hour, MaxStale: 10 * time.Second,
-			OnBus: func(err error) { told = append(told, fmt.Sprint(err)) },
+			OnBus: func(err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, fmt.Sprint(err))
+			},
 		})
 		defer f.close()
 		b, far := f.tiers[0], f.far.Backend
@@ -319,6 +324,8 @@ func TestWhenTheBusIsLostCopiesAreDroppedAndThenBounded(t *testing.T) {
 		set(t, far, "k", "5", 0)
 		time.Sleep(time.Minute)
 		wantValue(t, b, "k", "4") // and NearTTL is the life again
+		mu.Lock()
+		defer mu.Unlock()
 		if want := []string{"the hub starts", "<nil>", "broken", "<nil>"}; !slices.Equal(told, want) {
 			t.Errorf("OnBus was called with %q, want %q", told, want)
 		}

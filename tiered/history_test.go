@@ -56,7 +56,7 @@ func checkHistory(steps []step, bound time.Duration) (wrong []string) {
 		}
 		from, known := time.Duration(-1), r.value == "" // keys are absent at first
 		for _, w := range written[[2]string{r.key, r.value}] {
-			if w.begin < r.end {
+			if w.begin <= r.end {
 				from, known = max(from, w.end), true
 			}
 		}

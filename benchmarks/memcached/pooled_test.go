@@ -2,10 +2,8 @@ package memcached
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
-	"github.com/jackc/puddle/v2"
 	rainycape "github.com/rainycape/memcache"
 
 	"github.com/cachewire/cachewire/core"
@@ -66,28 +64,4 @@ func BenchmarkPooled(b *testing.B) {
 			newCachewire(b, "pure, cancellable", newPure(b, addr), cancellable),
 		}
 	})
-}
-
-// BenchmarkPool measures taking a client from the pool and giving it back.
-func BenchmarkPool(b *testing.B) {
-	pool, err := puddle.NewPool(&puddle.Config[int]{
-		Constructor: func(context.Context) (int, error) { return 0, nil },
-		Destructor:  func(int) {},
-		MaxSize:     maxIdle,
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer pool.Close()
-	for _, goroutines := range []int{1, 16, 64} {
-		b.Run(fmt.Sprint(goroutines), func(b *testing.B) {
-			run(b, goroutines, func(int) error {
-				res, err := pool.Acquire(context.Background())
-				if err == nil {
-					res.Release()
-				}
-				return err
-			})
-		})
-	}
 }

@@ -20,8 +20,8 @@ const (
 	traceLen  = 1_000_000
 )
 
-// A zipf draws numbers i from 0 to n-1, each with the weight 1/(i+1)^s. The Zipf of math/rand
-// supports only an s above 1.
+// A zipf draws numbers i from 0 to n-1, each with the weight 1/(i+1)^s. rand.Zipf of
+// math/rand supports only an s above 1.
 type zipf struct {
 	r   *rand.Rand
 	sum []float64 // sum[i] is the sum of the weights of 0 to i

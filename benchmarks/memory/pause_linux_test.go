@@ -23,16 +23,16 @@ func threadTime(b *testing.B) time.Duration {
 }
 
 // BenchmarkPause reports the longest single call, as the time that the processor worked for
-// it. That excludes other work of the machine, the garbage collector, which is off, and what
-// a cache leaves to goroutines of its own. The rivals that can be given the expected number
-// of entries are given it.
+// it. That excludes other work of the machine, the garbage collector, which is off, and
+// work that a cache does in its own goroutines. Rivals that accept the expected number of
+// entries get it.
 func BenchmarkPause(b *testing.B) {
 	n := *entries
 	keys := makeKeys(n)
 	var value [100]byte
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 
-	// run runs do for the length of the benchmark. do passes each call to measure.
+	// run calls do for the length of the benchmark. do passes each call to measure.
 	run := func(name string, do func(b *testing.B, measure func(call func()))) {
 		b.Run(name, func(b *testing.B) {
 			longest := time.Duration(0)

@@ -24,7 +24,7 @@ import (
 // ttl is the time to live of each entry. None expires while a benchmark runs.
 const ttl = time.Hour
 
-// A store is a cache of bytes, as a benchmark sees it.
+// A store is a cache of bytes, with the methods that a benchmark needs.
 type store interface {
 	get(key string) ([]byte, bool)
 	set(key string, value []byte)
@@ -95,8 +95,8 @@ func (c bare) set(key string, value []byte) {
 	_ = c.Store(context.Background(), core.Set, core.Item{Key: key, Value: value, TTL: ttl})
 }
 
-// clone copies value for the caches that keep the slice they are given. A caller that uses
-// its slice again would do the same; cachewire copies, too.
+// clone copies value for the caches that keep the caller's slice. A caller that uses its
+// slice again would do the same. cachewire copies, too.
 func clone(value []byte) []byte { return append([]byte(nil), value...) }
 
 type otterStore struct{ *otter.Cache[string, []byte] }
@@ -235,7 +235,7 @@ func openExpirable(_ testing.TB, n int) store {
 func (c expirableStore) get(key string) ([]byte, bool) { return c.Get(key) }
 func (c expirableStore) set(key string, value []byte)  { c.Add(key, clone(value)) }
 
-// An expiringValue is what a bare map holds.
+// An expiringValue is a value in a bare map.
 type expiringValue struct {
 	value   []byte
 	expires int64 // in nanoseconds since 1970

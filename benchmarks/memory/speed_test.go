@@ -47,7 +47,7 @@ func isValueOf(i uint32, v []byte) bool {
 		binary.LittleEndian.Uint32(v) == i && binary.LittleEndian.Uint32(v[96:]) == i
 }
 
-// trace returns the numbers of the keys that are used, one after the other. They are below n.
+// trace returns the numbers of the keys in the order of their use. They are below n.
 func trace(n int, zipf bool, seed uint64) []uint32 {
 	r := rand.New(rand.NewPCG(seed, 3))
 	z := rand.NewZipf(r, 1.01, 1, uint64(n-1))

@@ -35,7 +35,7 @@ func slowLoad(context.Context) (*user, error) {
 // A getter returns the value under key. It calls load if the key is absent.
 type getter func(ctx context.Context, key string, load loader) (*user, error)
 
-func newCached(b *testing.B, opts *patterns.Options) *patterns.Cached[*user] {
+func newCached(b *testing.B, opts *patterns.Options[*user]) *patterns.Cached[*user] {
 	c, err := core.New(must(memory.New(nil)), nil)
 	if err != nil {
 		b.Fatal(err)
@@ -49,8 +49,8 @@ func newCached(b *testing.B, opts *patterns.Options) *patterns.Cached[*user] {
 // BenchmarkPatterns/hit reads values that are present. In BenchmarkPatterns/miss, the given
 // number of callers get an absent value at once, and it is loaded each time.
 func BenchmarkPatterns(b *testing.B) {
-	cached := newCached(b, &patterns.Options{TTL: time.Hour})
-	soft := newCached(b, &patterns.Options{TTL: time.Hour, SoftTTL: time.Minute})
+	cached := newCached(b, &patterns.Options[*user]{TTL: time.Hour})
+	soft := newCached(b, &patterns.Options[*user]{TTL: time.Hour, SoftTTL: time.Minute})
 	sturdy := sturdyc.New[*user](100_000, 64, time.Hour, 10)
 	var group singleflight.Group
 	flight := func(ctx context.Context, key string, load loader) (*user, error) {
@@ -111,17 +111,18 @@ func BenchmarkPatterns(b *testing.B) {
 		} {
 			b.Run(fmt.Sprintf("miss/%d/%s", callers, bb.name), func(b *testing.B) {
 				b.ReportAllocs()
-				for b.Loop() {
+				for i := 0; b.Loop(); i++ {
+					key := keys[i%len(keys)] // the pass of which was released long ago
 					var running sync.WaitGroup
 					for range callers {
 						running.Go(func() {
-							if v, err := bb.get(ctx, "user", slowLoad); v != ann || err != nil {
+							if v, err := bb.get(ctx, key, slowLoad); v != ann || err != nil {
 								b.Error(v, err)
 							}
 						})
 					}
 					running.Wait()
-					forget("user")
+					forget(key)
 				}
 			})
 		}

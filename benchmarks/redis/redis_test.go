@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	gocache "github.com/eko/gocache/lib/v4/cache"
+	"github.com/eko/gocache/lib/v4/store"
+	gocacheredis "github.com/eko/gocache/store/redis/v4"
 	rediscache "github.com/go-redis/cache/v9"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/rueidis"
@@ -150,6 +153,20 @@ func newRedisCache(b *testing.B, addr string) rival {
 	}
 }
 
+// newGocache returns gocache over its Redis store, which uses go-redis. Its values are strings.
+func newGocache(b *testing.B, addr string) rival {
+	ctx := context.Background()
+	c := gocache.New[string](gocacheredis.NewRedis(newGoRedis(b, addr)))
+	text := string(value)
+	return rival{
+		name: "gocache",
+		get:  func(i int) error { _, err := c.Get(ctx, keys[i%multiKeys]); return err },
+		set: func(i int) error {
+			return c.Set(ctx, keys[i%multiKeys], text, store.WithExpiration(time.Minute))
+		},
+	}
+}
+
 // newGoRedisAlone returns the go-redis library alone.
 func newGoRedisAlone(b *testing.B, addr string) rival {
 	ctx := context.Background()
@@ -185,6 +202,7 @@ func BenchmarkRedis(b *testing.B) {
 		newCachewire(b, "cachewire, cancellable", addr, false, cancellable),
 		newCachewire(b, "cachewire, plain", addr, true, context.Background()),
 		newRedisCache(b, addr),
+		newGocache(b, addr),
 		newGoRedisAlone(b, addr),
 	}
 	for _, verb := range []struct {

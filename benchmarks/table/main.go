@@ -1,5 +1,5 @@
-// Table makes a table of the output of Go benchmarks. The last part of a benchmark's name is
-// the rival that ran, and the parts before it are what the rival did:
+// Table makes a table of the output of Go benchmarks. The last part of a benchmark's name
+// is the rival, and the parts before it are the benchmark:
 //
 //	for i in 1 2 3 4 5; do
 //		go test -run='^$' -bench=Pure ./benchmarks/memcached
@@ -58,7 +58,7 @@ type row struct {
 	results map[string]*result // by rival
 }
 
-// A result is that of one rival in one benchmark.
+// A result is the result of one rival in one benchmark.
 type result struct {
 	values []float64 // one for each run
 	allocs string    // of the last run; "" if allocations were not counted

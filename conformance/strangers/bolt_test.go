@@ -18,10 +18,10 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A boltBackend keeps items in a file. A record is, in this order: a sequence number, which is
-// the token, the second and the nanosecond at which the item expires, or 0, its flags, the
-// length of its key, the key and the value. bbolt takes keys of up to 32 KiB: the record of a
-// longer one is under its hash.
+// A boltBackend keeps items in a file. A record is, in this order: a sequence number, which
+// is the token, the second and the nanosecond at which the item expires, or 0, its flags,
+// the length of its key, the key and the value. bbolt accepts keys of up to 32 KiB. The
+// record of a longer key is stored under the hash of the key.
 type boltBackend struct {
 	db *bbolt.DB
 }
@@ -146,7 +146,7 @@ func (b *boltBackend) made(token any, seq uint64) bool {
 	return ok && t != nil && *t == boltToken{b, seq}
 }
 
-// StoreMulti stores all items in one transaction, in which those that fail change nothing.
+// StoreMulti stores all items in one transaction. Items that fail change nothing in it.
 func (b *boltBackend) StoreMulti(_ context.Context, mode core.Mode, items []core.Item) error {
 	var failed core.MultiError
 	err := b.db.Update(func(tx *bbolt.Tx) error {
@@ -218,8 +218,8 @@ func (b *boltBackend) Flush(context.Context) error {
 	})
 }
 
-// Keys reads pages of 1,000 records, each in a transaction of its own, so that its loop may
-// write.
+// Keys reads pages of 1,000 records, each in its own transaction, so that the loop over
+// Keys may write.
 func (b *boltBackend) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for next := []byte{}; next != nil; {

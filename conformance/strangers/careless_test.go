@@ -13,8 +13,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A carelessBackend is what comes to mind first, with the faults that this has. The test below
-// names them.
+// A carelessBackend is a backend as one might write it at first, with the usual faults. The
+// test below names them.
 type carelessBackend struct {
 	mu    sync.Mutex
 	items map[string]*carelessItem // guarded by mu

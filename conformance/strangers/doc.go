@@ -1,5 +1,5 @@
-// Package strangers tests the conformance suite as users of cachewire meet it: with drivers
-// for libraries that know nothing of cachewire, otter and bbolt, which pass, and with a driver
-// that was written carelessly, which fails. It is a module of its own, so that no other module
-// requires these libraries, and it has nothing but tests.
+// Package strangers tests the conformance suite in the way that users of cachewire use it.
+// Drivers for two independent libraries, otter and bbolt, pass the suite. A driver that was
+// written carelessly fails. The package has only tests. It is a separate module, so that no
+// other module requires these libraries.
 package strangers

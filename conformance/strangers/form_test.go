@@ -35,8 +35,8 @@ func (e *entry) left() time.Duration {
 	return max(time.Until(e.expires), 1)
 }
 
-// store returns the entry that a Store of item leaves, if old was there and sameToken says
-// whether item has its token. It returns nil to delete.
+// store returns the entry after a Store of item. Old is the entry before it, and sameToken
+// says whether item has the token of old. A nil result means that the entry is deleted.
 func store(mode core.Mode, item core.Item, old *entry, sameToken bool) (*entry, error) {
 	switch {
 	case mode == core.Add && old != nil:
@@ -48,11 +48,11 @@ func store(mode core.Mode, item core.Item, old *entry, sameToken bool) (*entry, 
 	case mode == core.CompareAndDelete:
 		return nil, nil
 	}
-	// The clone is because Store must not keep the caller's bytes.
+	// A clone, because Store must not keep the caller's bytes.
 	return &entry{bytes.Clone(item.Value), item.Flags, expiry(item.TTL)}, nil
 }
 
-// count returns the entry after change has changed the number of old, and the number.
+// count calls change with the number of old. It returns the new entry and the new number.
 func count(old *entry, change func(n uint64) uint64) (*entry, uint64, error) {
 	if old == nil {
 		return nil, 0, core.ErrMiss

@@ -114,7 +114,7 @@ func (b *otterBackend) Close() error {
 	return nil
 }
 
-// Otter has a goroutine with a ticker. So the suite gives up long waits in a bubble.
+// Otter has a goroutine with a ticker. So the suite does not wait long in a bubble.
 func TestOtterPasses(t *testing.T) {
 	t.Parallel()
 	conformance.Run(t, conformance.Config{

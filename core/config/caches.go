@@ -39,7 +39,7 @@ type Caches struct {
 	closed  bool                   // guarded by mu
 }
 
-// An opening is a call of Get that opens a cache, and for which other calls wait.
+// An opening is a call of Get that opens a cache. Other calls wait for it.
 type opening struct {
 	done  chan struct{} // closed when the other fields are set
 	cache *core.Cache
@@ -54,15 +54,14 @@ type opening struct {
 // null://.
 const disableVariable = "CACHEWIRE_DISABLE"
 
-// New returns the caches of c, and opens none of them. A nil opts is the zero Options. The
-// error is core.ErrConfig. It lists everything that is wrong: a URL that is malformed or
-// whose scheme has no driver, a hook that is not in opts, a setting out of its range, a
-// default that is not among the caches.
+// New returns the caches of c. It does not open them. If opts is nil, New uses the zero
+// Options. New returns core.ErrConfig if c is wrong, and the error lists all mistakes: a
+// URL that is malformed or whose scheme has no driver, a hook that is not in opts, a
+// setting out of its range, a default that is not among the caches.
 //
-// If the environment has CACHEWIRE_DISABLE=1, the URL of every cache is null://, including
-// those of Create, so that nothing is cached. The program must then import package null.
-// Beware: this also disables limits that are counted in a cache, such as those of package
-// lockout.
+// If the environment has CACHEWIRE_DISABLE=1, nothing is cached: the URL of every cache,
+// including those of Create, is null://. The program must then import package null. Beware:
+// this also disables limits that are counted in a cache, such as those of package lockout.
 func New(c Config, opts *Options) (*Caches, error) {
 	cs := &Caches{
 		config:   c.complete(),
@@ -239,9 +238,9 @@ func (cs *Caches) open(ctx context.Context, name string, o *opening) {
 	}
 }
 
-// Create opens a new cache from the Config's description of name, or of the default if name
-// is empty. Before that, it calls each function of change with a copy of the description,
-// which the function may change. The caller must close the cache. The errors are those of
+// Create opens a new cache from the description of name in the Config, or of the default if
+// name is empty. First it calls each function in change with a copy of the description. The
+// function may change this copy. The caller must close the cache. The errors are those of
 // Get and of New.
 func (cs *Caches) Create(
 	ctx context.Context, name string, change ...func(c *Cache),

@@ -27,7 +27,7 @@ import (
 //		}
 //	}
 //
-// A Config without caches stands for one with a single cache, the default, whose URL is
+// If a Config has no caches, it means a single cache, the default, with the URL
 // memory://?max_bytes=64MiB.
 type Config struct {
 	// Default is the name of the default cache. If "", it is "default".

@@ -59,13 +59,13 @@ func (r *Ratio) add(hits, misses uint64) {
 	}
 }
 
-// Served has the figures of what the patterns over a cache served to their callers.
+// Served has the figures of the keys that patterns over a cache served to their callers.
 type Served struct {
 	// Outcomes says how many keys were served with each outcome of package patterns.
 	Outcomes map[string]uint64 `json:"outcomes"`
 
-	// Ratio is the share of keys that were served from the cache, which are those with
-	// the outcomes patterns.Hit, Stale and Negative.
+	// Ratio is the share of keys that were served from the cache: the outcomes
+	// patterns.Hit, Stale and Negative.
 	Ratio float64 `json:"ratio"`
 
 	// Loads counts the calls of loaders, including those in the background.
@@ -119,8 +119,8 @@ func (h *HitRatio) Loaded(cache string, _ int, took time.Duration, err error) {
 }
 
 // Snapshot returns the figures by the Name of the caches; see core.Options. It leaves out
-// verbs that look for no keys and verbs that were not called. Snapshot does not stop the
-// verbs: it may count the hits of a multi verb without its misses.
+// verbs that look for no keys and verbs that were not called. Snapshot does not block
+// verbs. It may count the hits of a multi verb without its misses.
 func (h *HitRatio) Snapshot() map[string]CacheRatio {
 	all := map[string]CacheRatio{}
 	for _, c := range h.caches.all() {

@@ -37,9 +37,9 @@ func (t *Timing) Count(cache, verb string, _, _ int, duration time.Duration, _ e
 	t.caches.get(cache).get(verb).add(duration)
 }
 
-// Snapshot returns the figures by the names of the caches and the verbs. It leaves out verbs
-// that were not called. Snapshot does not stop the verbs: it may have only a part of the
-// figures of a verb that ends meanwhile.
+// Snapshot returns the figures by the names of the caches and the verbs. It leaves out
+// verbs that were not called. Snapshot does not block verbs. If a verb ends while Snapshot
+// runs, the result may have only a part of its figures.
 func (t *Timing) Snapshot() map[string]map[string]Times {
 	all := map[string]map[string]Times{}
 	for _, c := range t.caches.all() {

@@ -1,6 +1,7 @@
 package msgpack
 
 import (
+	std "encoding"
 	"fmt"
 	"reflect"
 	"strings"
@@ -12,15 +13,23 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// Codec returns the codec of MessagePack for T. It stores values with core.FlagBytes.
+// Codec returns the codec of MessagePack for T. It stores values with encoding.FlagMsgPack, and
+// reads those with core.FlagBytes, too.
 func Codec[T any]() core.Codec[T] {
-	interns, maps := inspect(reflect.TypeFor[T](), map[reflect.Type]bool{})
-	c := &codec[T]{findTraps: maps || !interns}
+	t := reflect.TypeFor[T]()
+	interns, maps := inspect(t, map[reflect.Type]bool{})
+	c := &codec[T]{
+		shape: encoding.NewShape(t, encoding.ShapeRules{
+			Codec: "MsgPack", Tags: []string{"msgpack"}, Encodes: encodesItself,
+		}),
+		findTraps: maps || !interns,
+	}
 	c.writers.New = func() any { return &writer[T]{enc: msgpack.NewEncoder(nil)} }
 	return c
 }
 
 type codec[T any] struct {
+	shape   *encoding.Shape
 	writers sync.Pool // of *writer[T]
 
 	// findTraps is whether scan looks for extensions that the decoder may mistake for maps.
@@ -39,23 +48,29 @@ type writer[T any] struct {
 	enc *msgpack.Encoder
 }
 
-func (c *codec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {
+func (c *codec[T]) Check(core.Traits) error { return c.shape.Err() }
+
+func (c *codec[T]) Append(dst []byte, v T) (data []byte, flags uint32, err error) {
+	data = dst // if the encoder panics
+	defer recovered(&err)
 	w := c.writers.Get().(*writer[T])
 	w.out, w.v = dst, v
-	w.enc.Reset(&w.out)
-	w.enc.UseCompactInts(true)
-	err := w.enc.Encode(&w.v)
+	if err = c.shape.Check(reflect.ValueOf(&w.v).Elem()); err == nil {
+		w.enc.Reset(&w.out)
+		w.enc.UseCompactInts(true)
+		err = w.enc.Encode(&w.v)
+	}
 	out := w.out
 	w.out, w.v = nil, *new(T)
 	c.writers.Put(w)
 	if err != nil {
 		return dst, 0, err
 	}
-	return out, core.FlagBytes, nil
+	return out, encoding.FlagMsgPack, nil
 }
 
 func (c *codec[T]) Decode(data []byte, flags uint32) (T, error) {
-	data, err := encoding.Plain(data, flags)
+	data, err := encoding.Plain(data, flags, encoding.FlagMsgPack)
 	if err != nil {
 		return *new(T), err
 	}
@@ -107,13 +122,15 @@ func read(v any, data []byte, traps []int) error {
 // decode decodes to v. The decoder may panic if the data do not match the type, for example
 // at nil in place of a time. decode turns the panic into an error.
 func (r *reader) decode(v any) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("msgpack: %v", p)
-		}
-	}()
+	defer recovered(&err)
 	r.dec.Reset(&r.src)
 	return r.dec.Decode(v)
+}
+
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("msgpack: %v", p)
+	}
 }
 
 // An appender is a slice to which an encoder appends.
@@ -127,6 +144,37 @@ func (a *appender) Write(p []byte) (int, error) {
 func (a *appender) WriteByte(b byte) error {
 	*a = append(*a, b)
 	return nil
+}
+
+// encodesItself reports whether values of t encode themselves. If their methods need an
+// address and a value has none, the encoder returns an error.
+func encodesItself(t reflect.Type, _ bool) bool {
+	for _, i := range []reflect.Type{
+		reflect.TypeFor[msgpack.CustomEncoder](), reflect.TypeFor[msgpack.Marshaler](),
+		reflect.TypeFor[std.BinaryMarshaler](), reflect.TypeFor[std.TextMarshaler](),
+	} {
+		if t.Implements(i) || reflect.PointerTo(t).Implements(i) {
+			return true
+		}
+	}
+	return t.Kind() == reflect.Struct && isRegistered(t)
+}
+
+// isRegistered reports whether a program has registered t, which has no exported field, by a
+// function of package msgpack. The package does not say so, but it encodes a struct that is
+// not registered as an empty map or array.
+func isRegistered(t reflect.Type) bool {
+	for i := range t.NumField() {
+		if t.Field(i).IsExported() || t.Field(i).Anonymous {
+			return false
+		}
+	}
+	var out appender
+	err := func() (err error) {
+		defer recovered(&err)
+		return msgpack.NewEncoder(&out).EncodeValue(reflect.New(t).Elem())
+	}()
+	return err == nil && string(out) != "\x80" && string(out) != "\x90"
 }
 
 // inspect reports whether a field anywhere in t has the option intern, and whether t has

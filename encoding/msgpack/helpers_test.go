@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding"
 	"github.com/cachewire/cachewire/memory"
 )
 
@@ -75,7 +76,7 @@ func newCache(t testing.TB, wrap func(core.Backend) core.Backend) *core.Cache {
 }
 
 // encode returns what codec appends for v. It fails unless the bytes that were in the slice
-// before stay unchanged, and the flags are core.FlagBytes.
+// before stay unchanged, and the flags are encoding.FlagMsgPack.
 func encode[T any](t testing.TB, codec core.Codec[T], v T) []byte {
 	t.Helper()
 	dst := append(make([]byte, 0, 1<<10), "before"...)
@@ -83,9 +84,9 @@ func encode[T any](t testing.TB, codec core.Codec[T], v T) []byte {
 	if err != nil {
 		t.Fatalf("Append(%.100v): %v", v, err)
 	}
-	if !strings.HasPrefix(string(data), "before") || flags != core.FlagBytes {
-		t.Fatalf("Append(%.100v) = %.100q with flags %d, want the bytes in dst first and %d",
-			v, data, flags, core.FlagBytes)
+	if !strings.HasPrefix(string(data), "before") || flags != encoding.FlagMsgPack {
+		t.Fatalf("Append(%v) = %.100q with flags %d, want the bytes in dst first and %d",
+			v, data, flags, encoding.FlagMsgPack)
 	}
 	return bytes.Clone(data[len("before"):])
 }

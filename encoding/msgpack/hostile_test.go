@@ -177,18 +177,20 @@ func TestTruncatedDataAndTrailingBytesAreErrors(t *testing.T) {
 	wantDecodeErr(t, points, "\x01\x02\x03", 0, "after the end")
 }
 
-func TestDecodeRefusesOtherFlagsThanThoseOfBytes(t *testing.T) {
+func TestDecodeRefusesTheFlagsOfOtherCodecs(t *testing.T) {
 	codec := msgpack.Codec[user]()
 	good := string(encode(t, codec, user{"Ann", 40}))
 	wantDecodeErr(t, codec, "\x80\x04\x88.", 1, "pickle")
 	wantDecodeErr(t, codec, good, core.FlagText, "text")
 	wantDecodeErr(t, codec, good, core.FlagInt, "integer")
 	wantDecodeErr(t, codec, good, core.FlagEnvelope, "envelope")
-	wantDecodeErr(t, codec, good, 1<<17, "unknown")
+	wantDecodeErr(t, codec, good, encoding.FlagGob, "gob")
+	wantDecodeErr(t, codec, good, 1<<18, "unknown")
+	wantDecodeErr(t, codec, good, encoding.FlagMsgPack|1<<18, "unknown")
 	wantDecodeErr(t, codec, good, core.FlagZlib, "zlib")
 	packed := encoding.Compress(codec, &encoding.CompressOptions{Threshold: 1})
 	data, flags, err := packed.Append(nil, user{strings.Repeat("Ann", 100), 40})
-	if err != nil || flags != core.FlagZlib {
+	if err != nil || flags != encoding.FlagMsgPack|core.FlagZlib {
 		t.Fatal(flags, err)
 	}
 	if v, err := codec.Decode(data, flags); v.Age != 40 || err != nil {

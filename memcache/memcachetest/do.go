@@ -1,6 +1,7 @@
 package memcachetest
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // Do returns the reply up to that point.
 func (s *Server) Do(request string) string {
 	s.t.Helper()
-	reply, err := exchange(s.addr, request, time.Now().Add(maxWait))
+	reply, err := s.exchange(request, time.Now().Add(maxWait))
 	if err != nil {
 		s.t.Errorf("memcachetest: Do: %v", err)
 	}
@@ -38,10 +39,10 @@ func (s *Server) Stat(name string) string {
 	return value
 }
 
-// exchange sends request to the server at addr and returns the reply. It sends quit after the
+// exchange sends request to the server and returns the reply. It sends quit after the
 // request, so that the reply ends with the connection.
-func exchange(addr, request string, deadline time.Time) (reply string, err error) {
-	conn, err := net.DialTimeout(network(addr), addr, time.Until(deadline))
+func (s *Server) exchange(request string, deadline time.Time) (reply string, err error) {
+	conn, err := net.DialTimeout(network(s.addr), s.addr, time.Until(deadline))
 	if err != nil {
 		return "", err
 	}
@@ -50,14 +51,21 @@ func exchange(addr, request string, deadline time.Time) (reply string, err error
 	if !strings.HasSuffix(request, "\r\n") {
 		request += "\r\n"
 	}
-	if _, err := io.WriteString(conn, request+"quit\r\n"); err != nil {
+	if _, err := io.WriteString(conn, s.login+request+"quit\r\n"); err != nil {
 		return "", err
 	}
 	b, err := io.ReadAll(conn)
 	if memcache.IsLost(err) {
 		err = nil // memcached closed the connection before it read quit
 	}
-	return string(b), err
+	reply = string(b)
+	if s.login != "" && err == nil {
+		var ok bool
+		if reply, ok = strings.CutPrefix(reply, "STORED\r\n"); !ok {
+			err = fmt.Errorf("the reply to the login is %q", reply)
+		}
+	}
+	return reply, err
 }
 
 // parseStats returns the statistics in the reply to a stats command.

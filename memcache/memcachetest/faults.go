@@ -14,14 +14,13 @@ import (
 
 // RunFaults tests, in subtests of t, how a driver for memcached handles faults: servers
 // that die, hang, reply slowly, send half a reply or random bytes, and contexts that are
-// done at any moment of a verb. Open returns a Backend of the driver over servers, with
+// done at any moment of a verb. Open returns a new Backend of the driver over servers, with
 // opts; RunFaults closes it. The Backend must allow 64 verbs to run at once.
 //
 // RunFaults is not part of package conformance, which does not know memcached. It takes
 // about five seconds. No other test may run at the same time.
 func RunFaults(
-	t *testing.T,
-	open func(t testing.TB, servers []memcache.Server, opts memcache.Options) core.Backend,
+	t *testing.T, open func(servers []memcache.Server, opts memcache.Options) (core.Backend, error),
 ) {
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
@@ -38,11 +37,27 @@ var faults = []struct {
 	run   func(d *driverTest)
 	waits bool // whether it mostly waits, so that it runs in parallel with others that wait
 }{
+	{"live idle connections are used while new ones are refused", liveConnectionsAreUsed, false},
+	{"a server at its limit of connections serves those that it has", fullServerIsUsed, false},
+	{"after one time-out, idle connections are tried before use", silentConnectionsAreTried, true},
+	{"counters of 2^63 and more are moved", largeCountersAreMoved, false},
+	{"a reply that comes twice is never taken for another", doubledRepliesAreNotTaken, false},
+	{"a length in a reply is not believed", lengthIsNotBelieved, false},
 	{"only the keys of a dead server fail", onlyKeysOfDeadServerFail, false},
 	{"Eject moves the keys of a dead server until it is back", ejectMovesKeys, false},
 	{"an ejected server gets one verb each cool-down", ejectedServerGetsOneVerb, false},
-	{"verbs succeed again after a server is killed, paused and restarted", verbsRecover, false},
-	{"each dial resolves the name of the server", eachDialResolvesNames, false},
+	{"a name is resolved when a connection is opened", namesAreResolvedByDialing, false},
+	{"when a name gets another address, all connections move", namesAreFollowed, false},
+	{"with Expand, each address of a name is a server", namesAreExpanded, false},
+	{"SetServers moves the keys that must move, while verbs run", listsCanBeReplaced, false},
+	{"idle and old connections are closed", connectionsAge, false},
+	{"a login is sent to a server that requires one", loginsAreSent, false},
+	{"Eject returns old values, and Fail does not", ejectReturnsOldValues, false},
+	{"a trial that ends by its context is repeated", abandonedTrialsAreRepeated, false},
+	{"verbs succeed after a restart", verbsSucceedAfterRestart, false},
+	{"Close ends running verbs", closeEndsRunningVerbs, false},
+	{"verbs work over TLS", verbsWorkOverTLS, false},
+	{"a context and Close end a handshake and a login", contextAndCloseEndADial, false},
 	{"a reply of random bytes is an error", garbageIsAnError, false},
 	{"a truncated reply is an error", truncatedReplyIsAnError, false},
 	{"a reply that drips times out like one that never comes", drippingReplyTimesOut, true},
@@ -55,7 +70,7 @@ var faults = []struct {
 // A driverTest is the test of one fault.
 type driverTest struct {
 	*testing.T
-	backend func(t testing.TB, servers []memcache.Server, opts memcache.Options) core.Backend
+	backend func(servers []memcache.Server, opts memcache.Options) (core.Backend, error)
 }
 
 // Most tests use longTimeoutOptions, so that they pass on slow machines. Tests of time-outs
@@ -68,7 +83,11 @@ var (
 // open returns a Cache over the servers at addrs. It is closed when the test ends.
 func (d *driverTest) open(opts memcache.Options, addrs ...string) *core.Cache {
 	d.Helper()
-	cache, err := core.New(d.backend(d, serversAt(addrs), opts), nil)
+	backend, err := d.backend(serversAt(addrs), opts)
+	if err != nil {
+		d.Fatal(err)
+	}
+	cache, err := core.New(backend, nil)
 	if err != nil {
 		d.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// contextEndsVerbs cancels verbs while they wait for a server that is paused, drips, or does
-// not read the request.
+// contextEndsVerbs cancels verbs while they wait for a server that drips, or does not read the
+// request. Package conformance cancels them while the server is paused.
 func contextEndsVerbs(d *driverTest) {
 	server := Start(d, nil)
 	proxy := StartProxy(d, server.Addr(), nil)
@@ -59,24 +59,14 @@ func contextEndsVerbs(d *driverTest) {
 	checkEnds("Set to a server that does not read", func(ctx context.Context) error {
 		return notReading.Set(ctx, "k", large, 0)
 	})
-	server.Pause()
-	for _, verb := range verbs {
-		checkEnds(verb.name, func(ctx context.Context) error { return verb.call(ctx, c) })
-	}
-	server.Resume()
-	// More than one try, because a cancelled Flush may still be carried out.
-	d.eventually("a value that was set is read", func() bool {
-		d.wantErr("Set after Resume", c.Set(d.Context(), "k", []byte("v"), 0), nil)
-		got, err := c.Get(d.Context(), "k")
-		return string(got) == "v" && err == nil
-	})
 }
 
 // cancelledVerbsLeaveNothing cancels verbs after times from 0 to longer than they take. Each
 // worker has its own keys, so that it knows what it must read and would notice a reply to
 // another verb.
 func cancelledVerbsLeaveNothing(d *driverTest) {
-	server := Start(d, nil)
+	// A busy server may see late that a connection was closed, while more are opened.
+	server := Start(d, &Options{Args: []string{"-c", "8192"}})
 	connections := func() int {
 		n, err := strconv.Atoi(server.Stat("curr_connections"))
 		if err != nil {

@@ -1,9 +1,7 @@
 package memcachetest
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -151,64 +149,6 @@ func concurrently(n int, do func(i int)) {
 	for i := range n {
 		wg.Go(func() { do(i) })
 	}
-	wg.Wait()
-}
-
-// Verbs return errors while the server is down, but never a wrong value. Afterwards they
-// succeed as before.
-func verbsRecover(d *driverTest) {
-	server := Start(d, nil)
-	c := d.open(shortTimeoutOptions, server.Addr())
-	ctx, stop := context.WithCancel(d.Context())
-	defer stop()
-	var hits atomic.Int64
-	var wg sync.WaitGroup
-	for w := range 8 {
-		key := fmt.Sprint("worker-", w)
-		wg.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
-				verbCtx, cancel := context.WithTimeout(context.Background(), time.Minute)
-				if err := c.Set(verbCtx, key, fmt.Append(nil, key, "=", i), 0); err != nil {
-					d.wantErr("Set", err, core.ErrUnavailable)
-				}
-				got, err := c.Get(verbCtx, key)
-				cancel()
-				switch {
-				case err == nil:
-					hits.Add(1)
-					if !strings.HasPrefix(string(got), key+"=") {
-						d.Errorf("%s is %q, want a value of its own", key, got)
-					}
-				case err != core.ErrMiss:
-					d.wantErr("Get", err, core.ErrUnavailable)
-				}
-			}
-		})
-	}
-	waitForSuccess := func() {
-		before := hits.Load()
-		d.eventually("verbs succeed", func() bool { return hits.Load() > before+100 })
-	}
-	waitForFailure := func() {
-		d.eventually("a verb fails", func() bool {
-			_, err := c.Get(context.Background(), "k")
-			return errors.Is(err, core.ErrUnavailable)
-		})
-	}
-	for range 3 {
-		waitForSuccess()
-		server.Kill()
-		waitForFailure()
-		server.Restart()
-		waitForSuccess()
-		server.Pause()
-		waitForFailure()
-		server.Resume()
-		waitForSuccess()
-		server.Restart()
-	}
-	waitForSuccess()
-	stop()
 	wg.Wait()
 }
 

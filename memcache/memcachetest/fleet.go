@@ -2,13 +2,19 @@ package memcachetest
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/memcache"
 )
 
 // A Fleet lends servers to tests that run in parallel, the same number to each. When a test
@@ -18,13 +24,16 @@ type Fleet struct {
 	n    int
 	opts *Options
 
-	mu   sync.Mutex
-	free []Servers // guarded by mu
+	mu   sync.Mutex         // guards free and all
+	free []Servers          // ready for the next test
+	all  map[string]*Server // by address
 }
 
 // NewFleet returns a Fleet that lends n servers to each test. It starts them with opts. They
 // end with t.
-func NewFleet(t testing.TB, n int, opts *Options) *Fleet { return &Fleet{t: t, n: n, opts: opts} }
+func NewFleet(t testing.TB, n int, opts *Options) *Fleet {
+	return &Fleet{t: t, n: n, opts: opts, all: map[string]*Server{}}
+}
 
 // Take returns servers without items, which belong to t until it ends.
 func (f *Fleet) Take(t testing.TB) Servers {
@@ -41,6 +50,9 @@ func (f *Fleet) Take(t testing.TB) Servers {
 		}
 	} else {
 		servers = StartN(f.t, f.n, f.opts)
+		for _, server := range servers {
+			f.all[server.Addr()] = server
+		}
 	}
 	t.Cleanup(func() {
 		f.mu.Lock()
@@ -58,7 +70,7 @@ func (s *Server) empty() bool {
 	s.t.Helper()
 	deadline := time.Now().Add(maxWait)
 	for range 50 {
-		reply, err := exchange(s.addr, "stats", deadline)
+		reply, err := s.exchange("stats", deadline)
 		if err != nil {
 			return false
 		}
@@ -104,6 +116,43 @@ func (s *Server) deleteListed(deadline time.Time) bool {
 	if lines.Text() != "END" || deletes.Len() == 0 {
 		return false
 	}
-	_, err = exchange(s.addr, deletes.String(), deadline)
+	_, err = s.exchange(deletes.String(), deadline)
 	return err == nil
+}
+
+// Stall pauses the servers of b, as Config.Stall of package conformance does. The fleet has
+// lent these servers.
+func (f *Fleet) Stall(b core.Backend) (resume func(), err error) {
+	return f.forEachServer(b, (*Server).Pause, (*Server).Resume)
+}
+
+// Kill kills the servers of b, as Config.Kill of package conformance does. The fleet has lent
+// these servers.
+func (f *Fleet) Kill(b core.Backend) (restart func(), err error) {
+	return f.forEachServer(b, (*Server).Kill, (*Server).Restart)
+}
+
+// forEachServer calls do for each server of b, and returns a function that calls undo.
+func (f *Fleet) forEachServer(b core.Backend, do, undo func(*Server)) (func(), error) {
+	lister, ok := b.(interface{ Servers() []memcache.Server })
+	if !ok {
+		return nil, fmt.Errorf("memcachetest: %T has no method Servers", b)
+	}
+	var servers Servers
+	f.mu.Lock()
+	for _, server := range lister.Servers() {
+		servers = append(servers, f.all[server.Addr])
+	}
+	f.mu.Unlock()
+	if slices.Contains(servers, nil) {
+		return nil, errors.New("memcachetest: the fleet does not have the servers of the backend")
+	}
+	for _, server := range servers {
+		do(server)
+	}
+	return func() {
+		for _, server := range servers {
+			undo(server)
+		}
+	}, nil
 }

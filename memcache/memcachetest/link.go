@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type link struct {
 	// clientClosed is true after the client has closed its end, or Cut has closed both ends.
 	// It is guarded by the mu of the proxy.
 	clientClosed bool
+
+	forgotten atomic.Bool // whether all further bytes are dropped
 
 	requests, replies *delayLine
 
@@ -63,37 +66,52 @@ func (l *link) run() {
 
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		l.receive(l.client, l.requests, func() bool { return false })
+		l.receive(l.client, l.requests, func() int { return 1 })
 		l.proxy.markClientClosed(l)
 	})
 	wg.Go(func() { l.deliver(server, l.requests, func() ProxyOptions { return ProxyOptions{} }) })
-	wg.Go(func() { l.receive(server, l.replies, func() bool { return l.proxy.options().Swallow }) })
+	wg.Go(func() {
+		l.receive(server, l.replies, func() int {
+			switch opts := l.proxy.options(); {
+			case opts.Swallow:
+				return 0
+			case opts.Twice:
+				return 2
+			}
+			return 1
+		})
+	})
 	wg.Go(func() { l.deliver(l.client, l.replies, l.proxy.options) })
 	wg.Wait()
 }
 
-// receive puts the bytes that it reads from conn into line, until conn ends.
-func (l *link) receive(conn net.Conn, line *delayLine, swallow func() bool) {
+// receive puts the bytes that it reads from conn into line, as often as copies returns, until
+// conn ends. If the server resets the connection, what it sent before still arrives.
+func (l *link) receive(conn net.Conn, line *delayLine, copies func() int) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := conn.Read(buf)
 		delay := l.proxy.options().RoundTrip / 2
-		if n > 0 && !swallow() {
-			line.put(append([]byte(nil), buf[:n]...), delay)
+		if n > 0 && !l.forgotten.Load() {
+			for range copies() {
+				line.put(append([]byte(nil), buf[:n]...), delay)
+			}
 		}
-		if err == io.EOF {
+		switch {
+		case err == io.EOF, err != nil && conn != l.client:
 			line.put(nil, delay)
 			return
-		}
-		if err != nil {
+		case err != nil:
 			l.close()
 			return
 		}
 	}
 }
 
-// deliver writes the bytes from line to conn, until line ends.
+// deliver writes the bytes from line to conn, until line ends. If the server does not accept
+// them, they are dropped: its last reply, which says why, must still arrive.
 func (l *link) deliver(conn net.Conn, line *delayLine, options func() ProxyOptions) {
+	refused := false
 	for {
 		c, ok := line.next()
 		if !ok || !l.sleep(time.Until(c.due)) {
@@ -103,9 +121,13 @@ func (l *link) deliver(conn net.Conn, line *delayLine, options func() ProxyOptio
 			closeWrite(conn)
 			return
 		}
-		if err := l.write(conn, c.data, options); err != nil {
-			l.close()
-			return
+		if !refused {
+			err := l.write(conn, c.data, options)
+			if err != nil && conn == l.client {
+				l.close()
+				return
+			}
+			refused = err != nil
 		}
 		line.release(c)
 	}

@@ -1,11 +1,13 @@
 package memcachetest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,6 +32,9 @@ func launch(binary string, args []string, log io.Writer) (*process, error) {
 		// not end before the child. See golang.org/issue/27505.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		// The process may outlast the test that starts it, so its goroutines do not have the
+		// labels by which package conformance finds those of a backend.
+		pprof.SetGoroutineLabels(context.Background())
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {

@@ -1,6 +1,7 @@
 package memcachetest
 
 import (
+	"math"
 	"net"
 	"strconv"
 	"sync"
@@ -27,6 +28,10 @@ type ProxyOptions struct {
 	// Swallow drops all replies: the server carries out requests, but the client gets no
 	// reply.
 	Swallow bool
+
+	// Twice delivers all replies twice, one copy right after the other. It copies what one
+	// read from the server returns, which for a short reply is the whole reply.
+	Twice bool
 
 	// Refuse refuses new connections, as if there were no server.
 	Refuse bool
@@ -96,12 +101,33 @@ func (p *Proxy) Set(opts *ProxyOptions) {
 }
 
 // Cut closes all connections. New connections have the faults of Set.
-func (p *Proxy) Cut() {
+func (p *Proxy) Cut() { p.CutSome(math.MaxInt) }
+
+// CutSome closes n connections, which it chooses at random, or all if there are fewer. New
+// connections have the faults of Set.
+func (p *Proxy) CutSome(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for l := range p.links {
-		l.clientClosed = true
-		l.close()
+		if n <= 0 {
+			return
+		}
+		if !l.clientClosed {
+			l.clientClosed = true
+			l.close()
+			n--
+		}
+	}
+}
+
+// Forget drops all further bytes of the connections that are open now, in both directions,
+// and keeps them open. A firewall that has forgotten a connection does the same. New
+// connections have the faults of Set.
+func (p *Proxy) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		l.forgotten.Store(true)
 	}
 }
 

@@ -22,8 +22,16 @@ type Options struct {
 	// Unix makes memcached listen on a unix socket, not on a port.
 	Unix bool
 
+	// Addr is the host:port on which memcached listens, such as "127.0.0.2:11211". If "", it
+	// is 127.0.0.1 with a port that no other program uses.
+	Addr string
+
+	// User and Password are what memcached requires of its clients, if User is not "". It
+	// then has no binary protocol.
+	User, Password string
+
 	// Args are further arguments for memcached, such as "-m", "16" or "-I", "2m". They must
-	// not turn off the text protocol, or require clients to authenticate.
+	// not turn off the text protocol.
 	Args []string
 }
 
@@ -33,6 +41,7 @@ type Server struct {
 	binary string
 	args   []string
 	addr   string
+	login  string // what each connection of exchange sends first
 	stderr output
 
 	mu              sync.Mutex // held while the process is started, stopped or signaled
@@ -62,10 +71,11 @@ func StartN(t testing.TB, n int, opts *Options) Servers {
 	return servers
 }
 
-// Start starts memcached, waits until it responds, and kills it when the test ends. memcached
-// listens only on 127.0.0.1. The program is named by the environment variable MEMCACHED. If
-// that is not set, Start looks for memcached in PATH and in some usual folders. If there is
-// none, the test is skipped; if the environment variable CI is set, it fails instead.
+// Start starts memcached, waits until it responds, and kills it when the test ends. Without
+// options, memcached listens only on 127.0.0.1. The program is named by the environment
+// variable MEMCACHED. If that is not set, Start looks for memcached in PATH and in some usual
+// folders. If there is none, the test is skipped; if the environment variable CI is set, it
+// fails instead.
 //
 // If the test fails, its log has the standard error of memcached. A memcached that ends by
 // itself fails the test.
@@ -84,9 +94,24 @@ func Start(t testing.TB, opts *Options) *Server {
 		s.addr = filepath.Join(shortTempDir(t), "s")
 		s.args = []string{"-s", s.addr}
 	} else {
-		port := reservePort(t)
-		s.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		s.args = []string{"-l", "127.0.0.1", "-p", strconv.Itoa(port), "-U", "0"}
+		if s.addr = opts.Addr; s.addr == "" {
+			s.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(reservePort(t)))
+		}
+		host, port, err := net.SplitHostPort(s.addr)
+		if err != nil {
+			t.Fatalf("memcachetest: Options.Addr: %v", err)
+		}
+		s.args = []string{"-l", host, "-p", port, "-U", "0"}
+	}
+	if opts.User != "" {
+		file := filepath.Join(shortTempDir(t), "users")
+		line := opts.User + ":" + opts.Password + "\n"
+		if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
+			t.Fatalf("memcachetest: %v", err)
+		}
+		s.args = append(s.args, "-Y", file)
+		secret := opts.User + " " + opts.Password
+		s.login = fmt.Sprintf("set login 0 0 %d\r\n%s\r\n", len(secret), secret)
 	}
 	if os.Geteuid() == 0 {
 		// If root starts memcached, it requires the name of a user. If that is not root, it
@@ -188,7 +213,7 @@ func (s *Server) start() error {
 	deadline := time.Now().Add(maxWait)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		// The pid is compared because on some systems another server may have taken the port.
-		reply, err := exchange(s.addr, "stats", deadline)
+		reply, err := s.exchange("stats", deadline)
 		if stats := parseStats(reply); err == nil && stats["pid"] == strconv.Itoa(p.pid()) {
 			s.idleConnections = stats["curr_connections"]
 			return nil

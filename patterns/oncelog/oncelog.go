@@ -10,9 +10,14 @@ package oncelog
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
+	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -25,26 +30,33 @@ type Options struct {
 	Period time.Duration
 
 	// Prefix is put before the key of a record to make its key in the cache. If "", it is
-	// "log:".
+	// "~cw:log:". A key that would become too long is hashed.
 	Prefix string
 
 	// Key returns the key of a record. Records with the same key are repetitions of each
-	// other. A record whose key is "" always passes. If nil, the key is the message.
+	// other. A record whose key is "" always passes. If nil, records are repetitions if they
+	// have the same level and message, and their loggers the same attributes and groups. The
+	// attributes of the records themselves make no difference.
 	Key func(ctx context.Context, r slog.Record) string
 }
 
 // A Handler passes a record on to another handler, and drops its repetitions for
 // Options.Period, in all processes that share the cache. The next record with the same key
-// that passes has the attribute "dropped" with the number of records that this process has
-// dropped since the last one, unless that is 0.
+// that passes, if it comes within another period, has the attribute "dropped" with the number
+// of records that this process has dropped since the last one, unless that is 0.
 //
 // If another process has logged a record, its repetitions can be dropped here for a tenth
-// of the period longer, because the Handler does not call the cache for each record. If the
-// cache fails, all records pass that this process does not know to be repetitions, and the
-// Handler does not call the cache for a second. If the cache keeps nothing, all records
-// pass. Many goroutines may use a Handler at once.
+// of the period longer, because the Handler does not call the cache for each record.
+//
+// If the cache fails or keeps nothing, records are repetitions only of those that this process
+// has logged. After a failure, the Handler does not call the cache for a second. The same
+// applies to records that are logged while the Handler calls the cache, by its hooks: they
+// cause no more calls.
+//
+// Many goroutines may use a Handler at once.
 type Handler struct {
 	inner slog.Handler
+	with  string // the attributes and groups of the logger, as part of the key
 	*shared
 }
 
@@ -55,8 +67,14 @@ type shared struct {
 	opts  Options
 
 	mu        sync.Mutex
-	seen      map[string]*record // guarded by mu
-	downUntil time.Time          // guarded by mu: the cache failed, and is not called until then
+	downUntil time.Time // guarded by mu: the cache failed, and is not called until then
+
+	// seen has what is known about the records with a key. A record is removed by sweep, a
+	// period after it is no longer quiet, or if there are maxSeen others. The map is guarded
+	// by mu.
+	seen map[string]record
+
+	timer *time.Timer // guarded by mu: calls sweep; nil if seen is empty
 }
 
 // A record is what is known about the log records with a key.
@@ -65,15 +83,17 @@ type record struct {
 	dropped    int
 }
 
-// maxSeen is the number of keys that a Handler remembers. If there are more, it forgets those
-// that are no longer quiet, or all of them if there are none, with their numbers of dropped
-// records.
+// maxSeen is the number of keys that a Handler remembers.
 const maxSeen = 10_000
 
+// maxWait is how long a Handler waits for the cache.
+const maxWait = time.Second
+
 // New returns a Handler that passes records on to inner. A nil opts is the zero Options.
-// The error is core.ErrConfig: inner or cache is nil, or the Period is negative.
+// The error is core.ErrConfig: inner or cache is nil, the Period is negative, or the Prefix is
+// so long that no record has a key.
 func New(inner slog.Handler, cache *core.Cache, opts *Options) (*Handler, error) {
-	s := &shared{cache: cache, seen: map[string]*record{}}
+	s := &shared{cache: cache}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -83,18 +103,25 @@ func New(inner slog.Handler, cache *core.Cache, opts *Options) (*Handler, error)
 	case cache == nil:
 		return nil, configErrorf("the cache is nil; core.Open returns one")
 	case s.opts.Period < 0:
-		return nil, configErrorf("Options.Period is %v, want 0 (a minute) or more", s.opts.Period)
+		return nil, configErrorf("Options.Period is %v; want 0 (a minute) or more", s.opts.Period)
+	case len(s.opts.Prefix) > maxPrefixLen:
+		return nil, configErrorf("Options.Prefix is %d bytes long; want at most %d",
+			len(s.opts.Prefix), maxPrefixLen)
 	case s.opts.Period == 0:
 		s.opts.Period = time.Minute
 	}
 	if s.opts.Prefix == "" {
-		s.opts.Prefix = "log:"
+		s.opts.Prefix = "~cw:log:"
 	}
-	if s.opts.Key == nil {
-		s.opts.Key = func(_ context.Context, r slog.Record) string { return r.Message }
-	}
-	return &Handler{inner, s}, nil
+	return &Handler{inner: inner, shared: s}, nil
 }
+
+const (
+	hashed = "sha256:" // is put before a hash, to tell it from keys
+
+	// maxPrefixLen leaves room for the hash of a key.
+	maxPrefixLen = core.MaxKeyLen - len(hashed) - 2*sha256.Size
+)
 
 // configErrorf returns an error that wraps core.ErrConfig.
 func configErrorf(format string, args ...any) error {
@@ -106,21 +133,48 @@ func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.inner.Enabled(ctx, level)
 }
 
-// WithAttrs returns a Handler that adds attrs to records. It shares with h which records have
-// passed.
+// WithAttrs returns a Handler that adds attrs to records. Unless Options.Key is set, its
+// records are no repetitions of those of h.
 func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &Handler{h.inner.WithAttrs(attrs), h.shared}
+	if len(attrs) == 0 {
+		return h
+	}
+	with := []byte(h.with)
+	for _, a := range attrs {
+		with = strconv.AppendQuote(with, a.Key)
+		with = append(with, '=')
+		with = strconv.AppendQuote(with, a.Value.Resolve().String())
+		with = append(with, ',')
+	}
+	return &Handler{h.inner.WithAttrs(attrs), string(with), h.shared}
 }
 
-// WithGroup returns a Handler that puts the attributes of records into a group. It shares
-// with h which records have passed.
+// WithGroup returns a Handler that puts the attributes of records into a group. Unless
+// Options.Key is set, its records are no repetitions of those of h.
 func (h *Handler) WithGroup(name string) slog.Handler {
-	return &Handler{h.inner.WithGroup(name), h.shared}
+	if name == "" {
+		return h
+	}
+	return &Handler{h.inner.WithGroup(name), h.with + strconv.Quote(name) + "{", h.shared}
 }
 
-// insideHandler is the key of the contexts with which a Handler calls the cache. Records
-// that are logged with such a context, by a hook of the cache, pass.
-type insideHandler struct{}
+// key returns the key of r, or "" if r always passes. What is before the message is quoted, so
+// that no message looks like it.
+func (h *Handler) key(ctx context.Context, r slog.Record) string {
+	if h.opts.Key != nil {
+		return h.opts.Key(ctx, r)
+	}
+	return r.Level.String() + ":" + h.with + ":" + r.Message
+}
+
+// cacheKey returns the key of the item for the records with key.
+func (s *shared) cacheKey(key string) string {
+	if len(s.opts.Prefix)+len(key) <= core.MaxKeyLen {
+		return s.opts.Prefix + key
+	}
+	hash := sha256.Sum256([]byte(key))
+	return s.opts.Prefix + hashed + hex.EncodeToString(hash[:])
+}
 
 // Handle passes r on, or drops it. If it passes r on, it returns the error of the inner
 // handler.
@@ -128,94 +182,126 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	key := h.opts.Key(ctx, r)
-	if key == "" || ctx.Value(insideHandler{}) != nil {
+	key := h.key(ctx, r)
+	if key == "" {
 		return h.inner.Handle(ctx, r)
 	}
-	quiet, down := h.lookUp(key)
-	switch {
-	case quiet:
-		return nil
-	case down:
-		return h.inner.Handle(ctx, r)
-	}
-	addCtx := context.WithValue(ctx, insideHandler{}, true)
-	err := h.cache.Add(addCtx, h.opts.Prefix+key, []byte("1"), h.opts.Period)
-	if errors.Is(err, core.ErrExists) {
-		h.countDropped(key)
+	key = h.cacheKey(key)
+	before, quiet, down := h.begin(key)
+	if quiet {
 		return nil
 	}
-	cacheFailed := err != nil && ctx.Err() == nil
-	if dropped := h.countPassed(key, err == nil, cacheFailed); dropped != 0 {
+	if !down && !insideItself() {
+		err := h.add(ctx, key)
+		if errors.Is(err, core.ErrExists) {
+			h.drop(key, before)
+			return nil
+		}
+		if err != nil {
+			h.fail()
+		}
+	}
+	if before != 0 {
 		r = r.Clone()
-		r.AddAttrs(slog.Int("dropped", dropped))
+		r.AddAttrs(slog.Int("dropped", before))
 	}
 	return h.inner.Handle(ctx, r)
 }
 
-// lookUp reports whether a record with key is dropped without a call of the cache, which it
-// counts then, or passes without one because the cache is down.
-func (s *shared) lookUp(key string) (quiet, down bool) {
+// add stores the item under key if it is absent. It is the only function that calls the cache.
+// insideItself must find it in a stack.
+//
+//go:noinline
+func (s *shared) add(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxWait)
+	defer cancel()
+	return s.cache.Add(ctx, key, []byte("1"), s.opts.Period)
+}
+
+// addEntry is where shared.add begins.
+var addEntry = reflect.ValueOf((*shared).add).Pointer()
+
+// insideItself reports whether this goroutine handles a record while a Handler calls the cache:
+// a hook or a codec of the cache has logged it. Its context may say nothing about that.
+func insideItself() bool {
+	var pcs [64]uintptr
+	for skip := 2; ; skip += len(pcs) {
+		n := runtime.Callers(skip, pcs[:])
+		for _, pc := range pcs[:n] {
+			if f := runtime.FuncForPC(pc - 1); f != nil && f.Entry() == addEntry {
+				return true
+			}
+		}
+		if n < len(pcs) {
+			return false
+		}
+	}
+}
+
+// begin decides about a record with key as far as this process can. It reports whether the
+// record is dropped, and whether the cache is down. If the record is not dropped, those that
+// follow are, and before is how many were dropped since the last one that passed.
+func (s *shared) begin(key string) (before int, quiet, down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if seen := s.seen[key]; seen != nil && now.Before(seen.quietUntil) {
+	seen, known := s.seen[key]
+	if now.Before(seen.quietUntil) {
 		seen.dropped++
-		return true, false
+		s.seen[key] = seen
+		return 0, true, false
 	}
-	return false, now.Before(s.downUntil)
+	if !known && len(s.seen) >= maxSeen {
+		for other := range s.seen { // any
+			delete(s.seen, other)
+			break
+		}
+	}
+	if s.seen == nil {
+		s.seen = map[string]record{}
+	}
+	s.seen[key] = record{quietUntil: now.Add(s.opts.Period)}
+	if s.timer == nil {
+		s.timer = time.AfterFunc(s.opts.Period, s.sweep)
+	}
+	return seen.dropped, false, now.Before(s.downUntil)
 }
 
-// countDropped counts a record with key that is dropped because another one has passed. For a
-// tenth of the period, records with key are dropped without a call of the cache.
-func (s *shared) countDropped(key string) {
+// drop counts a record with key that is dropped because another process has logged one, and
+// those that were dropped before. For a tenth of the period, records with key are dropped
+// without a call of the cache.
+func (s *shared) drop(key string, before int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen := s.record(key)
-	seen.dropped++
+	seen, ok := s.seen[key]
+	if !ok { // forgotten, because there are so many others
+		return
+	}
+	seen.dropped += before + 1
 	seen.quietUntil = time.Now().Add(s.opts.Period / 10)
+	s.seen[key] = seen
 }
 
-// countPassed returns how many records with key were dropped since the last one that
-// passed, and sets that number to 0. Stored says that the key is now in the cache.
-func (s *shared) countPassed(key string, stored, cacheFailed bool) int {
+// fail notes that the cache has failed.
+func (s *shared) fail() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if cacheFailed {
-		s.downUntil = time.Now().Add(time.Second)
-	}
-	if !stored || s.cache.Traits().KeepsNothing {
-		seen := s.seen[key]
-		delete(s.seen, key)
-		if seen == nil {
-			return 0
-		}
-		return seen.dropped
-	}
-	seen := s.record(key)
-	dropped := seen.dropped
-	*seen = record{quietUntil: time.Now().Add(s.opts.Period)}
-	return dropped
+	s.downUntil = time.Now().Add(time.Second)
 }
 
-// record returns the record of key, and makes one if there is none. It is called with mu
-// held.
-func (s *shared) record(key string) *record {
-	if seen := s.seen[key]; seen != nil {
-		return seen
-	}
-	if len(s.seen) >= maxSeen {
-		now := time.Now()
-		for key, seen := range s.seen {
-			if now.After(seen.quietUntil) {
-				delete(s.seen, key)
-			}
-		}
-		if len(s.seen) >= maxSeen {
-			clear(s.seen)
+// sweep removes the records that have not been quiet for a period.
+func (s *shared) sweep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for key, seen := range s.seen {
+		if !now.Before(seen.quietUntil.Add(s.opts.Period)) {
+			delete(s.seen, key)
 		}
 	}
-	seen := new(record)
-	s.seen[key] = seen
-	return seen
+	if len(s.seen) == 0 {
+		s.seen, s.timer = nil, nil
+		return
+	}
+	s.timer.Reset(s.opts.Period)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,7 +113,7 @@ func TestARecordPassesOnceInAPeriod(t *testing.T) {
 		logger := newLogger(&l, memoryCache(t), nil)
 		for range 100 {
 			logger.Error("down", "db", 1)
-			logger.With("db", 2).WithGroup("g").Error("down")
+			logger.Error("down", "db", 2)
 		}
 		logger.Info("other")
 		logger.Debug("not enabled")
@@ -152,7 +153,7 @@ func TestARecordPassesOnceInAllProcesses(t *testing.T) {
 			if !strings.HasPrefix(got, "level=ERROR msg=down") || strings.Count(got, "\n") != 1 {
 				t.Errorf("logged\n%s\nwant one line", got)
 			}
-			if ok, err := c.Exists(t.Context(), "once:down"); !ok || err != nil {
+			if ok, err := c.Exists(t.Context(), "once:ERROR::down"); !ok || err != nil {
 				t.Errorf("the key is not in the cache, %v", err)
 			}
 		})
@@ -199,50 +200,198 @@ func TestKeyDecidesWhichRecordsAreRepetitions(t *testing.T) {
 		`level=ERROR msg="no key"`)
 }
 
-// All records pass if the cache is down, closed or keeps nothing, or if the context is done.
-func TestAllRecordsPassWithoutAWorkingCache(t *testing.T) {
-	closed := memoryCache(t)
-	closed.Close()
+// A failingBackend fails or hangs in every store.
+type failingBackend struct {
+	core.Backend
+	hangs bool
+}
+
+func (b failingBackend) Store(ctx context.Context, _ core.Mode, _ core.Item) error {
+	if b.hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return core.ErrUnavailable
+}
+
+// If the cache is down, closed, hangs or keeps nothing, a record passes once in this process.
+func TestRepetitionsAreDroppedWithoutAWorkingCache(t *testing.T) {
+	for name, newCache := range map[string]func(t *testing.T) *core.Cache{
+		"closed": func(t *testing.T) *core.Cache {
+			closed := memoryCache(t)
+			closed.Close()
+			return closed
+		},
+		"down": func(t *testing.T) *core.Cache {
+			return cacheOf(t, failingBackend{must(memory.New(nil)), false})
+		},
+		"hangs": func(t *testing.T) *core.Cache {
+			return cacheOf(t, failingBackend{must(memory.New(nil)), true})
+		},
+		"null": func(t *testing.T) *core.Cache { return cacheOf(t, null.New()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var l logBuffer
+				logger := newLogger(&l, newCache(t), nil)
+				start := time.Now()
+				for range 10_000 {
+					logger.Error("down")
+				}
+				l.want(t, "level=ERROR msg=down")
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("it took %v, want a second at most", took)
+				}
+				time.Sleep(time.Minute)
+				logger.Error("down")
+				l.want(t, "level=ERROR msg=down dropped=9999")
+			})
+		})
+	}
 	server := memcachetest.Start(t, nil)
 	down := memcachedCache(t, server.Addr(), nil)
 	server.Kill()
+	var l logBuffer
+	logger := newLogger(&l, down, nil)
+	for range 100 {
+		logger.Error("down")
+	}
+	l.want(t, "level=ERROR msg=down")
+}
+
+// A record that is logged with a context that is done is told to the cache all the same.
+func TestARecordPassesOnceWhateverItsContext(t *testing.T) {
+	c := memoryCache(t)
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	for name, tt := range map[string]struct {
-		ctx   context.Context
-		cache *core.Cache
-	}{
-		"closed":       {t.Context(), closed},
-		"down":         {t.Context(), down},
-		"null":         {t.Context(), cacheOf(t, null.New())},
-		"done context": {done, memoryCache(t)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var l logBuffer
-			logger := newLogger(&l, tt.cache, nil)
-			for range 3 {
-				logger.ErrorContext(tt.ctx, "down")
-			}
-			l.want(t, "level=ERROR msg=down", "level=ERROR msg=down", "level=ERROR msg=down")
-		})
+	var local, remote logBuffer
+	newLogger(&remote, c, nil).ErrorContext(done, "down")
+	newLogger(&local, c, nil).ErrorContext(done, "down")
+	remote.want(t, "level=ERROR msg=down")
+	local.want(t)
+}
+
+// Records of other levels, and of loggers with other attributes and groups, are no repetitions.
+func TestRepetitionsHaveTheSameLevelAndLogger(t *testing.T) {
+	var l logBuffer
+	logger := newLogger(&l, memoryCache(t), nil)
+	for range 2 {
+		logger.Info("payment", "id", 1)
+		logger.Error("payment", "id", 2)
+		logger.With("shop", 1).Error("payment")
+		logger.With("shop", 2).Error("payment")
+		logger.With("shop", 2).With().WithGroup("").Error("payment") // as the last one
+		logger.WithGroup("g").Error("payment", "id", 3)
+		logger.WithGroup("g").With("shop", 1).Error("payment")
+		logger.With("shop", 1).WithGroup("g").Error("payment")
+		logger.With("shop", 1, "g", 2).Error("payment")
+		logger.With("shop", `1","g"="2`).Error("payment")
+	}
+	l.want(t,
+		"level=INFO msg=payment id=1",
+		"level=ERROR msg=payment id=2",
+		"level=ERROR msg=payment shop=1",
+		"level=ERROR msg=payment shop=2",
+		"level=ERROR msg=payment g.id=3",
+		"level=ERROR msg=payment g.shop=1",
+		"level=ERROR msg=payment shop=1", // in a group that is empty
+		"level=ERROR msg=payment shop=1 g=2",
+		`level=ERROR msg=payment shop="1\",\"g\"=\"2"`)
+}
+
+// A message longer than a key is told to the cache, too, and is not taken for its failure.
+func TestALongMessageIsLoggedOnceInAllProcesses(t *testing.T) {
+	c := memoryCache(t)
+	long := strings.Repeat("m", core.MaxKeyLen)
+	var local, remote logBuffer
+	for _, message := range []string{long, long + "n"} {
+		newLogger(&remote, c, nil).Error(message)
+		remote.want(t, "level=ERROR msg="+message)
+		logger := newLogger(&local, c, nil)
+		newLogger(&remote, c, nil).Error("short " + message[len(long):])
+		logger.Error(message)
+		logger.Error("short " + message[len(long):])
+		local.want(t)
+		remote.buf.Reset()
 	}
 }
 
-// A loggingHook is a hook of the cache that logs through the Handler that calls the cache.
-type loggingHook struct{ logger *slog.Logger }
-
-func (h *loggingHook) Before(ctx context.Context, _ *core.Op) context.Context { return ctx }
-
-func (h *loggingHook) After(ctx context.Context, op *core.Op) {
-	h.logger.InfoContext(ctx, "hook "+op.Verb)
+// A loggingHook is a hook of the cache that logs through Handlers that call the cache.
+type loggingHook struct {
+	loggers     []*slog.Logger
+	withContext bool
+	calls       int
 }
 
+func (h *loggingHook) Before(ctx context.Context, op *core.Op) context.Context {
+	h.log(ctx, "before "+op.Verb)
+	return ctx
+}
+
+func (h *loggingHook) After(ctx context.Context, op *core.Op) { h.log(ctx, "after "+op.Verb) }
+
+func (h *loggingHook) log(ctx context.Context, text string) {
+	if h.calls++; h.calls > 1000 {
+		panic("the hook is called without end")
+	}
+	if !h.withContext {
+		ctx = context.Background()
+	}
+	for _, logger := range h.loggers {
+		logger.InfoContext(ctx, text, "n", h.calls)
+		logger.InfoContext(ctx, fmt.Sprint(text, h.calls)) // another message each time
+	}
+}
+
+// A hook of the cache may log through the Handler, with its context or without.
 func TestAHookMayLog(t *testing.T) {
-	var l logBuffer
-	var hook loggingHook
-	hook.logger = newLogger(&l, memoryCache(t, &hook), nil)
-	hook.logger.Error("down")
-	l.want(t, `level=INFO msg="hook Add"`, "level=ERROR msg=down")
+	for _, withContext := range []bool{true, false} {
+		hook := &loggingHook{withContext: withContext}
+		var l logBuffer
+		c := memoryCache(t, hook)
+		for range 2 { // two Handlers that log to the same place
+			hook.loggers = append(hook.loggers, newLogger(&l, c, nil))
+		}
+		for range 10 {
+			hook.loggers[0].Error("down")
+		}
+		l.want(t,
+			`level=INFO msg="before Add" n=1`, `level=INFO msg="before Add1"`,
+			`level=INFO msg="before Add" n=1`, `level=INFO msg="before Add1"`,
+			`level=INFO msg="after Add" n=2`, `level=INFO msg="after Add2"`,
+			`level=INFO msg="after Add" n=2`, `level=INFO msg="after Add2"`,
+			"level=ERROR msg=down")
+	}
+}
+
+// Messages that are logged once leave nothing behind.
+func TestAHandlerDoesNotGrow(t *testing.T) {
+	const n = 200_000
+	synctest.Test(t, func(t *testing.T) {
+		c := cacheOf(t, null.New())
+		logger := slog.New(must(oncelog.New(slog.NewTextHandler(io.Discard, nil), c, nil)))
+		use := func(n int) {
+			for i := range n {
+				logger.Error(fmt.Sprint("error ", i))
+			}
+			time.Sleep(time.Hour)
+		}
+		use(1000)
+		before := heap()
+		use(n)
+		if grown := int64(heap()) - int64(before); grown > 100_000 {
+			t.Errorf("%d messages leave %d bytes behind", n, grown)
+		}
+		runtime.KeepAlive(logger)
+	})
+}
+
+// heap returns how many bytes are in use after a garbage collection.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func TestTheNumberOfRememberedKeysIsBounded(t *testing.T) {
@@ -282,7 +431,7 @@ func TestTheCacheIsCalledRarely(t *testing.T) {
 		b := must(memory.New(nil))
 		c := cacheOf(t, b, &calls)
 		logger := newLogger(&l, c, nil)
-		if err := c.Set(t.Context(), "log:another's", nil, time.Minute); err != nil {
+		if err := c.Set(t.Context(), "~cw:log:ERROR::another's", nil, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		calls.calls.Store(0)
@@ -297,8 +446,8 @@ func TestTheCacheIsCalledRarely(t *testing.T) {
 		c.Close()
 		time.Sleep(2 * time.Minute)
 		calls.calls.Store(0)
-		for range 100 {
-			logger.Error("mine")
+		for i := range 100 {
+			logger.Error(fmt.Sprint("mine ", i))
 			time.Sleep(100 * time.Millisecond)
 		}
 		if n := calls.calls.Load(); n != 10 { // once a second
@@ -313,10 +462,13 @@ func TestNewRefusesWrongArguments(t *testing.T) {
 	_, noInner := oncelog.New(nil, c, nil)
 	_, noCache := oncelog.New(inner, nil, nil)
 	_, period := oncelog.New(inner, c, &oncelog.Options{Period: -time.Second})
+	long := strings.Repeat("p", core.MaxKeyLen)
+	_, prefix := oncelog.New(inner, c, &oncelog.Options{Prefix: long})
 	for err, want := range map[error]string{
 		noInner: "oncelog: the inner handler is nil",
 		noCache: "oncelog: the cache is nil",
-		period:  "oncelog: Options.Period is -1s, want 0 (a minute) or more",
+		prefix:  "oncelog: Options.Prefix is 65536 bytes long; want at most 65465",
+		period:  "oncelog: Options.Period is -1s; want 0 (a minute) or more",
 	} {
 		want = "cachewire: invalid configuration: " + want
 		if !errors.Is(err, core.ErrConfig) || !strings.HasPrefix(err.Error(), want) {

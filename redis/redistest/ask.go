@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Do sends one command over a connection of its own and returns the reply as text: a string as
-// it is, a number in digits, nil as "(nil)", an error behind "-", and the elements of an array
-// on a line each.
+// Do sends one command over a new connection and returns the reply as text. A string is returned
+// as it is, a number in digits, nil as "(nil)", an error after "-", and an array with each
+// element on its own line.
 //
 //	server.Do("SET", "key", "value") // "OK"
 //	server.Do("LLEN", "key")         // "-WRONGTYPE Operation against …"
@@ -26,8 +26,8 @@ func (s *Server) Do(command ...string) string {
 	return reply
 }
 
-// info returns a section of INFO, or "" if the server does not return it, which can be while its
-// role changes.
+// info returns a section of INFO, or "" if the server does not return it. This can happen while
+// the role of the server changes.
 func (s *Server) info(section string) string {
 	info, err := s.ask(time.Now().Add(patience), "INFO", section)
 	if err != nil {
@@ -83,7 +83,7 @@ func readReply(r *bufio.Reader) (string, error) {
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", fmt.Errorf("an empty line in place of a reply")
+		return "", fmt.Errorf("an empty line instead of a reply")
 	}
 	kind, rest := line[0], line[1:]
 	switch kind {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// makeCertificate makes a certificate for 127.0.0.1, which signs itself, and returns the
-// arguments with which the server uses it.
+// makeCertificate makes a self-signed certificate for 127.0.0.1. It returns the arguments for a
+// server that uses it.
 func (s *Server) makeCertificate() []string {
 	s.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -16,9 +16,9 @@ type Cluster []*Server
 // slots is how many slots a cluster has.
 const slots = 16384
 
-// StartCluster starts a cluster of n primaries, which divide the slots among them in order, and
-// waits until all of them know it. Opts may be nil; its Unix and ReplicaOf must be zero. A
-// primary counts as failed by the others after a second.
+// StartCluster starts a cluster of n primaries, and waits until all of them know the cluster.
+// They divide the slots in order. Opts may be nil; its Unix and ReplicaOf must be zero. If a
+// primary does not respond for a second, the others count it as failed.
 func StartCluster(t testing.TB, n int, opts *Options) Cluster {
 	t.Helper()
 	if opts == nil {
@@ -83,8 +83,8 @@ func (c Cluster) Await() {
 	}
 }
 
-// MoveSlot begins to move a slot from one primary to another: new keys go to the target, which
-// ASK redirects to. FinishMove ends it.
+// MoveSlot begins to move a slot from one primary to another. New keys go to the target, to
+// which ASK redirects. FinishMove ends the move.
 func (c Cluster) MoveSlot(slot int, from, to *Server) {
 	c[0].t.Helper()
 	text := strconv.Itoa(slot)

@@ -1,4 +1,4 @@
-// Package redistest starts the real redis-server for a test, and breaks it.
+// Package redistest starts a real redis-server for a test, and makes it fail.
 //
 //	func TestDeadServerIsNotAMiss(t *testing.T) {
 //		server := redistest.Start(t, nil)
@@ -11,13 +11,13 @@
 //
 // Start starts one server, with or without a password, TLS or a replica. StartCluster starts a
 // cluster, and StartSentinel a primary, a replica and a sentinel that watches them. A Server can
-// be stopped, killed, paused and restarted, and can be sent commands. NeedPython runs the client
-// of Python.
+// be stopped, killed, paused and restarted. Server.Do sends it a command. NeedPython finds a
+// Python for scripts that use a client in Python.
 //
-// Everything ends with the test, and nothing has a fixed address, so that tests may run side by
-// side. A test is skipped if a program that it needs is not installed; where the environment
-// has CI set, it fails.
+// Every server ends with its test, and has no fixed address, so that tests may run in parallel.
+// If a program that a test needs is not installed, the test is skipped. If the environment
+// variable CI is set, the test fails instead.
 //
-// Methods may be called from any goroutine and any subtest until the test ends. An error in
-// them fails the test that was given to Start, which continues.
+// Methods may be called from any goroutine and any subtest until the test ends. If a method has
+// an error, the test that was passed to Start fails, but continues.
 package redistest

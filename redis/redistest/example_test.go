@@ -6,11 +6,11 @@ import (
 	"github.com/cachewire/cachewire/redis/redistest"
 )
 
-// A test starts a server, breaks it, and looks at what it holds.
+// A test starts a server, makes it fail, and looks at its data.
 func ExampleStart() {
 	_ = func(t *testing.T) {
 		server := redistest.Start(t, &redistest.Options{Password: "secret"})
-		// Give server.Addr() to what is tested.
+		// Pass server.Addr() to the code that is tested.
 		if got := server.Do("GET", "key"); got != "(nil)" {
 			t.Errorf("key is %q", got)
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// usual are folders in which redis-server may be without being in PATH.
+// usual are folders that may have redis-server, even if they are not in PATH.
 var usual = []string{"/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin"}
 
 // find returns the path of redis-server.
@@ -16,7 +16,7 @@ func find() (string, error) {
 	if name := os.Getenv("REDIS_SERVER"); name != "" {
 		path, err := exec.LookPath(name)
 		if err != nil {
-			return "", fmt.Errorf("no redis-server where REDIS_SERVER says: %w", err)
+			return "", fmt.Errorf("no redis-server at the path in REDIS_SERVER: %w", err)
 		}
 		return path, nil
 	}
@@ -32,8 +32,8 @@ func find() (string, error) {
 	return "", fmt.Errorf("no redis-server: %w", err)
 }
 
-// lacking ends a test whose program is not installed. In CI that is a failure, because nobody
-// reads there what was skipped.
+// lacking ends a test whose program is not installed. In CI the test fails, because there a
+// skipped test would not be noticed.
 func lacking(t testing.TB, format string, args ...any) {
 	t.Helper()
 	end := t.Skipf

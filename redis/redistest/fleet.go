@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A Fleet lends servers to tests that run side by side. They are started when they are needed.
+// A Fleet lends servers to tests that run in parallel. It starts them when they are needed.
 type Fleet struct {
 	start func() []*Server
 
@@ -13,11 +13,12 @@ type Fleet struct {
 	free [][]*Server // guarded by mu
 }
 
-// NewFleet returns a Fleet whose servers are those that start returns: one, or the primaries of a
-// cluster. Start has to start them with a t that outlives the tests.
+// NewFleet returns a Fleet that calls start for more servers. Start returns one server, or the
+// primaries of a cluster. It must start them with a t that outlives the tests.
 func NewFleet(start func() []*Server) *Fleet { return &Fleet{start: start} }
 
-// Take lends servers that hold nothing, and whose statistics are 0, until t ends.
+// Take lends the servers of one call of start to t until t ends. They have no items, and their
+// statistics are 0.
 func (f *Fleet) Take(t testing.TB) []*Server {
 	t.Helper()
 	f.mu.Lock()

@@ -20,8 +20,8 @@ type process struct {
 	ended chan struct{} // closed when the process has ended
 }
 
-// launch starts a process whose output goes to log. It ends when the test program does, on
-// Linux even if that is killed.
+// launch starts a process whose output goes to log. The process ends when the test program ends,
+// on Linux even if the test program is killed.
 func launch(binary string, args []string, log io.Writer) (*process, error) {
 	p := &process{cmd: exec.Command(binary, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
@@ -47,7 +47,7 @@ func launch(binary string, args []string, log io.Writer) (*process, error) {
 	return p, nil
 }
 
-// state returns how a process ended that has ended.
+// state returns how the process has ended.
 func (p *process) state() *os.ProcessState { return p.cmd.ProcessState }
 
 // stop asks the process to end, and kills it if that takes longer than limit.
@@ -84,7 +84,7 @@ func (p *process) pause() error {
 
 func (p *process) resume() error { return p.cmd.Process.Signal(resumeSignal) }
 
-// An output keeps what is written to it.
+// An output keeps everything that is written to it.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder // guarded by mu

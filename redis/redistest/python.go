@@ -11,9 +11,9 @@ import (
 // A Python is an interpreter with the modules that a test needs.
 type Python struct{ path string }
 
-// NeedPython looks for a Python 3 that has all of modules, such as "redis": first the one of the
-// system, /usr/bin/python3, then that in PATH. If there is none, the test is skipped, or fails
-// where the environment has CI set.
+// NeedPython returns a Python 3 that has all of modules, such as "redis". It tries
+// /usr/bin/python3 and then the python3 in PATH. If neither has them, the test is skipped. If
+// the environment variable CI is set, the test fails instead.
 func NeedPython(t testing.TB, modules ...string) Python {
 	t.Helper()
 	probe := "pass"
@@ -36,8 +36,8 @@ func NeedPython(t testing.TB, modules ...string) Python {
 	return Python{}
 }
 
-// Run runs a script with args as its sys.argv[1:] and returns its output. A script that fails, or
-// takes more than a minute, ends the test.
+// Run runs a script with args as its sys.argv[1:] and returns its output. If the script fails,
+// or takes more than a minute, the test fails and ends.
 func (p Python) Run(t testing.TB, script string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// MasterName is the name by which the sentinel of a Guarded knows the primary.
+// MasterName is the name of the primary in the sentinel of a Guarded.
 const MasterName = "main"
 
-// A Guarded is a primary, its replica, and a sentinel that makes the replica the primary when
-// that has not responded for half a second.
+// A Guarded is a primary, its replica, and a sentinel. If the primary does not respond for half
+// a second, the sentinel makes the replica the primary.
 type Guarded struct {
 	Primary, Replica, Sentinel *Server
 }
 
-// StartSentinel starts a Guarded and waits until the replica is in step and the sentinel knows
-// it. Opts, which may be nil, are those of primary and replica; its Unix, TLS and ReplicaOf must
-// be zero.
+// StartSentinel starts a Guarded. It waits until the replica has the data of the primary and the
+// sentinel knows the replica. Opts are the options of the primary and of the replica. They may
+// be nil; Unix, TLS and ReplicaOf must be zero.
 func StartSentinel(t testing.TB, opts *Options) *Guarded {
 	t.Helper()
 	if opts == nil {
@@ -60,7 +60,7 @@ func StartSentinel(t testing.TB, opts *Options) *Guarded {
 	return g
 }
 
-// AwaitFailover waits until the replica takes writes.
+// AwaitFailover waits until the replica accepts writes.
 func (g *Guarded) AwaitFailover() {
 	g.Primary.t.Helper()
 	g.await("the replica is the primary", func() bool {

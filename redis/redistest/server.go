@@ -14,30 +14,31 @@ import (
 	"time"
 )
 
-// patience is how long a server may take for what it does in milliseconds when the machine is
-// not busy.
+// patience is how long a server may take on a busy machine for an action that otherwise takes
+// milliseconds.
 const patience = 30 * time.Second
 
-// Options say how redis-server runs. The zero value, like nil, is a server on a free port of
-// 127.0.0.1 that asks for no password and saves nothing.
+// Options are settings of redis-server. With nil or the zero value, the server listens on a free
+// port of 127.0.0.1, needs no password and saves nothing.
 type Options struct {
-	// Unix is true for a socket in the file system in place of a port.
+	// If Unix is true, the server listens on a unix socket instead of a port.
 	Unix bool
 
-	// Password is what the user "default" must log in with. If "", it need not log in.
+	// Password is the password of the user "default". If "", the user need not log in.
 	Password string
 
-	// TLS is true for a server that speaks only TLS, with a certificate that Server.TLS trusts.
+	// If TLS is true, the server accepts only TLS, with a certificate that Server.TLS trusts.
 	TLS bool
 
-	// ReplicaOf is the primary of a replica. If nil, the server is a primary.
+	// ReplicaOf is the primary of the server, which is then a replica. If nil, the server is a
+	// primary.
 	ReplicaOf *Server
 
 	// Args are more arguments, such as "--maxmemory", "10mb".
 	Args []string
 }
 
-// A Server is a redis-server of the test's own.
+// A Server is a redis-server that a test has started.
 type Server struct {
 	t        testing.TB
 	binary   string
@@ -52,10 +53,10 @@ type Server struct {
 	running *process   // nil when stopped or killed
 }
 
-// Start starts redis-server, waits until it responds, and ends it with the test. The program is
-// the one that the environment names in REDIS_SERVER, or else the redis-server in PATH and in
-// some usual folders. If there is none, the test is skipped, or fails where the environment has
-// CI set.
+// Start starts redis-server, waits until it responds, and ends it with the test. The environment
+// variable REDIS_SERVER may name the program. Otherwise Start looks for redis-server in PATH and
+// in some usual folders. If there is none, the test is skipped. If the environment variable CI
+// is set, the test fails instead.
 //
 // If the test fails, the output of the server is in the log. A server that ends by itself fails
 // the test.
@@ -113,15 +114,15 @@ func (s *Server) begin() {
 // Addr returns host:port, or the path of the socket. It never changes.
 func (s *Server) Addr() string { return s.addr }
 
-// TLS returns a configuration that trusts the certificate of the server, or nil if it does not
-// speak TLS.
+// TLS returns a configuration that trusts the certificate of the server, or nil if the server
+// does not use TLS.
 func (s *Server) TLS() *tls.Config { return s.config.Clone() }
 
-// CertificateFile returns the path of the certificate in PEM of a server that speaks TLS.
+// CertificateFile returns the path of the server's certificate in PEM. The server must use TLS.
 func (s *Server) CertificateFile() string { return filepath.Join(s.dir, "cert.pem") }
 
-// Stop asks the server to end and waits until it has. A paused one is resumed first. If it does
-// not run, Stop does nothing.
+// Stop asks the server to end and waits until it has ended. If the server is paused, Stop
+// resumes it first. If it does not run, Stop does nothing.
 func (s *Server) Stop() {
 	s.t.Helper()
 	s.mu.Lock()
@@ -135,7 +136,7 @@ func (s *Server) Stop() {
 	s.running = nil
 }
 
-// Kill ends the server at once, also a paused one. Its connections break, and new ones are
+// Kill ends the server at once, even if it is paused. Its connections break, and new ones are
 // refused.
 func (s *Server) Kill() {
 	s.t.Helper()
@@ -156,14 +157,15 @@ func (s *Server) kill() {
 	s.running = nil
 }
 
-// Pause makes the server silent until Resume: the system accepts connections for it and takes
-// what is sent, but nothing is returned.
+// Pause makes the server silent until Resume. The operating system still accepts connections and
+// data for the server, but the server sends no replies.
 func (s *Server) Pause() {
 	s.t.Helper()
 	s.signal("Pause", (*process).pause)
 }
 
-// Resume lets a paused server continue. It then does what was sent to it meanwhile.
+// Resume lets a paused server continue. It then executes the commands that were sent to it
+// meanwhile.
 func (s *Server) Resume() {
 	s.t.Helper()
 	s.signal("Resume", (*process).resume)
@@ -181,7 +183,7 @@ func (s *Server) signal(what string, send func(*process) error) {
 }
 
 // Restart kills the server if it runs, starts it on the same address and waits until it
-// responds. It has lost everything, unless Options.Args made it save.
+// responds. Its items are lost, unless Options.Args made it save them.
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.mu.Lock()
@@ -232,8 +234,8 @@ func (s *Server) end() {
 	}
 }
 
-// shortTempDir returns a folder whose path is short enough for that of a socket in it, which may
-// have some hundred bytes.
+// shortTempDir returns a folder with a short path, because the path of a socket in it may have
+// only about a hundred bytes.
 func shortTempDir(t testing.TB) string {
 	t.Helper()
 	parent := os.TempDir()

@@ -4,7 +4,7 @@ package redistest
 
 import "os"
 
-// There is no redis-server for such a system, and so nothing to pause.
+// There is no redis-server for these systems, so there is nothing to pause.
 var pauseSignal, resumeSignal = os.Kill, os.Kill
 
 // wasKilled reports whether Process.Kill has ended a process, as far as this system says.

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// endsWithUs makes the system kill the child when this program ends, in whatever way.
+// endsWithUs makes the system kill the child when this program ends for any reason.
 func endsWithUs() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
@@ -28,9 +28,9 @@ func awaitPause(pid int) error {
 	}
 }
 
-// reservePort returns a port of 127.0.0.1 that stays reserved until the test ends, also while no
-// server listens on it: a socket is bound to it that does not listen. A server whose socket has
-// SO_REUSEADDR can listen beside it, and the system gives the port to no other program.
+// reservePort returns a port of 127.0.0.1 that stays reserved until the test ends, even while no
+// server listens on it. It binds a socket to the port, and does not listen. A server with
+// SO_REUSEADDR can still listen on the port, but the system gives it to no other program.
 func reservePort(t testing.TB) int {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)

@@ -1,6 +1,6 @@
-// Licenses prints the licence of every module of others that the packages read from standard
-// input are built from, and fails if one of them cannot be used under the MIT license of this
-// repository. Its input is the output of
+// Licenses prints the licence of every module of others in a list of packages. It fails if
+// a licence does not fit the MIT license of this repository. It reads from standard input
+// the output of
 //
 //	go list -deps -f '{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}'
 package main

@@ -10,8 +10,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Backend keeps values in a map, without flags and times to live. It has Get, Store
-// whatever the mode, and Delete; counters are always absent.
+// A Backend keeps values in a map, without flags and times to live. It implements GetItem,
+// Store and Delete. Store ignores the mode. Counters are always absent.
 type Backend struct {
 	// Before is called at the start of every method; its error is returned. It may be
 	// nil.

@@ -57,8 +57,8 @@ func Example_aliases() {
 	// true
 }
 
-// A cache has two hooks that are ready to use, and one of the program's own. The program
-// makes a thousand reads of six keys, of which three are present.
+// A cache has two ready-made hooks and a hook of the program. The program makes a thousand
+// reads of six keys. Three of the keys are present.
 func Example_hooks() {
 	ctx := context.Background()
 	ratio, timing := new(hooks.HitRatio), new(hooks.Timing)
@@ -91,7 +91,7 @@ func Example_hooks() {
 	// 1000 3
 }
 
-// A storeLogger logs what is about to be stored.
+// A storeLogger logs each key before Set stores it.
 type storeLogger struct{}
 
 func (storeLogger) Before(ctx context.Context, op *core.Op) context.Context {

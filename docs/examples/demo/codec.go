@@ -19,9 +19,9 @@ import (
 // Most programs need no codec of their own: encoding.JSON[exports]() is a codec in one
 // line, and core.Shared[exports]() needs no encoding at all if the cache keeps Go values.
 // This one shows how to write a codec. Append appends to the bytes that it gets, and
-// returns FlagText to say how the value is encoded. Decode returns an error for everything
-// that Append cannot have written: another program may have written under the same key, or
-// a server may have cut a value short, and a wrong value is worse than an error.
+// returns FlagText, because the value is text. Decode returns an error for everything that
+// Append cannot have written. Another program may have written under the same key, or a
+// server may have cut a value short. A wrong value would be worse than an error.
 type exportsCodec struct{}
 
 var kinds = []string{kindConst, kindVar, kindType, kindFunc, kindMethod}

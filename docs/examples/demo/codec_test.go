@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cachewire/cachewire/core"
+	"github.com/cachewire/cachewire/encoding/codectest"
 )
 
 var encoded = []struct {
@@ -85,5 +86,14 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("Decode(%q) returned %+v, which Append encodes as %q, error %v",
 				data, e, again, err)
 		}
+	})
+}
+
+func TestTheCodecKeepsItsContract(t *testing.T) {
+	codectest.Run(t, codectest.Config[exports]{
+		New: func() core.Codec[exports] { return exportsCodec{} },
+		Values: []exports{
+			{symbols: []string{"type Reader", "method Reader.Read"}}, {broken: true}, {},
+		},
 	})
 }

@@ -33,7 +33,7 @@ func newIndexer(cache *core.Cache, files []string) (*indexer, error) {
 		return nil, err
 	}
 	// Options.TTL is 0, so that values live for the default_ttl of CACHE_URL.
-	cached, err := patterns.New(typed, &patterns.Options{Dependency: wires, OnError: recordError})
+	cached, err := patterns.New(typed, &patterns.Options[exports]{Dependency: wires, OnError: recordError})
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +88,8 @@ func (x *indexer) pass(ctx context.Context, name string, step func()) (pass, err
 	return p, ctx.Err()
 }
 
-// lookup returns the exports of the file at path, from the cache or, if they are not there,
-// from the parser. If the cache fails, lookup takes longer, but returns the same exports.
+// lookup returns the exports of the file at path. If they are not in the cache, it parses
+// the file. If the cache fails, lookup takes longer, but returns the same exports.
 func (x *indexer) lookup(ctx context.Context, path string) (r result) {
 	key, err := keyOf(path)
 	if err != nil {
@@ -160,9 +160,10 @@ func largestPackage(files []string) string {
 	return largest
 }
 
-// keyOf returns the key for the file at path in its present state. A file that changes has
-// another key and is parsed again; the item under the old key is not read any more. keyOf
-// does not read the file, because that would take most of the time that the cache saves.
+// keyOf returns the key for the file at path in its present state. If the file changes, it
+// gets another key and is parsed again, and the item under the old key is not read any
+// more. keyOf does not read the file, because reading takes most of the time that the cache
+// saves.
 //
 // The 2 in the key is the version of the encoding. A demo with another encoding must use
 // another number, so that the two do not read each other's values.

@@ -30,7 +30,7 @@ type progress struct {
 const redrawInterval = 50 * time.Millisecond
 
 // startProgress starts to show on w the progress of work with total steps. The caller must
-// call stop when the work ends, also if it fails.
+// call stop when the work ends, even if it fails.
 func startProgress(w io.Writer, title string, total int) *progress {
 	return startProgressOn(w, terminalWidth(w), title, total)
 }

@@ -13,8 +13,8 @@ type exports struct {
 	// the order of the file.
 	symbols []string
 
-	// broken says that the file has syntax errors. Then symbols are those that the parser
-	// found all the same.
+	// broken says that the file has syntax errors. Then symbols has those that the parser
+	// found in spite of the errors.
 	broken bool
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A program checks the backend of a URL, and prints what it found.
+// A program checks the backend of a URL, and prints the results.
 func Example_check() {
 	ctx := context.Background()
 	open := func() (core.Backend, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/cachewire/cachewire/docs/examples/mapdriver"
 )
 
-// TestConformance is all that the author of a driver writes to test it.
+// TestConformance is the only test that the author of a driver must write.
 func TestConformance(t *testing.T) {
 	conformance.Run(t, conformance.Config{
 		New:      func(testing.TB) core.Backend { return mapdriver.New() },

@@ -3,9 +3,9 @@
 //
 //	cache, err := core.Open(ctx, "map://", nil)
 //
-// It keeps the whole contract. It is slow if many goroutines want the mutex at once, and it
-// removes an expired item only when a verb is called with its key, or at Flush. A program
-// that needs a cache in its own memory uses package memory.
+// It follows the whole contract. It is slow if many goroutines need the mutex at once. It
+// removes an expired item only when a verb is called with its key, or at Flush. For a cache
+// in the memory of a program, use package memory.
 package mapdriver
 
 import (
@@ -22,7 +22,7 @@ import (
 func init() { core.Register("map", Driver{}) }
 
 // A Driver opens map:// URLs. Importing this package registers one in the default registry.
-// A program with a core.Registry of its own registers another one there.
+// A program with its own core.Registry registers another Driver there.
 type Driver struct{}
 
 // Open returns a new Backend each time: two caches opened from the same URL share nothing.
@@ -43,8 +43,8 @@ type Backend struct {
 }
 
 // An entry never changes once it is in the map: a verb that changes an item puts a new
-// entry there. So GetItem may return the value without a copy, and the pointer, which
-// differs from one state of the item to the next, is the token.
+// entry there. So GetItem may return the value without a copy. The token is the pointer to
+// the entry, because each state of an item has another entry.
 type entry struct {
 	value   []byte
 	flags   uint32
@@ -56,7 +56,7 @@ func New() *Backend { return &Backend{entries: map[string]*entry{}} }
 
 // GetItem returns the item under key, or core.ErrMiss. Before core calls a Backend, it has
 // checked that the key is valid, the context is not done and the Cache is not closed. The
-// methods of this Backend ignore the context, as they never wait.
+// methods of this Backend ignore the context, because they never wait.
 func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,8 +67,8 @@ func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	return core.Item{Value: e.value, Flags: e.flags, Token: e}, nil
 }
 
-// Store stores item on the condition of mode. It checks the condition and stores under one
-// lock, so that the two are one atomic step.
+// Store stores item if the condition of mode is true. It checks the condition and stores
+// under one lock, so that both are one atomic step.
 func (b *Backend) Store(_ context.Context, mode core.Mode, item core.Item) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,7 +79,7 @@ func (b *Backend) Store(_ context.Context, mode core.Mode, item core.Item) error
 	case mode > core.Add && old == nil: // Replace and the compare modes
 		return core.ErrMiss
 	case mode > core.Replace && item.Token != any(old):
-		// The token is that of another state of the item, or of another backend.
+		// The token is from another state of the item, or from another backend.
 		return core.ErrConflict
 	case mode == core.CompareAndDelete:
 		delete(b.entries, item.Key)
@@ -155,8 +155,8 @@ func (b *Backend) Flush(context.Context) error {
 func (b *Backend) Close() error { return b.Flush(context.Background()) }
 
 // TTL returns how long the item under key has left to live, or 0 if it never expires. It is
-// not a method of core.Backend but of the optional interface core.TTLReader: core looks for
-// such interfaces when the Cache is made.
+// the method of the optional interface core.TTLReader. core looks for such interfaces when
+// the Cache is made.
 func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -27,45 +26,37 @@ type Page struct {
 	from   lockout.Address
 }
 
-// New returns a Page whose Check is check, and which keeps its counters in cache. It takes
-// the address of the client from X-Forwarded-For if the request comes from a trusted proxy.
+// New returns a Page whose Check is check, and which keeps its counters in cache. The address
+// of a client is what from says.
 func New(
 	cache *core.Cache,
-	trusted []netip.Prefix,
+	from lockout.Address,
 	check func(ctx context.Context, account, password string) (bool, error),
 ) (*Page, error) {
-	alert := func(ctx context.Context, a Attempt, e lockout.Event) {
-		slog.WarnContext(ctx, "locked out",
-			"account", a.Account, "address", a.Address, "by", e.Counter, "until", e.Until)
-	}
-	locker, err := lockout.New(cache, lockout.Terms[Attempt]{
+	signIn, err := lockout.New(cache, "sign_in", []lockout.Rule[Attempt]{
 		// Guesses of one account's password. The lock is on account and address together,
 		// so that an attacker cannot lock out the owner of the account.
-		"by_account_address": {
-			Key:   func(a Attempt) string { return "by_account_address:" + a.Account + ":" + a.Address },
-			Count: 5, Period: 10 * time.Minute, Duration: 15 * time.Minute, MaxDuration: 24 * time.Hour,
-		},
+		{Name: "by_account_address",
+			Key:  func(a Attempt) string { return a.Account + " " + a.Address },
+			Rate: lockout.Rate{Count: 5, Period: 10 * time.Minute},
+			Lock: 15 * time.Minute, MaxLock: 24 * time.Hour},
 		// One password tried on many accounts. A success, which may be on an account of the
 		// attacker's own, resets nothing.
-		"by_address": {
-			Key:   func(a Attempt) string { return "by_address:" + a.Address },
-			Count: 30, Period: 10 * time.Minute, Duration: time.Hour, Success: lockout.Keeps,
-		},
-	}, &lockout.Options[Attempt]{
-		OnError: func(ctx context.Context, err error) { slog.ErrorContext(ctx, "lockout", "err", err) },
-	})
+		{Name: "by_address", Key: func(a Attempt) string { return a.Address },
+			Rate: lockout.Rate{Count: 30, Period: 10 * time.Minute}, Lock: time.Hour, Keep: true},
+	}, &lockout.Options[Attempt]{Alert: alert, OnError: report})
 	if err != nil {
 		return nil, err
 	}
-	signIn, err := locker.Define("sign in", lockout.Terms[Attempt]{
-		"by_account_address": {Alert: alert},
-		"by_address":         {Alert: alert},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &Page{Check: check, signIn: signIn, from: lockout.Address{Trusted: trusted}}, nil
+	return &Page{Check: check, signIn: signIn, from: from}, nil
 }
+
+func alert(ctx context.Context, a Attempt, e lockout.Event) {
+	slog.WarnContext(ctx, "locked out",
+		"account", a.Account, "address", a.Address, "by", e.Rule, "until", e.Until)
+}
+
+func report(ctx context.Context, err error) { slog.ErrorContext(ctx, "lockout", "err", err) }
 
 // ServeHTTP signs in with the form values account and password. It replies 429 if the
 // attempt is locked out.
@@ -74,9 +65,9 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Account: strings.ToLower(strings.TrimSpace(r.PostFormValue("account"))),
 		Address: p.from.Of(r),
 	}
-	// Take counts the attempt before it calls the function, so that of a thousand guesses
+	// Guard counts the attempt before it calls the function, so that of a thousand guesses
 	// at once five are tried. If the password is right, the attempt does not count.
-	ok, err := p.signIn.Take(r.Context(), attempt, func(ctx context.Context) (bool, error) {
+	ok, err := p.signIn.Guard(r.Context(), attempt, func(ctx context.Context) (bool, error) {
 		return p.Check(ctx, attempt.Account, r.PostFormValue("password"))
 	})
 	switch {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/docs/examples/signin"
+	"github.com/cachewire/cachewire/lockout"
 	_ "github.com/cachewire/cachewire/memory"
 )
 
@@ -26,7 +27,7 @@ func newPage(t *testing.T) *signin.Page {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cache.Close() })
-	page, err := signin.New(cache, nil, check)
+	page, err := signin.New(cache, lockout.Address{}, check)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func run(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	cached, err := patterns.New(users, &patterns.Options{
+	cached, err := patterns.New(users, &patterns.Options[User]{
 		TTL:         time.Minute,
 		NegativeTTL: 10 * time.Second,
 	})

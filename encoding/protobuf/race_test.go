@@ -1,0 +1,7 @@
+//go:build race
+
+package protobuf_test
+
+// raceEnabled reports whether the race detector is on. It allocates, and drops some of the
+// values that are put into a sync.Pool.
+const raceEnabled = true

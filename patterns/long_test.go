@@ -1,0 +1,6 @@
+//go:build long
+
+package patterns_test
+
+// longEnabled is true with the build tag long: the tests that take long then run in full.
+const longEnabled = true

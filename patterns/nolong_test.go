@@ -1,0 +1,5 @@
+//go:build !long
+
+package patterns_test
+
+const longEnabled = false
