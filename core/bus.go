@@ -20,10 +20,11 @@ type Bus interface {
 	// closed, and then returns. It does not return because of an error: it goes on trying. It
 	// is called at most once.
 	//
-	// The first Notice has Lost set, and so has one whenever a Notice may have been lost: an
-	// interrupted connection, a full buffer, a message that cannot be read. It may give the
-	// changes that were published through this Bus as well, but does not if it can tell
-	// them from others.
+	// Until the first Notice with Synced, the subscriber trusts nothing. A Notice has Lost set
+	// whenever others may have been lost, because of an interrupted connection, a full buffer
+	// or a message that cannot be read, and whenever the Bus could not connect. While the Bus
+	// works, there is a Notice with Synced at least once a second. Changes that were published
+	// through this Bus are left out if it can tell them from others.
 	Subscribe(ctx context.Context, f func(Notice))
 
 	// Close releases the resources of the Bus. It is called once, after Subscribe has
@@ -42,7 +43,8 @@ type Notice struct {
 	Lost error
 
 	// Synced, if not zero, says that the Bus works: the Notices of all changes that were
-	// published before this time, which is one of this process, have been given.
+	// published before this time have been given. It is a time that time.Now has returned in
+	// this process. After Lost, it says nothing about changes before the Bus worked again.
 	Synced time.Time
 }
 

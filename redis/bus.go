@@ -51,13 +51,10 @@ const (
 	maxBusPause = time.Second
 )
 
-var errBusStarts = errors.New("redis: the bus connects")
-
 // subscribe calls listen again and again until ctx is done, and f in between. Listen runs until
 // the connection is lost, and returns why. It reports whether it has worked before.
 func subscribe(ctx context.Context, f func(core.Notice),
 	listen func(ctx context.Context, f func(core.Notice)) (worked bool, err error)) {
-	f(core.Notice{Lost: errBusStarts})
 	for pause := minBusPause; ; pause = min(2*pause, maxBusPause) {
 		worked, err := listen(ctx, f)
 		if ctx.Err() != nil {

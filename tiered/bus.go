@@ -23,6 +23,7 @@ type busState struct {
 	drops  atomic.Uint64
 
 	turn sync.Mutex // held while a Notice is handled; guards changes of up
+	told bool       // guarded by turn; whether it was reported that the Bus is down
 
 	mu      sync.Mutex
 	pending map[string]struct{} // guarded by mu; keys that have changed and are to be published
@@ -94,6 +95,7 @@ func (s *busState) handle(n core.Notice) {
 	if !s.up.Load() && !s.isSilent() {
 		s.dropAll() // what was missed while the bus was down
 		s.up.Store(true)
+		s.told = false
 		s.report(nil)
 	}
 }
@@ -107,9 +109,10 @@ func (s *busState) dropAll() {
 
 // lose makes copies be trusted no longer. The caller holds turn.
 func (s *busState) lose(err error) {
-	wasUp := s.up.Swap(false)
+	s.up.Store(false)
 	s.dropAll()
-	if wasUp || s.lost.Load() == 0 {
+	if !s.told {
+		s.told = true
 		s.lost.Add(1)
 		s.report(err)
 	}

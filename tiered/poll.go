@@ -122,7 +122,6 @@ func (p *poll) increment(ctx context.Context, share int) error {
 
 // Subscribe polls.
 func (p *poll) Subscribe(ctx context.Context, f func(core.Notice)) {
-	f(core.Notice{Lost: errStarts})
 	ticks := time.NewTicker(p.interval)
 	defer ticks.Stop()
 	var seen *counters
@@ -145,8 +144,6 @@ func (p *poll) Subscribe(ctx context.Context, f func(core.Notice)) {
 		}
 	}
 }
-
-var errStarts = errors.New("the bus starts")
 
 // counters are the counters at one time. A counter that is absent is nil.
 type counters [shares]*uint64

@@ -136,7 +136,7 @@ func TestAPollThatFailsForMaxStaleLosesTheBus(t *testing.T) {
 		wantValue(t, b, "k", "2")
 		far.set(false)
 		time.Sleep(time.Second)
-		if s := nearStats(t, b); !s.BusUp || s.BusLost != 2 {
+		if s := nearStats(t, b); !s.BusUp || s.BusLost != 1 {
 			t.Errorf("Stats: %+v", s)
 		}
 	})

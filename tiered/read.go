@@ -107,6 +107,9 @@ func (b *Backend) count(err error) {
 
 // GetItems returns copies, and reads the other items from far, all at once.
 func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
+	if b.getter == nil {
+		return nil, errors.ErrUnsupported
+	}
 	items := make([]core.Item, 0, len(keys))
 	var failed core.MultiError
 	add := func(key string, item core.Item, err error) {

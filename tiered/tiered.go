@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -134,7 +135,7 @@ func New(near, far core.Backend, opts *Options) (*Backend, error) {
 	case !ok:
 		return nil, configErrorf("near is a %T, which cannot keep copies; want a backend in memory, "+
 			"such as memory.New(nil)", near)
-	case near == far:
+	case sameBackend(near, far):
 		return nil, configErrorf("near and far are the same backend; want two")
 	}
 	b := &Backend{near: n, far: far, opts: o, begun: time.Now(), seed: maphash.MakeSeed()}
@@ -143,6 +144,11 @@ func New(near, far core.Backend, opts *Options) (*Backend, error) {
 		b.startBus()
 	}
 	return b, nil
+}
+
+// sameBackend reports whether a and b are the same. Types that cannot be compared are not.
+func sameBackend(a, b core.Backend) bool {
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
 }
 
 func (o *Options) check() error {
