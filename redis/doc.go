@@ -65,7 +65,7 @@
 //	StringSerializer    str(value)               encoding.Text, encoding.Int
 //	NullSerializer      bytes, or str(value)     encoding.Bytes, encoding.Text
 //	PickleSerializer    a pickle                 core.ErrCodec: Go cannot read it
-//	MsgPackSerializer   MessagePack              encoding/msgpack
+//	MsgPackSerializer   MessagePack              encoding.AsBytes over encoding/msgpack
 //	increment           decimal digits           Cache.Incr, Cache.IncrFrom, Cache.Count
 //
 // # Failures
