@@ -26,6 +26,7 @@ func TestConformance(t *testing.T) {
 		"bypass":   {Bypass: []string{"k", "suite: k"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			conformance.Run(t, conformance.Config{
 				New:      func(testing.TB) core.Backend { return newTier(newMemory(), opts) },
 				Synctest: true,
@@ -49,9 +50,9 @@ func TestConformanceOverServers(t *testing.T) {
 				&memcachepooled.Options{Options: memcache.Options{Timeout: 30 * time.Second}}))
 		}},
 	}, backendtest.Servers...)
+	// One after the other: the cases about time need a machine that is not too busy.
 	for _, kind := range kinds {
 		t.Run(kind.Name, func(t *testing.T) {
-			t.Parallel()
 			conformance.Run(t, conformance.Config{
 				New: func(t testing.TB) core.Backend {
 					return newTier(kind.Open(t), &tiered.Options{NearTTL: time.Second})
