@@ -84,6 +84,7 @@ type Cache struct {
 	timeout time.Duration
 	hooks   *hooks // nil if there are none
 	name    string
+	url     string // as RedactURL returns it; empty if New made the Cache
 	parent  *Cache // the Cache whose WithPrefix made this one; if nil, Close closes the backend
 	closed  atomic.Bool
 }
@@ -206,12 +207,21 @@ func (c *Cache) WithPrefix(prefix string) (*Cache, error) {
 		timeout: c.timeout,
 		hooks:   c.hooks,
 		name:    nameWithPrefix(c.name, prefix),
+		url:     c.url,
 		parent:  c,
 	}, nil
 }
 
 // Name returns the name of the Cache in hooks; see Options.
 func (c *Cache) Name() string { return c.name }
+
+// Driver returns the name of the package of the backend, such as "memory". It is the Driver
+// of errors.
+func (c *Cache) Driver() string { return c.shared.driver }
+
+// URL returns the URL with which Open opened the Cache, without secrets; see RedactURL. It
+// returns "" if New made the Cache.
+func (c *Cache) URL() string { return c.url }
 
 // DefaultTTL returns the time to live of items stored with a time to live of 0.
 // It is Forever if such items never expire.

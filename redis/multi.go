@@ -192,14 +192,23 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 // setItems stores items in one pipeline. It returns false if ctx has abandoned all of them.
 func (b *Backend) setItems(ctx context.Context, c rueidis.Client, mode core.Mode, items []core.Item,
 	failed *failures) bool {
-	commands := make([]rueidis.Completed, 0, len(items))
-	sent := make([]int, 0, len(items))
+	sent := make([]int, 0, len(items)) // the places of the items that are not too large
+	room := 0
 	for i := range items {
 		if err := b.checkSize(items[i]); err != nil {
 			failed.add(items[i].Key, err)
 			continue
 		}
-		commands, sent = append(commands, b.setCommand(c, mode, items[i])), append(sent, i)
+		sent = append(sent, i)
+		room += headerLen + len(items[i].Value)
+	}
+	commands := make([]rueidis.Completed, 0, len(sent))
+	copies := make([]byte, 0, room) // of all values, because an allocation for each costs more
+	for _, i := range sent {
+		from := len(copies)
+		copies = b.appendStored(copies, items[i].Value, items[i].Flags)
+		stored := rueidis.BinaryString(copies[from:])
+		commands = append(commands, setCommand(c, mode, &items[i], stored))
 	}
 	if len(commands) == 0 {
 		return true

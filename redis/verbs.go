@@ -107,12 +107,15 @@ func (b *Backend) Store(ctx context.Context, mode core.Mode, item core.Item) err
 	if err != nil {
 		return failure(ctx, err)
 	}
-	return storeResult(ctx, mode, b.do(ctx, c, b.setCommand(c, mode, item), writing))
+	set := setCommand(c, mode, &item, b.encode(item.Value, item.Flags))
+	return storeResult(ctx, mode, b.do(ctx, c, set, writing))
 }
 
-// setCommand returns the command of Set, Add and Replace.
-func (b *Backend) setCommand(c rueidis.Client, mode core.Mode, item core.Item) rueidis.Completed {
-	set := c.B().Set().Key(item.Key).Value(b.encode(item.Value, item.Flags))
+// setCommand returns the command of Set, Add and Replace, which stores the given string.
+func setCommand(
+	c rueidis.Client, mode core.Mode, item *core.Item, stored string,
+) rueidis.Completed {
+	set := c.B().Set().Key(item.Key).Value(stored)
 	switch ms := milliseconds(item.TTL); {
 	case mode == core.Add && ms > 0:
 		return set.Nx().PxMilliseconds(ms).Build()
