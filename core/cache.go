@@ -136,20 +136,20 @@ func New(b Backend, opts *Options) (*Cache, error) {
 		return nil, err
 	}
 	s := &shared{Backend: b, driver: driverName(b)}
-	if r, ok := b.(TraitsReporter); ok {
+	if r, ok := Ability[TraitsReporter](b); ok {
 		s.traits = r.Traits()
 	}
-	s.multiGetter, _ = b.(MultiGetter)
-	s.multiStorer, _ = b.(MultiStorer)
-	s.multiDeleter, _ = b.(MultiDeleter)
-	s.starter, _ = b.(CounterStarter)
-	s.ttlReader, _ = b.(TTLReader)
-	s.pinger, _ = b.(Pinger)
-	s.statsReader, _ = b.(StatsReader)
-	s.keyLister, _ = b.(KeyLister)
-	s.sharedStorer, _ = b.(SharedStorer)
-	s.unwrapper, _ = b.(Unwrapper)
-	if s.valueGetter, _ = b.(ValueGetter); s.valueGetter == nil {
+	s.multiGetter, _ = Ability[MultiGetter](b)
+	s.multiStorer, _ = Ability[MultiStorer](b)
+	s.multiDeleter, _ = Ability[MultiDeleter](b)
+	s.starter, _ = Ability[CounterStarter](b)
+	s.ttlReader, _ = Ability[TTLReader](b)
+	s.pinger, _ = Ability[Pinger](b)
+	s.statsReader, _ = Ability[StatsReader](b)
+	s.keyLister, _ = Ability[KeyLister](b)
+	s.sharedStorer, _ = Ability[SharedStorer](b)
+	s.unwrapper, _ = Ability[Unwrapper](b)
+	if s.valueGetter, _ = Ability[ValueGetter](b); s.valueGetter == nil {
 		s.valueGetter = itemGetter{b}
 	}
 	c := &Cache{

@@ -43,4 +43,5 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/observe/prometheus => ../../../observe/prometheus
 	github.com/cachewire/cachewire/patterns => ../../../patterns
 	github.com/cachewire/cachewire/redis => ../../../redis
+	github.com/cachewire/cachewire/tiered => ../../../tiered
 )
