@@ -23,6 +23,10 @@ help: ## list the targets
 demo: ## show the cache at work on the Go files of the standard library
 	go run ./docs/examples/demo
 
+.PHONY: demo-page
+demo-page: ## the same, and serve a live page of the cache at http://localhost:8080 until Ctrl-C
+	go run ./docs/examples/demo -page localhost:8080
+
 .PHONY: test
 test: servers ## run every test of every module
 	go test work
