@@ -19,6 +19,7 @@ require (
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c // indirect
+	github.com/cachewire/cachewire/memcache-meta v0.1.0 // indirect
 	github.com/cachewire/cachewire/memcache-pure v0.1.0 // indirect
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2 // indirect
 	github.com/redis/rueidis v1.0.79 // indirect
@@ -42,6 +43,7 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/encoding/zstd => ../encoding/zstd
 	github.com/cachewire/cachewire/lockout => ../lockout
 	github.com/cachewire/cachewire/memcache => ../memcache
+	github.com/cachewire/cachewire/memcache-meta => ../memcache-meta
 	github.com/cachewire/cachewire/memcache-pooled => ../memcache-pooled
 	github.com/cachewire/cachewire/memcache-pure => ../memcache-pure
 	github.com/cachewire/cachewire/memory => ../memory
