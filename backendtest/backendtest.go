@@ -15,7 +15,6 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/memcache"
-	memcachemeta "github.com/cachewire/cachewire/memcache-meta"
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 	"github.com/cachewire/cachewire/memory"
@@ -41,13 +40,12 @@ var Memory = Kind{"memory", func(t testing.TB) core.Backend {
 // Servers are the kinds with a server whose Traits are not ByValue.
 var Servers = []Kind{
 	{"memcached", func(t testing.TB) core.Backend {
-		b, err := memcachepure.New(startServers(t),
+		var servers []memcache.Server
+		for _, addr := range memcachetest.StartN(t, 2, nil).Addrs() {
+			servers = append(servers, memcache.Server{Addr: addr})
+		}
+		b, err := memcachepure.New(servers,
 			&memcachepure.Options{Options: memcache.Options{Timeout: timeout}})
-		return checked(t, b, err)
-	}},
-	{"memcached, meta", func(t testing.TB) core.Backend {
-		b, err := memcachemeta.New(startServers(t),
-			&memcachemeta.Options{Options: memcache.Options{Timeout: timeout}})
 		return checked(t, b, err)
 	}},
 	{"redis", func(t testing.TB) core.Backend { return openRedis(t, false) }},
@@ -55,16 +53,6 @@ var Servers = []Kind{
 
 // ByValue is a kind whose Traits are ByValue: Redis in plain mode.
 var ByValue = Kind{"redis, plain", func(t testing.TB) core.Backend { return openRedis(t, true) }}
-
-// startServers starts two memcached servers.
-func startServers(t testing.TB) []memcache.Server {
-	t.Helper()
-	var servers []memcache.Server
-	for _, addr := range memcachetest.StartN(t, 2, nil).Addrs() {
-		servers = append(servers, memcache.Server{Addr: addr})
-	}
-	return servers
-}
 
 func openRedis(t testing.TB, plain bool) core.Backend {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/memcache"
@@ -76,8 +77,13 @@ func (b *Backend) Servers() []memcache.Server { return b.list.Servers() }
 // the list stays as it is.
 func (b *Backend) SetServers(servers []memcache.Server) error { return b.list.SetServers(servers) }
 
-// Traits returns the traits of memcached; see memcache.Traits.
-func (b *Backend) Traits() core.Traits { return memcache.Traits() }
+// Traits returns the Resolution of memcached, the present MaxTTL, and that it counts +5 as 5; its
+// other traits are zero.
+func (b *Backend) Traits() core.Traits {
+	return core.Traits{
+		Resolution: memcache.Resolution, MaxTTL: memcache.MaxTTL(time.Now()), LooseNumbers: true,
+	}
+}
 
 // Stats returns the sum of the figures of the servers, and those of the connections. It opens
 // another connection to each server.

@@ -107,15 +107,10 @@ func (b *Backend) Connect() error {
 	return nil
 }
 
-// Traits returns the traits of memcached.
-func (b *Backend) Traits() core.Traits { return Traits() }
-
-// Traits returns the traits of memcached: its Resolution, the present MaxTTL, and that it counts
-// +5 as 5; the others are zero.
-func Traits() core.Traits {
-	return core.Traits{
-		Resolution: Resolution, MaxTTL: MaxTTL(time.Now()), LooseNumbers: true,
-	}
+// Traits returns the Resolution of memcached, and that it counts +5 as 5; its other traits are
+// zero.
+func (b *Backend) Traits() core.Traits {
+	return core.Traits{Resolution: Resolution, LooseNumbers: true}
 }
 
 // Close closes all connections, which ends running verbs.

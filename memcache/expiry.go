@@ -62,7 +62,8 @@ func Expiry(ttl time.Duration, now time.Time) int32 {
 }
 
 // MaxTTL returns the longest time to live that Expiry can express at the time now: that of an item
-// that expires in January 2038, or 30 days if that is longer. Drivers report it in core.Traits.
+// that expires in January 2038, or about 30 days if that is longer. A driver that can read times
+// to live reports it in core.Traits.
 func MaxTTL(now time.Time) time.Duration {
 	const rounding = 2 // seconds, which Expiry adds to a date
 	latest := math.MaxInt32 - rounding - now.Unix()

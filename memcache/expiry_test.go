@@ -219,3 +219,24 @@ func TestItemsWithPastExpireAtOnce(t *testing.T) {
 		t.Errorf("reply is %q, want %q", reply, want)
 	}
 }
+
+// An item with MaxTTL expires at the latest date, or after 30 days at most.
+func TestMaxTTLIsTheLongestThatExpiryKeeps(t *testing.T) {
+	for _, now := range []time.Time{
+		time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC),
+		time.Date(2026, 11, 29, 12, 0, 0, 999_999_999, time.UTC),
+		time.Date(2038, 1, 10, 0, 0, 0, 0, time.UTC),
+		time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Unix(10, 0),
+	} {
+		ttl := memcache.MaxTTL(now)
+		expiry := int64(memcache.Expiry(ttl, now))
+		life := time.Duration(expiry) * time.Second
+		if expiry > 30*24*60*60 {
+			life = time.Unix(expiry, 0).Sub(now)
+		}
+		if life < ttl || life > ttl+3*time.Second {
+			t.Errorf("at %v, MaxTTL is %v, and an item with it lives for %v", now, ttl, life)
+		}
+	}
+}
