@@ -89,8 +89,8 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return &call{wake: make(chan struct{}, 1)} }}
 
-// newCall returns a call with n requests. If n is 1, the request is there, and zero; else the caller
-// sets requests.
+// newCall returns a call with n requests. If n is 1, the request is there, and zero; else the
+// caller sets requests.
 func newCall(v verb, n int) *call {
 	k := calls.Get().(*call)
 	k.verb = v
