@@ -9,7 +9,7 @@
 //
 // It has the connections, chooses the server for each key, follows the names of servers, and
 // decides what may be sent again. A driver that combines the requests of many goroutines on
-// one connection uses the parts instead: [Router], [Selector], [Expiry] and [Options.Dial].
+// one connection uses the parts instead: [List], [Options.Dial], [IdleCheck] and [Expiry].
 //
 // # Which server has a key
 //

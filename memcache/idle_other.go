@@ -7,5 +7,8 @@ import "net"
 // An IdleCheck cannot check connections on this system.
 type IdleCheck struct{}
 
+// Init does nothing.
 func (*IdleCheck) Init(net.Conn) {}
-func (*IdleCheck) IsDead() bool  { return false }
+
+// IsDead returns false.
+func (*IdleCheck) IsDead() bool { return false }
