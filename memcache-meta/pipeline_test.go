@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -146,4 +147,46 @@ func TestSmallRequestsPassBetweenLargeOnes(t *testing.T) {
 	}
 	stop()
 	writers.Wait()
+}
+
+// A request that gets no reply in time closes the connection. A read behind it is sent again over
+// another one; a write behind it has failed, and is not.
+func TestRequestsBehindOneWithoutReply(t *testing.T) {
+	var mu sync.Mutex
+	silent := true
+	server := memcachetest.StartHostile(t, func(c *memcachetest.Conn) {
+		mu.Lock()
+		mute := silent
+		silent = false
+		mu.Unlock()
+		for {
+			request, err := c.Request()
+			if err != nil {
+				return
+			}
+			if !hello(c, request) && !mute {
+				reply("VA 5 f0 c7 %O\r\nhello\r\n")(c, request)
+			}
+		}
+	})
+	opts := *shortTimeoutOptions
+	opts.Timeout = time.Second
+	c := openCache(t, &opts, server.Addr())
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := c.Get(ctx, "first")
+	wantErr(t, err, context.DeadlineExceeded)
+	var behind sync.WaitGroup
+	behind.Go(func() { wantErr(t, setOne(c), core.ErrUnavailable) })
+	behind.Go(func() { wantValue(t, c, "k", "hello") })
+	behind.Wait()
+	sets := 0
+	for _, request := range server.Requests() {
+		if strings.HasPrefix(request, "ms ") {
+			sets++
+		}
+	}
+	if sets != 1 || server.Dialled() != 2 {
+		t.Errorf("%d stores over %d connections, want one, and two", sets, server.Dialled())
+	}
 }
