@@ -140,9 +140,12 @@ func (b *Backend) GetItem(ctx context.Context, key string) (core.Item, error) {
 	return core.Item{Value: r.value, Flags: r.flags, Token: &at}, nil
 }
 
+// month is the longest expiry, in seconds, that memcached does not take as a date.
+const month = 30 * 24 * 60 * 60
+
 // TTL returns the time that the item under key has left to live, in whole seconds, or 0 if it never
-// expires. It is the shortest time that the item may have left, but not less than a second:
-// memcached rounds it up, and the driver takes one second off.
+// expires. Like the life of the item, it may be longer by Traits.Resolution than what is left of
+// the time to live with which the item was stored.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, error) {
 	r, _, err := b.do(ctx, key, nil, newCall(verbTTL, 1))
 	switch {
@@ -150,8 +153,10 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, error) {
 		return 0, err
 	case r.ttl < 0:
 		return 0, nil
+	case r.ttl > month:
+		r.ttl-- // by which memcache.Expiry rounds dates up
 	}
-	return time.Duration(max(r.ttl-1, 1)) * time.Second, nil
+	return time.Duration(max(r.ttl, 1)) * time.Second, nil
 }
 
 // Store stores item, or deletes it for CompareAndDelete, on the condition of mode.
@@ -243,7 +248,6 @@ func (b *Backend) count(ctx context.Context, key string, delta uint64, v verb) (
 func (b *Backend) countLarge(
 	ctx context.Context, key string, delta uint64, v verb, refusal error,
 ) (uint64, error) {
-	const month = 30 * 24 * 60 * 60 // a longer expiry is a date
 	for {
 		r, at, err := b.do(ctx, key, nil, newCall(verbGetCounter, 1))
 		if err != nil {
