@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/jackc/puddle/v2"
 )
 
 // A Conn is the connection that a client library uses. It differs from other connections in
@@ -21,17 +23,17 @@ type Conn struct {
 	end    func() // Close without a result, kept so that verbs do not allocate it
 	check  idleCheck
 
-	created  time.Time
-	used     time.Time     // when it was put back into the pool
-	rested   time.Duration // how long it was idle before the present verb; 0 if it is new
-	took     time.Duration // how long its last verb took, until the pool has noted it
-	epoch    int           // pool.epoch when it was dialed
-	received bool          // whether the server has sent anything
+	res      *puddle.Resource[*Conn] // while it is not idle
+	forget   func() bool             // ends that the Backend closes it
+	rested   time.Duration           // how long it was idle before the present verb; 0 if it is new
+	took     time.Duration           // how long its last verb took, until the pool has noted it
+	epoch    int                     // pool.epoch when it was dialed
+	received bool                    // whether the server has sent anything
 	closed   atomic.Bool
 }
 
 func newConn(conn net.Conn, client func(*Conn) Client) *Conn {
-	c := &Conn{Conn: conn, created: time.Now()}
+	c := &Conn{Conn: conn}
 	c.end = func() { c.Close() }
 	c.check.init(conn)
 	c.client = client(c)
@@ -97,6 +99,14 @@ func (c *Conn) ReadLong(have []byte, n int) ([]byte, error) {
 func (c *Conn) Close() error {
 	c.closed.Store(true)
 	return c.Conn.Close()
+}
+
+func (c *Conn) isOpen() bool { return !c.closed.Load() }
+
+// destroy closes the connection when the pool does not have it any more.
+func (c *Conn) destroy() {
+	c.forget()
+	c.Close()
 }
 
 // SetDeadline does nothing.

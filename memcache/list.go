@@ -88,6 +88,7 @@ func (b *Backend) update() error {
 	removed, err := b.router.SetServers(servers)
 	for _, n := range removed {
 		n.Conns.retire()
+		b.retired = append(b.retired, n.Conns)
 	}
 	return err
 }
@@ -140,8 +141,8 @@ func (b *Backend) keep() {
 		case <-b.closing.Done():
 			return
 		case now := <-reap.C:
-			for _, n := range b.router.Nodes() {
-				n.Conns.reap(now)
+			for _, p := range b.pools() {
+				p.reap(now)
 			}
 		case <-resolve.C:
 			b.resolve()

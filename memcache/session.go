@@ -58,7 +58,7 @@ func (s *session) do(reads bool, f func(c Client) error) error {
 		switch {
 		case ctxErr != nil:
 			return s.notSent(ctxErr)
-		case errors.Is(err, errFull) && refused == nil:
+		case errors.Is(err, errFull):
 			refused = err
 			continue
 		case IsLost(err):
