@@ -1,11 +1,9 @@
 package memcache
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -76,13 +74,10 @@ func (p *pool) take(ctx context.Context, refused error) (*Conn, error) {
 }
 
 // takeIdle returns an idle connection that can be used, or nil if there is none. It closes
-// those that cannot be used. opened is one that became idle because it is new, or nil.
+// those that cannot be used. opened is as for judge.
 func (p *pool) takeIdle(now time.Time, opened *Conn) *Conn {
-	for first := true; ; first = false {
+	for {
 		p.mu.Lock()
-		if first && opened != nil {
-			p.free++
-		}
 		if p.free <= 0 { // TryAcquire would open one in the background
 			p.mu.Unlock()
 			return nil
@@ -102,21 +97,21 @@ func (p *pool) takeIdle(now time.Time, opened *Conn) *Conn {
 }
 
 // judge returns the connection that the caller has acquired. If it cannot be used, judge closes
-// it and returns nil. If it is opened, it is new, and what the server has sent over it is for
-// the verb: the reason why it was refused.
+// it and returns nil. What the server has sent over opened, a new connection, is for the verb:
+// it may say why the server refuses it.
 func (p *pool) judge(res *puddle.Resource[*Conn], now time.Time, opened *Conn) *Conn {
 	c := res.Value()
 	c.res, c.rested = res, 0
 	p.mu.Lock()
-	good, lost := c.epoch == p.epoch, p.lost
+	fit, lost := c.epoch == p.epoch, p.lost
 	p.mu.Unlock()
 	if c != opened {
 		c.rested = res.IdleDuration()
 		unsure := c.rested > shortPause || now.Add(-c.rested).Before(lost)
-		good = good && c.rested < p.backend.opts.MaxIdleTime && !p.isOld(c, now) &&
+		fit = fit && c.rested < p.backend.opts.MaxIdleTime && !p.isOld(c, now) &&
 			!(unsure && c.check.isDead())
 	}
-	if !good {
+	if !fit {
 		p.drop(c)
 		return nil
 	}
@@ -167,15 +162,6 @@ func (p *pool) takeSlowly(ctx context.Context, refused error) (c *Conn, err erro
 	return c, nil
 }
 
-// An opening is a verb for which dial may open a connection. It is in the context of dial.
-type opening struct {
-	ctx   context.Context // of the verb
-	begin func() bool     // ends waiting, unless the verb has given up; nil if it does not wait
-	conn  *Conn           // the new connection
-}
-
-type openingKey struct{}
-
 // openOne opens a connection and takes it. It returns puddle.ErrNotAvailable if MaxOpen are
 // open, and nil if another verb got the connection.
 //
@@ -185,6 +171,9 @@ func (p *pool) openOne(ctx context.Context) (*Conn, error) {
 	if err := p.conns.CreateResource(context.WithValue(ctx, openingKey{}, o)); err != nil {
 		return nil, err
 	}
+	p.mu.Lock()
+	p.free++
+	p.mu.Unlock()
 	return p.takeIdle(time.Now(), o.conn), nil
 }
 
@@ -197,25 +186,26 @@ func (p *pool) waitForTurn(ctx, limited context.Context) (*Conn, error) {
 		p.suspect[i].Close() // it must make room
 	}
 	p.mu.Unlock()
-	// If the context of Acquire were done while dial runs, puddle would make the connection
-	// idle without a word. So it is done only before.
+	// The context of Acquire is not done while dial runs. Otherwise puddle would make the new
+	// connection idle without a word, and neither free nor waiters would include it.
 	o := &opening{ctx: ctx}
 	waiting, giveUp := context.WithCancel(
 		context.WithValue(context.WithoutCancel(ctx), openingKey{}, o))
 	defer giveUp()
-	o.begin = context.AfterFunc(limited, giveUp)
-	defer o.begin()
+	stop := context.AfterFunc(limited, giveUp)
+	defer stop()
+	o.wait = stop
 	res, err := p.conns.Acquire(waiting)
-	p.mu.Lock()
-	if err != nil || res.Value() == o.conn {
-		p.free++ // it has taken none that was idle
-	}
-	p.mu.Unlock()
-	switch {
-	case err == nil:
+	if err == nil {
 		return p.judge(res, time.Now(), o.conn), nil
-	case waiting.Err() != nil:
-		return nil, &busyError{p.server, p.backend.limits}
+	}
+	if !o.begun {
+		p.mu.Lock()
+		p.free++
+		p.mu.Unlock()
+	}
+	if waiting.Err() != nil {
+		err = &busyError{p.server, p.backend.limits}
 	}
 	return nil, err
 }
@@ -355,7 +345,7 @@ func (p *pool) reap(now time.Time) {
 	p.sift(func(c *Conn) (end, ping bool) {
 		spare-- // those that were used last are kept
 		idle := c.res.IdleDuration()
-		return p.isOld(c, now) || idle >= maxIdle, spare < 0 && idle > maxIdle/2
+		return p.retired || p.isOld(c, now) || idle >= maxIdle, spare < 0 && idle > maxIdle/2
 	})
 }
 
@@ -418,84 +408,4 @@ func (p *pool) figures() core.PoolStats {
 	s.Idle = uint64(int(now.IdleResources()) + len(p.suspect))
 	s.Acquired = s.Total - s.Idle
 	return s
-}
-
-// dial opens a connection for the opening in ctx.
-func (p *pool) dial(ctx context.Context) (*Conn, error) {
-	o, _ := ctx.Value(openingKey{}).(*opening)
-	if o == nil || o.begin != nil && !o.begin() {
-		return nil, context.Canceled
-	}
-	ctx, cancel := context.WithCancel(o.ctx)
-	defer cancel()
-	defer context.AfterFunc(p.backend.closing, cancel)()
-	for {
-		p.mu.Lock()
-		address, epoch := p.address, p.epoch
-		p.mu.Unlock()
-		conn, err := p.backend.opts.dialAt(ctx, p.server, cmp.Or(address, p.server.String()))
-		if err != nil {
-			p.mu.Lock()
-			if p.open == 0 && p.address == address {
-				p.address = "" // so that the next dial resolves the name again
-			}
-			p.mu.Unlock()
-			return nil, err
-		}
-		c := newConn(conn, p.backend.newClient)
-		if p.admit(c, epoch) {
-			c.forget = context.AfterFunc(p.backend.closing, c.end)
-			o.conn = c
-			return c, nil
-		}
-		conn.Close()
-	}
-}
-
-// admit makes c, which dial opened in epoch, a connection of the pool. It returns false if the
-// connections of the pool lead to another address.
-func (p *pool) admit(c *Conn, epoch int) bool {
-	_, isName := p.server.host()
-	address := c.RemoteAddr().String()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case !isName:
-	case p.epoch != epoch:
-		return false
-	case p.address == "":
-		p.address = address
-	case p.address != address:
-		return false
-	}
-	p.open++
-	c.epoch = epoch
-	return true
-}
-
-// follow resolves the name of the server. If it does not have the address any more to which
-// the connections lead, they are not used again.
-func (p *pool) follow(ctx context.Context) {
-	p.mu.Lock()
-	address := p.address
-	p.mu.Unlock()
-	host, isName := p.server.host()
-	if !isName || address == "" {
-		return
-	}
-	present, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return
-	}
-	addrs, err := lookup(ctx, host)
-	if err != nil || slices.Contains(addrs, present.Addr().Unmap()) {
-		return
-	}
-	p.mu.Lock()
-	if p.address == address {
-		p.address = ""
-		p.epoch++
-	}
-	p.mu.Unlock()
-	p.dropIdle()
 }
