@@ -17,7 +17,11 @@ require (
 	golang.org/x/term v0.45.0
 )
 
-require github.com/redis/rueidis v1.0.79 // indirect
+require (
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
+	golang.org/x/sync v0.1.0 // indirect
+)
 
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect

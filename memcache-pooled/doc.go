@@ -1,5 +1,6 @@
 // Package memcachepooled is a driver for memcached over [github.com/rainycape/memcache]. It
-// has a pool of clients, each with one connection and used by one goroutine at a time.
+// has a pool of clients for each server, kept by [github.com/jackc/puddle/v2]. Each client has
+// one connection and is used by one goroutine at a time.
 //
 //	cache, err := core.Open(ctx, "memcache+pooled://cache1:11211,cache2:11211?size=10", nil)
 //
