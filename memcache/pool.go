@@ -13,9 +13,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A pool has the connections to one server. puddle keeps those that are idle, of which it
-// gives out the one that was used last, so that few of them stay in use. It limits their number,
-// and verbs wait in it for their turn. The pool decides which connections can be used.
+// A pool has the connections to one server. puddle keeps the idle ones, gives out the one that
+// was used last, so that few of them stay in use, limits their number, and lets verbs wait for
+// their turn. The pool decides which connections can be used, and which verbs may dial.
 type pool struct {
 	server  Server
 	backend *Backend
@@ -147,7 +147,10 @@ func (p *pool) takeSlowly(ctx context.Context, refused error) (c *Conn, err erro
 		case puddle.ErrNotAvailable:
 			c, err = p.waitForTurn(ctx, limited)
 		default:
-			if c = p.waitForOpen(limited); c != nil {
+			if ctx.Err() == nil {
+				c = p.waitForOpen(limited)
+			}
+			if c != nil {
 				return c, nil
 			}
 			if ctxErr := endOf(ctx); ctxErr != nil {
@@ -165,7 +168,7 @@ func (p *pool) takeSlowly(ctx context.Context, refused error) (c *Conn, err erro
 // openOne opens a connection and takes it. It returns puddle.ErrNotAvailable if MaxOpen are
 // open, and nil if another verb got the connection.
 //
-// It does not use Acquire, which does not tell waiting from dialing. They have other limits.
+// Acquire would do so, too, but does not tell dialing from waiting, which has another limit.
 func (p *pool) openOne(ctx context.Context) (*Conn, error) {
 	o := &opening{ctx: ctx}
 	if err := p.conns.CreateResource(context.WithValue(ctx, openingKey{}, o)); err != nil {
@@ -229,14 +232,12 @@ func (e *busyError) Unwrap() error { return core.ErrUnavailable }
 func (p *pool) waitForOpen(ctx context.Context) *Conn {
 	w := make(chan *Conn, 1)
 	p.mu.Lock()
-	none := p.open == 0 || ctx.Err() != nil
-	if !none {
-		p.waiters = append(p.waiters, w)
-	}
-	p.mu.Unlock()
-	if none {
+	if p.open == 0 {
+		p.mu.Unlock()
 		return nil
 	}
+	p.waiters = append(p.waiters, w)
+	p.mu.Unlock()
 	c := p.takeIdle(time.Now(), nil)
 	if c == nil {
 		select {

@@ -23,7 +23,7 @@ type openingKey struct{}
 func (p *pool) dial(ctx context.Context) (*Conn, error) {
 	o, _ := ctx.Value(openingKey{}).(*opening)
 	switch {
-	case o == nil: // TryAcquire; but see takeIdle
+	case o == nil: // TryAcquire found none, and no verb waits for this one
 		return nil, puddle.ErrNotAvailable
 	case o.wait != nil && !o.wait():
 		return nil, &busyError{p.server, p.backend.limits}
