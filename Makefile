@@ -23,6 +23,10 @@ help: ## list the targets
 demo: ## show the cache at work on the Go files of the standard library
 	go run ./docs/examples/demo
 
+.PHONY: demo-page
+demo-page: ## the same, and serve a live page of the cache at http://localhost:8080 until Ctrl-C
+	go run ./docs/examples/demo -page localhost:8080
+
 .PHONY: test
 test: servers ## run every test of every module
 	go test work
@@ -50,7 +54,8 @@ lint: $(staticcheck) $(misspell) ## gofmt, go vet, staticcheck and a spell check
 
 .PHONY: licenses
 licenses: $(licenses) ## list the licences of the libraries in users' programs, and fail if one is not permissive
-	@go list -deps -f '{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}' work | $(licenses)
+	@go list -deps -f '{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}' \
+		$$(go list work | grep -v /docs/from) | $(licenses)
 
 .PHONY: fuzz
 fuzz: servers ## fuzz every Fuzz function of every module, each for FUZZTIME=5s

@@ -424,7 +424,8 @@ func TestConstructorsRefuseWrongArguments(t *testing.T) {
 			"want at most 65471",
 		noTaggedCache: wantCache,
 		otherCache:    wantCache,
-		noCodec:       "encoding: Envelope: the codec is nil; want one like encoding.JSON[T]()",
+		noCodec: "encoding: Envelope: the codec is nil; " +
+			"want one like encoding.JSON[T]()",
 	} {
 		want = "cachewire: invalid configuration: " + want
 		if !errors.Is(err, core.ErrConfig) || err.Error() != want {

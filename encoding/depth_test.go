@@ -21,6 +21,15 @@ type (
 	nodes  []nodes
 	byName map[string]byName
 	self   *self
+
+	Nest struct { // which package gob stores as a field
+		*Nest
+		Name string
+	}
+	NamedNest struct { // which is stored as a field
+		*NamedNest `json:"nest"`
+		Name       string
+	}
 )
 
 // wantTooDeep fails unless codec refuses v, which contains itself. If it does not, encoders
@@ -56,6 +65,14 @@ func TestAValueThatContainsItselfIsRefused(t *testing.T) {
 	m["a"] = m
 	wantTooDeep(t, encoding.JSON[byName](), m)
 	wantTooDeep(t, encoding.Gob[byName](), m)
+	nest := Nest{Name: "a"}
+	nest.Nest = &nest
+	wantTooDeep(t, encoding.Gob[Nest](), nest)
+	data, flags := encode(t, encoding.Gob[Nest](), Nest{&Nest{Name: "b"}, "a"})
+	got, err := encoding.Gob[Nest]().Decode(data, flags)
+	if err != nil || got.Nest == nil || got.Nest.Name != "b" {
+		t.Errorf("a Nest in a Nest is decoded as %+v, %v", got, err)
+	}
 	var s self
 	s = &s
 	wantTooDeep(t, encoding.JSON[self](), s)

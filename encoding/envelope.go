@@ -27,7 +27,7 @@ type Enveloped[T any] struct {
 // those of one that does, and core.ErrConfig if codec is nil.
 //
 // If codec is one that [Protect] returned, the facts are protected as well, and the envelope
-// itself is in the protected value.
+// itself is in the protected value. Any other core.KeyedCodec is core.ErrConfig.
 func Envelope[T any](codec core.Codec[T], traits core.Traits) core.Codec[Enveloped[T]] {
 	if c, ok := codec.(protected[T]); ok {
 		return Protect(Envelope(c.codec, core.Traits{}), c.guard)

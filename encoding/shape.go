@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cachewire/cachewire/core"
@@ -52,8 +53,8 @@ func NewShape(t reflect.Type, rules ShapeRules) *Shape { return &Shape{rules: ru
 // stored, and at least one that is unexported. A type that encodes itself, and a field that a
 // tag drops, are not looked into.
 //
-// It does the same if the codec cannot set a field that it stores: one of an unexported
-// struct that is embedded by pointer.
+// It does the same if the codec cannot set a field that it stores, one of an unexported struct
+// that is embedded by pointer, and if a struct embeds itself.
 func (s *Shape) Err() error {
 	s.once.Do(func() {
 		v := visitor{ShapeRules: s.rules, parts: map[visited]*part{}}
@@ -171,7 +172,7 @@ func (v *visitor) visitFields(p *part, t reflect.Type, addressable bool, path st
 		switch {
 		case f.Name == "_" || v.dropped(f):
 			continue
-		case f.Anonymous && v.isPlainStruct(f.Type, addressable):
+		case f.Anonymous && !(v.gob && stored) && v.isPlainStruct(f.Type, addressable):
 			fp, stored, err = v.visitEmbedded(f, addressable, at)
 		case stored:
 			fp, err = v.visit(f.Type, addressable, at)
@@ -209,11 +210,15 @@ func (v *visitor) visitEmbedded(
 	now := visited{t, addressable, true}
 	p, ok := v.parts[now]
 	if !ok {
-		p = new(part) // of a type that embeds itself, only other fields count
+		p = &part{visiting: true}
 		v.parts[now] = p
 		if err := v.visitFields(p, t, addressable, path); err != nil {
 			return nil, false, err
 		}
+		p.visiting = false
+	} else if p.visiting && !v.named(f) {
+		return nil, false, fmt.Errorf("the fields of %s cannot be stored, because %v embeds "+
+			"itself; want a field with a name", path, t)
 	}
 	switch {
 	case p.stored && !f.IsExported() && (isPointer || v.gob):
@@ -222,7 +227,7 @@ func (v *visitor) visitEmbedded(
 				"the embedded type is unexported; want an exported type",
 			path,
 		)
-	case !p.stored && p.lost != "" && (f.IsExported() || !v.gob):
+	case !p.stored && p.lost != "" && !v.gob:
 		return nil, false, errLost(p.lost, t)
 	}
 	if isPointer {
@@ -241,6 +246,15 @@ func (v *visitor) dropped(f reflect.StructField) bool {
 		}
 	}
 	return false
+}
+
+// named reports whether a tag makes a field of f, an embedded struct, so that its own fields are
+// not those of the struct that embeds it.
+func (v *visitor) named(f reflect.StructField) bool {
+	return slices.ContainsFunc(v.Tags, func(name string) bool {
+		tag := f.Tag.Get(name)
+		return tag != "" && tag[0] != ',' || strings.Contains(tag, ",noinline")
+	})
 }
 
 // findRisks sets risky of all parts.

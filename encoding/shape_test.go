@@ -40,6 +40,9 @@ type (
 	}
 )
 
+// For staticcheck, which otherwise reports fields that no code uses.
+var _ = []any{hidden{}.x, Hidden{}.x, twoParts{}.note, selfish{}.selfish, selfish{}.x}
+
 // wantRefused fails unless NewTyped and Append refuse T, and name the field.
 func wantRefused[T any](t *testing.T, codec core.Codec[T], field string) {
 	t.Helper()
@@ -87,7 +90,13 @@ func TestATypeWhoseFieldsAreAllUnexportedIsRefused(t *testing.T) {
 		Name string
 	}](), "Hidden.x")
 	wantRefused(t, encoding.JSON[struct{ hidden }](), "hidden.x")
-	wantRefused(t, encoding.JSON[selfish](), "selfish.x")
+	wantRefused(t, encoding.JSON[selfish](), "selfish.selfish")
+	wantRefused(t, encoding.JSON[Nest](), "Nest.Nest")
+	wantAccepted(t, encoding.JSON[struct {
+		*Nest `json:"-"`
+		Name  string
+	}]())
+	wantAccepted(t, encoding.JSON[NamedNest]())
 	wantRefused(t, encoding.JSON[struct {
 		Page url.URL
 	}](), "Page.User.username")

@@ -152,6 +152,24 @@ for c in clients.values():
 	wantRead(t, c, encoding.Int[int](), "count", 99, core.FlagInt)
 }
 
+// Gob stands for all codecs with flags that Python does not know.
+func TestPythonTakesNoValueOfOurOwnFlagsForAnotherKind(t *testing.T) {
+	python := memcachetest.NeedPython(t, "memcache", "pylibmc")
+	server := memcachetest.Start(t, nil)
+	c := openCache(t, longTimeoutOptions, server.Addr())
+	store(t, c, encoding.Gob[int](), "gob", 53)
+	got := python.Run(t, pythonClients+`
+for name, c in clients.items():
+    try:
+        print(name, type(c.get("gob")).__name__)
+    except ValueError:
+        print(name, "ValueError")
+`, server.Addr())
+	if want := "m ValueError\nl bytes\n"; got != want {
+		t.Errorf("Python printed %q, want %q", got, want)
+	}
+}
+
 func store[T any](t *testing.T, c *core.Cache, codec core.Codec[T], key string, v T) {
 	t.Helper()
 	if err := must(core.NewTyped(c, codec)).Set(t.Context(), key, v, 0); err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"syscall"
 
 	"github.com/redis/rueidis"
 
@@ -17,11 +16,16 @@ import (
 // isUnsent reports whether err says that a command has not left the program.
 func isUnsent(err error) bool { return err == errInlineDial }
 
-// isLost reports whether err says that the server has closed a connection.
+// isLost reports whether err says that a connection was closed. Systems differ in the errors for
+// a reset, so that each failed read or write counts, unless it timed out.
 func isLost(err error) bool {
+	if err == nil {
+		return false // without allocating what errors.As writes to
+	}
+	var op *net.OpError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		errors.Is(err, net.ErrClosed)
+		errors.Is(err, net.ErrClosed) ||
+		errors.As(err, &op) && (op.Op == "read" || op.Op == "write") && !op.Timeout()
 }
 
 // failure returns the error of a verb for an error of rueidis that is not a nil reply.

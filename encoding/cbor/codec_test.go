@@ -179,6 +179,9 @@ type (
 	Hidden struct{ x int }
 )
 
+// For staticcheck, which otherwise reports fields that no code uses.
+var _ = []int{hidden{}.x, Hidden{}.x}
+
 func TestATypeWhoseFieldsAreAllUnexportedIsRefused(t *testing.T) {
 	wantRefused(t, cbor.Codec[hidden](), "x")
 	wantRefused(t, cbor.Codec[map[string][]*hidden](), "[][].x")

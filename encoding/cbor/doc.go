@@ -21,8 +21,8 @@
 //
 // Unexported fields, and those with the tag `cbor:"-"`, are left out. It is an error if nothing
 // of a struct is left then, because all of its fields are unexported: of T, or of a type anywhere
-// in T, of which NewTyped names the field. A pointer to nil cannot be stored, because it would
-// come back as nil.
+// in T, of which NewTyped names the field. So it is if a struct embeds itself. A pointer to nil
+// cannot be stored, because it would come back as nil.
 //
 // # Versions
 //

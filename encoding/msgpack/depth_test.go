@@ -1,9 +1,11 @@
 package msgpack_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding/msgpack"
 )
 
@@ -19,6 +21,21 @@ func chain(n int) (first *node) {
 		first = &node{"a", first}
 	}
 	return first
+}
+
+// A Nest embeds itself.
+type Nest struct {
+	*Nest
+	Name string
+}
+
+func TestATypeThatEmbedsItselfIsRefused(t *testing.T) {
+	codec := msgpack.Codec[Nest]()
+	err := codec.(core.CodecChecker).Check(core.Traits{})
+	if _, _, again := codec.Append(nil, Nest{}); !errors.Is(err, core.ErrConfig) ||
+		!errors.Is(again, core.ErrConfig) {
+		t.Errorf("Check: %v, Append: %v; want ErrConfig", err, again)
+	}
 }
 
 // If the codec does not refuse a value that contains itself, the encoder recurses until the stack

@@ -162,6 +162,9 @@ type (
 	byCode   struct{ x int }
 )
 
+// For staticcheck, which otherwise reports fields that no code uses.
+var _ = []int{hidden{}.x, Hidden{}.x}
+
 func (e *extended) MarshalMsgpack() ([]byte, error) { return []byte{byte(e.x)}, nil }
 func (e *extended) UnmarshalMsgpack(b []byte) error { e.x = int(b[0]); return nil }
 
