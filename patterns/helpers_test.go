@@ -53,7 +53,7 @@ func caches(t testing.TB) map[string]*core.Cache {
 }
 
 // newTexts returns a Cached of texts, which is closed at the end of the test.
-func newTexts(t testing.TB, c *core.Cache, opts *patterns.Options[string]) *patterns.Cached[string] {
+func newTexts(t testing.TB, c *core.Cache, opts *options) *patterns.Cached[string] {
 	t.Helper()
 	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), opts))
 	t.Cleanup(func() { cached.Close() })

@@ -30,7 +30,7 @@ type values[T any] struct {
 	// verb.
 	getMulti func(ctx context.Context, keys []string) (map[string]value[T], error)
 
-	// tokens returns the tokens of the keys that are present. It leaves out what has none.
+	// tokens returns the tokens of the keys that are present. It leaves out items without one.
 	tokens func(ctx context.Context, keys []string) map[string]any
 
 	// store stores an item on the condition of mode.
@@ -102,7 +102,7 @@ func hasTags(f *encoding.Facts) bool {
 }
 
 // valuesIn returns values that are stored in typed, whose codec is core.Shared if shared is
-// set. Wrap turns a value into what is stored, and unwrap turns that into a value.
+// set. Wrap turns a value into its stored form, and unwrap turns that into a value again.
 func valuesIn[T, S any](
 	typed *core.Typed[S], shared bool,
 	wrap func(value[T]) S, unwrap func(S) (value[T], error),
