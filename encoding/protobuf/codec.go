@@ -13,9 +13,10 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// Codec returns the codec of T, which must be a pointer to a generated message. It stores values
-// with encoding.FlagProtobuf, and reads those with core.FlagBytes, too. core.NewTyped returns
-// core.ErrConfig if T is an interface, or a message whose type is known only at run time.
+// Codec returns the codec of T, which must be a pointer to a generated message. It stores
+// values with encoding.FlagProtobuf, and also reads values with core.FlagBytes. core.NewTyped
+// returns core.ErrConfig if T is an interface, or a message whose type is known only at run
+// time.
 func Codec[T proto.Message]() core.Codec[T] {
 	c := new(codec[T])
 	if c.message, c.err = newMessage[T](); c.err != nil {
