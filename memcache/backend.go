@@ -12,9 +12,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Backend is what the drivers have in common whose client libraries use one connection for
-// one request at a time. A driver embeds it, and adds how to call its library. It may be used
-// by many goroutines at once.
+// A Backend is the common part of drivers whose client libraries use one connection for one
+// request at a time. A driver embeds it, and adds the calls of its library. It may be used by
+// many goroutines at once.
 type Backend struct {
 	opts      Options
 	limits    Limits
@@ -116,14 +116,14 @@ func (b *Backend) Connect() error {
 	}
 	for _, err := range errs {
 		if err != nil {
-			return err // not joined with the others, which are much the same
+			return err // without the others, which are nearly the same
 		}
 	}
 	return nil
 }
 
-// Traits returns the Resolution of memcached, and that it counts +5 as 5; its other traits are
-// zero.
+// Traits returns the traits of memcached: its Resolution, and that it counts +5 as 5. The
+// others are zero.
 func (b *Backend) Traits() core.Traits {
 	return core.Traits{Resolution: Resolution, LooseNumbers: true}
 }
