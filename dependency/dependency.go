@@ -16,7 +16,7 @@ import (
 
 // Options are the settings of a Dependency.
 type Options struct {
-	// TTL is the time to live of wires. It should not be less than that of the items that
+	// TTL is the time to live of wires. It should not be less than the one of the items that
 	// are wired: Delete does not find an item that outlives its wire. If 0, it is the
 	// default of the cache.
 	TTL time.Duration

@@ -217,7 +217,7 @@ func (t *Tags) read(ctx context.Context, keys []string) (map[string]uint64, erro
 	return versions, err
 }
 
-// addMissing gives a version to those of keys that have none, and adds it to versions.
+// addMissing gives a version to the keys that have none, and adds it to versions.
 func (t *Tags) addMissing(ctx context.Context, keys []string, versions map[string]uint64) error {
 	var items []core.Item
 	var missing []string

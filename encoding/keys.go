@@ -161,7 +161,7 @@ func (ds *digesters) append(dst []byte, text *base64.Encoding, key string) []byt
 // EncodeKeys encodes keys, the distinct keys of a multi verb.
 //
 // encoded[i] is the encoded keys[i], or "" if that failed. original maps an encoded key to
-// its key if the two differ. So the key for an encoded key, such as that of a reply, is:
+// its key if the two differ. So the key for an encoded key, such as the one of a reply, is:
 //
 //	key, ok := original[reply.Key]
 //	if !ok {

@@ -39,7 +39,7 @@ type ShapeRules struct {
 	// Null is nil, no such value is.
 	Null func(v reflect.Value) bool
 
-	// gob says that the rules are those of package gob.
+	// gob says that the codec is the one of package gob.
 	gob bool
 }
 

@@ -219,7 +219,7 @@ func TestACallerThatLosesTheLastRoomIsNotCounted(t *testing.T) {
 	}
 }
 
-// A success makes room for one more, also if others were refused meanwhile.
+// A success makes room for one more, even if others were refused meanwhile.
 func TestASuccessMakesRoomAgain(t *testing.T) {
 	onAll(t, func(t *testing.T, c *core.Cache) {
 		for name, algorithm := range algorithms {

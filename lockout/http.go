@@ -30,9 +30,9 @@ import (
 // are Count and Period, or for a TokenBucket, Burst and the time in which it gets room for
 // Burst. w is left out if it is not a whole number of seconds. In a RateLimit, r is how many
 // more are allowed, and t is the number of seconds until there is room for more. The reply to
-// a refused request describes only the rule that refuses. Its Retry-After is in how many
-// seconds there is room for the request. If the end of a lock is not known, it is the longest
-// time that the lock can last. If there is never room, Retry-After is left out.
+// a refused request describes only the rule that refuses. Its Retry-After is the number of
+// seconds until there is room for the request. If the end of a lock is not known, it is the
+// longest time that the lock can last. If there is never room, Retry-After is left out.
 //
 // Handler returns core.ErrConfig if subject or next is nil.
 func (l *Lockout[C]) Handler(

@@ -43,7 +43,7 @@ type Rule[C any] struct {
 type Options[C any] struct {
 	// FailClosed refuses callers that cannot be counted: the verbs return the errors of the
 	// cache. If false, callers pass if the cache fails. A context that is done is not a
-	// failure of the cache: the verbs always return its error.
+	// failure of the cache: a verb that it interrupts returns its error.
 	FailClosed bool
 
 	// OnError is called with the errors of the cache, by many goroutines at once. A cache
@@ -105,9 +105,8 @@ func NewLimiter(
 // names are different if any character differs.
 //
 // A nil opts is the zero Options. New returns core.ErrConfig if cache is nil, if there is no
-// rule, if a name is missing, not allowed or given twice, or if a field of a rule is missing
-// or out of its range. It also does if a rule needs items for longer than the cache keeps
-// them.
+// rule, if a name is missing, not allowed or given twice, if a field of a rule is missing or
+// out of its range, or if a rule needs items for longer than the cache keeps them.
 func New[C any](
 	cache *core.Cache, name string, rules []Rule[C], opts *Options[C],
 ) (*Lockout[C], error) {

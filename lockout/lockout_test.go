@@ -29,7 +29,7 @@ func TestLockByIDAndAddress(t *testing.T) {
 			left < 9*time.Minute || left > 10*time.Minute+time.Second {
 			t.Errorf("Check: %v", locked)
 		}
-		// The key is that of wheezy.caching.
+		// The key is the same as in wheezy.caching.
 		ok, err := c.Exists(t.Context(), "lock:c:sign_in:by_id_ip:ann:192.0.2.1")
 		if !ok || err != nil {
 			t.Errorf("the lock is not under its key, %v", err)

@@ -82,7 +82,7 @@ func TestACacheThatKeepsNothingIsNotSilent(t *testing.T) {
 	})
 }
 
-// CACHEWIRE_DISABLE=1 switches all caches off, also that of a lockout.
+// CACHEWIRE_DISABLE=1 switches all caches off, even the cache of a lockout.
 func TestCachesThatAreSwitchedOffAreNotSilent(t *testing.T) {
 	t.Setenv("CACHEWIRE_DISABLE", "1")
 	caches, err := config.New(config.Config{Default: "lockout", Caches: map[string]config.Cache{

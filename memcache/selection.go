@@ -13,7 +13,7 @@ type Selection int
 const (
 	// Ketama is the rule of pylibmc with {'ketama': True}: a ring with 100 points for each
 	// server. Points and keys are hashed by Jenkins's one-at-a-time. If a server has a weight
-	// above 1, the points are those of KetamaWeighted; keys are still hashed by
+	// above 1, the ring is the one of KetamaWeighted; keys are still hashed by
 	// one-at-a-time.
 	Ketama Selection = iota
 

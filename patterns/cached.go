@@ -226,19 +226,19 @@ func (c *Cached[T]) write(
 	return c.wire(ctx, []string{key}, names)
 }
 
-// SetMulti is Set for every value of values. Errors of storing are those of
+// SetMulti is Set for every value of values. If it cannot store, it returns the errors of
 // core.Typed.SetMulti.
 func (c *Cached[T]) SetMulti(ctx context.Context, values map[string]T, names ...string) error {
 	return c.writeMulti(ctx, core.Set, values, names)
 }
 
-// AddMulti is Add for every value of values. Errors of storing are those of
+// AddMulti is Add for every value of values. If it cannot store, it returns the errors of
 // core.Typed.AddMulti.
 func (c *Cached[T]) AddMulti(ctx context.Context, values map[string]T, names ...string) error {
 	return c.writeMulti(ctx, core.Add, values, names)
 }
 
-// ReplaceMulti is Replace for every value of values. Errors of storing are those of
+// ReplaceMulti is Replace for every value of values. If it cannot store, it returns the errors of
 // core.Typed.ReplaceMulti.
 func (c *Cached[T]) ReplaceMulti(ctx context.Context, values map[string]T, names ...string) error {
 	return c.writeMulti(ctx, core.Replace, values, names)

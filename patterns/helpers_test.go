@@ -122,7 +122,7 @@ func (e *errorLog) list() []error {
 	return nil
 }
 
-// options are those of a Cached of texts.
+// options are the Options of a Cached of texts.
 type options = patterns.Options[string]
 
 // kindsOfNames returns options for each kind of names that c can have.

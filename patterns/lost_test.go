@@ -234,7 +234,7 @@ func TestAnotherProcessWinsOverALoad(t *testing.T) {
 	}
 }
 
-// If storing a value takes longer than LockTTL, its callers get it all the same, and OnError is
+// If it takes longer than LockTTL to store a value, its callers still get it, and OnError is
 // called.
 func TestAStoreThatHangsDoesNotLoseTheValue(t *testing.T) {
 	for pname, get := range allLoads {

@@ -99,7 +99,7 @@ func callMemoized[T any](
 
 // MemoizeMulti is Memoize1 for functions that load many results at once. It uses
 // GetOrSetMulti, so that f is called only with the arguments whose results are not cached.
-// Keys and errors are those of Memoize1.
+// It has the keys and errors of Memoize1.
 func MemoizeMulti[A Arg, T any](
 	c *Cached[T], name string,
 	f func(ctx context.Context, args []A) (map[A]T, error), names ...string,

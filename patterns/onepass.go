@@ -86,7 +86,7 @@ type bell struct {
 }
 
 const (
-	hashed = "sha256:" // is put before a hash, to tell it from keys
+	hashed = "sha256:" // is put before a hash, which distinguishes it from keys
 
 	// maxPassPrefix leaves room for the hash of a key.
 	maxPassPrefix = core.MaxKeyLen - len(hashed) - 2*sha256.Size

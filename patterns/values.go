@@ -26,8 +26,8 @@ type values[T any] struct {
 	// get returns the item under key. If it returns core.ErrCodec, the item may have a token.
 	get func(ctx context.Context, key string) (stored[T], error)
 
-	// getMulti returns the values of the keys that are present. Its error is that of a multi
-	// verb.
+	// getMulti returns the values of the keys that are present. It returns the error of
+	// a multi verb.
 	getMulti func(ctx context.Context, keys []string) (map[string]value[T], error)
 
 	// tokens returns the tokens of the keys that are present. It leaves out items without one.
@@ -36,7 +36,7 @@ type values[T any] struct {
 	// store stores an item on the condition of mode.
 	store func(ctx context.Context, mode core.Mode, key string, item stored[T]) error
 
-	// storeMulti is store for many keys. Its error is that of a multi verb.
+	// storeMulti is store for many keys. It returns the error of a multi verb.
 	storeMulti func(ctx context.Context, mode core.Mode, items map[string]stored[T]) error
 }
 

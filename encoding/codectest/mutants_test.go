@@ -83,7 +83,7 @@ var faults = []mutation{
 			return m.Codec.Decode(data, flags)
 		}
 	}},
-	{"values after the first are those of the first", "equal", func(m *mutant) {
+	{"values after the first come back as the first", "equal", func(m *mutant) {
 		var first []byte
 		m.append = func(dst []byte, v note) ([]byte, uint32, error) {
 			if first == nil {

@@ -47,7 +47,7 @@ func newMessage[T proto.Message]() (_ func() T, err error) {
 
 func (c *codec[T]) Check(core.Traits) error { return c.err }
 
-// nilMessage is the length 0 in a longer form than that of an empty message.
+// nilMessage is the length 0 in a longer form than an empty message has.
 const nilMessage = "\x80\x00"
 
 func (c *codec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {

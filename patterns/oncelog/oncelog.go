@@ -117,7 +117,7 @@ func New(inner slog.Handler, cache *core.Cache, opts *Options) (*Handler, error)
 }
 
 const (
-	hashed = "sha256:" // is put before a hash, to tell it from keys
+	hashed = "sha256:" // is put before a hash, which distinguishes it from keys
 
 	// maxPrefixLen leaves room for the hash of a key.
 	maxPrefixLen = core.MaxKeyLen - len(hashed) - 2*sha256.Size
