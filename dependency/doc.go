@@ -34,8 +34,8 @@
 // If the counter was evicted, the next Delete still finds the first 100 wires. The next Add
 // that finds an old wire makes the counter cover the others again.
 //
-// Set an item before you wire it, and wire it each time that you set it. It then takes a new
-// number. A wire should live as long as its item; see [Options].TTL. The counter never
+// Set an item before you wire it, and wire it each time that you set it. Each time, it gets a
+// new number. A wire should live as long as its item; see [Options].TTL. The counter never
 // expires, because it would take another round trip to renew a time to live.
 //
 // Delete lets the numbers begin again at 1. It does so at once if no more than 100 numbers
@@ -45,7 +45,7 @@
 //
 // If an Add has drawn a number above 100 and not used it yet, a Delete claims that number for
 // two minutes: it stores a wire that holds its own key, and Add takes another number. A
-// Python program does not: the key that it adds under this number is not wired.
+// Python program does not take another number: the key that it adds under this one is not wired.
 //
 // # Tags
 //

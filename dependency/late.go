@@ -47,8 +47,8 @@ func (t *Tags) Watch(ctx context.Context, tags ...string) (Versions, error) {
 }
 
 // Late adds tags to at, which Watch returned before the values were made. It returns Versions
-// for each of several values. They have the tags of at, and the tags in the value's element
-// of tags. The versions are those at the time of Watch: if a tag was invalidated since, the
+// for each of several values. Each of them has the tags of at, and the tags in its element of
+// tags. The versions are those at the time of Watch: if a tag was invalidated since, the
 // value is stale as soon as it is stored. Each tag has one of 64 marks. The value is also
 // stale if another tag with the same mark was invalidated since. If at is not from Watch, all
 // tags that Late adds count as invalidated.

@@ -34,7 +34,7 @@ func tallyAt(t testing.TB, rate Rate, now int64) *tally {
 	return &made
 }
 
-// at returns t at another time, with what its counter then holds.
+// after returns t at the later time now, with the contents that its counter then has.
 func (t *tally) after(now int64) *tally {
 	var next tally
 	next.begin(t.rule, t.id, t.n, now)
