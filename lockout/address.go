@@ -29,8 +29,8 @@ type Address struct {
 	// into it.
 	Header string
 
-	// IPv6 is the number of bits of an IPv6 address that identify a sender, 1 to 128. If 0,
-	// it is 64: a /64 is the smallest network that has a single owner (RFC 6177).
+	// IPv6 is the number of bits of an IPv6 address that identify a sender, 1 to 128. Any
+	// other number means 64: a /64 is the smallest network that has a single owner (RFC 6177).
 	IPv6 int
 }
 
