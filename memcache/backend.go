@@ -9,9 +9,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Backend is what the drivers have in common whose client libraries use one connection for
-// one request at a time. A driver embeds it, and adds how to call its library. It may be used
-// by many goroutines at once.
+// A Backend is the common part of drivers whose client libraries use one connection for one
+// request at a time. A driver embeds it, and adds the calls of its library. It may be used by
+// many goroutines at once.
 type Backend struct {
 	opts      *Options
 	limits    Limits
@@ -20,9 +20,8 @@ type Backend struct {
 	closing   context.Context // done after Close
 	tasks     sync.WaitGroup  // goroutines
 
-	mu     sync.Mutex         // guards closed and conns
-	closed bool               // whether Close was called
-	conns  map[*Conn]struct{} // all that are open
+	mu     sync.Mutex // guards closed
+	closed bool       // whether Close was called
 }
 
 type node = Node[*pool]
@@ -46,15 +45,17 @@ var _ interface {
 func NewBackend(
 	servers []Server, opts Options, limits Limits, newClient func(*Conn) Client,
 ) (*Backend, error) {
-	b := &Backend{limits: limits, newClient: newClient, conns: map[*Conn]struct{}{}}
-	var err error
-	b.router, err = NewList(servers, opts, func(s Server) *pool {
-		return &pool{server: s, backend: b}
-	})
+	opts, err := opts.WithDefaults()
 	if err != nil {
 		return nil, err
 	}
-	b.opts, b.closing = b.router.Options(), b.router.Closing()
+	opts.TLS = opts.TLS.Clone()
+	b := &Backend{opts: &opts, limits: limits, newClient: newClient}
+	b.router, err = NewList(servers, opts, func(s Server) *pool { return newPool(s, b) })
+	if err != nil {
+		return nil, err
+	}
+	b.closing = b.router.Closing()
 	return b, nil
 }
 
@@ -101,14 +102,14 @@ func (b *Backend) Connect() error {
 	}
 	for _, err := range errs {
 		if err != nil {
-			return err // not joined with the others, which are much the same
+			return err // without the others, which are nearly the same
 		}
 	}
 	return nil
 }
 
-// Traits returns the Resolution of memcached, and that it counts +5 as 5; its other traits are
-// zero.
+// Traits returns the traits of memcached: its Resolution, and that it counts +5 as 5. The
+// others are zero.
 func (b *Backend) Traits() core.Traits {
 	return core.Traits{Resolution: Resolution, LooseNumbers: true}
 }
@@ -117,33 +118,13 @@ func (b *Backend) Traits() core.Traits {
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	b.closed = true
-	conns := b.conns
-	b.conns = map[*Conn]struct{}{}
 	b.mu.Unlock()
-	b.router.cancel()
-	for c := range conns {
-		c.Close()
-	}
-	b.router.Close()
+	b.router.Close() // which closes the connections, as closing is done
 	b.tasks.Wait()
-	return nil
-}
-
-// remember adds c to the connections that Close closes. It returns false after Close.
-func (b *Backend) remember(c *Conn) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.closed {
-		b.conns[c] = struct{}{}
+	for _, p := range b.router.All() {
+		p.conns.Close()
 	}
-	return !b.closed
-}
-
-// forget removes c from the connections that Close closes.
-func (b *Backend) forget(c *Conn) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.conns, c)
+	return nil
 }
 
 // spawn runs task in a goroutine for which Close waits. After Close, it runs task itself.

@@ -29,6 +29,9 @@ type Conns interface {
 	// Retire is called when the server has left the list. It closes the idle connections,
 	// and the others once no verb uses them.
 	Retire()
+
+	// IsEmpty reports whether no connection is left.
+	IsEmpty() bool
 }
 
 // A List is the servers of a driver, which may change while verbs run: by SetServers, or because
@@ -40,8 +43,9 @@ type List[T Conns] struct {
 	cancel  context.CancelFunc // of closing
 	keeper  sync.WaitGroup     // the goroutine of keep
 
-	mu      sync.Mutex              // guards servers and known
+	mu      sync.Mutex              // guards servers, retired and known
 	servers []Server                // as SetServers was called
+	retired []T                     // of servers that left the list, while they have connections
 	known   map[string][]netip.Addr // the last addresses of names, if opts.Expand is set
 }
 
@@ -79,6 +83,19 @@ func (l *List[T]) Options() *Options { return &l.opts }
 // Closing returns a context that is done when Close is called.
 func (l *List[T]) Closing() context.Context { return l.closing }
 
+// All returns the connections of the servers, and those of servers that left the list while they
+// have any.
+func (l *List[T]) All() []T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retired = slices.DeleteFunc(l.retired, func(c T) bool { return c.IsEmpty() })
+	all := slices.Clone(l.retired)
+	for _, n := range l.Nodes() {
+		all = append(all, n.Conns)
+	}
+	return all
+}
+
 // Close ends the goroutine of the list, and waits for it. It does not close connections.
 func (l *List[T]) Close() {
 	l.cancel()
@@ -109,9 +126,10 @@ func (l *List[T]) ServerOf(key string) (Server, error) {
 }
 
 // SetServers replaces the servers, while verbs are running. Keys move as the Selection says:
-// with a ketama rule, those of a server that leaves, and the share of a server that comes. A
-// server whose Addr stays keeps its connections, its tokens, and the failures that were
-// counted. The connections to a server that leaves are closed once no verb uses them.
+// with a ketama rule, these are the keys of a server that leaves, and the share of a server
+// that comes. A server whose Addr stays keeps its connections, its tokens, and the failures
+// that were counted. The connections to a server that leaves are closed once no verb uses
+// them.
 //
 // SetServers returns core.ErrConfig if NormalizeServers refuses servers, and
 // core.ErrUnavailable if Options.Expand is set and none of their names can be resolved. Then
@@ -163,6 +181,7 @@ func (l *List[T]) update() error {
 	removed, err := l.Router.SetServers(servers)
 	for _, n := range removed {
 		n.Conns.Retire()
+		l.retired = append(l.retired, n.Conns)
 	}
 	return err
 }
@@ -203,7 +222,7 @@ func (l *List[T]) expand(servers []Server) ([]Server, error) {
 	return expanded, nil
 }
 
-// keep closes old connections and resolves the names of servers, again and again until Close.
+// keep closes old connections and resolves the names of servers repeatedly, until Close.
 func (l *List[T]) keep() {
 	const least = time.Millisecond
 	reap := time.NewTicker(max(least, min(l.opts.MaxIdleTime, l.opts.MaxLifetime)/4))
@@ -215,8 +234,8 @@ func (l *List[T]) keep() {
 		case <-l.closing.Done():
 			return
 		case now := <-reap.C:
-			for _, n := range l.Nodes() {
-				n.Conns.Reap(now)
+			for _, c := range l.All() {
+				c.Reap(now)
 			}
 		case <-resolve.C:
 			l.resolve()
