@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,24 @@ func TestWhatCannotBePublishedIsPublishedLater(t *testing.T) {
 	}
 }
 
+// A Flush that cannot be published is published later, as often as that takes.
+func TestAFlushThatCannotBePublishedIsPublishedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2, tiered.Options{NearTTL: time.Hour, MaxStale: time.Minute})
+		defer f.close()
+		synctest.Wait()
+		set(t, f.far.Backend, "k", "1", 0)
+		wantValue(t, f.tiers[1], "k", "1")
+		f.buses[0].setBroken(errors.New("broken"))
+		wantErr(t, "Flush", f.tiers[0].Flush(t.Context()), nil)
+		time.Sleep(10 * time.Second)
+		wantValue(t, f.tiers[1], "k", "1")
+		f.buses[0].setBroken(nil)
+		time.Sleep(2 * time.Second)
+		wantValue(t, f.tiers[1], "k", "")
+	})
+}
+
 // Close publishes what is pending.
 func TestCloseLosesNoChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -125,6 +144,62 @@ func TestABusThatNeverWorksIsReportedOnce(t *testing.T) {
 		b.Close()
 		if len(told) != 1 || !errors.Is(told[0], core.ErrUnavailable) {
 			t.Errorf("OnBus was called with %v, want once, with the reason", told)
+		}
+	})
+}
+
+// Each loss of the bus is reported, and each return.
+func TestEachLossOfTheBusIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := (&hub{}).bus()
+		var told []error
+		b := newTier(newMemory(), &tiered.Options{
+			Bus: bus, OnBus: func(err error) { told = append(told, err) },
+		})
+		var want []error
+		for round := range 3 {
+			synctest.Wait()
+			time.Sleep(2 * time.Second)
+			broken := fmt.Errorf("broken for the time %d", round)
+			bus.setBroken(broken)
+			time.Sleep(10 * time.Second)
+			bus.setBroken(nil)
+			want = append(want, nil, broken)
+		}
+		time.Sleep(2 * time.Second)
+		if s := nearStats(t, b); !s.BusUp || s.BusLost != 3 {
+			t.Errorf("Stats: %+v, want a bus that works and was lost 3 times", s)
+		}
+		b.Close()
+		if want = append(want, nil); !slices.Equal(told, want) {
+			t.Errorf("OnBus was called with %v, want %v", told, want)
+		}
+	})
+}
+
+// A lateBus gives signs of life that are too old to trust.
+type lateBus struct{ silentBus }
+
+func (lateBus) Subscribe(ctx context.Context, f func(core.Notice)) {
+	for ctx.Err() == nil {
+		f(core.Notice{Synced: time.Now().Add(-5 * time.Second)})
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// A bus does not work if its notices are as late as MaxStale.
+func TestABusThatIsTooLateDoesNotWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTier(newMemory(), &tiered.Options{
+			Bus: lateBus{}, OnBus: func(err error) { t.Errorf("OnBus was called with %v", err) },
+		})
+		defer b.Close()
+		time.Sleep(10 * time.Second)
+		if s := nearStats(t, b); s.BusUp || s.BusLost != 0 {
+			t.Errorf("Stats: %+v, want a bus that has never worked", s)
 		}
 	})
 }
