@@ -90,7 +90,11 @@ type slowPolls struct {
 func (s *slowPolls) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
 	items, err := s.Backend.GetItems(ctx, keys)
 	if s.gate != nil {
-		<-s.gate
+		select {
+		case <-s.gate:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	return items, err
 }
@@ -113,6 +117,25 @@ func TestAPollKnowsItsOwnChangesOfTheTimeSinceTheLastOne(t *testing.T) {
 		if after := nearStats(t, b); after.Drops != before.Drops || after.Items != 1 {
 			t.Errorf("%d copies were dropped, %d are left; want 0 and 1", after.Drops-before.Drops,
 				after.Items)
+		}
+	})
+}
+
+// A poll that gets no reply does not keep others from being sent.
+func TestAPollWithoutAReplyIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &slowPolls{Backend: newMemory()}
+		b := newPolled(t, 1, far, tiered.Options{NearTTL: time.Hour})[0]
+		time.Sleep(time.Second + 50*time.Millisecond)
+		far.gate = make(chan struct{})
+		time.Sleep(10 * time.Second)
+		if s := nearStats(t, b); s.BusUp || s.BusLost != 1 {
+			t.Errorf("Stats: %+v, want a bus that is lost", s)
+		}
+		far.gate = nil
+		time.Sleep(2 * time.Second)
+		if s := nearStats(t, b); !s.BusUp {
+			t.Errorf("Stats: %+v, want a bus that works again", s)
 		}
 	})
 }

@@ -114,6 +114,33 @@ func TestCloseLosesNoChange(t *testing.T) {
 		other.Close()
 		synctest.Wait()
 		wantValue(t, f.tiers[1], "k", "2")
+
+		bus := f.hub.bus()
+		other = newTier(lent{f.far}, &tiered.Options{Bus: bus})
+		bus.setBroken(errors.New("broken"))
+		set(t, other, "k", "3", 0)
+		synctest.Wait() // until the pause after a Publish that failed
+		bus.setBroken(nil)
+		other.Close()
+		synctest.Wait()
+		wantValue(t, f.tiers[1], "k", "3")
+	})
+}
+
+// Keys without copies are not published.
+func TestChangesOfBypassedKeysAreNotPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(1, tiered.Options{Bypass: []string{"lock:"}})
+		defer f.close()
+		set(t, f.tiers[0], "lock:k", "1", 0)
+		items := []core.Item{{Key: "lock:j"}, {Key: "lock:k"}}
+		wantErr(t, "StoreMulti", f.tiers[0].StoreMulti(t.Context(), core.Set, items), nil)
+		synctest.Wait()
+		f.buses[0].mu.Lock()
+		defer f.buses[0].mu.Unlock()
+		if n := f.buses[0].published; n != 0 {
+			t.Errorf("published %d times, want never", n)
+		}
 	})
 }
 
@@ -201,5 +228,33 @@ func TestABusThatIsTooLateDoesNotWork(t *testing.T) {
 		if s := nearStats(t, b); s.BusUp || s.BusLost != 0 {
 			t.Errorf("Stats: %+v, want a bus that has never worked", s)
 		}
+	})
+}
+
+// An endedBus is one of which Subscribe returns when it should not.
+type endedBus struct{ silentBus }
+
+func (endedBus) Subscribe(_ context.Context, f func(core.Notice)) {
+	f(core.Notice{Synced: time.Now()})
+}
+
+// A bus whose Subscribe has returned is lost at once. Then misses, too, are remembered for MaxStale.
+func TestABusWhoseSubscribeHasReturnedIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := newMemory()
+		b := newTier(far, &tiered.Options{
+			NearTTL: time.Hour, NegativeTTL: time.Hour, Bus: endedBus{},
+		})
+		defer b.Close()
+		synctest.Wait()
+		if s := nearStats(t, b); s.BusUp || s.BusLost != 1 {
+			t.Errorf("Stats: %+v, want a bus that is lost", s)
+		}
+		wantValue(t, b, "k", "")
+		set(t, far, "k", "1", 0)
+		time.Sleep(4 * time.Second)
+		wantValue(t, b, "k", "")
+		time.Sleep(time.Second)
+		wantValue(t, b, "k", "1")
 	})
 }
