@@ -126,3 +126,42 @@ func TestAClosedNearCostsSpeedAndNothingElse(t *testing.T) {
 		})
 	}
 }
+
+// A slowNear takes a while before it stores.
+type slowNear struct {
+	*memory.Backend
+	takes time.Duration
+}
+
+func (s *slowNear) StoreShared(
+	ctx context.Context, mode core.Mode, item core.Item, value any,
+) error {
+	time.Sleep(s.takes)
+	return s.Backend.StoreShared(ctx, mode, item, value)
+}
+
+// T1: however long near takes to store a copy, the copy does not live longer for it. A near that
+// takes too long keeps none.
+func TestACopyThatNearStoresLateLivesNoLonger(t *testing.T) {
+	for takes, copies := range map[time.Duration]bool{
+		0: true, time.Millisecond: true, 2 * time.Millisecond: false,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			far := newGated()
+			near := &slowNear{newMemory(), takes}
+			b := must(tiered.New(near, far, &tiered.Options{NearTTL: 100 * time.Millisecond}))
+			defer b.Close()
+			set(t, b, "k", "1", 0)
+			sent := time.Now()
+			wantValue(t, b, "k", "1")
+			set(t, far.Backend, "k", "2", 0)
+			before := far.farReads()
+			wantValue(t, b, "k", map[bool]string{true: "1", false: "2"}[copies])
+			if read := far.farReads() > before; read == copies {
+				t.Errorf("near takes %v: far was read is %v, want %v", takes, read, !copies)
+			}
+			time.Sleep(100*time.Millisecond - time.Since(sent))
+			wantValue(t, b, "k", "2")
+		})
+	}
+}

@@ -140,6 +140,45 @@ func TestAPollWithoutAReplyIsGivenUp(t *testing.T) {
 	})
 }
 
+// A poll fails, and meanwhile another process has changed something. The next poll notices that.
+func TestAPollNoticesWhatChangedWhileOneFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &broken{Backend: newMemory()}
+		tiers := newPolled(t, 2, far, tiered.Options{NearTTL: time.Hour})
+		set(t, tiers[1], "k", "1", 0)
+		time.Sleep(time.Second + 50*time.Millisecond)
+		wantValue(t, tiers[0], "k", "1")
+		far.set(true)
+		set(t, tiers[1], "k", "2", 0)
+		time.Sleep(200 * time.Millisecond) // two polls fail
+		far.set(false)
+		time.Sleep(100 * time.Millisecond)
+		wantValue(t, tiers[0], "k", "2")
+		if s := nearStats(t, tiers[0]); s.BusLost != 0 {
+			t.Errorf("Stats: %+v, want a bus that was not lost", s)
+		}
+	})
+}
+
+// What was published while a poll was on its way back is not in it.
+func TestAPollIsAsOldAsItsSending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &slowPolls{Backend: newMemory(), gate: make(chan struct{})}
+		bus := must(tiered.NewPoll(far, nil))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		sent := time.Now()
+		var synced []time.Time
+		go bus.Subscribe(ctx, func(n core.Notice) { synced = append(synced, n.Synced) })
+		time.Sleep(500 * time.Millisecond)
+		close(far.gate)
+		synctest.Wait()
+		if len(synced) != 1 || !synced[0].Equal(sent) {
+			t.Errorf("Synced is %v, want once %v", synced, sent)
+		}
+	})
+}
+
 // The far cache loses its memory, and with it the counters.
 func TestAPollNoticesThatCountersWereLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
