@@ -17,7 +17,6 @@ type call struct {
 	op           *Op // nil if the hooks only count
 	start        time.Duration
 	hits, misses int
-	bytes        int // of a verb on many keys; see Op
 }
 
 var ops = sync.Pool{New: func() any { return new(Op) }}
@@ -73,13 +72,13 @@ func (cl *call) enter(key string, keys []string) {
 // read records how many of the keys that a verb looked for were present.
 func (cl *call) read(hits, misses int) { cl.hits, cl.misses = hits, misses }
 
-// carry records the values of a verb on many keys, if there are hooks.
+// carry records the values of a verb on many keys, if there are hooks that get an Op.
 func (cl *call) carry(items []Item) {
-	if cl.cache.hooks == nil {
+	if cl.op == nil {
 		return
 	}
 	for i := range items {
-		cl.bytes += len(items[i].Value)
+		cl.op.Bytes += len(items[i].Value)
 	}
 }
 
@@ -144,7 +143,6 @@ func (cl *call) leave(err error) {
 func (cl *call) runAfter(hooks *hooks, duration time.Duration, err error) {
 	op := cl.op
 	op.Duration, op.Hits, op.Misses, op.Err = duration, cl.hits, cl.misses, err
-	op.Bytes = cl.bytes
 	hooks.runAfter(cl.ctx, op)
 	*op = Op{} // it must keep nothing alive
 	ops.Put(op)

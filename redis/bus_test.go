@@ -203,6 +203,11 @@ func TestPubSubGivesWhatOthersPublish(t *testing.T) {
 			}
 		}
 	}
+	for i, l := range all {
+		if lost := l.losses(); len(lost) != 0 {
+			t.Errorf("bus %d: Lost: %v", i, lost)
+		}
+	}
 }
 
 // A message that is no message, and a hole in the numbers of a sender, are losses.

@@ -2,6 +2,7 @@ package tiered_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/memcache"
 	memcachepooled "github.com/cachewire/cachewire/memcache-pooled"
+	memcachepure "github.com/cachewire/cachewire/memcache-pure"
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 	"github.com/cachewire/cachewire/redis"
 	"github.com/cachewire/cachewire/redis/redistest"
@@ -63,11 +65,28 @@ func TestConformanceOverServers(t *testing.T) {
 	}
 }
 
-// The far half and the bus stall and are killed together, because they are one server. Faults begin
-// when the copies of the time before have ended: until then they are served, by contract.
+// faultTTL is NearTTL in runs with faults.
+const faultTTL = 50 * time.Millisecond
+
+// afterCopies returns the Stall or Kill of the suite for tiers. It calls inject with the far half,
+// and returns when the copies of the time before have ended: until then they are served, by
+// contract.
+func afterCopies[F core.Backend](inject func(far F) (undo func(), err error)) func(core.Backend) (
+	func(), error) {
+	return func(b core.Backend) (func(), error) {
+		var far F
+		if !b.(*tiered.Backend).As(&far) {
+			return nil, errors.New("not a Backend that New returned")
+		}
+		undo, err := inject(far)
+		time.Sleep(faultTTL)
+		return undo, err
+	}
+}
+
+// The far half and the bus stall and are killed together, because they are one server.
 func TestConformanceOverRedis(t *testing.T) {
 	t.Parallel()
-	const nearTTL = 50 * time.Millisecond
 	buses := []string{"tracking"}
 	if longEnabled {
 		buses = append(buses, "pubsub", "none")
@@ -78,18 +97,17 @@ func TestConformanceOverRedis(t *testing.T) {
 			fleet := redistest.NewFleet(func() []*redistest.Server {
 				return []*redistest.Server{redistest.Start(t, nil)}
 			})
-			var behind sync.Map // the server of each Backend
+			var behind sync.Map // the server of each far half
 			fault := func(do, undo func(*redistest.Server)) func(core.Backend) (func(), error) {
-				return func(b core.Backend) (func(), error) {
-					found, ok := behind.Load(b)
+				return afterCopies(func(far *redis.Backend) (func(), error) {
+					found, ok := behind.Load(far)
 					if !ok {
 						return nil, errors.New("a Backend that New did not return")
 					}
 					server := found.(*redistest.Server)
 					do(server)
-					time.Sleep(nearTTL)
 					return func() { undo(server) }, nil
-				}
+				})
 			}
 			conformance.Run(t, conformance.Config{
 				New: func(t testing.TB) core.Backend {
@@ -99,17 +117,51 @@ func TestConformanceOverRedis(t *testing.T) {
 						Timeout:  20 * time.Second,
 						MaxValue: 4 << 20,
 					}))
-					opts := &tiered.Options{NearTTL: nearTTL}
+					behind.Store(far, server)
+					opts := &tiered.Options{NearTTL: faultTTL}
 					if bus != "none" {
 						opts.Bus = must(far.OpenBus(bus))
 					}
-					b := newTier(far, opts)
-					behind.Store(b, server)
-					return b
+					return newTier(far, opts)
 				},
 				Parallel: true,
 				Stall:    fault((*redistest.Server).Pause, (*redistest.Server).Resume),
 				Kill:     fault((*redistest.Server).Kill, (*redistest.Server).Restart),
+			})
+		})
+	}
+}
+
+// The same over memcached, with the counters of the bus in it. Without the build tag long, only the
+// cases with faults run, without a bus.
+func TestConformanceOverMemcachedWithFaults(t *testing.T) {
+	buses := []string{"none"}
+	if longEnabled {
+		buses = append(buses, "poll")
+	}
+	for _, bus := range buses {
+		t.Run(bus, func(t *testing.T) {
+			fleet := memcachetest.NewFleet(t, 1, nil)
+			conformance.Run(t, conformance.Config{
+				New: func(t testing.TB) core.Backend {
+					if name := t.Name(); !strings.Contains(name, "/stall-") &&
+						!strings.Contains(name, "/kill-") {
+						t.Skip("runs in TestConformanceOverServers")
+					}
+					far := must(memcachepure.New([]memcache.Server{{Addr: fleet.Take(t).Addrs()[0]}},
+						&memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}}))
+					opts := &tiered.Options{NearTTL: faultTTL}
+					if bus == "poll" {
+						opts.Bus = must(tiered.NewPoll(far, nil))
+					}
+					return newTier(far, opts)
+				},
+				Stall: afterCopies(func(far *memcachepure.Backend) (func(), error) {
+					return fleet.Stall(far)
+				}),
+				Kill: afterCopies(func(far *memcachepure.Backend) (func(), error) {
+					return fleet.Kill(far)
+				}),
 			})
 		})
 	}

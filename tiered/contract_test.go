@@ -186,10 +186,18 @@ func TestWhileFarIsDownCopiesAreServedForTheirLife(t *testing.T) {
 	})
 }
 
-// A switched is a far that can be down. Tests with one goroutine use it.
+// A switched is a far that can be down: then it refuses reads and stores. Tests in which one
+// goroutine runs at a time use it.
 type switched struct {
 	*memory.Backend
 	down bool
+}
+
+func (s *switched) Store(ctx context.Context, mode core.Mode, item core.Item) error {
+	if s.down {
+		return core.ErrUnavailable
+	}
+	return s.Backend.Store(ctx, mode, item)
 }
 
 func (s *switched) GetItemTTL(ctx context.Context, key string) (core.Item, error) {
@@ -206,7 +214,7 @@ func (s *switched) GetItemsTTL(ctx context.Context, keys []string) ([]core.Item,
 	return s.Backend.GetItemsTTL(ctx, keys)
 }
 
-// A closed or full near cache costs speed and nothing else.
+// A full near cache costs speed and nothing else.
 func TestWithoutRoomNearReadsGoFar(t *testing.T) {
 	near := must(memory.New(&memory.Options{MaxBytes: 500}))
 	far := newGated()

@@ -2,6 +2,7 @@ package tiered_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -119,4 +120,45 @@ func TestGetOrCreateLoadsOnceInAllProcesses(t *testing.T) {
 	if len(loads) != 1 {
 		t.Errorf("%d loads, want 1", len(loads))
 	}
+}
+
+// While far is down, a value without a copy is loaded. FailSafe does not help then, because it
+// keeps old values in far.
+func TestWhileFarIsDownValuesAreLoaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &switched{Backend: newMemory()}
+		c := must(core.New(newTier(far, &tiered.Options{NearTTL: time.Minute}), nil))
+		defer c.Close()
+		cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())),
+			&patterns.Options[string]{TTL: time.Hour, FailSafe: time.Hour}))
+		defer cached.Close()
+		get := func(loaded string, loadErr error) (string, error) {
+			return cached.GetOrSet(t.Context(), "k", func(context.Context) (string, error) {
+				return loaded, loadErr
+			})
+		}
+		failed := errors.New("the database is down, too")
+		for _, c := range []struct {
+			what, loaded string
+			loadErr      error
+			down         bool
+			pause        time.Duration
+			want         string
+			wantErr      error
+		}{
+			{"a load", "1", nil, false, 0, "1", nil},
+			{"a read of far, which keeps a copy", "2", nil, false, 0, "1", nil},
+			{"a copy while far is down", "2", nil, true, 59 * time.Second, "1", nil},
+			{"no copy while far is down", "2", nil, true, time.Second, "2", nil},
+			{"no copy, and a load that fails", "", failed, true, 0, "", failed},
+			{"far works again", "3", nil, false, time.Minute, "1", nil},
+		} {
+			far.down = c.down
+			time.Sleep(c.pause)
+			got, err := get(c.loaded, c.loadErr)
+			if wantErr(t, c.what, err, c.wantErr); got != c.want {
+				t.Errorf("%s: %q, want %q", c.what, got, c.want)
+			}
+		}
+	})
 }

@@ -81,6 +81,104 @@ func TestAPollTellsOwnChangesFromThoseOfOthers(t *testing.T) {
 	})
 }
 
+// A slowPolls is a far whose multi reads wait at a gate, if there is one, after they have read.
+type slowPolls struct {
+	*memory.Backend
+	gate chan struct{} // set while no poll is in progress
+}
+
+func (s *slowPolls) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
+	items, err := s.Backend.GetItems(ctx, keys)
+	if s.gate != nil {
+		select {
+		case <-s.gate:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return items, err
+}
+
+// A change is published while a poll is on its way back. The next poll knows that it is an own one.
+func TestAPollKnowsItsOwnChangesOfTheTimeSinceTheLastOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &slowPolls{Backend: newMemory()}
+		b := newPolled(t, 1, far, tiered.Options{NearTTL: time.Hour})[0]
+		set(t, b, "k", "1", 0)
+		time.Sleep(time.Second + 50*time.Millisecond) // between two polls
+		far.gate = make(chan struct{})
+		time.Sleep(100 * time.Millisecond) // a poll waits
+		set(t, b, "k", "2", 0)
+		wantValue(t, b, "k", "2") // a copy
+		synctest.Wait()           // it is published
+		close(far.gate)
+		before := nearStats(t, b)
+		time.Sleep(time.Second)
+		if after := nearStats(t, b); after.Drops != before.Drops || after.Items != 1 {
+			t.Errorf("%d copies were dropped, %d are left; want 0 and 1", after.Drops-before.Drops,
+				after.Items)
+		}
+	})
+}
+
+// A poll that gets no reply does not keep others from being sent.
+func TestAPollWithoutAReplyIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &slowPolls{Backend: newMemory()}
+		b := newPolled(t, 1, far, tiered.Options{NearTTL: time.Hour})[0]
+		time.Sleep(time.Second + 50*time.Millisecond)
+		far.gate = make(chan struct{})
+		time.Sleep(10 * time.Second)
+		if s := nearStats(t, b); s.BusUp || s.BusLost != 1 {
+			t.Errorf("Stats: %+v, want a bus that is lost", s)
+		}
+		far.gate = nil
+		time.Sleep(2 * time.Second)
+		if s := nearStats(t, b); !s.BusUp {
+			t.Errorf("Stats: %+v, want a bus that works again", s)
+		}
+	})
+}
+
+// A poll fails, and meanwhile another process has changed something. The next poll notices that.
+func TestAPollNoticesWhatChangedWhileOneFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &broken{Backend: newMemory()}
+		tiers := newPolled(t, 2, far, tiered.Options{NearTTL: time.Hour})
+		set(t, tiers[1], "k", "1", 0)
+		time.Sleep(time.Second + 50*time.Millisecond)
+		wantValue(t, tiers[0], "k", "1")
+		far.set(true)
+		set(t, tiers[1], "k", "2", 0)
+		time.Sleep(200 * time.Millisecond) // two polls fail
+		far.set(false)
+		time.Sleep(100 * time.Millisecond)
+		wantValue(t, tiers[0], "k", "2")
+		if s := nearStats(t, tiers[0]); s.BusLost != 0 {
+			t.Errorf("Stats: %+v, want a bus that was not lost", s)
+		}
+	})
+}
+
+// What was published while a poll was on its way back is not in it.
+func TestAPollIsAsOldAsItsSending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &slowPolls{Backend: newMemory(), gate: make(chan struct{})}
+		bus := must(tiered.NewPoll(far, nil))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		sent := time.Now()
+		var synced []time.Time
+		go bus.Subscribe(ctx, func(n core.Notice) { synced = append(synced, n.Synced) })
+		time.Sleep(500 * time.Millisecond)
+		close(far.gate)
+		synctest.Wait()
+		if len(synced) != 1 || !synced[0].Equal(sent) {
+			t.Errorf("Synced is %v, want once %v", synced, sent)
+		}
+	})
+}
+
 // The far cache loses its memory, and with it the counters.
 func TestAPollNoticesThatCountersWereLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -92,6 +190,83 @@ func TestAPollNoticesThatCountersWereLost(t *testing.T) {
 		wantErr(t, "Flush of far", far.Flush(t.Context()), nil)
 		time.Sleep(110 * time.Millisecond)
 		wantValue(t, tiers[0], "k", "")
+	})
+}
+
+// The counters are lost, and another process increments them as often as before.
+func TestALostCounterDoesNotCountTheSameAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := sharedFar{newMemory()}
+		tiers := newPolled(t, 2, far, tiered.Options{NearTTL: time.Hour})
+		synctest.Wait() // the first polls
+		change := func(value string) {
+			for range 3 {
+				set(t, tiers[1], "k", value, 0)
+				synctest.Wait() // it is published
+			}
+		}
+		change("1")
+		time.Sleep(time.Second)
+		wantValue(t, tiers[0], "k", "1")
+		wantErr(t, "Flush of far", far.Flush(t.Context()), nil)
+		change("2")
+		time.Sleep(110 * time.Millisecond)
+		wantValue(t, tiers[0], "k", "2")
+	})
+}
+
+// A change of everything that leaves the counters is noticed for every key.
+func TestAPollNoticesAChangeOfEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := sharedFar{newMemory()}
+		b := newPolled(t, 1, far, tiered.Options{NearTTL: time.Hour})[0]
+		other := must(tiered.NewPoll(far, nil))
+		for _, value := range []string{"1", "2", "3"} {
+			for i := range 200 {
+				set(t, far, fmt.Sprint("k", i), value, 0)
+			}
+			wantErr(t, "Publish", other.Publish(t.Context(), nil), nil)
+			time.Sleep(110 * time.Millisecond)
+			for i := range 200 {
+				wantValue(t, b, fmt.Sprint("k", i), value)
+			}
+		}
+	})
+}
+
+// Another program writes over the counters what is no number. Each change of it is noticed.
+func TestACounterThatIsNoNumberIsCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := sharedFar{newMemory()}
+		b := newPolled(t, 1, far, tiered.Options{NearTTL: time.Hour})[0]
+		for _, value := range []string{"one", "two", "three"} {
+			set(t, far, "k", value, 0)
+			for i := range 64 {
+				set(t, far, fmt.Sprint("cachewire bus ", i), "not a number: "+value, 0)
+			}
+			time.Sleep(time.Second)
+			wantValue(t, b, "k", value)
+			drops := nearStats(t, b).Drops
+			time.Sleep(time.Second)
+			if n := nearStats(t, b).Drops; n != drops {
+				t.Errorf("%d copies were dropped although nothing changed", n-drops)
+			}
+		}
+	})
+}
+
+// Items of which no tier has changed one have no counter. Their copies stay.
+func TestAPollDropsNothingIfThereAreNoCounters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := sharedFar{newMemory()}
+		b := newPolled(t, 1, far, tiered.Options{NearTTL: time.Hour})[0]
+		time.Sleep(time.Second)
+		set(t, far, "k", "1", 0)
+		wantValue(t, b, "k", "1")
+		time.Sleep(time.Second)
+		if s := nearStats(t, b); s.Drops != 0 || s.Items != 1 {
+			t.Errorf("Stats: %+v, want a copy and no drops", s)
+		}
 	})
 }
 

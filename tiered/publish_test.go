@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,24 @@ func TestWhatCannotBePublishedIsPublishedLater(t *testing.T) {
 	}
 }
 
+// A Flush that cannot be published is published later, as often as that takes.
+func TestAFlushThatCannotBePublishedIsPublishedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2, tiered.Options{NearTTL: time.Hour, MaxStale: time.Minute})
+		defer f.close()
+		synctest.Wait()
+		set(t, f.far.Backend, "k", "1", 0)
+		wantValue(t, f.tiers[1], "k", "1")
+		f.buses[0].setBroken(errors.New("broken"))
+		wantErr(t, "Flush", f.tiers[0].Flush(t.Context()), nil)
+		time.Sleep(10 * time.Second)
+		wantValue(t, f.tiers[1], "k", "1")
+		f.buses[0].setBroken(nil)
+		time.Sleep(2 * time.Second)
+		wantValue(t, f.tiers[1], "k", "")
+	})
+}
+
 // Close publishes what is pending.
 func TestCloseLosesNoChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -95,6 +114,33 @@ func TestCloseLosesNoChange(t *testing.T) {
 		other.Close()
 		synctest.Wait()
 		wantValue(t, f.tiers[1], "k", "2")
+
+		bus := f.hub.bus()
+		other = newTier(lent{f.far}, &tiered.Options{Bus: bus})
+		bus.setBroken(errors.New("broken"))
+		set(t, other, "k", "3", 0)
+		synctest.Wait() // until the pause after a Publish that failed
+		bus.setBroken(nil)
+		other.Close()
+		synctest.Wait()
+		wantValue(t, f.tiers[1], "k", "3")
+	})
+}
+
+// Keys without copies are not published.
+func TestChangesOfBypassedKeysAreNotPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(1, tiered.Options{Bypass: []string{"lock:"}})
+		defer f.close()
+		set(t, f.tiers[0], "lock:k", "1", 0)
+		items := []core.Item{{Key: "lock:j"}, {Key: "lock:k"}}
+		wantErr(t, "StoreMulti", f.tiers[0].StoreMulti(t.Context(), core.Set, items), nil)
+		synctest.Wait()
+		f.buses[0].mu.Lock()
+		defer f.buses[0].mu.Unlock()
+		if n := f.buses[0].published; n != 0 {
+			t.Errorf("published %d times, want never", n)
+		}
 	})
 }
 
@@ -126,5 +172,89 @@ func TestABusThatNeverWorksIsReportedOnce(t *testing.T) {
 		if len(told) != 1 || !errors.Is(told[0], core.ErrUnavailable) {
 			t.Errorf("OnBus was called with %v, want once, with the reason", told)
 		}
+	})
+}
+
+// Each loss of the bus is reported, and each return.
+func TestEachLossOfTheBusIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := (&hub{}).bus()
+		var told []error
+		b := newTier(newMemory(), &tiered.Options{
+			Bus: bus, OnBus: func(err error) { told = append(told, err) },
+		})
+		var want []error
+		for round := range 3 {
+			synctest.Wait()
+			time.Sleep(2 * time.Second)
+			broken := fmt.Errorf("broken for the time %d", round)
+			bus.setBroken(broken)
+			time.Sleep(10 * time.Second)
+			bus.setBroken(nil)
+			want = append(want, nil, broken)
+		}
+		time.Sleep(2 * time.Second)
+		if s := nearStats(t, b); !s.BusUp || s.BusLost != 3 {
+			t.Errorf("Stats: %+v, want a bus that works and was lost 3 times", s)
+		}
+		b.Close()
+		if want = append(want, nil); !slices.Equal(told, want) {
+			t.Errorf("OnBus was called with %v, want %v", told, want)
+		}
+	})
+}
+
+// A lateBus gives signs of life that are too old to trust.
+type lateBus struct{ silentBus }
+
+func (lateBus) Subscribe(ctx context.Context, f func(core.Notice)) {
+	for ctx.Err() == nil {
+		f(core.Notice{Synced: time.Now().Add(-5 * time.Second)})
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// A bus does not work if its notices are as late as MaxStale.
+func TestABusThatIsTooLateDoesNotWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTier(newMemory(), &tiered.Options{
+			Bus: lateBus{}, OnBus: func(err error) { t.Errorf("OnBus was called with %v", err) },
+		})
+		defer b.Close()
+		time.Sleep(10 * time.Second)
+		if s := nearStats(t, b); s.BusUp || s.BusLost != 0 {
+			t.Errorf("Stats: %+v, want a bus that has never worked", s)
+		}
+	})
+}
+
+// An endedBus is one of which Subscribe returns when it should not.
+type endedBus struct{ silentBus }
+
+func (endedBus) Subscribe(_ context.Context, f func(core.Notice)) {
+	f(core.Notice{Synced: time.Now()})
+}
+
+// A bus whose Subscribe has returned is lost at once. Then misses, too, are remembered for MaxStale.
+func TestABusWhoseSubscribeHasReturnedIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := newMemory()
+		b := newTier(far, &tiered.Options{
+			NearTTL: time.Hour, NegativeTTL: time.Hour, Bus: endedBus{},
+		})
+		defer b.Close()
+		synctest.Wait()
+		if s := nearStats(t, b); s.BusUp || s.BusLost != 1 {
+			t.Errorf("Stats: %+v, want a bus that is lost", s)
+		}
+		wantValue(t, b, "k", "")
+		set(t, far, "k", "1", 0)
+		time.Sleep(4 * time.Second)
+		wantValue(t, b, "k", "")
+		time.Sleep(time.Second)
+		wantValue(t, b, "k", "1")
 	})
 }

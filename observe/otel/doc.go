@@ -37,6 +37,13 @@
 //	cachewire.backend.misses        {key}
 //	cachewire.backend.evictions     {item}
 //	cachewire.backend.expirations   {item}
+//	cachewire.near.items            {item}    if the backend keeps copies, as package tiered does
+//	cachewire.near.bytes            By
+//	cachewire.near.hits             {key}
+//	cachewire.near.far_hits         {key}
+//	cachewire.near.drops            {item}    if it has a bus
+//	cachewire.near.bus.up           1         the same
+//	cachewire.near.bus.lost         {loss}    the same
 //	db.client.connection.count      {connection}  db.client.connection.pool.name, .state
 //	cachewire.pool.waits            {wait}
 //	cachewire.pool.wait_time        s

@@ -128,6 +128,10 @@ func TestStatsAreReadWhenMetricsAreCollected(t *testing.T) {
 			Total: 9, Idle: 7, Acquired: 2, Waits: 10, WaitTime: 1500 * time.Millisecond,
 			Destroyed: 11,
 		},
+		Near: core.NearStats{
+			Items: 12, Bytes: 13, Hits: 14, FarHits: 15, Drops: 16, HasBus: true, BusUp: true,
+			BusLost: 17,
+		},
 	}}
 	c := newCache(t, b, "users", m)
 	down := newCache(t, &faulty{must(memory.New(nil)), core.ErrUnavailable, core.Stats{}}, "down")
@@ -141,24 +145,41 @@ func TestStatsAreReadWhenMetricsAreCollected(t *testing.T) {
 		"db.client.connection.state=%s,db.system.name=cacheotel_test}"
 	got := collect(t, reader)
 	wantPoints(t, got, map[string]float64{
-		"cachewire.backend.up" + of:                                                     1,
-		"cachewire.backend.items" + of:                                                  1,
-		"cachewire.backend.bytes" + of:                                                  2,
-		"cachewire.backend.hits" + of:                                                   3,
-		"cachewire.backend.misses" + of:                                                 4,
-		"cachewire.backend.evictions" + of:                                              5,
-		"cachewire.backend.expirations" + of:                                            6,
-		"cachewire.pool.waits" + of:                                                     10,
-		"cachewire.pool.wait_time" + of:                                                 1.5,
-		"cachewire.pool.closed" + of:                                                    11,
-		"db.client.connection.count" + fmt.Sprintf(pool, "idle"):                        7,
-		"db.client.connection.count" + fmt.Sprintf(pool, "used"):                        2,
+		"cachewire.backend.up" + of:                              1,
+		"cachewire.backend.items" + of:                           1,
+		"cachewire.backend.bytes" + of:                           2,
+		"cachewire.backend.hits" + of:                            3,
+		"cachewire.backend.misses" + of:                          4,
+		"cachewire.backend.evictions" + of:                       5,
+		"cachewire.backend.expirations" + of:                     6,
+		"cachewire.pool.waits" + of:                              10,
+		"cachewire.pool.wait_time" + of:                          1.5,
+		"cachewire.pool.closed" + of:                             11,
+		"cachewire.near.items" + of:                              12,
+		"cachewire.near.bytes" + of:                              13,
+		"cachewire.near.hits" + of:                               14,
+		"cachewire.near.far_hits" + of:                           15,
+		"cachewire.near.drops" + of:                              16,
+		"cachewire.near.bus.up" + of:                             1,
+		"cachewire.near.bus.lost" + of:                           17,
+		"db.client.connection.count" + fmt.Sprintf(pool, "idle"): 7,
+		"db.client.connection.count" + fmt.Sprintf(pool, "used"): 2,
 		"cachewire.backend.up{cachewire.cache.name=down,db.system.name=cacheotel_test}": 0,
 	})
 	for name := range got {
 		if strings.Contains(name, "=down") && !strings.HasPrefix(name, "cachewire.backend.up") {
 			t.Errorf("a cache that is down has %s", name)
 		}
+	}
+	b.stats.Near = core.NearStats{Items: 1} // copies without a bus
+	got = collect(t, reader)
+	if _, ok := got["cachewire.near.bus.up"+of]; ok || got["cachewire.near.items"+of].value != 1 {
+		t.Errorf("a cache without a bus has %v copies, and the state of a bus: %v, want 1, false",
+			got["cachewire.near.items"+of].value, ok)
+	}
+	b.stats.Near.Items = 0
+	if _, ok := collect(t, reader)["cachewire.near.items"+of]; ok {
+		t.Error("a cache without copies has cachewire.near.items")
 	}
 	m.Remove(c)
 	if err := m.Close(); err != nil {

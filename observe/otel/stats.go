@@ -19,9 +19,11 @@ const statsTimeout = time.Second
 type stats struct {
 	registration metric.Registration
 
-	up                                   metric.Int64ObservableGauge
+	up, busUp                            metric.Int64ObservableGauge
 	items, bytes, connections            metric.Int64ObservableUpDownCounter
 	hits, misses, evictions, expirations metric.Int64ObservableCounter
+	nearItems, nearBytes                 metric.Int64ObservableUpDownCounter
+	nearHits, farHits, drops, busLost    metric.Int64ObservableCounter
 	poolWaits, poolClosed                metric.Int64ObservableCounter
 	poolWaitTime                         metric.Float64ObservableCounter
 }
@@ -51,6 +53,15 @@ func (s *stats) register(meter metric.Meter, caches *observe.Caches[figures]) er
 	s.misses = counter("cachewire.backend.misses", "{key}", "Keys that it did not find.")
 	s.evictions = counter("cachewire.backend.evictions", "{item}", "Items removed to make room.")
 	s.expirations = counter("cachewire.backend.expirations", "{item}", "Items that expired.")
+	s.nearItems = gauge("cachewire.near.items", "{item}", "Copies of items.")
+	s.nearBytes = gauge("cachewire.near.bytes", "By", "Memory that the copies take.")
+	s.nearHits = counter("cachewire.near.hits", "{key}", "Keys that a copy served.")
+	s.farHits = counter("cachewire.near.far_hits", "{key}", "Keys found in the far half.")
+	s.drops = counter("cachewire.near.drops", "{item}", "Copies dropped by the bus.")
+	s.busLost = counter("cachewire.near.bus.lost", "{loss}", "How often the bus was lost.")
+	s.busUp, err = meter.Int64ObservableGauge("cachewire.near.bus.up", metric.WithUnit("1"),
+		metric.WithDescription("1 if the bus works, else 0."))
+	errs = append(errs, err)
 	s.connections = gauge("db.client.connection.count", "{connection}",
 		"The number of connections that are currently in state described by the state attribute.")
 	s.poolWaits = counter("cachewire.pool.waits", "{wait}", "Verbs that waited for a client.")
@@ -66,6 +77,7 @@ func (s *stats) register(meter metric.Meter, caches *observe.Caches[figures]) er
 			return nil
 		},
 		s.up, s.items, s.bytes, s.hits, s.misses, s.evictions, s.expirations, s.connections,
+		s.nearItems, s.nearBytes, s.nearHits, s.farHits, s.drops, s.busLost, s.busUp,
 		s.poolWaits, s.poolClosed, s.poolWaitTime)
 	return err
 }
@@ -95,6 +107,7 @@ func (s *stats) observe(ctx context.Context, o metric.Observer, entries []*obser
 		o.ObserveInt64(s.misses, int64(r.Stats.Misses), attributes)
 		o.ObserveInt64(s.evictions, int64(r.Stats.Evictions), attributes)
 		o.ObserveInt64(s.expirations, int64(r.Stats.Expirations), attributes)
+		s.observeNear(o, &r.Stats.Near, attributes)
 		pool := r.Stats.Pool
 		if pool == (core.PoolStats{}) {
 			continue // most backends have none
@@ -109,4 +122,25 @@ func (s *stats) observe(ctx context.Context, o metric.Observer, entries []*obser
 		o.ObserveInt64(s.poolClosed, int64(pool.Destroyed), attributes)
 		o.ObserveFloat64(s.poolWaitTime, pool.WaitTime.Seconds(), attributes)
 	}
+}
+
+// observeNear reports the figures of copies, if a backend keeps some, and of its bus.
+func (s *stats) observeNear(o metric.Observer, near *core.NearStats, of metric.MeasurementOption) {
+	if *near == (core.NearStats{}) {
+		return
+	}
+	o.ObserveInt64(s.nearItems, int64(near.Items), of)
+	o.ObserveInt64(s.nearBytes, int64(near.Bytes), of)
+	o.ObserveInt64(s.nearHits, int64(near.Hits), of)
+	o.ObserveInt64(s.farHits, int64(near.FarHits), of)
+	if !near.HasBus {
+		return
+	}
+	up := int64(0)
+	if near.BusUp {
+		up = 1
+	}
+	o.ObserveInt64(s.busUp, up, of)
+	o.ObserveInt64(s.drops, int64(near.Drops), of)
+	o.ObserveInt64(s.busLost, int64(near.BusLost), of)
 }

@@ -55,6 +55,33 @@ var poolFigures = []figure{
 		func(s *core.Stats) float64 { return float64(s.Pool.Destroyed) }},
 }
 
+// nearFigures are the figures of a backend that keeps copies, and busFigures those of its bus.
+var (
+	nearFigures = []figure{
+		{newDesc("near_items", "Copies of items."), prometheus.GaugeValue,
+			func(s *core.Stats) float64 { return float64(s.Near.Items) }},
+		{newDesc("near_bytes", "Memory that the copies take."), prometheus.GaugeValue,
+			func(s *core.Stats) float64 { return float64(s.Near.Bytes) }},
+		{newDesc("near_hits_total", "Keys that a copy served."), prometheus.CounterValue,
+			func(s *core.Stats) float64 { return float64(s.Near.Hits) }},
+		{newDesc("near_far_hits_total", "Keys found in the far half."), prometheus.CounterValue,
+			func(s *core.Stats) float64 { return float64(s.Near.FarHits) }},
+	}
+	busFigures = []figure{
+		{newDesc("near_drops_total", "Copies dropped by the bus."), prometheus.CounterValue,
+			func(s *core.Stats) float64 { return float64(s.Near.Drops) }},
+		{newDesc("near_bus_lost_total", "How often the bus was lost."), prometheus.CounterValue,
+			func(s *core.Stats) float64 { return float64(s.Near.BusLost) }},
+		{newDesc("near_bus_up", "1 if the bus works, else 0."), prometheus.GaugeValue,
+			func(s *core.Stats) float64 {
+				if s.Near.BusUp {
+					return 1
+				}
+				return 0
+			}},
+	}
+)
+
 // collectors returns the collectors that m consists of.
 func (m *Metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{m.duration, m.keys, m.inFlight, m.bytes, m.served, m.load}
@@ -67,7 +94,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 	ch <- up
 	ch <- poolClients
-	for _, figures := range [][]figure{backendFigures, poolFigures} {
+	for _, figures := range [][]figure{backendFigures, nearFigures, busFigures, poolFigures} {
 		for _, f := range figures {
 			ch <- f.desc
 		}
@@ -107,16 +134,23 @@ func (m *Metrics) collectStats(ch chan<- prometheus.Metric) {
 			continue
 		}
 		send(up, prometheus.GaugeValue, 1)
-		for _, f := range backendFigures {
-			send(f.desc, f.kind, f.value(&r.Stats))
+		sendAll := func(figures []figure) {
+			for _, f := range figures {
+				send(f.desc, f.kind, f.value(&r.Stats))
+			}
+		}
+		sendAll(backendFigures)
+		if r.Stats.Near != (core.NearStats{}) {
+			sendAll(nearFigures)
+		}
+		if r.Stats.Near.HasBus {
+			sendAll(busFigures)
 		}
 		if r.Stats.Pool == (core.PoolStats{}) {
 			continue // most backends have none
 		}
 		send(poolClients, prometheus.GaugeValue, float64(r.Stats.Pool.Idle), "idle")
 		send(poolClients, prometheus.GaugeValue, float64(r.Stats.Pool.Acquired), "used")
-		for _, f := range poolFigures {
-			send(f.desc, f.kind, f.value(&r.Stats))
-		}
+		sendAll(poolFigures)
 	}
 }

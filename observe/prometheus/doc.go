@@ -27,6 +27,13 @@
 //	cachewire_backend_misses_total
 //	cachewire_backend_evictions_total
 //	cachewire_backend_expirations_total
+//	cachewire_near_items                       if the backend keeps copies, as package tiered does
+//	cachewire_near_bytes
+//	cachewire_near_hits_total
+//	cachewire_near_far_hits_total
+//	cachewire_near_drops_total                 if it has a bus
+//	cachewire_near_bus_up                      the same
+//	cachewire_near_bus_lost_total              the same
 //	cachewire_pool_clients                     state: idle, used
 //	cachewire_pool_waits_total
 //	cachewire_pool_wait_seconds_total

@@ -210,6 +210,10 @@ func TestStatsAreReadAtEachScrape(t *testing.T) {
 			Total: 9, Idle: 7, Acquired: 2, Waits: 10, WaitTime: 1500 * time.Millisecond,
 			Destroyed: 11,
 		},
+		Near: core.NearStats{
+			Items: 12, Bytes: 13, Hits: 14, FarHits: 15, Drops: 16, HasBus: true, BusUp: true,
+			BusLost: 17,
+		},
 	}}
 	c := newCache(t, b, "users", m)
 	down := newCache(t, &faulty{must(memory.New(nil)), core.ErrUnavailable, core.Stats{}}, "down")
@@ -232,6 +236,13 @@ func TestStatsAreReadAtEachScrape(t *testing.T) {
 		"cachewire_pool_waits_total" + of:                            10,
 		"cachewire_pool_wait_seconds_total" + of:                     1.5,
 		"cachewire_pool_closed_total" + of:                           11,
+		"cachewire_near_items" + of:                                  12,
+		"cachewire_near_bytes" + of:                                  13,
+		"cachewire_near_hits_total" + of:                             14,
+		"cachewire_near_far_hits_total" + of:                         15,
+		"cachewire_near_drops_total" + of:                            16,
+		"cachewire_near_bus_up" + of:                                 1,
+		"cachewire_near_bus_lost_total" + of:                         17,
 		"cachewire_pool_clients" + fmt.Sprintf(pool, "idle"):         7,
 		"cachewire_pool_clients" + fmt.Sprintf(pool, "used"):         2,
 		`cachewire_backend_up{cache="down",driver="cacheprom_test"}`: 0,
@@ -240,6 +251,16 @@ func TestStatsAreReadAtEachScrape(t *testing.T) {
 		if strings.Contains(name, `"down"`) && !strings.HasPrefix(name, "cachewire_backend_up") {
 			t.Errorf("a cache that is down has %s", name)
 		}
+	}
+	b.stats.Near = core.NearStats{Items: 1} // copies without a bus
+	got = gather(t, registry)
+	if _, ok := got["cachewire_near_bus_up"+of]; ok || got["cachewire_near_items"+of] != 1 {
+		t.Errorf("a cache without a bus has %v copies, and the state of a bus: %v, want 1, false",
+			got["cachewire_near_items"+of], ok)
+	}
+	b.stats.Near.Items = 0
+	if _, ok := gather(t, registry)["cachewire_near_items"+of]; ok {
+		t.Error("a cache without copies has cachewire_near_items")
 	}
 	m.Remove(c)
 	for name := range gather(t, registry) {
