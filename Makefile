@@ -22,6 +22,7 @@ help: ## list the targets
 .PHONY: demo
 demo: ## show the cache at work on the Go files of the standard library
 	go run ./docs/examples/demo
+	@echo 'Next, try a cache from a shell: go run ./cmd/cachewire -h'
 
 .PHONY: test
 test: servers ## run every test of every module
