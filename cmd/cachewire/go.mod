@@ -3,6 +3,7 @@ module github.com/cachewire/cachewire/cmd/cachewire
 go 1.25.0
 
 require (
+	github.com/cachewire/cachewire/conformance v0.1.0
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/cachewire/cachewire/encoding/cbor v0.1.0
@@ -18,6 +19,7 @@ require (
 )
 
 require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c // indirect
 	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect

@@ -21,7 +21,12 @@ var (
 	buildFlags []string // -race, if the tests have the race detector
 )
 
-func TestMain(m *testing.M) { os.Exit(buildAndTest(m)) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(hookVariable); url != "" {
+		os.Exit(callHook(url))
+	}
+	os.Exit(buildAndTest(m))
+}
 
 func buildAndTest(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "cachewire")

@@ -80,3 +80,32 @@ func parseTTL(text string) (time.Duration, error) {
 func (t *tool) say(format string, args ...any) {
 	fmt.Fprintf(t.stderr, t.name+": "+format+"\n", args...)
 }
+
+// A style is how text stands out on a terminal, by an escape sequence of ECMA-48 (SGR).
+type style string
+
+const (
+	bold  style = "1"
+	red   style = "31"
+	green style = "32"
+	faint style = "2"
+)
+
+// styled returns text in the style if standard output is a terminal and NO_COLOR is not set
+// (https://no-color.org).
+func (t *tool) styled(s style, text string) string {
+	if !t.stdoutTerminal || t.getenv("NO_COLOR") != "" || t.getenv("TERM") == "dumb" {
+		return text
+	}
+	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
+}
+
+// progress prints text in place of the last progress, if standard error is a terminal.
+func (t *tool) progress(format string, args ...any) {
+	if t.stderrTerminal {
+		fmt.Fprintf(t.stderr, "\r\x1b[K"+format, args...)
+	}
+}
+
+// endProgress removes the last progress.
+func (t *tool) endProgress() { t.progress("") }
