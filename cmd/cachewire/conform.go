@@ -28,8 +28,8 @@ die need commands that cause this, like -stall 'kill -STOP 123' -resume 'kill -C
 	var f conformFlags
 	c.flags.BoolVar(&f.destroy, "destroy", false,
 		"run although the cache has items, which are deleted")
-	c.flags.StringVar(&f.run, "run", "", "run only the cases with these `IDs`, separated by commas, "+
-		"in which * stands for any characters")
+	c.flags.StringVar(&f.run, "run", "", "run only the cases with these `IDs`, separated by "+
+		"commas, in which * stands for any characters")
 	c.flags.IntVar(&f.parallel, "parallel", 1, "run this `number` of cases at the same time; "+
 		"only for caches in the process")
 	c.flags.Uint64Var(&f.seed, "seed", 0, "the `seed` of the random cases; a report names it")
