@@ -14,8 +14,8 @@ import (
 func newCopy(t *tool) *command {
 	c := newCommand("copy", "URL URL [PREFIX]", "copy the items of one cache to another",
 		"cachewire copy redis://old.example.org memcache://new.example.org -journal copied")
-	c.about = `Each item is copied with its flags and the time to live that it has left. A key that is
-present in the second cache stays as it is, so that the command can be repeated after a
+	c.about = `Each item is copied with its flags and the time to live that it has left. A key that
+is present in the second cache stays as it is, so that the command can be repeated after a
 failure. The first cache must be able to list its keys; memcached cannot. A key that changes
 meanwhile is copied in one of its states, or with the value of one and the time to live of the
 next.`

@@ -3,6 +3,7 @@ module github.com/cachewire/cachewire/cmd/cachewire
 go 1.25.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/cachewire/cachewire/conformance v0.1.0
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/encoding v0.1.0
@@ -15,6 +16,7 @@ require (
 	github.com/cachewire/cachewire/memory v0.1.0
 	github.com/cachewire/cachewire/null v0.1.0
 	github.com/cachewire/cachewire/redis v0.1.0
+	github.com/creack/pty v1.1.24
 	golang.org/x/term v0.36.0
 )
 
@@ -25,7 +27,6 @@ require (
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2 // indirect
 	github.com/redis/rueidis v1.0.79 // indirect
-	github.com/stretchr/testify v1.11.1 // indirect
 	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
