@@ -41,17 +41,17 @@ that of a reading of the clock.`
 		if len(args) > 2 {
 			return wrongUse("%d arguments; want one or two URLs", len(args))
 		}
+		places, err := c.places(t, args)
+		if err != nil {
+			return err
+		}
 		var benches []*bench
-		for first := true; first || len(args) > 0; first = false {
-			cache, p, rest, err := c.open(ctx, t, args)
+		for _, p := range places {
+			cache, err := p.open(ctx)
 			if err != nil {
 				return err
 			}
 			defer cache.Close()
-			if len(rest) == len(args) && len(rest) > 0 {
-				return wrongUse("%q is not a URL", rest[0])
-			}
-			args = rest
 			b, err := newRun(cache, p, load)
 			if err != nil {
 				return err

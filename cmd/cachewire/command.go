@@ -27,7 +27,7 @@ var commands []func(t *tool) *command
 func init() { // not a variable with a value, because the completion reads it, too
 	commands = []func(t *tool) *command{
 		newGet, newSet, newAdd, newReplace, newDel, newIncr, newDecr, newTTL, newTouch, newCAS,
-		newKeys, newCopy, newFlush, newStats, newPing, newBench, newConform, newDrivers,
+		newKeys, newCopy, newFlush, newStats, newTop, newPing, newBench, newConform, newDrivers,
 		newCompletion,
 	}
 }

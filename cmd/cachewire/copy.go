@@ -32,14 +32,13 @@ next.`
 		if len(args) < 2 || len(args) > 3 {
 			return wrongUse("%d arguments; want two URLs, and possibly a prefix", len(args))
 		}
+		places, err := c.places(t, args[:2])
+		if err != nil {
+			return err
+		}
 		var caches [2]*core.Cache
-		var places [2]*place
-		for i := range caches {
-			if c.config == "" && !namesPlace(args[i]) {
-				return wrongUse("%q is not a URL", args[i])
-			}
-			caches[i], places[i], _, err = c.open(ctx, t, args[i:i+1])
-			if err != nil {
+		for i, p := range places {
+			if caches[i], err = p.open(ctx); err != nil {
 				return err
 			}
 			defer caches[i].Close()

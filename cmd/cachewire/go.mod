@@ -17,6 +17,7 @@ require (
 	github.com/cachewire/cachewire/null v0.1.0
 	github.com/cachewire/cachewire/redis v0.1.0
 	github.com/creack/pty v1.1.24
+	github.com/gdamore/tcell/v2 v2.9.0
 	golang.org/x/term v0.36.0
 )
 
@@ -24,13 +25,18 @@ require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c // indirect
 	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
+	github.com/gdamore/encoding v1.0.1 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/lucasb-eyer/go-colorful v1.2.0 // indirect
+	github.com/mattn/go-runewidth v0.0.16 // indirect
 	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2 // indirect
 	github.com/redis/rueidis v1.0.79 // indirect
+	github.com/rivo/uniseg v0.4.3 // indirect
 	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/text v0.41.0 // indirect
 )
 
 replace ( // written by scripts/modules.sh, the same in every module

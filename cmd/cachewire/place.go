@@ -73,6 +73,26 @@ func (c *command) place(t *tool, args []string) (*place, []string, error) {
 	return p, args, err
 }
 
+// places returns the places that args name, or that of CACHE_URL if there are none.
+func (c *command) places(t *tool, args []string) ([]*place, error) {
+	if len(args) == 0 {
+		p, _, err := c.place(t, nil)
+		return []*place{p}, err
+	}
+	var all []*place
+	for i, arg := range args {
+		if c.config == "" && !namesPlace(arg) {
+			return nil, wrongUse("%q is not a URL", arg)
+		}
+		p, _, err := c.place(t, args[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
 // namesPlace reports whether arg is a URL, a file with a URL, or - for CACHE_URL.
 func namesPlace(arg string) bool {
 	return arg == "-" || strings.HasPrefix(arg, "@") || strings.Contains(arg, "://")

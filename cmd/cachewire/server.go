@@ -34,6 +34,8 @@ prefix. A figure that the backend does not have is 0.`
 			{"misses", stats.Misses},
 			{"evictions", stats.Evictions},
 			{"expirations", stats.Expirations},
+			{"commands", stats.Commands},
+			{"connections", stats.Connections},
 		}
 		if c.json {
 			line := map[string]uint64{}

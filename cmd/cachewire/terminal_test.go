@@ -29,7 +29,7 @@ func (c tool) typing(steps [][2]string, args ...string) (string, int) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append(append(os.Environ(), "CACHE_URL=", "NO_COLOR=", "TERM=xterm"), c.env...)
-	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 100})
+	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 120})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -117,5 +117,29 @@ func TestCtrlCEndsCleanly(t *testing.T) {
 			t.Errorf("%q: exit status %d, %q; want 130 and %q", step.args, status, out, want)
 		}
 		c.want(0, "", "keys") // what was stored is deleted
+	}
+}
+
+func TestTopDrawsOnATerminalAndSorts(t *testing.T) {
+	few, many := tool{t: t}.with(redisURL(t)), tool{t: t}.with(redisURL(t))
+	many.want(0, "", "set", "k", "v")
+	out, status := few.typing([][2]string{
+		{"quit: q", "i"}, // the table was drawn; sort by items
+		{"*items", "q"},  // and drawn again
+	}, "top", few.url(), many.url())
+	if status != 0 {
+		t.Fatalf("exit status %d, %q", status, out)
+	}
+	for _, want := range []string{"hits/s", "clients", few.url(), many.url()} {
+		if !strings.Contains(out, want) {
+			t.Errorf("top draws %q; want %q", out, want)
+		}
+	}
+	const leave = "\x1b[?1049l" // the alternate screen of xterm
+	if !strings.Contains(out, leave) {
+		t.Errorf("top does not restore the screen: %q", out)
+	}
+	if _, status := few.typing([][2]string{{"quit: q", "\x03"}}, "top"); status != 0 {
+		t.Errorf("exit status after Ctrl-C is %d, want 0", status)
 	}
 }
