@@ -24,6 +24,10 @@ demo: ## show the cache at work on the Go files of the standard library
 	go run ./docs/examples/demo
 	@echo 'Next, try a cache from a shell: go run ./cmd/cachewire -h'
 
+.PHONY: demo-page
+demo-page: ## the same, and serve a live page of the cache at http://localhost:8080 until Ctrl-C
+	go run ./docs/examples/demo -page localhost:8080
+
 .PHONY: test
 test: servers ## run every test of every module
 	go test work

@@ -16,6 +16,8 @@ require (
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0
 	github.com/cachewire/cachewire/patterns v0.1.0
+	github.com/cachewire/cachewire/redis v0.1.0
+	github.com/cachewire/cachewire/tiered v0.1.0
 	github.com/coocood/freecache v1.2.7
 	github.com/dgraph-io/ristretto/v2 v2.4.2
 	github.com/eko/gocache/lib/v4 v4.2.0
@@ -65,7 +67,6 @@ require (
 	github.com/cachewire/cachewire/dependency v0.1.0 // indirect
 	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/cachewire/cachewire/lockout v0.1.0
-	github.com/cachewire/cachewire/redis v0.1.0
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/redis/go-redis/v9 v9.22.0
@@ -96,6 +97,12 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memcache-pure => ../memcache-pure
 	github.com/cachewire/cachewire/memory => ../memory
 	github.com/cachewire/cachewire/null => ../null
+	github.com/cachewire/cachewire/observe => ../observe
+	github.com/cachewire/cachewire/observe/otel => ../observe/otel
+	github.com/cachewire/cachewire/observe/page => ../observe/page
+	github.com/cachewire/cachewire/observe/page/browser => ../observe/page/browser
+	github.com/cachewire/cachewire/observe/prometheus => ../observe/prometheus
 	github.com/cachewire/cachewire/patterns => ../patterns
 	github.com/cachewire/cachewire/redis => ../redis
+	github.com/cachewire/cachewire/tiered => ../tiered
 )

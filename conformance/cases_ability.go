@@ -29,7 +29,7 @@ var abilityCases = []testCase{
 		id:   "ability-value",
 		rule: "Get of a core.ValueGetter returns the value, or the error, that GetItem returns.",
 		run: func(e *env) {
-			g, ok := e.backend.(core.ValueGetter)
+			g, ok := core.Ability[core.ValueGetter](e.backend)
 			if !ok {
 				e.decline("core.ValueGetter")
 				return
@@ -61,7 +61,7 @@ var abilityCases = []testCase{
 		rule: "GetItems of a core.MultiGetter returns the items that are present, each once, and " +
 			"no others. Their tokens work.",
 		run: func(e *env) {
-			g, ok := e.backend.(core.MultiGetter)
+			g, ok := core.Ability[core.MultiGetter](e.backend)
 			if !ok {
 				e.decline("core.MultiGetter")
 				return
@@ -109,7 +109,7 @@ var abilityCases = []testCase{
 			"time to live, more than 0 if it expires, 0 if it never expires. It returns ErrMiss " +
 			"for an absent key.",
 		run: func(e *env) {
-			if _, ok := e.backend.(core.TTLReader); !ok {
+			if _, ok := core.Ability[core.TTLReader](e.backend); !ok {
 				_, err := e.cache.TTL(e.ctx, "k")
 				e.want("TTL", err, errUnsupported)
 				e.decline("core.TTLReader")
@@ -153,12 +153,18 @@ var abilityCases = []testCase{
 		},
 	},
 	{
+		id: "ability-itemttl",
+		rule: "GetItemTTL and GetItemsTTL of a core.ItemTTLReader return what GetItem and " +
+			"GetItems return, with the time that each item has left to live.",
+		run: checkItemTTL,
+	},
+	{
 		id: "ability-counter",
 		rule: "IncrFrom and DecrFrom of a core.CounterStarter start an absent counter at initial " +
 			"plus or minus delta, with the flag of an integer and the time to live, and change a " +
 			"present one as Incr and Decr do.",
 		run: func(e *env) {
-			s, ok := e.backend.(core.CounterStarter)
+			s, ok := core.Ability[core.CounterStarter](e.backend)
 			if !ok {
 				e.decline("core.CounterStarter")
 				return
@@ -199,7 +205,7 @@ var abilityCases = []testCase{
 				} else {
 					e.set(key, c.present)
 					e.must(key, start())
-					if _, ok := e.backend.(core.TTLReader); ok {
+					if _, ok := core.Ability[core.TTLReader](e.backend); ok {
 						left, err := e.cache.TTL(e.ctx, key)
 						if err != nil || left != core.Forever {
 							e.errorf("TTL after %s: %v and error %v, want core.Forever",
@@ -219,7 +225,7 @@ var abilityCases = []testCase{
 		id:   "ability-ping",
 		rule: "Ping of a core.Pinger that can be reached returns nil.",
 		run: func(e *env) {
-			if _, ok := e.backend.(core.Pinger); !ok {
+			if _, ok := core.Ability[core.Pinger](e.backend); !ok {
 				e.want("Ping", e.cache.Ping(e.ctx), errUnsupported)
 				e.decline("core.Pinger")
 				return
@@ -232,7 +238,7 @@ var abilityCases = []testCase{
 		rule: "Stats of a core.StatsReader count what the verbs did. A figure that the backend " +
 			"does not have stays 0.",
 		run: func(e *env) {
-			if _, ok := e.backend.(core.StatsReader); !ok {
+			if _, ok := core.Ability[core.StatsReader](e.backend); !ok {
 				_, err := e.cache.Stats(e.ctx)
 				e.want("Stats", err, errUnsupported)
 				e.decline("core.StatsReader")
@@ -284,7 +290,7 @@ var abilityCases = []testCase{
 		rule: "Keys of a core.KeyLister yields every key that begins with the prefix and is " +
 			"present, and no other. Its loop may call the backend, and may end early.",
 		run: func(e *env) {
-			l, ok := e.backend.(core.KeyLister)
+			l, ok := core.Ability[core.KeyLister](e.backend)
 			if !ok {
 				e.decline("core.KeyLister")
 				return
@@ -351,7 +357,7 @@ var abilityCases = []testCase{
 		run: func(e *env) {
 			type value struct{ n int }
 			shared, err := core.NewTyped(e.cache, core.Shared[*value]())
-			if _, ok := e.backend.(core.SharedStorer); !ok {
+			if _, ok := core.Ability[core.SharedStorer](e.backend); !ok {
 				e.want("NewTyped with core.Shared", err, errUnsupported)
 				e.decline("core.SharedStorer")
 				return

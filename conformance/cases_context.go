@@ -40,7 +40,7 @@ var contextCases = []testCase{
 					return err
 				}, "1"},
 				{"Get", func(key string) error {
-					g, ok := b.(core.ValueGetter)
+					g, ok := core.Ability[core.ValueGetter](b)
 					if !ok {
 						return nil
 					}
@@ -55,7 +55,7 @@ var contextCases = []testCase{
 				{"Incr", func(key string) error { _, err := b.Incr(ctx, key, 2); return err }, "3"},
 				{"Decr", func(key string) error { _, err := b.Decr(ctx, key, 1); return err }, "0"},
 				{"GetItems", func(key string) error {
-					g, ok := b.(core.MultiGetter)
+					g, ok := core.Ability[core.MultiGetter](b)
 					if !ok {
 						return nil
 					}
@@ -66,7 +66,7 @@ var contextCases = []testCase{
 					return keyError(err, key)
 				}, "1"},
 				{"TTL", func(key string) error {
-					r, ok := b.(core.TTLReader)
+					r, ok := core.Ability[core.TTLReader](b)
 					if !ok {
 						return nil
 					}
@@ -74,7 +74,7 @@ var contextCases = []testCase{
 					return err
 				}, "1"},
 				{"IncrFrom", func(key string) error {
-					s, ok := b.(core.CounterStarter)
+					s, ok := core.Ability[core.CounterStarter](b)
 					if !ok {
 						_, err := b.Incr(ctx, key, 2)
 						return err
@@ -84,14 +84,14 @@ var contextCases = []testCase{
 				}, "3"},
 				{"StoreMulti", func(key string) error {
 					item := core.Item{Key: key, Value: []byte("2")}
-					s, ok := b.(core.MultiStorer)
+					s, ok := core.Ability[core.MultiStorer](b)
 					if !ok {
 						return b.Store(ctx, core.Set, item)
 					}
 					return keyError(s.StoreMulti(ctx, core.Set, []core.Item{item}), key)
 				}, "2"},
 				{"DeleteMulti", func(key string) error {
-					d, ok := b.(core.MultiDeleter)
+					d, ok := core.Ability[core.MultiDeleter](b)
 					if !ok {
 						return b.Delete(ctx, key)
 					}

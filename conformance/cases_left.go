@@ -11,7 +11,7 @@ import (
 // core.TTLReader, wantLeft calls its TTL, and need not wait. Otherwise, in fake time,
 // checkLeft waits later.
 func (e *env) wantLeft(l lifetime) {
-	if _, ok := e.backend.(core.TTLReader); !ok {
+	if _, ok := core.Ability[core.TTLReader](e.backend); !ok {
 		if e.fakeTime {
 			e.later = append(e.later, l)
 		}
@@ -47,7 +47,7 @@ func (e *env) wantLeft(l lifetime) {
 // cannotCheckLeft reports whether wantLeft cannot check anything, and declines the case. Some
 // times to live are checked by waiting in other cases.
 func (e *env) cannotCheckLeft() bool {
-	if _, ok := e.backend.(core.TTLReader); ok || e.fakeTime {
+	if _, ok := core.Ability[core.TTLReader](e.backend); ok || e.fakeTime {
 		return false
 	}
 	e.decline("core.TTLReader")

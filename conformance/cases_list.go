@@ -11,7 +11,7 @@ import (
 
 // lister returns the backend as a core.KeyLister, or nil after it has declined the case.
 func (e *env) lister() core.KeyLister {
-	l, ok := e.backend.(core.KeyLister)
+	l, ok := core.Ability[core.KeyLister](e.backend)
 	if !ok {
 		e.decline("core.KeyLister")
 	}

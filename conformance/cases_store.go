@@ -184,7 +184,7 @@ var storeCases = []testCase{
 			got, err := left.GetMulti(e.ctx, []string{"k"})
 			e.must("GetMulti", err)
 			e.wantValues("GetMulti through a prefix", got, map[string]string{"k": "l"})
-			if _, ok := e.backend.(core.KeyLister); !ok {
+			if _, ok := core.Ability[core.KeyLister](e.backend); !ok {
 				e.want("Flush through a prefix, of a backend that cannot list keys",
 					left.Flush(e.ctx), errUnsupported)
 				e.wantValue("left:k", "l")
@@ -199,7 +199,7 @@ var storeCases = []testCase{
 
 // canFlush reports whether the Cache of the case can be flushed. If it has no prefix, it can.
 func (e *env) canFlush() bool {
-	if _, ok := e.backend.(core.KeyLister); !ok && e.prefix != "" {
+	if _, ok := core.Ability[core.KeyLister](e.backend); !ok && e.prefix != "" {
 		e.decline("Flush through a prefix: core.KeyLister")
 		return false
 	}

@@ -216,7 +216,7 @@ func (e *env) readers() []reader {
 	readers := []reader{{"Get", func(key string) ([]byte, error) {
 		return e.cache.Get(e.ctx, key)
 	}}}
-	if _, ok := e.backend.(core.ValueGetter); ok {
+	if _, ok := core.Ability[core.ValueGetter](e.backend); ok {
 		readers = append(readers, reader{"GetItem", func(key string) ([]byte, error) {
 			item, err := e.cache.GetItem(e.ctx, key)
 			return item.Value, err

@@ -28,6 +28,7 @@ type mutant struct {
 	storeMulti  func(ctx context.Context, mode core.Mode, items []core.Item) error
 	deleteMulti func(ctx context.Context, keys []string) error
 	ttl         func(ctx context.Context, key string) (time.Duration, error)
+	itemTTL     func(ctx context.Context, key string) (core.Item, error)
 	keys        func(ctx context.Context, prefix string) iter.Seq2[string, error]
 	ping        func(ctx context.Context) error
 	stats       func(ctx context.Context) (core.Stats, error)
@@ -67,6 +68,7 @@ func newMutant(plant func(m *mutant)) *mutant {
 		item, err := m.get(ctx, key)
 		return item.Value, err
 	}
+	m.itemTTL = m.readItemTTL
 	// By default these have the faults of Incr, Decr and Add.
 	m.incrFrom = m.start(func() changeFunc { return m.incr }, func(n, delta uint64) uint64 {
 		return n + delta
@@ -221,4 +223,31 @@ func (m *mutant) keepNothing() {
 	}
 	m.decrFrom = m.incrFrom
 	m.storeShared = func(context.Context, core.Mode, core.Item, any) error { return nil }
+}
+
+// readItemTTL is the method of core.ItemTTLReader, with the faults of GetItem and TTL.
+func (m *mutant) readItemTTL(ctx context.Context, key string) (core.Item, error) {
+	item, err := m.get(ctx, key)
+	if err == nil {
+		item.TTL, err = m.ttl(ctx, key)
+	}
+	return item, err
+}
+
+func (m *mutant) GetItemTTL(ctx context.Context, key string) (core.Item, error) {
+	return m.itemTTL(ctx, key)
+}
+
+func (m *mutant) GetItemsTTL(ctx context.Context, keys []string) ([]core.Item, error) {
+	var items []core.Item
+	var failed core.MultiError
+	for _, key := range keys {
+		item, err := m.itemTTL(ctx, key)
+		if item.Key = key; err == nil {
+			items = append(items, item)
+		} else if err != core.ErrMiss {
+			failed.Add(key, err)
+		}
+	}
+	return items, failed.Err()
 }

@@ -53,6 +53,32 @@ var abilityMutants = []mutation{
 			return item.Value, err
 		}
 	}},
+	{"GetItemTTL leaves the TTL 0", "ability-itemttl", func(m *mutant) {
+		m.itemTTL = func(ctx ctxt, key string) (core.Item, error) { return m.get(ctx, key) }
+	}},
+	{"GetItemTTL loses the flags", "ability-itemttl", func(m *mutant) {
+		m.itemTTL = func(ctx ctxt, key string) (core.Item, error) {
+			item, err := m.readItemTTL(ctx, key)
+			item.Flags = 0
+			return item, err
+		}
+	}},
+	{"GetItemTTL loses the token", "ability-itemttl", func(m *mutant) {
+		m.itemTTL = func(ctx ctxt, key string) (core.Item, error) {
+			item, err := m.readItemTTL(ctx, key)
+			item.Token = nil
+			return item, err
+		}
+	}},
+	{"GetItemTTL of an absent key returns an empty item", "ability-itemttl", func(m *mutant) {
+		m.itemTTL = func(ctx ctxt, key string) (core.Item, error) {
+			item, err := m.readItemTTL(ctx, key)
+			if err == core.ErrMiss {
+				err = nil
+			}
+			return item, err
+		}
+	}},
 	{"GetItems returns all items", "ability-multiget", func(m *mutant) {
 		m.getMulti = func(ctx ctxt, _ []string) ([]core.Item, error) {
 			var all []string

@@ -90,8 +90,9 @@ type Driver interface {
 // taken for the reply to a later one. Cache checks ctx before it calls a method, so a
 // backend that never waits may ignore ctx.
 //
-// A Backend may implement the optional interfaces below. New looks for them once. A backend
-// must not implement one whose results it would have to guess.
+// A Backend may implement the optional interfaces below. New looks for them once, by Ability. A
+// backend must not implement one whose results it would have to guess. If this depends on
+// another backend, it is a Decliner.
 type Backend interface {
 	// GetItem returns the item under key. It returns ErrMiss if the key is absent. Many
 	// callers may share the value: they must not write to it, and the backend must not
@@ -195,6 +196,19 @@ type TTLReader interface {
 	TTL(ctx context.Context, key string) (time.Duration, error)
 }
 
+// An ItemTTLReader reads items together with the time that they have left to live, in as many
+// round trips as it takes to read the items alone. Cache does not call it. It is for a backend
+// that keeps copies of another one's items, such as that of package tiered.
+type ItemTTLReader interface {
+	// GetItemTTL is GetItem, and sets TTL of the item to the time that it has left to live,
+	// more than 0, or to 0 if it never expires. If the item is replaced while GetItemTTL runs,
+	// the value may be the old one and TTL that of the new one, never the reverse.
+	GetItemTTL(ctx context.Context, key string) (Item, error)
+
+	// GetItemsTTL is GetItems of MultiGetter, and sets TTL of each item as GetItemTTL does.
+	GetItemsTTL(ctx context.Context, keys []string) ([]Item, error)
+}
+
 // A Pinger knows whether the cache can be reached.
 type Pinger interface {
 	// Ping returns nil if every server responds.
@@ -214,6 +228,21 @@ type Stats struct {
 	Connections uint64 // connections from all clients to the servers now
 
 	Pool PoolStats // if the backend has a pool of clients
+	Near NearStats // if the backend keeps copies of another one's items
+}
+
+// NearStats are figures of the copies that a backend keeps of another one's items, since it was
+// opened.
+type NearStats struct {
+	Items   uint64 // copies now, which may include some that have expired
+	Bytes   uint64 // the memory they take
+	Hits    uint64 // keys that a copy served
+	FarHits uint64 // keys that were read from the other backend and found
+	Drops   uint64 // copies dropped by a Notice of the bus
+
+	HasBus  bool   // whether there is a Bus
+	BusUp   bool   // whether it works
+	BusLost uint64 // how often it was lost
 }
 
 // PoolStats are figures of a pool of clients since it was opened.
@@ -250,8 +279,16 @@ type SharedStorer interface {
 	// return ErrNotNumber.
 	GetShared(ctx context.Context, key string) (value, token any, err error)
 
-	// StoreShared does what Store does, but stores value instead of item.Value.
+	// StoreShared does what Store does, but stores value instead of item.Value. If the backend
+	// limits the bytes that its items take, it counts the size of a value that is a Sizer.
 	StoreShared(ctx context.Context, mode Mode, item Item, value any) error
+}
+
+// A Sizer knows how much memory it takes. It is a Go value for [Shared].
+type Sizer interface {
+	// Size returns the number of bytes that the value keeps in memory. A negative number
+	// means 0. It is called once, when the value is stored.
+	Size() int
 }
 
 // An Unwrapper gives access to the objects underneath a backend, such as a client library.
@@ -261,6 +298,26 @@ type Unwrapper interface {
 	// and returns true. If it has no object of the right type, it returns false. Target is
 	// a pointer that is not nil.
 	As(target any) bool
+}
+
+// A Decliner has the methods of optional interfaces that it may have to decline, because it
+// passes them on to a backend that may lack them.
+type Decliner interface {
+	// Declines reports whether the backend declines an optional interface that it implements.
+	// Ability is a nil pointer to the interface, such as (*TTLReader)(nil). The result never
+	// changes.
+	Declines(ability any) bool
+}
+
+// Ability returns b as A, which is one of the optional interfaces. It reports whether b
+// implements A and does not decline it as a Decliner.
+func Ability[A any](b Backend) (A, bool) {
+	a, ok := b.(A)
+	if d, may := b.(Decliner); ok && may && d.Declines((*A)(nil)) {
+		var none A
+		return none, false
+	}
+	return a, ok
 }
 
 // Traits are facts about a backend that a caller may have to know. The zero value describes

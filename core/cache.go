@@ -84,6 +84,7 @@ type Cache struct {
 	timeout time.Duration
 	hooks   *hooks // nil if there are none
 	name    string
+	url     string // as RedactURL returns it; empty if New made the Cache
 	parent  *Cache // the Cache whose WithPrefix made this one; if nil, Close closes the backend
 	closed  atomic.Bool
 }
@@ -135,20 +136,20 @@ func New(b Backend, opts *Options) (*Cache, error) {
 		return nil, err
 	}
 	s := &shared{Backend: b, driver: driverName(b)}
-	if r, ok := b.(TraitsReporter); ok {
+	if r, ok := Ability[TraitsReporter](b); ok {
 		s.traits = r.Traits()
 	}
-	s.multiGetter, _ = b.(MultiGetter)
-	s.multiStorer, _ = b.(MultiStorer)
-	s.multiDeleter, _ = b.(MultiDeleter)
-	s.starter, _ = b.(CounterStarter)
-	s.ttlReader, _ = b.(TTLReader)
-	s.pinger, _ = b.(Pinger)
-	s.statsReader, _ = b.(StatsReader)
-	s.keyLister, _ = b.(KeyLister)
-	s.sharedStorer, _ = b.(SharedStorer)
-	s.unwrapper, _ = b.(Unwrapper)
-	if s.valueGetter, _ = b.(ValueGetter); s.valueGetter == nil {
+	s.multiGetter, _ = Ability[MultiGetter](b)
+	s.multiStorer, _ = Ability[MultiStorer](b)
+	s.multiDeleter, _ = Ability[MultiDeleter](b)
+	s.starter, _ = Ability[CounterStarter](b)
+	s.ttlReader, _ = Ability[TTLReader](b)
+	s.pinger, _ = Ability[Pinger](b)
+	s.statsReader, _ = Ability[StatsReader](b)
+	s.keyLister, _ = Ability[KeyLister](b)
+	s.sharedStorer, _ = Ability[SharedStorer](b)
+	s.unwrapper, _ = Ability[Unwrapper](b)
+	if s.valueGetter, _ = Ability[ValueGetter](b); s.valueGetter == nil {
 		s.valueGetter = itemGetter{b}
 	}
 	c := &Cache{
@@ -206,12 +207,21 @@ func (c *Cache) WithPrefix(prefix string) (*Cache, error) {
 		timeout: c.timeout,
 		hooks:   c.hooks,
 		name:    nameWithPrefix(c.name, prefix),
+		url:     c.url,
 		parent:  c,
 	}, nil
 }
 
 // Name returns the name of the Cache in hooks; see Options.
 func (c *Cache) Name() string { return c.name }
+
+// Driver returns the name of the package of the backend, such as "memory". It is the Driver
+// of errors.
+func (c *Cache) Driver() string { return c.shared.driver }
+
+// URL returns the URL with which Open opened the Cache, without secrets; see RedactURL. It
+// returns "" if New made the Cache.
+func (c *Cache) URL() string { return c.url }
 
 // DefaultTTL returns the time to live of items stored with a time to live of 0.
 // It is Forever if such items never expire.

@@ -17,6 +17,7 @@ type call struct {
 	op           *Op // nil if the hooks only count
 	start        time.Duration
 	hits, misses int
+	bytes        int // of a verb on many keys; see Op
 }
 
 var ops = sync.Pool{New: func() any { return new(Op) }}
@@ -71,6 +72,16 @@ func (cl *call) enter(key string, keys []string) {
 
 // read records how many of the keys that a verb looked for were present.
 func (cl *call) read(hits, misses int) { cl.hits, cl.misses = hits, misses }
+
+// carry records the values of a verb on many keys, if there are hooks.
+func (cl *call) carry(items []Item) {
+	if cl.cache.hooks == nil {
+		return
+	}
+	for i := range items {
+		cl.bytes += len(items[i].Value)
+	}
+}
 
 // undecoded records that the value of a present key could not be decoded. It never makes
 // hits negative, even if a wrong backend returned a key twice.
@@ -133,6 +144,7 @@ func (cl *call) leave(err error) {
 func (cl *call) runAfter(hooks *hooks, duration time.Duration, err error) {
 	op := cl.op
 	op.Duration, op.Hits, op.Misses, op.Err = duration, cl.hits, cl.misses, err
+	op.Bytes = cl.bytes
 	hooks.runAfter(cl.ctx, op)
 	*op = Op{} // it must keep nothing alive
 	ops.Put(op)

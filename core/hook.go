@@ -57,6 +57,7 @@ type Op struct {
 	Duration time.Duration // how long the verb took
 	Hits     int           // keys found by Get, GetItem, GetMulti, GetItems, Exists, TTL and Count
 	Misses   int           // keys they did not find; a key that failed is neither
+	Bytes    int           // length of all values that a verb on many keys was given or found
 	Err      error         // what the verb returned
 
 	start time.Duration // when the verb began, since processStart

@@ -220,6 +220,7 @@ func (c *Cache) loadMulti(cl *call, keys []string) ([]Item, MultiError, error) {
 	for i := range items {
 		items[i].toCaller(c.own(items[i].Key))
 	}
+	cl.carry(items)
 	found := min(len(items), len(full)) // more would be a fault of the backend
 	cl.read(found, max(0, len(full)-found-(len(failed.Errors)-refused)))
 	return items, failed, nil
@@ -276,6 +277,7 @@ func (c *Cache) storeMulti(
 	}
 	var cl call
 	cl.beginMulti(ctx, c, verb, keys)
+	cl.carry(items)
 	var failed MultiError
 	err := c.admitMulti()
 	if err == nil {

@@ -106,6 +106,7 @@ func (r *Registry) Open(ctx context.Context, rawURL string, opts *Options) (*Cac
 	if err != nil {
 		return nil, &openError{u, err}
 	}
+	c.url = RedactURL(rawURL)
 	return c, nil
 }
 

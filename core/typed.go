@@ -321,6 +321,7 @@ func (t *Typed[T]) storeMulti(
 	default:
 		buf := buffers.Get().(*[]byte)
 		items, used := t.encodeAll((*buf)[:0], values, ttl, &failed)
+		cl.carry(items)
 		c.storeItems(cl.ctx, mode, items, nil, &failed)
 		putBuffer(buf, used)
 	}

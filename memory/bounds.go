@@ -93,7 +93,8 @@ func (bo *bounds) overhead() int64 {
 	return int64(slotCost)
 }
 
-// cost returns how many bytes e counts as. A value that core.Shared stored adds nothing.
+// cost returns how many bytes e counts as. A value that core.Shared stored adds what it said as
+// a core.Sizer, or nothing.
 func (bo *bounds) cost(e *entry) int64 {
 	size := entrySize + e.keyLen() + int(e.valueSize)
 	switch e.kind() {
@@ -105,6 +106,8 @@ func (bo *bounds) cost(e *entry) int64 {
 		}
 	case counter:
 		size += minNumberSize
+	case shared:
+		return bo.overhead() + boxedCost(e.keyLen(), int(e.valueSize))
 	default:
 		return bo.overhead() + boxedCost(e.keyLen(), len(e.boxed().value))
 	}

@@ -56,6 +56,41 @@ func TestAnItemOfExactlyMaxBytesIsStored(t *testing.T) {
 	}
 }
 
+// A sized is a shared value that says how large it is.
+type sized int
+
+func (s sized) Size() int { return int(s) }
+
+func TestASharedValueCountsAsWhatItSays(t *testing.T) {
+	bytesOf := func(value any) uint64 {
+		b := must(New(&Options{MaxBytes: 1 << 40}))
+		item := core.Item{Key: "k"}
+		if err := b.StoreShared(t.Context(), core.Set, item, value); err != nil {
+			t.Fatal(err)
+		}
+		bytes := stats(b).Bytes
+		if err := b.Delete(t.Context(), "k"); err != nil || stats(b).Bytes != 0 {
+			t.Errorf("after Delete of a %T: error is %v, and %d bytes are left", value, err,
+				stats(b).Bytes)
+		}
+		return bytes
+	}
+	unsized := bytesOf(1)
+	for _, c := range []struct {
+		size sized
+		more int
+	}{{-1, 0}, {0, 0}, {1 << 10, 1 << 10}, {1 << 20, 1 << 20}} {
+		if got, want := bytesOf(c.size), unsized+uint64(c.more); got != want {
+			t.Errorf("a shared value of size %d takes %d bytes, want %d", c.size, got, want)
+		}
+	}
+	b := must(New(&Options{MaxBytes: 10 << 10}))
+	err := b.StoreShared(t.Context(), core.Set, core.Item{Key: "k"}, sized(10<<10))
+	if !errors.Is(err, core.ErrTooLarge) {
+		t.Errorf("a shared value larger than MaxBytes: error is %v, want ErrTooLarge", err)
+	}
+}
+
 func TestNothingIsEvictedBeforeTheBoundIsReached(t *testing.T) {
 	for _, n := range []int{1, 10, 100, 1000, 20000} {
 		b := must(New(&Options{MaxItems: n}))

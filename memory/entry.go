@@ -30,7 +30,7 @@ type entry struct {
 	hash      uint32       // the part of the key's hash that homeOf returns
 	place     uint32       // in its queue, with a bound; guarded by the shard's lock
 	keySize   uint32       // the length of the key; the upper 8 bits are the kind
-	valueSize uint32       // the length of the value, if it is in the block
+	valueSize uint32       // the length of the value in the block, or the Size of a shared one
 	flags     uint32       // of the item
 
 	// reads is how often the entry was read since it came into its queue, at most maxReads.

@@ -51,7 +51,7 @@ type Options struct {
 	// MaxBytes is the largest amount of memory that all items together may take, including
 	// the overhead of each item. If 0, there is no bound. If an item alone takes more, its
 	// store returns core.ErrTooLarge. A value that was stored through core.Shared counts as
-	// a small value, because its size is not known.
+	// a small value, unless it is a core.Sizer.
 	MaxBytes int64
 }
 
@@ -82,6 +82,7 @@ var _ interface {
 	core.ValueGetter
 	core.MultiGetter
 	core.TTLReader
+	core.ItemTTLReader
 	core.Pinger
 	core.StatsReader
 	core.KeyLister

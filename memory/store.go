@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"math"
 	"runtime"
 	"time"
 
@@ -33,6 +34,9 @@ func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared boo
 		if isShared {
 			box := newBoxedEntry(homeOf(hash), item.Key, shared, item.Flags)
 			box.shared = value
+			if s, ok := value.(core.Sizer); ok {
+				box.valueSize = uint32(min(max(0, s.Size()), math.MaxInt32))
+			}
 			w.entry = &box.entry
 		} else if err := sh.prepare(w, item); err != nil {
 			return err

@@ -56,6 +56,13 @@ func (sh *shard) getLocked(hash uint64, key string) (core.Item, error) {
 
 // GetItems returns the items that are present, as core.MultiGetter says.
 func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
+	return getItems(ctx, keys, b.GetItem)
+}
+
+// getItems returns the items under keys, each as get returns it.
+func getItems(ctx context.Context, keys []string,
+	get func(ctx context.Context, key string) (core.Item, error)) ([]core.Item, error) {
+
 	items := make([]core.Item, 0, len(keys))
 	var failed core.MultiError
 	check := ctxCheck{ctx: ctx}
@@ -63,7 +70,7 @@ func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, err
 		var item core.Item
 		err := check.before(i)
 		if err == nil {
-			item, err = b.GetItem(ctx, key)
+			item, err = get(ctx, key)
 		}
 		switch err {
 		case nil:
@@ -74,6 +81,25 @@ func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, err
 		}
 	}
 	return items, failed.Err()
+}
+
+// GetItemTTL returns the item under key, and how long it has left to live, as
+// core.ItemTTLReader says.
+func (b *Backend) GetItemTTL(ctx context.Context, key string) (core.Item, error) {
+	item, err := b.GetItem(ctx, key)
+	if err != nil {
+		return core.Item{}, err
+	}
+	if item.TTL, err = b.TTL(ctx, key); err != nil {
+		return core.Item{}, err
+	}
+	return item, nil
+}
+
+// GetItemsTTL returns the items that are present, and how long each has left to live, as
+// core.ItemTTLReader says.
+func (b *Backend) GetItemsTTL(ctx context.Context, keys []string) ([]core.Item, error) {
+	return getItems(ctx, keys, b.GetItemTTL)
 }
 
 // GetShared returns the value that StoreShared stored under key, as core.SharedStorer says.

@@ -41,9 +41,11 @@ var _ interface {
 	core.MultiStorer
 	core.MultiDeleter
 	core.TTLReader
+	core.ItemTTLReader
 	core.Pinger
 	core.StatsReader
 	core.KeyLister
+	core.BusOpener
 	core.Unwrapper
 	core.TraitsReporter
 } = (*Backend)(nil)

@@ -10,16 +10,17 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// A conn is a connection to a server. It closes the gate when it is lost.
+// A conn is a connection to a server. It calls lost when it is.
 type conn struct {
 	net.Conn
-	backend *Backend
+	set  *connSet
+	lost func()
 }
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil {
-		c.backend.gate.close()
+		c.lost()
 	}
 	return n, err
 }
@@ -27,18 +28,18 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if err != nil {
-		c.backend.gate.close()
+		c.lost()
 	}
 	return n, err
 }
 
 func (c *conn) Close() error {
-	c.backend.gate.close()
-	c.backend.conns.remove(c)
+	c.lost()
+	c.set.remove(c)
 	return c.Conn.Close()
 }
 
-// A connSet has the connections of a Backend.
+// A connSet has the connections of a Backend, or of a session.
 type connSet struct {
 	mu     sync.Mutex
 	all    map[*conn]struct{} // guarded by mu
@@ -103,10 +104,17 @@ func (b *Backend) dial(ctx context.Context, address string, dialer *net.Dialer,
 	if ctx.Done() != nil {
 		return nil, errInlineDial
 	}
-	// rueidis passes no context to this function.
-	ctx, cancel := context.WithTimeout(b.closing, dialer.Timeout)
+	return connectTo(b.closing, address, dialer, config, &b.conns, b.gate.close)
+}
+
+// connectTo connects to address until ctx is done. The connection is one of set, and lost is
+// called when it is lost.
+func connectTo(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config,
+	set *connSet, lost func()) (net.Conn, error) {
+	// rueidis passes no context to dial functions.
+	ctx, cancel := context.WithTimeout(ctx, dialer.Timeout)
 	defer cancel()
-	b.conns.begin(address)
+	set.begin(address)
 	network := "tcp"
 	if strings.HasPrefix(address, "/") {
 		network = "unix"
@@ -127,8 +135,8 @@ func (b *Backend) dial(ctx context.Context, address string, dialer *net.Dialer,
 		}
 		plain = secure
 	}
-	c := &conn{plain, b}
-	if !b.conns.add(c) {
+	c := &conn{plain, set, lost}
+	if !set.add(c) {
 		plain.Close()
 		return nil, errClosed
 	}

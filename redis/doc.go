@@ -81,6 +81,25 @@
 // A verb whose context is done returns at once. The server may still execute it. If a server
 // breaks the protocol, rueidis can end the program, so use only servers that you trust.
 //
+// # Buses
+//
+// [Backend.OpenBus] returns a bus for package tiered, which tells what other programs have
+// changed:
+//
+//	tracking           by CLIENT TRACKING in broadcast mode: the servers tell of every change of a
+//	                   key, whoever makes it, of expiries, of evictions and of FLUSHALL
+//	tracking:PREFIX    of keys that begin with PREFIX
+//	pubsub             by PUBLISH and SUBSCRIBE: what other tiers publish on the channel cachewire
+//	pubsub:CHANNEL     on another channel
+//
+// Use tracking if the user may have the permission. It costs writers nothing, and a server sends
+// each change to each process. It also tells a process of its own changes, which costs one read
+// more. All tiers over the same keys must use a bus of the same kind and the same channel. In a
+// cluster, pubsub lags by what the servers take to tell each other.
+//
+// A bus has connections of its own: one to a single server or to one of a cluster, or for
+// tracking one to each primary. It gives a sign of life each half second.
+//
 // # Permissions
 //
 // The user needs permission for these commands, or for these categories and INFO:
@@ -91,7 +110,8 @@
 //	+@read +@write +@scripting +@connection +info
 //
 // In a cluster, add +cluster. With sentinels, add +role, and the sentinels must allow SENTINEL
-// and SUBSCRIBE. SELECT is only sent for a database other than 0, and INFO and DBSIZE only by
-// Stats. Neither SCRIPT nor CONFIG nor CLIENT nor KEYS is needed. If FLUSHDB is not permitted, a
-// Cache with a prefix can still be flushed, because that needs only SCAN and UNLINK.
+// and SUBSCRIBE. The bus tracking needs +client|tracking, and the bus pubsub +subscribe, +publish
+// and the channel. SELECT is only sent for a database other than 0, and INFO and DBSIZE only by
+// Stats. Neither SCRIPT nor CONFIG nor KEYS is needed. If FLUSHDB is not permitted, a Cache with
+// a prefix can still be flushed, because that needs only SCAN and UNLINK.
 package redis

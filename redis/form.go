@@ -69,15 +69,17 @@ func (b *Backend) expected(token any, key string) (string, bool) {
 // encode returns the string that Redis stores for value and flags. It is a copy, because a
 // write that a context has abandoned may be sent later.
 func (b *Backend) encode(value []byte, flags uint32) string {
-	if b.plain && isPlain(value, flags) {
-		return string(value)
+	return rueidis.BinaryString(b.appendStored(make([]byte, 0, headerLen+len(value)), value, flags))
+}
+
+// appendStored appends to dst, which has room, what Redis stores for value and flags.
+func (b *Backend) appendStored(dst, value []byte, flags uint32) []byte {
+	if !b.plain || !isPlain(value, flags) {
+		dst = append(dst, magic...)
+		dst = binary.BigEndian.AppendUint32(dst, flags)
+		dst = binary.BigEndian.AppendUint64(dst, rand.Uint64())
 	}
-	stored := make([]byte, headerLen+len(value))
-	copy(stored, magic)
-	binary.BigEndian.PutUint32(stored[len(magic):], flags)
-	binary.BigEndian.PutUint64(stored[stampAt:], rand.Uint64())
-	copy(stored[headerLen:], value)
-	return rueidis.BinaryString(stored)
+	return append(dst, value...)
 }
 
 // isPlain reports whether plain mode stores a value with these flags without a header. A value

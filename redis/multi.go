@@ -31,14 +31,15 @@ type pipeline struct {
 	from, to int // its keys, by their places
 }
 
-// split divides n keys into pipelines. Size returns how many bytes a key sends.
-func split(n int, size func(i int) int) []pipeline {
+// split divides n keys into pipelines of at most length keys. Size returns how many bytes a key
+// sends.
+func split(n, length int, size func(i int) int) []pipeline {
 	var all []pipeline
 	p := pipeline{}
 	bytes := 0
 	for i := range n {
 		more := size(i)
-		if i-p.from == chunkLen || i > p.from && bytes+more > chunkBytes {
+		if i-p.from == length || i > p.from && bytes+more > chunkBytes {
 			p.to = i
 			all = append(all, p)
 			p.from, bytes = i, 0
@@ -98,6 +99,30 @@ func (f *failures) err() error {
 // GetItems reads keys by GET, in pipelines. (MGET would read a key of another type than a
 // string as absent, and cannot read keys of several slots of a cluster.)
 func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
+	get := func(c rueidis.Client, commands []rueidis.Completed, key string) []rueidis.Completed {
+		return append(commands, c.B().Get().Key(key).Build())
+	}
+	return b.getItems(ctx, keys, 1, get,
+		func(ctx context.Context, key string, results []rueidis.RedisResult) (core.Item, error) {
+			stored, err := stored(ctx, results[0])
+			if err != nil {
+				return core.Item{}, err
+			}
+			return b.itemOf(key, stored), nil
+		})
+}
+
+// GetItemsTTL is GetItems with the time that each item has left to live.
+func (b *Backend) GetItemsTTL(ctx context.Context, keys []string) ([]core.Item, error) {
+	return b.getItems(ctx, keys, 2, withTTL, b.itemWithTTL)
+}
+
+// getItems reads keys in pipelines. For each key, commands appends n commands, and itemOf
+// returns the item for their results.
+func (b *Backend) getItems(ctx context.Context, keys []string, n int,
+	commands func(rueidis.Client, []rueidis.Completed, string) []rueidis.Completed,
+	itemOf func(context.Context, string, []rueidis.RedisResult) (core.Item, error),
+) ([]core.Item, error) {
 	c, err := b.connect(ctx)
 	if err != nil {
 		return nil, failure(ctx, err)
@@ -110,21 +135,20 @@ func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, err
 			failed.add(key, ctx.Err())
 		}
 	}
-	inPipelines(ctx, split(len(keys), func(int) int { return 0 }), func(p pipeline) {
-		commands := make([]rueidis.Completed, 0, p.to-p.from)
+	inPipelines(ctx, split(len(keys), chunkLen/n, func(int) int { return 0 }), func(p pipeline) {
+		all := make([]rueidis.Completed, 0, n*(p.to-p.from))
 		for _, key := range keys[p.from:p.to] {
-			commands = append(commands, c.B().Get().Key(key).Build())
+			all = commands(c, all, key)
 		}
-		results, err := b.doMulti(ctx, c, commands, reading)
+		results, err := b.doMulti(ctx, c, all, reading)
 		if err != nil {
 			skip(p)
 			return
 		}
-		for i, result := range results {
-			at := p.from + i
-			switch stored, err := stored(ctx, result); err {
+		for i, at := 0, p.from; at < p.to; i, at = i+n, at+1 {
+			switch item, err := itemOf(ctx, keys[at], results[i:i+n]); err {
 			case nil:
-				items[at], found[at] = b.itemOf(keys[at], stored), true
+				items[at], found[at] = item, true
 			case core.ErrMiss:
 			default:
 				failed.add(keys[at], err)
@@ -157,7 +181,7 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 	if mode == core.CompareAndSwap || mode == core.CompareAndDelete {
 		store = b.compareItems
 	}
-	inPipelines(ctx, split(len(items), size), func(p pipeline) {
+	inPipelines(ctx, split(len(items), chunkLen, size), func(p pipeline) {
 		if !store(ctx, c, mode, items[p.from:p.to], &failed) {
 			skip(p)
 		}
@@ -168,14 +192,23 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 // setItems stores items in one pipeline. It returns false if ctx has abandoned all of them.
 func (b *Backend) setItems(ctx context.Context, c rueidis.Client, mode core.Mode, items []core.Item,
 	failed *failures) bool {
-	commands := make([]rueidis.Completed, 0, len(items))
-	sent := make([]int, 0, len(items))
+	sent := make([]int, 0, len(items)) // the places of the items that are not too large
+	room := 0
 	for i := range items {
 		if err := b.checkSize(items[i]); err != nil {
 			failed.add(items[i].Key, err)
 			continue
 		}
-		commands, sent = append(commands, b.setCommand(c, mode, items[i])), append(sent, i)
+		sent = append(sent, i)
+		room += headerLen + len(items[i].Value)
+	}
+	commands := make([]rueidis.Completed, 0, len(sent))
+	copies := make([]byte, 0, room) // of all values, because an allocation for each costs more
+	for _, i := range sent {
+		from := len(copies)
+		copies = b.appendStored(copies, items[i].Value, items[i].Flags)
+		stored := rueidis.BinaryString(copies[from:])
+		commands = append(commands, setCommand(c, mode, &items[i], stored))
 	}
 	if len(commands) == 0 {
 		return true
@@ -254,7 +287,7 @@ func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
 			}
 		}
 	}
-	inPipelines(ctx, split(len(groups), func(int) int { return 0 }), func(p pipeline) {
+	inPipelines(ctx, split(len(groups), chunkLen, func(int) int { return 0 }), func(p pipeline) {
 		commands := make([]rueidis.Completed, 0, p.to-p.from)
 		for _, group := range groups[p.from:p.to] {
 			commands = append(commands, c.B().Unlink().Key(group...).Build())

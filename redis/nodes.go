@@ -27,13 +27,21 @@ func (b *Backend) primaries(ctx context.Context) ([]node, error) {
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
+	return primariesOf(ctx, c, func(client rueidis.Client, cmd rueidis.Completed) rueidis.RedisResult {
+		return b.do(ctx, client, cmd, reading)
+	})
+}
+
+// primariesOf is primaries for the client c. Do sends a command.
+func primariesOf(ctx context.Context, c rueidis.Client,
+	do func(client rueidis.Client, cmd rueidis.Completed) rueidis.RedisResult) ([]node, error) {
 	if c.Mode() != rueidis.ClientModeCluster {
 		return []node{{client: c}}, nil
 	}
 	all := c.Nodes()
 	var errs []error
 	for addr, client := range all { // the first server that responds knows the others
-		slots, err := b.do(ctx, client, client.B().ClusterSlots().Build(), reading).ToArray()
+		slots, err := do(client, client.B().ClusterSlots().Build()).ToArray()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

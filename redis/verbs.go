@@ -52,6 +52,40 @@ func (b *Backend) GetItem(ctx context.Context, key string) (core.Item, error) {
 	return b.itemOf(key, stored), nil
 }
 
+// GetItemTTL returns the item under key, and how long it has left to live. It sends GET and PTTL
+// in one pipeline, in this order, as core.ItemTTLReader wants it.
+func (b *Backend) GetItemTTL(ctx context.Context, key string) (core.Item, error) {
+	c, err := b.connect(ctx)
+	if err != nil {
+		return core.Item{}, failure(ctx, err)
+	}
+	results, err := b.doMulti(ctx, c, withTTL(c, nil, key), reading)
+	if err != nil {
+		return core.Item{}, failure(ctx, err)
+	}
+	return b.itemWithTTL(ctx, key, results)
+}
+
+// withTTL appends the commands for an item and its time to live.
+func withTTL(c rueidis.Client, commands []rueidis.Completed, key string) []rueidis.Completed {
+	return append(commands, c.B().Get().Key(key).Build(), c.B().Pttl().Key(key).Build())
+}
+
+// itemWithTTL returns the item for the replies to the commands of withTTL. If it has gone
+// between the two, that is a miss.
+func (b *Backend) itemWithTTL(ctx context.Context, key string,
+	results []rueidis.RedisResult) (core.Item, error) {
+	stored, err := stored(ctx, results[0])
+	if err != nil {
+		return core.Item{}, err
+	}
+	item := b.itemOf(key, stored)
+	if item.TTL, err = ttlOf(ctx, results[1]); err != nil {
+		return core.Item{}, err
+	}
+	return item, nil
+}
+
 func (b *Backend) itemOf(key string, stored []byte) core.Item {
 	value, flags := decode(stored)
 	return core.Item{Key: key, Value: value, Flags: flags, Token: b.tokenOf(key, stored)}
@@ -73,12 +107,15 @@ func (b *Backend) Store(ctx context.Context, mode core.Mode, item core.Item) err
 	if err != nil {
 		return failure(ctx, err)
 	}
-	return storeResult(ctx, mode, b.do(ctx, c, b.setCommand(c, mode, item), writing))
+	set := setCommand(c, mode, &item, b.encode(item.Value, item.Flags))
+	return storeResult(ctx, mode, b.do(ctx, c, set, writing))
 }
 
-// setCommand returns the command of Set, Add and Replace.
-func (b *Backend) setCommand(c rueidis.Client, mode core.Mode, item core.Item) rueidis.Completed {
-	set := c.B().Set().Key(item.Key).Value(b.encode(item.Value, item.Flags))
+// setCommand returns the command of Set, Add and Replace, which stores the given string.
+func setCommand(
+	c rueidis.Client, mode core.Mode, item *core.Item, stored string,
+) rueidis.Completed {
+	set := c.B().Set().Key(item.Key).Value(stored)
 	switch ms := milliseconds(item.TTL); {
 	case mode == core.Add && ms > 0:
 		return set.Nx().PxMilliseconds(ms).Build()
@@ -195,7 +232,12 @@ func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, error) {
 	if err != nil {
 		return 0, failure(ctx, err)
 	}
-	ms, err := b.do(ctx, c, c.B().Pttl().Key(key).Build(), reading).AsInt64()
+	return ttlOf(ctx, b.do(ctx, c, c.B().Pttl().Key(key).Build(), reading))
+}
+
+// ttlOf returns the time to live in a reply to PTTL.
+func ttlOf(ctx context.Context, result rueidis.RedisResult) (time.Duration, error) {
+	ms, err := result.AsInt64()
 	switch {
 	case err != nil:
 		return 0, failure(ctx, err)

@@ -17,7 +17,7 @@ version=$(<VERSION)
 # The folders of the modules that are released. The others are for this repository alone:
 # no test of a released module imports them, which go mod tidy would want to read.
 mapfile -t dirs < <(go list -m -f '{{.Dir}}' | sed "s,^$PWD/,," |
-	grep -vxE 'benchmarks|docs|docs/from|conformance/strangers' | LC_ALL=C sort)
+	grep -vxE 'benchmarks|docs|docs/from|conformance/strangers|observe/page/browser' | LC_ALL=C sort)
 
 fail() {
 	echo "release.sh: $1" >&2

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs the programs that the tests run, if they are missing: memcached and redis-server, and
 # on systems with apt-get also the Python clients of both and the command line tools of
-# memcached. The tests check that these and our drivers read each other's items. If nothing is
-# missing, the script does and prints nothing. It is written in sh and not bash, because it runs
-# before all tests, on any system.
+# memcached. The tests check that these and our drivers read each other's items. If CI is set, it
+# installs chromium as well. If nothing is missing, the script does and prints nothing. It is
+# written in sh and not bash, because it runs before all tests, on any system.
 #
 # If a program cannot be installed, the tests that need it are skipped, and the script succeeds.
 # If CI is set, those tests fail, and so does the script.
@@ -21,10 +21,17 @@ have() { command -v "$1" >/dev/null; }
 missing() {
 	[ -n "${MEMCACHED:-}" ] || have memcached || echo memcached
 	[ -n "${REDIS_SERVER:-}" ] || have redis-server || redis_package
+	# The tests of observe/page are skipped without a browser, except where CI is set.
+	[ -z "${CI:-}" ] || [ -n "${CHROMIUM:-}" ] || have_browser || echo chromium
 	have apt-get || return 0
 	have_python pylibmc memcache || echo python3-pylibmc python3-memcache
 	have_python redis || echo python3-redis
 	have memccat || echo libmemcached-tools
+}
+
+have_browser() {
+	have chromium || have chromium-browser || have google-chrome || have google-chrome-stable ||
+		[ -e "/Applications/Google Chrome.app" ]
 }
 
 # redis_package prints the name of the package of redis-server.

@@ -89,6 +89,7 @@ func TestACacheOfAConfigurationFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "caches.json")
 	text := `{"default": "app", "caches": {
 		"app": {"url": "` + url + `", "prefix": "app:", "default_ttl": "1h", "hooks": ["timing"]},
+		"tier": {"near": "near", "far": "app"}, "near": {"url": "memory://?max_items=5"},
 		"strange": {"url": "strange://"}}}`
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -97,11 +98,14 @@ func TestACacheOfAConfigurationFile(t *testing.T) {
 	c.want(0, "", "set", "-config", file, "app", "k", "v")
 	c.want(0, "k\n", "keys", "-config", file, "-")
 	c.want(0, "app:k\n", "keys", url)
+	c.want(0, "v", "get", "-config", file, "tier", "k")
+	c.want(0, "k\n", "keys", "-config", file, "tier")
+	c.with(url, "CACHEWIRE_DISABLE=1").want(0, "v", "get", "-config", file, "app", "k")
 	if r := c.run("ttl", url, "app:k"); !strings.HasPrefix(r.stdout, "app:k\t59m") &&
 		!strings.HasPrefix(r.stdout, "app:k\t1h0m0") {
 		t.Errorf("ttl: %+v, want the default of the file", r)
 	}
-	c.wantError(2, `no cache "none"; it has app, strange`, "get", "-config", file, "none", "k")
+	c.wantError(2, `no cache "none"; it has app, near, strange, tier`, "get", "-config", file, "none", "k")
 	c.wantError(2, "no driver", "get", "-config", file, "strange", "k")
 	c.wantError(2, "is the name of a cache", "get", "-config", file)
 }

@@ -209,10 +209,14 @@ func admitSuite(
 func isEmpty(ctx context.Context, cache *core.Cache, p *place) (bool, error) {
 	keys, err := keysOf(ctx, cache, p, "")
 	if err == nil {
-		for _, err := range keys {
-			return false, err // if there is no error, there is a key
+		empty := true
+		for _, err = range keys { // if there is no error, there is a key
+			empty = false
+			break
 		}
-		return true, nil
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return empty, err
+		}
 	}
 	stats, err := cache.Stats(ctx)
 	if errors.Is(err, errors.ErrUnsupported) {

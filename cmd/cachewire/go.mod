@@ -16,6 +16,7 @@ require (
 	github.com/cachewire/cachewire/memory v0.1.0
 	github.com/cachewire/cachewire/null v0.1.0
 	github.com/cachewire/cachewire/redis v0.1.0
+	github.com/cachewire/cachewire/tiered v0.1.0
 	github.com/creack/pty v1.1.24
 	github.com/gdamore/tcell/v2 v2.9.0
 	golang.org/x/term v0.36.0
@@ -61,6 +62,12 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memcache-pure => ../../memcache-pure
 	github.com/cachewire/cachewire/memory => ../../memory
 	github.com/cachewire/cachewire/null => ../../null
+	github.com/cachewire/cachewire/observe => ../../observe
+	github.com/cachewire/cachewire/observe/otel => ../../observe/otel
+	github.com/cachewire/cachewire/observe/page => ../../observe/page
+	github.com/cachewire/cachewire/observe/page/browser => ../../observe/page/browser
+	github.com/cachewire/cachewire/observe/prometheus => ../../observe/prometheus
 	github.com/cachewire/cachewire/patterns => ../../patterns
 	github.com/cachewire/cachewire/redis => ../../redis
+	github.com/cachewire/cachewire/tiered => ../../tiered
 )

@@ -32,6 +32,7 @@ import (
 	_ "github.com/cachewire/cachewire/memory"
 	_ "github.com/cachewire/cachewire/null"
 	_ "github.com/cachewire/cachewire/redis"
+	_ "github.com/cachewire/cachewire/tiered"
 )
 
 // The exit statuses.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/core/config"
@@ -17,17 +16,26 @@ import (
 
 // A place says where a cache is. Open opens it.
 type place struct {
-	url  string
-	opts core.Options
+	url string
+
+	// If the cache is in a configuration file, its name and caches are not zero.
+	name   string
+	caches *config.Caches
+	has    string // the prefix that the file gives it
 }
 
 // String returns the place in a form that may be shown.
-func (p *place) String() string { return core.RedactURL(p.url) }
+func (p *place) String() string {
+	if p.name != "" {
+		return p.name
+	}
+	return core.RedactURL(p.url)
+}
 
 // prefix returns the prefix of the cache.
 func (p *place) prefix() string {
-	if p.opts.Prefix != "" {
-		return p.opts.Prefix
+	if p.has != "" {
+		return p.has
 	}
 	_, query, _ := strings.Cut(p.url, "?")
 	values, _ := url.ParseQuery(query) // if it is wrong, core.Open says so
@@ -35,7 +43,10 @@ func (p *place) prefix() string {
 }
 
 func (p *place) open(ctx context.Context) (*core.Cache, error) {
-	return core.Open(ctx, p.url, &p.opts)
+	if p.caches != nil {
+		return p.caches.Create(ctx, p.name)
+	}
+	return core.Open(ctx, p.url, nil)
 }
 
 // open opens the cache that the first of args names, and returns the other args.
@@ -119,29 +130,41 @@ func placeOf(t *tool, arg string) (*place, error) {
 }
 
 // placeInFile returns the cache called name in the configuration file. Hooks of the file are
-// those of another program, and are ignored.
+// those of another program, and are ignored, as are other caches, whose drivers may be, too.
+// CACHEWIRE_DISABLE is about that program as well.
 func placeInFile(file, name string) (*place, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	var caches config.Config
-	if err := json.Unmarshal(text, &caches); err != nil {
+	var all config.Config
+	if err := json.Unmarshal(text, &all); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if name == "-" {
-		if name = caches.Default; name == "" {
+		if name = all.Default; name == "" {
 			name = "default"
 		}
 	}
-	found, ok := caches.Caches[name]
+	found, ok := all.Caches[name]
 	if !ok {
 		return nil, wrongUse("%s has no cache %q; it has %s",
-			file, name, strings.Join(slices.Sorted(maps.Keys(caches.Caches)), ", "))
+			file, name, strings.Join(slices.Sorted(maps.Keys(all.Caches)), ", "))
 	}
-	return &place{found.URL, core.Options{
-		Prefix:     found.Prefix,
-		DefaultTTL: time.Duration(found.DefaultTTL),
-		Timeout:    time.Duration(found.Timeout),
-	}}, nil
+	needed := config.Config{Default: name, Caches: map[string]config.Cache{}}
+	for _, needs := range []string{name, found.Near, found.Far} {
+		if cache, ok := all.Caches[needs]; ok {
+			cache.Hooks = nil
+			needed.Caches[needs] = cache
+		}
+	}
+	if err := os.Unsetenv("CACHEWIRE_DISABLE"); err != nil {
+		return nil, err
+	}
+	p := &place{url: found.URL, name: name, has: found.Prefix}
+	if p.has == "" {
+		p.has = all.Caches[found.Far].Prefix
+	}
+	p.caches, err = config.New(needed, nil)
+	return p, err
 }

@@ -275,7 +275,7 @@ func TestStatsPingAndDrivers(t *testing.T) {
 		}
 	})
 	c := tool{t: t}
-	c.want(0, "memcache\nmemcache+pooled\nmemory\nnull\nredis\nrediss\nvalkey\nvalkeys\n",
+	c.want(0, "memcache\nmemcache+pooled\nmemory\nnull\nredis\nrediss\ntiered\nvalkey\nvalkeys\n",
 		"drivers")
 }
 

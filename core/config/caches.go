@@ -125,6 +125,7 @@ const disabledURL = "null://"
 func (cs *Caches) applyDisabled(c Cache) Cache {
 	if cs.disabled {
 		c.URL = disabledURL
+		c.Near, c.Far, c.Bus = "", "", ""
 	}
 	return c
 }
@@ -140,6 +141,7 @@ func (cs *Caches) check(name string, c Cache) []string {
 	if name == "" {
 		add("", errors.New("a cache has no name; the empty name stands for the default"))
 	}
+	c = cs.withTier(c, add)
 	if err := cs.registry.Check(c.URL, nil); err != nil {
 		add(".url", err)
 	} else if err := cs.registry.Check(c.URL, &core.Options{Prefix: c.Prefix}); err != nil {
@@ -265,6 +267,7 @@ func (cs *Caches) Create(
 	if err := configError(cs.check(name, c)); err != nil {
 		return nil, err
 	}
+	c = cs.withTier(c, func(string, error) {}) // its mistakes have been found
 	opts := core.Options{
 		Name:       name,
 		Prefix:     c.Prefix,
@@ -289,7 +292,9 @@ func (cs *Caches) Names() []string { return slices.Sorted(maps.Keys(cs.config.Ca
 func (cs *Caches) Describe() Config {
 	c := cs.config.complete()
 	for name, cache := range c.Caches {
-		cache.URL = core.RedactURL(cache.URL)
+		if cache.URL != "" {
+			cache.URL = core.RedactURL(cache.URL)
+		}
 		c.Caches[name] = cache
 	}
 	return c

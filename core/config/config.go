@@ -40,7 +40,16 @@ type Config struct {
 // A Cache describes one cache.
 type Cache struct {
 	// URL is the URL for core.Open. With null://, the cache keeps nothing.
-	URL string `json:"url" yaml:"url" toml:"url"`
+	URL string `json:"url,omitempty" yaml:"url,omitempty" toml:"url,omitempty"`
+
+	// Near and Far make the cache a tier of two others, which they name; see package tiered,
+	// which the program must import. Only the URLs of these two apply, and their prefix and
+	// default time to live if they are Far's and the cache has none of its own. Bus is the kind
+	// of its bus. The URL of the cache may then be missing, or tiered:// with other parameters.
+	// core.DefaultRegistry opens the two.
+	Near string `json:"near,omitempty" yaml:"near,omitempty" toml:"near,omitempty"`
+	Far  string `json:"far,omitempty" yaml:"far,omitempty" toml:"far,omitempty"`
+	Bus  string `json:"bus,omitempty" yaml:"bus,omitempty" toml:"bus,omitempty"`
 
 	// Prefix, DefaultTTL and Timeout are fields of core.Options. The prefix must not be
 	// in the URL as well. A DefaultTTL that is not zero takes precedence over the URL.
@@ -100,6 +109,9 @@ func (c *Cache) UnmarshalJSON(data []byte) error {
 func (c *Cache) unmarshal(data []byte, path string, wrong *[]string) {
 	unmarshalFields(data, path, `an object like {"url": "memory://"}`, wrong, map[string]any{
 		"url":         &c.URL,
+		"near":        &c.Near,
+		"far":         &c.Far,
+		"bus":         &c.Bus,
 		"prefix":      &c.Prefix,
 		"default_ttl": &c.DefaultTTL,
 		"timeout":     &c.Timeout,

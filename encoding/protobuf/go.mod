@@ -31,6 +31,12 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/memcache-pure => ../../memcache-pure
 	github.com/cachewire/cachewire/memory => ../../memory
 	github.com/cachewire/cachewire/null => ../../null
+	github.com/cachewire/cachewire/observe => ../../observe
+	github.com/cachewire/cachewire/observe/otel => ../../observe/otel
+	github.com/cachewire/cachewire/observe/page => ../../observe/page
+	github.com/cachewire/cachewire/observe/page/browser => ../../observe/page/browser
+	github.com/cachewire/cachewire/observe/prometheus => ../../observe/prometheus
 	github.com/cachewire/cachewire/patterns => ../../patterns
 	github.com/cachewire/cachewire/redis => ../../redis
+	github.com/cachewire/cachewire/tiered => ../../tiered
 )

@@ -5,6 +5,7 @@
 //
 //	go run ./docs/examples/demo
 //	CACHE_URL=null:// go run ./docs/examples/demo
+//	go run ./docs/examples/demo -page localhost:8080
 //
 // The files of the program:
 //
@@ -13,6 +14,7 @@
 //	symbols.go    does the work: finds the exported names of a file
 //	codec.go      encodes the names for the cache, and decodes them
 //	pass.go       uses the cache
+//	page.go       serves the live page of the cache
 //	progress.go   draws the bar on the terminal
 //	report.go     prints the table
 package main
@@ -58,6 +60,7 @@ func run(
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	dir := flags.String("dir", "", "")
+	pageAddr := flags.String("page", "", "")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		usage(stdout)
@@ -71,7 +74,7 @@ func run(
 		return exitUsage
 	}
 
-	err = demo(ctx, cmp.Or(env("CACHE_URL"), defaultURL), *dir, stdout, stderr)
+	err = demo(ctx, cmp.Or(env("CACHE_URL"), defaultURL), *dir, *pageAddr, stdout, stderr)
 	switch {
 	case err == nil:
 		return exitOK
@@ -85,13 +88,16 @@ func run(
 }
 
 func usage(w io.Writer) {
-	fmt.Fprintf(w, `usage: demo [-dir directory]
+	fmt.Fprintf(w, `usage: demo [-dir directory] [-page address]
 
 Demo parses every Go file in the directory, and stores the exported names of
 each file in a cache. The default directory is the standard library of the
 installed toolchain. Demo makes a second pass over the files, invalidates one
 package through a dependency, and makes a third pass. It prints how long each
 pass took.
+
+With -page, such as -page localhost:8080, demo serves a live page of the cache
+at this address, and makes passes until it is interrupted.
 
 The environment variable CACHE_URL is the URL of the cache. If it is not set,
 the URL is %s. The drivers in this program are: %s.
@@ -102,13 +108,30 @@ the URL is %s. The drivers in this program are: %s.
 }
 
 // demo makes three passes over the files in dir, or over the standard library if dir is "".
-// If a pass returns an error, demo prints the results so far and returns the error.
-func demo(ctx context.Context, cacheURL, dir string, stdout, stderr io.Writer) error {
-	cache, err := core.Open(ctx, cacheURL, nil)
+// If a pass returns an error, demo prints the results so far and returns the error. If pageAddr
+// is not "", it serves the live page there, and goes on until ctx is done.
+func demo(
+	ctx context.Context, cacheURL, dir, pageAddr string, stdout, stderr io.Writer,
+) (err error) {
+	var live *livePage
+	var opts *core.Options
+	if pageAddr != "" {
+		if live, err = serveLivePage(pageAddr); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, live.close()) }()
+		opts = live.options()
+	}
+	cache, err := core.Open(ctx, cacheURL, opts)
 	if err != nil {
 		return fmt.Errorf("CACHE_URL cannot be used: %w", err)
 	}
 	defer cache.Close()
+	if live != nil {
+		if err := live.page.Add(cache); err != nil {
+			return err
+		}
+	}
 	if dir == "" {
 		if dir, err = standardLibrary(ctx); err != nil {
 			return err
@@ -119,7 +142,7 @@ func demo(ctx context.Context, cacheURL, dir string, stdout, stderr io.Writer) e
 		return err
 	}
 
-	index, err := newIndexer(cache, files)
+	index, err := newIndexer(cache, files, live)
 	if err != nil {
 		return err
 	}
@@ -141,5 +164,12 @@ func demo(ctx context.Context, cacheURL, dir string, stdout, stderr io.Writer) e
 			return err
 		}
 	}
-	return report(stdout, files, passes)
+	if err := report(stdout, files, passes); err != nil || live == nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "\nThe live page is at %s. Ctrl-C ends the demo.\n", live.url)
+	for err == nil {
+		_, err = index.pass(ctx, "more", func() {})
+	}
+	return err
 }

@@ -23,7 +23,8 @@ type indexer struct {
 	files  []string
 }
 
-func newIndexer(cache *core.Cache, files []string) (*indexer, error) {
+// newIndexer returns an indexer of files. Live shows what it does, unless it is nil.
+func newIndexer(cache *core.Cache, files []string, live *livePage) (*indexer, error) {
 	wires, err := dependency.New(cache, nil)
 	if err != nil {
 		return nil, err
@@ -33,7 +34,11 @@ func newIndexer(cache *core.Cache, files []string) (*indexer, error) {
 		return nil, err
 	}
 	// Options.TTL is 0, so that values live for the default_ttl of CACHE_URL.
-	cached, err := patterns.New(typed, &patterns.Options[exports]{Dependency: wires, OnError: recordError})
+	opts := &patterns.Options[exports]{Dependency: wires, OnError: recordError}
+	if live != nil {
+		opts.Observer = live.page
+	}
+	cached, err := patterns.New(typed, opts)
 	if err != nil {
 		return nil, err
 	}

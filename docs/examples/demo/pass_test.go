@@ -24,7 +24,7 @@ func newTestIndexer(t *testing.T, dir string) *indexer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := newIndexer(cache, files)
+	x, err := newIndexer(cache, files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

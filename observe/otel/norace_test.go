@@ -1,0 +1,5 @@
+//go:build !race
+
+package cacheotel_test
+
+const raceEnabled = false

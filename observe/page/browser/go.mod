@@ -1,0 +1,48 @@
+module github.com/cachewire/cachewire/observe/page/browser
+
+go 1.25.0
+
+require (
+	github.com/cachewire/cachewire/core v0.1.0
+	github.com/cachewire/cachewire/memory v0.1.0
+	github.com/cachewire/cachewire/observe/page v0.1.0
+	github.com/chromedp/cdproto v0.160.1
+	github.com/chromedp/chromedp v0.23.1
+)
+
+require (
+	github.com/cachewire/cachewire/observe v0.1.0 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+)
+
+replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../../../backendtest
+	github.com/cachewire/cachewire/benchmarks => ../../../benchmarks
+	github.com/cachewire/cachewire/cmd/cachewire => ../../../cmd/cachewire
+	github.com/cachewire/cachewire/conformance => ../../../conformance
+	github.com/cachewire/cachewire/conformance/strangers => ../../../conformance/strangers
+	github.com/cachewire/cachewire/core => ../../../core
+	github.com/cachewire/cachewire/dependency => ../../../dependency
+	github.com/cachewire/cachewire/docs => ../../../docs
+	github.com/cachewire/cachewire/docs/from => ../../../docs/from
+	github.com/cachewire/cachewire/encoding => ../../../encoding
+	github.com/cachewire/cachewire/encoding/cbor => ../../../encoding/cbor
+	github.com/cachewire/cachewire/encoding/msgpack => ../../../encoding/msgpack
+	github.com/cachewire/cachewire/encoding/protobuf => ../../../encoding/protobuf
+	github.com/cachewire/cachewire/encoding/seal => ../../../encoding/seal
+	github.com/cachewire/cachewire/encoding/zstd => ../../../encoding/zstd
+	github.com/cachewire/cachewire/lockout => ../../../lockout
+	github.com/cachewire/cachewire/memcache => ../../../memcache
+	github.com/cachewire/cachewire/memcache-pooled => ../../../memcache-pooled
+	github.com/cachewire/cachewire/memcache-pure => ../../../memcache-pure
+	github.com/cachewire/cachewire/memory => ../../../memory
+	github.com/cachewire/cachewire/null => ../../../null
+	github.com/cachewire/cachewire/observe => ../../../observe
+	github.com/cachewire/cachewire/observe/otel => ../../../observe/otel
+	github.com/cachewire/cachewire/observe/page => ../../../observe/page
+	github.com/cachewire/cachewire/observe/page/browser => ../../../observe/page/browser
+	github.com/cachewire/cachewire/observe/prometheus => ../../../observe/prometheus
+	github.com/cachewire/cachewire/patterns => ../../../patterns
+	github.com/cachewire/cachewire/redis => ../../../redis
+	github.com/cachewire/cachewire/tiered => ../../../tiered
+)

@@ -1,0 +1,5 @@
+//go:build race
+
+package cacheprom_test
+
+const raceEnabled = true

@@ -1,0 +1,5 @@
+//go:build !long
+
+package tiered_test
+
+const longEnabled = false
