@@ -115,6 +115,7 @@ func callHook(url string) int {
 }
 
 func TestConformCausesFaultsByCommands(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, nil)
 	var calls []string
 	faults := map[string]func(){

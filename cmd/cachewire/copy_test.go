@@ -73,6 +73,7 @@ func TestCopyNeverOverwritesUnlessTold(t *testing.T) {
 }
 
 func TestCopyOfAPrefixBetweenPrefixes(t *testing.T) {
+	t.Parallel()
 	from, to := tool{t: t}.with(redisURL(t)), tool{t: t}.with(redisURL(t))
 	from.want(0, "", "set", "app:user:1", "v")
 	from.want(0, "", "set", "app:page", "v")

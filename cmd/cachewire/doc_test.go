@@ -18,6 +18,7 @@ var block = regexp.MustCompile("(?ms)^```console( numbers vary)?\n(.*?)^```$")
 // The page shows what the commands print. Its commands run in one shell session after
 // another, with a Redis and a memcached in place of those on localhost.
 func TestThePageShowsWhatTheToolPrints(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../docs/tool.md")
 	if err != nil {
 		t.Fatal(err)
