@@ -25,8 +25,9 @@ var casCases = []testCase{
 			item.Flags = core.FlagText
 			e.must("CompareAndSwap", e.cache.CompareAndSwap(e.ctx, item))
 			e.wantValue("k", "new")
-			if got := e.item("k").Flags; got != e.readFlags(core.FlagText) && !e.cache.Traits().NoFlags {
-				e.errorf("flags after CompareAndSwap: %#x, want %#x", got, e.readFlags(core.FlagText))
+			got, want := e.item("k").Flags, e.readFlags(core.FlagText)
+			if got != want && !e.cache.Traits().NoFlags {
+				e.errorf("flags after CompareAndSwap: %#x, want %#x", got, want)
 			}
 		},
 	},

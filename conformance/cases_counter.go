@@ -224,7 +224,8 @@ var counterCases = []testCase{
 			"Count return ErrNotNumber, and the value stays as it is.",
 		run: func(e *env) {
 			for _, value := range []string{
-				"", "abc", "-1", " -5", "+ 5", "1.0", "1.5", "1e3", "0x5", "0x10", "0b1", "12a", "1_000", "1,000", "٣", "５", "NaN", "true",
+				"", "abc", "-1", " -5", "+ 5", "1.0", "1.5", "1e3", "0x5", "0x10", "0b1", "12a",
+				"1_000", "1,000", "٣", "５", "NaN", "true",
 				"18446744073709551616", "99999999999999999999", "123456789012345678901",
 			} {
 				e.set("n", value)

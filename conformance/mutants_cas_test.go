@@ -93,15 +93,19 @@ var casMutants = []mutation{
 		"cas-many-changes",
 		func(m *mutant) { m.versionTokens(1<<16 - 1) },
 	},
-	{"ByValue, and CompareAndDelete ignores the value", "cad-changed storemulti-cad", func(m *mutant) {
-		m.traits.ByValue = true
-		m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
-			if mode == core.CompareAndDelete {
-				return m.reference.Delete(ctx, item.Key)
+	{
+		"ByValue, and CompareAndDelete ignores the value",
+		"cad-changed storemulti-cad",
+		func(m *mutant) {
+			m.traits.ByValue = true
+			m.store = func(ctx ctxt, mode core.Mode, item core.Item) error {
+				if mode == core.CompareAndDelete {
+					return m.reference.Delete(ctx, item.Key)
+				}
+				return m.reference.Store(ctx, mode, item)
 			}
-			return m.reference.Store(ctx, mode, item)
-		}
-	}},
+		},
+	},
 	{"Decr that stops at 0 does not change the token", "cas-counter", func(m *mutant) {
 		m.decr = func(ctx ctxt, key string, delta uint64) (uint64, error) {
 			if item, err := m.reference.GetItem(ctx, key); err == nil && string(item.Value) == "0" {

@@ -13,7 +13,8 @@ func TestDriverAndURLSayWhereACacheCameFrom(t *testing.T) {
 	r.Register("mem", driverFunc(func(context.Context, *url.URL) (core.Backend, error) {
 		return newBackend(), nil
 	}))
-	opened, err := r.Open(t.Context(), "mem://user:S3CRET@host:1?size=2&prefix=a:&token=S3CRET", nil)
+	opened, err := r.Open(t.Context(),
+		"mem://user:S3CRET@host:1?size=2&prefix=a:&token=S3CRET", nil)
 	wantErr(t, err, nil)
 	defer opened.Close()
 	prefixed := must(opened.WithPrefix("b:"))

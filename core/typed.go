@@ -51,7 +51,8 @@ func NewTyped[T any](c *Cache, codec Codec[T]) (*Typed[T], error) {
 	case sharedCodec[T]:
 		if t.shared = c.shared.sharedStorer; t.shared == nil {
 			return nil, fmt.Errorf("%w: %w: the backend (%s) keeps bytes only; core.Shared "+
-				"needs one that keeps Go values, such as memory", ErrConfig, errors.ErrUnsupported, c.shared.driver)
+				"needs one that keeps Go values, such as memory",
+				ErrConfig, errors.ErrUnsupported, c.shared.driver)
 		}
 	case CodecChecker:
 		if err := codec.Check(c.shared.traits); err != nil {

@@ -10,23 +10,23 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A wireSet is what has been read of the wires of a master key. Each wire is found, also if
-// it is made while a Delete runs, because of these rules:
+// A wireSet has the wires of a master key that have been read. Delete finds each wire, even
+// one that is made while it runs, because of these rules:
 //
 //   - The first wires, up to alwaysRead, are read whatever the count is.
 //   - The counter is deleted, so that the numbers begin again, only if it has not changed
-//     since a wire was found for each number up to it. If one is missing, an Add may be
+//     since a wire was found for each number up to it. If a wire is missing, an Add may be
 //     about to make it. If few are missing, Delete claims their numbers, so that the Add
 //     takes another one. If many are missing, they must have been missing for long.
-//   - The counter is deleted after the wires above alwaysRead. If one of those was left, it
-//     would hide that its number has been drawn again and is not wired yet. A claim would
-//     hide that, too. So it lives longer than an Add may take to use the number, and while
-//     there are claims, the counter stays.
+//   - The counter is deleted after the wires above alwaysRead. A wire that is left would hide
+//     that its number has been drawn again and is not wired yet. A claim would hide that,
+//     too. So a claim lives longer than an Add may take to use the number, and the counter
+//     stays while there are claims.
 //
-// A claim is a wire that holds its own key. A mark is a wire that holds the key of the
-// number before it. That number has a claim, and once the claim is gone, the numbers up to
-// the mark have been missing for long. Claims and marks have numbers that were drawn, and
-// the rules for wires hold for them.
+// A claim is a wire that holds its own key. A mark is a wire that holds the key of the number
+// before it. That number has a claim. Once the claim is gone, the numbers up to the mark have
+// been missing for long. Claims and marks have numbers that were drawn, and the rules for
+// wires also hold for them.
 type wireSet struct {
 	last    uint64      // the number up to which the wires have been read
 	count   core.Item   // the counter; its Token is nil if there is none for these numbers
@@ -110,14 +110,14 @@ func keysOf(wires []core.Item) []string {
 	return keys
 }
 
-// Delete deletes the items that are wired to master from the cache of d, and from others, if
-// keys of several caches are wired to the same master key. An absent item is not an error.
-// Delete waits for holds of master; see Hold. If ctx is done before they are released, it
-// returns the error of ctx and deletes nothing.
+// Delete deletes the items that are wired to master from the cache of d. Others are further
+// caches whose keys are wired to the same master key; Delete deletes the items from them,
+// too. An absent item is not an error. Delete waits for holds of master; see Hold. If ctx is
+// done before they are released, it returns the error of ctx and deletes nothing.
 //
-// An error says what could not be done. If it is a *core.MultiError, or wraps one, that has
-// the keys of the items and the wires that may still be present. The items stay wired, so
-// that the next Delete tries again.
+// The error says what failed. If it is a *core.MultiError, or wraps one, that has the keys of
+// the items and the wires that may still be present. The items stay wired, so that the next
+// Delete tries again.
 func (d *Dependency) Delete(ctx context.Context, master string, others ...*core.Cache) error {
 	if ctx == nil {
 		ctx = context.Background()
@@ -169,7 +169,7 @@ func merge(total int, errs []error) error {
 
 // reset deletes the wires of s, whose items have been deleted, and the counter, so that the
 // numbers begin again. Or it leaves that to a later Delete. It returns false if more wires
-// were added, which have to be read.
+// were added, which must be read first.
 func (d *Dependency) reset(ctx context.Context, master string, s *wireSet) (done bool, err error) {
 	items := append(s.wires, s.marks...)
 	if s.last <= alwaysRead {
@@ -189,8 +189,8 @@ func (d *Dependency) reset(ctx context.Context, master string, s *wireSet) (done
 	if err := d.claim(ctx, master, s); len(s.gaps) != 0 || err != nil {
 		return false, err
 	}
-	// If another Delete is running, the numbers may have begun again already. Then what s
-	// knows about the old numbers does not hold for the new ones.
+	// If another Delete is running, the numbers may have begun again already. Then s
+	// describes the old numbers, and not the new ones.
 	if all, err := d.remove(ctx, items); !all {
 		return true, err
 	}
@@ -198,8 +198,8 @@ func (d *Dependency) reset(ctx context.Context, master string, s *wireSet) (done
 	return d.remove(ctx, []core.Item{s.count})
 }
 
-// claim stores claims under the gaps of s, so that no Add can use these numbers. It leaves
-// those in s.gaps that were wired meanwhile.
+// claim stores claims under the gaps of s, so that no Add can use these numbers. It leaves a
+// number in s.gaps if it was wired meanwhile.
 func (d *Dependency) claim(ctx context.Context, master string, s *wireSet) error {
 	if len(s.gaps) == 0 {
 		return nil
@@ -224,8 +224,8 @@ func (d *Dependency) claim(ctx context.Context, master string, s *wireSet) error
 	return failed.Err()
 }
 
-// remove deletes those of items that have not changed since they were read. It reports
-// whether all were deleted.
+// remove deletes the items that have not changed since they were read. It reports whether all
+// were deleted.
 func (d *Dependency) remove(ctx context.Context, items []core.Item) (all bool, err error) {
 	if len(items) == 0 {
 		return true, nil
@@ -243,7 +243,7 @@ func (d *Dependency) remove(ctx context.Context, items []core.Item) (all bool, e
 	return false, failed.Err()
 }
 
-// setMark stores a mark for a later Delete. So many numbers are missing that claiming all of
+// setMark stores a mark for a later Delete. If so many numbers are missing, claims for all of
 // them would keep Adds from using theirs.
 func (d *Dependency) setMark(ctx context.Context, master string) error {
 	drawn := time.Now()
@@ -288,7 +288,7 @@ func (d *Dependency) deleteItems(
 }
 
 // outcome interprets err, the error of a verb with a condition. It reports whether the item
-// is not as it was read, and returns any other error.
+// has changed since it was read, and returns any other error.
 func outcome(err error) (changed bool, other error) {
 	switch {
 	case errors.Is(err, core.ErrConflict),

@@ -16,7 +16,7 @@ import (
 
 // Options are the settings of a Dependency.
 type Options struct {
-	// TTL is the time to live of wires. It should not be less than that of the items that
+	// TTL is the time to live of wires. It should not be less than the one of the items that
 	// are wired: Delete does not find an item that outlives its wire. If 0, it is the
 	// default of the cache.
 	TTL time.Duration
@@ -32,9 +32,9 @@ type Options struct {
 // goroutines may use it at once.
 //
 // The verbs take few calls of the cache, each for up to 10,000 keys. Add and AddMulti take 2.
-// They take 2 more each time that a number which they have drawn is taken, which can happen
-// during a Delete, or after the counter was lost. Delete takes 3, or 5 if more than 100 keys
-// are wired, and some more if keys are added to those meanwhile.
+// They take 2 more each time that one of their numbers is taken, which can happen during a
+// Delete, or after the counter was lost. Delete takes 3, or 5 if more than 100 keys are
+// wired, and some more if keys are wired meanwhile.
 type Dependency struct {
 	cache   *core.Cache
 	opts    Options
@@ -52,9 +52,10 @@ func New(cache *core.Cache, opts *Options) (*Dependency, error) {
 		return nil, err
 	}
 	if cache.Traits().ByValue {
-		// A Delete would take a counter or a wire that was stored again for the one it read.
-		return nil, fmt.Errorf("%w: dependency: the cache compares values (Traits.ByValue), so that "+
-			"a Delete beside an Add could lose items; want a cache that does not, or Tags",
+		// A Delete could not distinguish the counter or wire that it read from a new one with
+		// the same value.
+		return nil, fmt.Errorf("%w: dependency: the cache compares values (Traits.ByValue), so "+
+			"that a Delete during an Add could lose items; want a cache that does not, or Tags",
 			core.ErrConfig)
 	}
 	return d, nil
@@ -188,9 +189,9 @@ func (d *Dependency) Add(ctx context.Context, master, key string) error {
 }
 
 // AddMulti wires keys to master. A key that is already wired is wired again, under a new
-// number. If some keys could not be wired, the error is a *core.MultiError with those. After
-// any other error, none of them is wired. The error is core.ErrInvalidKey for the key of an
-// item that a wire of master would replace: master followed by digits.
+// number. If some keys could not be wired, AddMulti returns a *core.MultiError with those.
+// After any other error, none of them is wired. AddMulti returns core.ErrInvalidKey for a key
+// that is master followed by digits, because a wire of master would replace its item.
 func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string) error {
 	for _, key := range keys {
 		switch {
@@ -198,7 +199,7 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 			return fmt.Errorf("%w: a key of %d bytes cannot be wired; want 1 to %d",
 				core.ErrInvalidKey, len(key), core.MaxKeyLen)
 		case isWire(master, key):
-			return fmt.Errorf("%w: %.100q is the key of a wire of %.100q; want another key for the item",
+			return fmt.Errorf("%w: %.100q is the key of a wire of %.100q; want another key",
 				core.ErrInvalidKey, key, master)
 		}
 	}
@@ -226,9 +227,9 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 		var failedNow core.MultiError
 		unwired := d.wire(ctx, wires, keys, &failedNow)
 		if late(drawn) {
-			// A Delete may have taken the numbers for settled, and would not find these
-			// wires. All keys are wired again, those that failed as well. The old wires are
-			// deleted, because they would hide that their numbers have been drawn again.
+			// A Delete may have treated the numbers as settled, and would not find these
+			// wires. So all keys are wired again, including those that failed. The old wires
+			// are deleted, because they would hide that their numbers have been drawn again.
 			if err := d.unwire(ctx, wires, keys); err != nil {
 				for i, key := range keys {
 					failed.Add(key, cmp.Or(errorFor(wires[i], err), errTooLate))
@@ -256,7 +257,8 @@ func (d *Dependency) AddMulti(ctx context.Context, master string, keys []string)
 
 var errTooLate = fmt.Errorf("%w: not wired, because the cache was slow", core.ErrConflict)
 
-// unwire deletes those of wires that hold one of keys, as wire has made them.
+// unwire deletes wires that wire has made. It leaves a wire that does not hold its key in
+// keys.
 func (d *Dependency) unwire(ctx context.Context, wires, keys []string) error {
 	items, err := d.getItems(ctx, wires)
 	if err != nil {
@@ -317,8 +319,8 @@ func errorFor(key string, err error) error {
 	return err
 }
 
-// Keys returns the keys that are wired to master, each once, sorted. Some of them may have
-// been deleted, by a Delete during which other keys were wired.
+// Keys returns the keys that are wired to master, each once, sorted. Items of some of them
+// may have been deleted, by a Delete during which other keys were wired.
 func (d *Dependency) Keys(ctx context.Context, master string) ([]string, error) {
 	return d.MultiKeys(ctx, []string{master})
 }

@@ -151,7 +151,7 @@ func TestDeleteDropsTheItemsThatAreWired(t *testing.T) {
 	}
 }
 
-func TestTheStoredFormIsThatOfWheezyCaching(t *testing.T) {
+func TestWiresAreStoredAsInWheezyCaching(t *testing.T) {
 	for name, c := range caches(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
@@ -434,8 +434,8 @@ func TestConstructorsRefuseWrongArguments(t *testing.T) {
 	}
 }
 
-// If the counter of a master key expired, wires would be lost. So it never does, whatever the
-// default of the cache.
+// If the counter of a master key expired, wires would be lost. So it never expires, whatever
+// the default of the cache is.
 func TestWiresHaveTheTTLOfTheOptionsAndCountersNone(t *testing.T) {
 	for _, tt := range []struct{ opts, want time.Duration }{
 		{0, time.Hour}, {time.Minute, time.Minute}, {core.Forever, core.Forever},

@@ -53,8 +53,8 @@ func ExampleDependency() {
 	// 0 <nil>
 }
 
-// This is the same page with tags. A fragment may have several of them. To invalidate a tag
-// takes two increments, whatever the number of fragments.
+// This is the same page with tags. A fragment may have several of them. It takes two
+// increments to invalidate a tag, whatever the number of fragments.
 func ExampleTagged() {
 	ctx := context.Background()
 	cache := open()

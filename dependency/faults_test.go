@@ -93,8 +93,8 @@ func (b *faultyBackend) Incr(
 	return n, err
 }
 
-// One call of the cache fails, each in turn. The verb that made it returns the error, and no
-// item survives a Delete that returned none.
+// Each call of the cache fails once. The verb that made the call returns the error, and no
+// item survives a Delete that returned nil.
 func TestAFaultInAnyCallIsReturnedAndDoesNoHarm(t *testing.T) {
 	for name, missing := range map[string]int{
 		"few are wired": 3, "many are wired": 120, "many are missing": 1100,
@@ -184,9 +184,9 @@ func TestJunkInWiresDoesNoHarm(t *testing.T) {
 	wantDropped(t, c, "k", master, master+"1")
 }
 
-// runWithFault adds and deletes, and lets the call number failAt fail, or none if it is 0. It
-// returns the calls that were made. missing is how many other keys are wired, or if it is more
-// than 1,000, how many numbers are drawn and not used.
+// runWithFault adds and deletes, and lets the call with the number failAt fail, or none if it
+// is 0. It returns the calls that were made. missing is how many other keys are wired. If it
+// is more than 1,000, it is how many numbers are drawn and not used.
 func runWithFault(t *testing.T, failAt int, lost bool, missing int) []verb {
 	b := &faultyBackend{Backend: must(memory.New(nil)), failAt: failAt, lost: lost}
 	c := cacheOf(t, b)

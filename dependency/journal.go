@@ -11,11 +11,11 @@ import (
 // deleted through it before.
 type Moment uint64
 
-// stripes is how many groups of master keys a journal tells apart.
+// stripes is how many groups of master keys a journal distinguishes.
 const stripes = 256
 
-// A journal has what a Dependency knows about the Deletes that were called in this process.
-// The zero value is not usable.
+// A journal records the Deletes that were called in this process. The zero value is not
+// usable.
 type journal struct {
 	seed maphash.Seed
 
@@ -26,7 +26,7 @@ type journal struct {
 	// by mu. Its size is fixed, so that master keys leave nothing behind.
 	deleted [stripes]Moment
 
-	// holds are those that were not released. They are guarded by mu.
+	// holds has the holds that were not released. It is guarded by mu.
 	holds []*hold
 }
 

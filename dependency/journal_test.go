@@ -102,7 +102,7 @@ func TestADependencyDoesNotGrow(t *testing.T) {
 	use := func(n int) {
 		for i := range n {
 			master := fmt.Sprintf("mk:%d:", i)
-			wantErr(t, d.Delete(done, master), context.Canceled) // it is recorded all the same
+			wantErr(t, d.Delete(done, master), context.Canceled) // it is recorded nevertheless
 			release, ok := d.Hold(d.Now(), master)
 			if !ok {
 				t.Fatal("Hold returns false")

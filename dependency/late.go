@@ -7,15 +7,16 @@ import (
 )
 
 // Marks are versions that many tags share. An Invalidate raises the mark of a tag before the
-// version of the tag itself. So a mark that has not changed since a value was begun proves of
-// any tag with this mark that its version is still the same, even if nobody knew then that
-// the value would have the tag.
+// version of the tag itself. So if a mark has not changed since the work on a value began, no
+// tag with this mark was invalidated since, even if the program did not know then that the
+// value would have the tag.
 //
-// The order matters. Whoever reads a raised version, and the mark after it, reads a raised
+// The order matters: a program that reads a raised version, and then the mark, reads a raised
 // mark.
 
-// markCount is how many marks there are. All of them are read when a value is begun. The fewer
-// there are, the more often an Invalidate of one tag makes another one look invalidated.
+// markCount is how many marks there are. All of them are read when the work on a value
+// begins. The fewer there are, the more often an Invalidate of one tag makes another one look
+// invalidated.
 const markCount = 64
 
 // markKeys returns the keys of all marks.
@@ -40,16 +41,17 @@ func markNumber(key string) int {
 	return int(crc32.ChecksumIEEE([]byte(key)) % markCount)
 }
 
-// Watch is Versions for a value that may get more tags, by Late, once it is made.
+// Watch is Versions for a value that may get more tags, by Late, after it is made.
 func (t *Tags) Watch(ctx context.Context, tags ...string) (Versions, error) {
 	return t.versions(ctx, tags, t.markKeys())
 }
 
-// Late adds tags to at, which Watch returned before a value was made. It returns Versions for
-// each of several values, which have the tags of at and those in the element of tags. They
-// are the versions at the time of Watch: if a tag was invalidated since, the value is stale
-// as soon as it is stored. If a tag was invalidated whose mark it shares, which is one of 64,
-// the value is stale, too. All tags are invalidated if at is not from Watch.
+// Late adds tags to at, which Watch returned before the values were made. It returns Versions
+// for each of several values. Each of them has the tags of at, and the tags in its element of
+// tags. The versions are those at the time of Watch: if a tag was invalidated since, the
+// value is stale as soon as it is stored. Each tag has one of 64 marks. The value is also
+// stale if another tag with the same mark was invalidated since. If at is not from Watch, all
+// tags that Late adds count as invalidated.
 //
 // Late takes two calls of the cache, or none if there are no tags to add, and two or three
 // more if a tag has no version yet.
@@ -91,10 +93,10 @@ func (t *Tags) Late(ctx context.Context, at Versions, tags ...[]string) ([]Versi
 	return all, nil
 }
 
-// Unchanged reports for each of at whether no tag that it has was invalidated since, or, for
-// Versions that Watch returned, no tag at all. It takes one call of the cache, or none if
-// there is nothing to compare. If it returns an error, those that could not be read count as
-// changed.
+// Unchanged reports for each of at whether none of its tags was invalidated since. For
+// Versions that Watch returned, it reports whether no tag at all was invalidated since. It
+// takes one call of the cache, or none if there is nothing to compare. If it returns an
+// error, Versions that could not be compared count as changed.
 func (t *Tags) Unchanged(ctx context.Context, at ...Versions) ([]bool, error) {
 	marks := t.markKeys()
 	wanted := map[string]bool{}

@@ -161,7 +161,7 @@ func TestACounterAboveItsLimitStopsAddsUntilADelete(t *testing.T) {
 }
 
 // An Add has drawn a number and never uses it, and a Delete runs every 30 seconds. The
-// numbers begin again all the same.
+// numbers begin again nevertheless.
 func TestNumbersDoNotGrowIfAnAddNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cacheOf(t, must(memory.New(nil)))

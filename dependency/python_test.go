@@ -10,7 +10,7 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// wheezy does with the cache what CacheDependency of wheezy.caching does. It uses pylibmc.
+// wheezy uses the cache as CacheDependency of wheezy.caching does. It uses pylibmc.
 const wheezy = `
 import sys, pylibmc
 cache = pylibmc.Client(sys.argv[1:], binary=True, behaviors={"ketama": True})

@@ -23,10 +23,10 @@ type Tagged[T any] struct {
 	items *core.Typed[encoding.Enveloped[T]]
 }
 
-// NewTagged returns a Tagged of values that codec encodes, in cache. The versions may be in
-// another cache, that of tags; if tags is nil, it is NewTags(cache, nil). NewTagged returns
-// core.ErrConfig if cache or codec is nil, or if the backend lacks what codec needs; see
-// core.NewTyped.
+// NewTagged returns a Tagged of values that codec encodes, in cache. The versions are in the
+// cache of tags, which may be another one. If tags is nil, it is NewTags(cache, nil).
+// NewTagged returns core.ErrConfig if cache or codec is nil, or if the backend lacks what
+// codec needs; see core.NewTyped.
 func NewTagged[T any](
 	cache *core.Cache, codec core.Codec[T], tags *Tags,
 ) (*Tagged[T], error) {

@@ -28,15 +28,15 @@ type TagOptions struct {
 	TTL time.Duration
 }
 
-// Tags are names that items carry. To invalidate a tag makes all items that carry it stale,
-// in all processes, at the cost of two increments.
+// Tags are names that items carry. If a tag is invalidated, all items that carry it are
+// stale, in all processes. That takes two increments.
 //
 // A tag has a version, kept in the cache under a key of its own. An item is stored with the
 // versions of its tags, in the envelope of package encoding. It is stale if one of them is
 // not the present version of the tag, or if the tag has no version any more, because it was
 // evicted. A tag never gets a version again that it had before.
 //
-// A tag whose name is known only once the value is made gets its version by Watch and Late.
+// If the name of a tag is known only after the value is made, use Watch and Late.
 //
 // [Tagged] and package patterns check whether items are stale. Many goroutines may use Tags
 // at once.
@@ -61,7 +61,8 @@ func NewTags(cache *core.Cache, opts *TagOptions) (*Tags, error) {
 		t.opts.Prefix = "~cw:tag:"
 	}
 	if n := len(t.opts.Prefix); n > maxPrefixLen {
-		return nil, fmt.Errorf("%w: dependency: TagOptions.Prefix is %d bytes long; want at most %d",
+		return nil, fmt.Errorf(
+			"%w: dependency: TagOptions.Prefix is %d bytes long; want at most %d",
 			core.ErrConfig, n, maxPrefixLen)
 	}
 	return t, nil
@@ -70,7 +71,8 @@ func NewTags(cache *core.Cache, opts *TagOptions) (*Tags, error) {
 // maxPrefixLen leaves room for the hash of a tag.
 const maxPrefixLen = core.MaxKeyLen - len("~") - 2*sha256.Size
 
-// key returns the key of the version of tag. The "~" before a hash tells it from names.
+// key returns the key of the version of tag. The "~" before a hash distinguishes it from
+// names.
 func (t *Tags) key(tag string) string {
 	if key := t.opts.Prefix + tag; len(key) <= core.MaxKeyLen && tag[0] != '~' {
 		return key
@@ -95,7 +97,7 @@ func (t *Tags) Versions(ctx context.Context, tags ...string) (Versions, error) {
 	return t.versions(ctx, tags, nil)
 }
 
-// versions returns the versions of tags and of the marks whose keys are marks.
+// versions returns the versions of tags, and of the marks under the keys in marks.
 func (t *Tags) versions(ctx context.Context, tags, marks []string) (Versions, error) {
 	var v Versions
 	if len(tags) == 0 && len(marks) == 0 {
@@ -166,8 +168,8 @@ func (t *Tags) isFresh(facts *encoding.Facts, versions map[string]uint64) bool {
 	return true
 }
 
-// Invalidate makes all items stale that carry any of tags. It takes two calls of the cache for
-// each tag, one after the other, tries all of them, and joins the errors.
+// Invalidate makes all items stale that carry any of tags. It takes two calls of the cache
+// for each tag, one after the other. It tries all tags, and joins the errors.
 func (t *Tags) Invalidate(ctx context.Context, tags ...string) error {
 	return each(tags, func(_ int, tag string) error {
 		if tag == "" {
@@ -215,7 +217,7 @@ func (t *Tags) read(ctx context.Context, keys []string) (map[string]uint64, erro
 	return versions, err
 }
 
-// addMissing gives a version to those of keys that have none, and adds it to versions.
+// addMissing gives a version to the keys that have none, and adds it to versions.
 func (t *Tags) addMissing(ctx context.Context, keys []string, versions map[string]uint64) error {
 	var items []core.Item
 	var missing []string

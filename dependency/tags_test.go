@@ -142,7 +142,7 @@ func TestAnItemIsStaleIfAVersionIsNotANumber(t *testing.T) {
 	wantErr(t, texts.Invalidate(ctx, ""), core.ErrInvalidKey)
 }
 
-// One call of the cache fails, each in turn.
+// Each call of the cache fails once.
 func TestTaggedReturnsAFaultInAnyCall(t *testing.T) {
 	for failAt := range 8 {
 		b := &faultyBackend{Backend: must(memory.New(nil)), failAt: failAt + 1}

@@ -14,8 +14,8 @@ import (
 // A value without the flags of its kind can be mistaken for one of another codec: the number 53
 // in MessagePack is the byte "5", which Int reads as 5.
 //
-// core.NewTyped returns core.ErrConfig if codec is nil. The values must not be in an envelope,
-// nor compressed except by zlib.
+// core.NewTyped returns core.ErrConfig if codec is nil. The codec must not put values in an
+// envelope, or compress them except by zlib.
 func AsBytes[T any](codec core.Codec[T]) core.Codec[T] { return bytesOf[T]{codec} }
 
 type bytesOf[T any] struct{ codec core.Codec[T] }

@@ -20,9 +20,9 @@ type CompressOptions struct {
 	// value is compressed: the codec only reads what was compressed, up to MaxSize.
 	Threshold int
 
-	// MaxSize is the length in bytes of the longest value, before compression. If 0, it
-	// is 64 MiB. A longer value is core.ErrTooLarge, and is not stored, unless Threshold is
-	// Never. Decompression, by With or by zlib, stops with the same error as soon as there
+	// MaxSize is the length in bytes of the longest value, before compression. If 0, it is 64
+	// MiB. A longer value is not stored, and the error is core.ErrTooLarge, unless Threshold
+	// is Never. Decompression, by With or by zlib, stops with the same error as soon as there
 	// are more bytes, because a few kilobytes can stand for gigabytes.
 	MaxSize int
 
@@ -66,11 +66,11 @@ const (
 // that it can be put around a codec at any time. It can be removed as well if the
 // compression is zlib, which every codec of this package reads.
 //
-// Only a flag says which values are compressed, because programs in other languages could
-// not read a header of our own. core.NewTyped therefore returns errors.ErrUnsupported if
-// the backend keeps no flags, unless Threshold is Never. It returns core.ErrConfig for wrong
-// arguments of Compress: codec is nil, a field of opts is negative or a nil pointer, or the
-// Flag of With is not a single free bit.
+// Only a flag says which values are compressed, because programs in other languages could not
+// read a header of our own. core.NewTyped therefore returns errors.ErrUnsupported if the
+// backend keeps no flags, unless Threshold is Never. It returns core.ErrConfig if codec is
+// nil, if a field of opts is negative or a nil pointer, or if the Flag of With is not a
+// single free bit.
 func Compress[T any](codec core.Codec[T], opts *CompressOptions) core.Codec[T] {
 	c := compressCodec[T]{codec: codec}
 	if opts != nil {

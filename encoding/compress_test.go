@@ -306,8 +306,8 @@ type nilCodec struct {
 
 func (c *nilCodec) Check(core.Traits) error { return c.err }
 
-// Whatever With is, values that Python compressed are read.
-func TestMaxSizeHoldsForZlibBesideAnotherCompression(t *testing.T) {
+// Values that Python compressed are read with any Compression.
+func TestMaxSizeHoldsForZlibWithAnotherCompression(t *testing.T) {
 	codec := encoding.Compress(encoding.Text(),
 		&encoding.CompressOptions{With: reverser{}, MaxSize: 5000})
 	const flags = core.FlagText | core.FlagZlib

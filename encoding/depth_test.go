@@ -32,8 +32,8 @@ type (
 	}
 )
 
-// wantTooDeep fails unless codec refuses v, which contains itself. If it does not, encoders
-// recurse until the stack overflows, which ends the test program.
+// wantTooDeep fails unless codec refuses v, which contains itself. A codec that does not
+// refuse it recurses until the stack overflows, which ends the test program.
 func wantTooDeep[T any](t *testing.T, codec core.Codec[T], v T) {
 	t.Helper()
 	data, _, err := codec.Append([]byte("dst"), v)

@@ -7,8 +7,8 @@
 // # Values
 //
 // There is a codec for each kind of value. The codecs use the flags of python-memcached and
-// pylibmc, so that programs in both languages read each other's values. What only Go programs
-// read has a flag of its own, so that no codec takes it for something else:
+// pylibmc, so that programs in both languages read each other's values. Values that only Go
+// programs read have flags of their own, so that no codec mistakes them for other values:
 //
 //	codec     values                     in Python       flags
 //	Bytes     []byte                     bytes           0
@@ -21,26 +21,25 @@
 //	Envelope  those of another codec     none            adds core.FlagEnvelope
 //	Protect   those of another codec     none            FlagEncrypted or FlagSigned
 //
-// Modules of their own have MessagePack (encoding/msgpack), CBOR (encoding/cbor), Protocol
+// Separate modules have MessagePack (encoding/msgpack), CBOR (encoding/cbor), Protocol
 // Buffers (encoding/protobuf), compression by Zstandard (encoding/zstd), and the guards that
 // encrypt and sign values for Protect (encoding/seal).
 //
 // # What a codec promises
 //
-// A value comes back as it was, or storing it is an error. A type of which nothing would be left
-// is refused when the Typed is made, such as a struct with only unexported fields; [JSON] and
-// [Gob] say what they leave out of other types. What is in an interface is not checked. A nil
-// pointer, slice, map or interface is a value like any other: every codec of a type that has nil
-// stores it, and returns it as nil. Only for Bytes are nil and empty the same, as they are in
-// package core.
+// A value comes back as it was, or it is an error to store it. core.NewTyped refuses a type
+// whose values would lose everything, such as a struct with only unexported fields. [JSON]
+// and [Gob] say what they leave out of other types. Values in interfaces are not checked. A
+// nil pointer, slice, map or interface is a value like any other: every codec of a type that
+// has nil stores it, and returns it as nil. Only Bytes does not distinguish nil from empty,
+// like package core.
 //
-// A codec returns an error if the stored value is of another kind, or is damaged, as far
-// as its flags and its format show that; [JSON] and [Gob] say how far theirs do. Typed
-// returns the error as core.ErrCodec. No codec reads a Python pickle, because it is a
-// program. Every codec reads values that Python compressed, up to 64 MiB of uncompressed
-// bytes; to change the limit, wrap it in Compress with the Threshold Never. If the backend
-// keeps no flags, a codec still reads the values that it wrote. Only Compress cannot be used
-// over such a backend.
+// A codec returns an error if the stored value is of another kind, or is damaged, as far as
+// its flags and its format show that; see [JSON] and [Gob]. Typed returns the error as
+// core.ErrCodec. No codec reads a Python pickle, because it is a program. Every codec reads
+// values that Python compressed, up to 64 MiB of uncompressed bytes. To change the limit,
+// wrap it in Compress with the Threshold Never. If the backend keeps no flags, a codec still
+// reads the values that it wrote. Only Compress cannot be used over such a backend.
 //
 // Package encoding/codectest tests all of this for any codec. [Plain] and [Shape] help to
 // write one.

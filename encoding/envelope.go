@@ -18,16 +18,16 @@ type Enveloped[T any] struct {
 // reads it, and so does every other reader of the values of codec. Envelope reads values
 // that codec wrote as values without facts.
 //
-// A flag says which values have an envelope. If the backend keeps no flags, which traits
-// must say, the first bytes of the value say so. A value that begins with the same bytes
-// is then stored in an envelope without facts. But bytes of another program that begin in
-// this way are mistaken for an envelope.
+// A flag says which values have an envelope. If traits say that the backend keeps no flags,
+// the first bytes of the value say so. A value that begins with the same bytes is then stored
+// in an envelope without facts. But bytes of another program that begin in this way are
+// mistaken for an envelope.
 //
-// core.NewTyped returns errors.ErrUnsupported if the backend keeps no flags and traits are
-// those of one that does, and core.ErrConfig if codec is nil.
+// core.NewTyped returns errors.ErrUnsupported if the backend keeps no flags and traits say
+// that it does, and core.ErrConfig if codec is nil.
 //
-// If codec is one that [Protect] returned, the facts are protected as well, and the envelope
-// itself is in the protected value. Any other core.KeyedCodec is core.ErrConfig.
+// If [Protect] returned codec, the facts are protected as well, and the envelope itself is in
+// the protected value. core.NewTyped returns core.ErrConfig for any other core.KeyedCodec.
 func Envelope[T any](codec core.Codec[T], traits core.Traits) core.Codec[Enveloped[T]] {
 	if c, ok := codec.(protected[T]); ok {
 		return Protect(Envelope(c.codec, core.Traits{}), c.guard)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Facts are what is known about a value and stored with it. The zero value has no facts.
-// A copy of a Facts is independent of it. A Facts must not be used concurrently.
+// Facts are stored with a value, and say something about it. The zero value has no facts. A
+// copy of a Facts is independent of it. A Facts must not be used concurrently.
 type Facts struct {
 	// Fresh is the time until which the value is fresh, with a precision of a nanosecond.
 	// If zero, there is no such fact. It must be a time for which time.Time.UnixNano is
@@ -165,7 +165,7 @@ func (f *Facts) setField(number uint64, content []byte) bool {
 	return true
 }
 
-// setDuration sets d to the duration in content, and reports whether that is one.
+// setDuration sets d to the duration in content, and reports whether content is a duration.
 func setDuration(d *time.Duration, content []byte) bool {
 	nanoseconds, n := binary.Uvarint(content)
 	if n <= 0 || n != len(content) || nanoseconds > math.MaxInt64 {

@@ -143,7 +143,9 @@ func FuzzFacts(f *testing.F) {
 		t *testing.T, value []byte, fresh, took int64, notFound bool, name string, version uint64,
 	) {
 		facts := encoding.Facts{
-			Took: time.Duration(max(took, 0)), Grace: time.Duration(max(-took, 0)), NotFound: notFound,
+			Took:     time.Duration(max(took, 0)),
+			Grace:    time.Duration(max(-took, 0)),
+			NotFound: notFound,
 		}
 		if fresh != 0 {
 			facts.Fresh = time.Unix(0, fresh)

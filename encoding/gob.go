@@ -20,20 +20,20 @@ import (
 // is T itself, an empty slice becomes nil, and a nil map in a map or a slice becomes empty.
 //
 // Package gob stores exported fields. It leaves out unexported ones, and those that are
-// functions or channels. It is an error if nothing of a struct is left then: of T, or of a type
-// anywhere in T, of which NewTyped names the field. So it is if T embeds an unexported type
-// with exported fields, which package gob leaves out, too. A pointer in a field that points to a
-// zero value cannot be stored, because package gob would make it nil. Nor can a value that
-// contains itself.
+// functions or channels. If all fields of a struct are left out, core.NewTyped returns
+// core.ErrConfig with the name of a field. This applies to T and to any type in T. It also
+// applies if T embeds an unexported type with exported fields, because package gob leaves
+// these out, too. A pointer in a field that points to a zero value cannot be stored, because
+// package gob would make it nil. A value that contains itself cannot be stored either.
 //
 // Each encoded value is complete: it begins with the description of its type, and ends with a
 // checksum. The codec writes and reads a description only once, which makes it ten times as
 // fast as package gob, unless T has interfaces. The checksum finds damage, which package gob
 // does not guard against.
 //
-// It does not find out hostile values: if T has maps or contains itself, such a value can take
-// any amount of memory, and so end the process. If others can write to the cache, use another
-// codec, or [Protect].
+// The checksum does not detect hostile values. If T has maps or contains itself, such a value
+// can take any amount of memory, and so end the process. If others can write to the cache,
+// use another codec, or [Protect].
 func Gob[T any]() core.Codec[T] {
 	t := reflect.TypeFor[T]()
 	return &gobCodec[T]{
@@ -77,7 +77,8 @@ func appendChecksum(dst []byte, start int) []byte {
 	return binary.BigEndian.AppendUint32(dst, crc32.Update(checksumSeed, castagnoli, dst[start:]))
 }
 
-var errChecksum = errors.New("gob: the checksum is wrong: the value is damaged, or no value of Gob")
+var errChecksum = errors.New(
+	"gob: the checksum is wrong: the value is damaged, or is not a value of Gob")
 
 // cutChecksum returns data without the checksum at its end.
 func cutChecksum(data []byte) ([]byte, error) {

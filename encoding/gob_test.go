@@ -104,7 +104,7 @@ func TestGobReadsValuesOfManyPrograms(t *testing.T) {
 	}
 }
 
-// Data that have the right checksum, as those of an attacker may, are refused as well.
+// Data that have the right checksum, as the data of an attacker may, are refused as well.
 func TestGobRefusesDataThatIsNotOneWholeValue(t *testing.T) {
 	type order struct{ Sum int }
 	good := freshGob(t, user{"Ann", 40})

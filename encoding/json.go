@@ -17,13 +17,14 @@ import (
 // float64, which is exact up to 2^53, a struct becomes a map, and bytes become text in Base64.
 //
 // That package stores exported fields. It leaves out unexported ones, those with the tag
-// `json:"-"`, those that omitempty or omitzero drops, and those that share a name. It is an
-// error if nothing of a struct is left then, because all of its fields are unexported: of T, or
-// of a type anywhere in T, of which NewTyped names the field. So it is if a struct embeds itself.
-// A type with a method MarshalJSON or MarshalText stores itself; in a map it needs the method on
-// the value and not on the pointer. A string that is not UTF-8 cannot be stored, nor can a
-// pointer to nil, nor a value that contains itself. A pointer to a value that stores itself as
-// null comes back nil.
+// `json:"-"`, those that omitempty or omitzero drops, and those that share a name. If all
+// fields of a struct are unexported, core.NewTyped returns core.ErrConfig with the name of a
+// field. This applies to T and to any type in T. NewTyped also refuses a struct that embeds
+// itself. A type with a method MarshalJSON or MarshalText stores itself; in a map it needs
+// the method on the value and not on the pointer.
+//
+// A string that is not UTF-8 cannot be stored. Neither can a pointer to nil, or a value that
+// contains itself. A pointer to a value that stores itself as null comes back nil.
 //
 // Fields that T does not have, and missing fields, are not errors, so that programs of two
 // versions can share a cache. But package encoding/json decodes some other values as the

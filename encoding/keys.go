@@ -15,15 +15,14 @@ import (
 // A KeyEncoder returns the key of memcached for a key of the contract. Drivers for
 // memcached call it. If it is nil in their options, they call [Auto].
 //
-// The argument is any key except the empty one, with the prefix of the Cache. The result
-// is a key that the text protocol of memcached accepts (doc/protocol.txt): 1 to 250
-// bytes, none of them 0x7f or up to 0x20, which are the control bytes and the space.
-// Bytes from 0x80 up are allowed. The error is core.ErrInvalidKey if the key cannot be
-// encoded.
+// The argument is any key except the empty one, with the prefix of the Cache. The result is a
+// key that the text protocol of memcached accepts (doc/protocol.txt): 1 to 250 bytes, none of
+// them 0x7f or up to 0x20, which are the control bytes and the space. Bytes from 0x80 up are
+// allowed. A KeyEncoder returns core.ErrInvalidKey if the key cannot be encoded.
 //
-// A KeyEncoder must return the same result for the same key each time, in every process.
-// It must return different results for different keys, because otherwise what is stored
-// under one is read under the other. It is called by many goroutines at once.
+// A KeyEncoder must return the same result for the same key each time, in every process. It
+// must return different results for different keys, because keys with the same result would
+// share an item. It is called by many goroutines at once.
 type KeyEncoder func(key string) (string, error)
 
 // maxLegal is the length in bytes of the longest key that memcached accepts.
@@ -105,10 +104,10 @@ func Base64(key string) (string, error) {
 // goroutine at a time. All hashes, in every process, must have the same digest for the
 // same key.
 //
-// Keys with the same digest share an item. The hash must therefore be one for which such
-// keys cannot be found in practice; a short or weak one, such as CRC-32 or FNV, is not
-// enough. If the digest has more than 186 bytes, or none, the error is core.ErrInvalidKey
-// for every key.
+// Keys with the same digest share an item. The hash must therefore be one for which such keys
+// cannot be found in practice. A short or weak one, such as CRC-32 or FNV, is not enough. If
+// the digest has more than 186 bytes, or none, the KeyEncoder returns core.ErrInvalidKey for
+// every key.
 func Hash(newHash func() hash.Hash) KeyEncoder {
 	if newHash == nil {
 		newHash = sha256.New
@@ -162,21 +161,22 @@ func (ds *digesters) append(dst []byte, text *base64.Encoding, key string) []byt
 // EncodeKeys encodes keys, the distinct keys of a multi verb.
 //
 // encoded[i] is the encoded keys[i], or "" if that failed. original maps an encoded key to
-// its key if the two differ. So the key for an encoded key, such as that of a reply, is:
+// its key if the two differ. So the key for an encoded key, such as the one of a reply, is:
 //
 //	key, ok := original[reply.Key]
 //	if !ok {
 //		key = reply.Key
 //	}
 //
-// failed has the errors of the keys that failed; if none did, failed.Err() is nil. If no
+// failed has the errors of the keys that failed. If no key failed, failed.Err() is nil. If no
 // key failed or changed, encoded is keys itself, original is nil and EncodeKeys does not
 // allocate. Otherwise encoded belongs to the caller, who may, for example, remove each ""
 // from it.
 //
 // If several keys are encoded in the same way, for example by a weak hash, one of them is
-// encoded and the others are core.ErrInvalidKey. So is a key that encode encodes as "".
-// EncodeKeys does not check the results of encode in any other way.
+// encoded, and the error of the others is core.ErrInvalidKey. It is also the error of a key
+// that encode encodes as "". EncodeKeys does not check the results of encode in any other
+// way.
 func EncodeKeys(
 	keys []string, encode KeyEncoder,
 ) (encoded []string, original map[string]string, failed core.MultiError) {
@@ -235,7 +235,7 @@ func record(original map[string]string, text, key string) error {
 	return nil
 }
 
-// sameEncoding returns the error of a key that is encoded as text, as other is.
+// sameEncoding returns the error of a key that is encoded as text, like the key other.
 func sameEncoding(text, other string) error {
 	return fmt.Errorf("%w: encoded as %q, like %.100q of the same call "+
 		"(encoding.Auto encodes all keys differently)",

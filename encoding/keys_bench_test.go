@@ -37,7 +37,7 @@ func BenchmarkKeyEncoder(b *testing.B) {
 	}
 }
 
-// The cost of an error.
+// BenchmarkKeyEncoderRefuses measures the cost of an error.
 func BenchmarkKeyEncoderRefuses(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

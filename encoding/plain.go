@@ -10,9 +10,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Bytes returns the codec that does not change bytes; they are bytes in Python, too. The
-// bytes that it decodes are those of the cache, and must not be written to; see
-// [core.Codec].
+// Bytes returns the codec that does not change bytes; they are bytes in Python, too. A caller
+// must not write to the decoded bytes, because they belong to the cache; see [core.Codec].
 func Bytes() core.Codec[[]byte] { return bytesCodec{} }
 
 type bytesCodec struct{}

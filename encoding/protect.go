@@ -6,7 +6,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Guard protects encoded values against those who can write to the cache or read it; see
+// A Guard protects encoded values against others that can read the cache or write to it; see
 // module encoding/seal. It is used by many goroutines at once.
 type Guard interface {
 	// Flags returns the flags of a value that Append has protected, such as FlagEncrypted.
@@ -17,18 +17,19 @@ type Guard interface {
 	// or src, which do not overlap.
 	Append(dst []byte, key string, src []byte, flags uint32) ([]byte, error)
 
-	// Open returns what Append protected as data: the plain value, which may refer to data,
-	// and its flags. It returns an error if data is anything else. It must not write to data.
+	// Open returns the plain value that Append protected as data, and its flags. The value
+	// may refer to data. Open returns an error if data is anything else. It must not write to
+	// data.
 	Open(data []byte, key string) (src []byte, flags uint32, err error)
 }
 
 // Protect returns a codec like codec whose values guard protects. It binds each value to its
-// key, so that it is a core.KeyedCodec, which must be the outermost codec of all. Only Envelope
-// may be put around it: the facts are then protected together with the value. To compress
-// protected values, put Protect around Compress.
+// key. So it is a core.KeyedCodec, which must be the outermost codec. Only Envelope may be
+// put around it: the facts are then protected together with the value. To compress protected
+// values, put Protect around Compress.
 //
-// Protect reads no values that are not protected, even if codec could. Over a backend that keeps
-// no flags it needs none.
+// The returned codec does not read values that are not protected, even if codec could. It
+// also works over a backend that keeps no flags.
 //
 // core.NewTyped returns core.ErrConfig if codec or guard is nil, or if codec is a
 // core.KeyedCodec.
@@ -50,7 +51,7 @@ func (c protected[T]) Check(traits core.Traits) error {
 }
 
 var errNoKey = errors.New("a protected value is bound to its key; " +
-	"core.Typed and AppendKey say which one it is")
+	"use core.Typed, AppendKey or DecodeKey")
 
 func (c protected[T]) Append(dst []byte, _ T) ([]byte, uint32, error) { return dst, 0, errNoKey }
 

@@ -118,7 +118,7 @@ func TestProtectWorksThroughTypedAlone(t *testing.T) {
 	if err != nil || item.Flags != encoding.FlagSigned {
 		t.Fatalf("stored with flags %#x, %v", item.Flags, err)
 	}
-	item.Key = "b" // as someone who can write to the cache may do
+	item.Key = "b" // as an attacker who can write to the cache may do
 	if err := c.Store(ctx, core.Set, item); err != nil {
 		t.Fatal(err)
 	}

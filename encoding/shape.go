@@ -10,15 +10,14 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Shape knows what would vanish from values of a type if a codec stored them by reflection, and
-// whether they can contain themselves.
-// It is for authors of codecs: Err refuses the type, and Check single values. A Shape may be
-// used by many goroutines at once.
+// A Shape describes a type whose values a codec stores by reflection: what would vanish from
+// them, and whether they can contain themselves. It is for authors of codecs: Err refuses the
+// type, and Check refuses single values. A Shape may be used by many goroutines at once.
 type Shape struct {
 	rules ShapeRules
 	typ   reflect.Type
 
-	once sync.Once // sets what is below
+	once sync.Once // sets the fields below
 	err  error
 	root *part
 }
@@ -36,25 +35,26 @@ type ShapeRules struct {
 	// If addressable is true, methods of the pointer count as well.
 	Encodes func(t reflect.Type, addressable bool) bool
 
-	// Null reports whether v, which encodes itself and is not nil, is written as null. If nil,
-	// no such value is.
+	// Null reports whether v, which encodes itself and is not nil, is written as null. If
+	// Null is nil, no such value is.
 	Null func(v reflect.Value) bool
 
-	// gob says that the rules are those of package gob.
+	// gob says that the codec is the one of package gob.
 	gob bool
 }
 
-// NewShape returns the Shape of t for a codec with these rules. It looks at t when Err or
+// NewShape returns the Shape of t for a codec with these rules. It examines t when Err or
 // Check is called for the first time, so that types can be registered until then.
 func NewShape(t reflect.Type, rules ShapeRules) *Shape { return &Shape{rules: rules, typ: t} }
 
-// Err returns core.ErrConfig, with the name of the field, if values of the type would lose
-// all that they have, in the type itself or in a part of it: a struct has no field that is
-// stored, and at least one that is unexported. A type that encodes itself, and a field that a
-// tag drops, are not looked into.
+// Err returns core.ErrConfig, with the name of a field, if a struct would lose everything:
+// none of its fields is stored, and at least one is unexported. The struct may be the type
+// itself or a part of it. Err does not examine types that encode themselves, and fields that
+// a tag drops.
 //
-// It does the same if the codec cannot set a field that it stores, one of an unexported struct
-// that is embedded by pointer, and if a struct embeds itself.
+// Err also returns core.ErrConfig if the codec cannot set a field that it stores, because the
+// field is in an unexported struct that is embedded by pointer, and if a struct embeds
+// itself.
 func (s *Shape) Err() error {
 	s.once.Do(func() {
 		v := visitor{ShapeRules: s.rules, parts: map[visited]*part{}}
@@ -74,7 +74,7 @@ func (s *Shape) Err() error {
 }
 
 // A part is a type in the type of a Shape, or that type itself. A type that encodes itself is
-// no part.
+// not a part.
 type part struct {
 	elem   *part   // of a pointer, slice, array or map
 	fields []field // of a struct, those that are stored
@@ -82,11 +82,11 @@ type part struct {
 	stored bool   // whether any field of the struct is stored
 	lost   string // the path of a field of the struct that is not stored
 
-	// vanishes reports whether p, a pointer that is not nil, would come back as nil. If it is
-	// nil, no pointer does.
+	// vanishes reports whether p, a pointer that is not nil, would come back as nil. If
+	// vanishes is nil, no pointer does.
 	vanishes func(p reflect.Value) bool
 
-	visiting bool // whether visit is looking at what is in it
+	visiting bool // whether visit is examining its parts
 	loops    bool // whether values can contain values of the same type, and so themselves
 
 	risky bool // whether values have a part with vanishes or loops
@@ -99,7 +99,7 @@ type field struct {
 	name  string
 
 	// omitted reports whether the codec leaves out v, the value of the field, although it is
-	// not nil. If it is nil, the codec does not.
+	// not nil. If omitted is nil, the codec never does.
 	omitted func(v reflect.Value) bool
 }
 
@@ -117,8 +117,8 @@ type visited struct {
 	embedded    bool
 }
 
-// visit returns t as a part, or nil if t encodes itself. It returns an error if values of t, or
-// of what is in it, vanish. The part is at path.
+// visit returns t as a part, or nil if t encodes itself. It returns an error if values of t
+// or of its parts vanish. The part is at path.
 func (v *visitor) visit(t reflect.Type, addressable bool, path string) (_ *part, err error) {
 	now := visited{t, addressable, false}
 	if p, ok := v.parts[now]; ok {
@@ -130,7 +130,7 @@ func (v *visitor) visit(t reflect.Type, addressable bool, path string) (_ *part,
 	p := &part{visiting: true}
 	defer func() { p.visiting = false }()
 	v.parts[now] = p
-	if t.Kind() == reflect.Pointer { // which has the methods of what it points to
+	if t.Kind() == reflect.Pointer { // a pointer has the methods of its element
 		p.vanishes = v.vanishes(t.Elem())
 		p.elem, err = v.visit(t.Elem(), true, path)
 		return p, err

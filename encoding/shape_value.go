@@ -12,10 +12,10 @@ import (
 // Encoders recurse without a limit, and a stack that overflows ends the program.
 const maxDepth = 10_000
 
-// Check returns what Err returns, or an error if v, which is a value of the type, cannot come
-// back as it is: a pointer in it would come back as nil, because it points to nil, or v is
-// nested more than 10,000 deep, as it is if it contains itself. What is in an interface is not
-// checked.
+// Check returns the error of Err, or an error if v, which must be a value of the type, would
+// not come back as it was. That is so if a pointer in v would come back as nil, because it
+// points to nil, and if v is nested more than 10,000 deep, for example because it contains
+// itself. Check does not look into interfaces.
 func (s *Shape) Check(v reflect.Value) error {
 	if err := s.Err(); err != nil || s.root == nil || !s.root.risky {
 		return err
@@ -25,7 +25,7 @@ func (s *Shape) Check(v reflect.Value) error {
 		return fmt.Errorf("%s: the value contains itself, or is nested more than %d deep",
 			s.rules.Codec, maxDepth)
 	case vanishing:
-		nothing := "nil, or to what is stored as nil"
+		nothing := "nil, or to a value that is stored as nil"
 		if s.rules.gob {
 			nothing = "a zero value or to nil"
 		}
@@ -61,7 +61,7 @@ func (p *part) flaw(v reflect.Value, depth int) (flaw, []string) {
 		return flawless, nil
 	case p.vanishes != nil && p.vanishes(v):
 		return vanishing, nil
-	case v.Type().Elem().Kind() == reflect.Pointer: // which may be v itself
+	case v.Type().Elem().Kind() == reflect.Pointer: // the pointer may be v itself
 		depth++
 	}
 	if depth > maxDepth {
@@ -104,7 +104,7 @@ func (v *visitor) vanishes(t reflect.Type) func(p reflect.Value) bool {
 	case reflect.Pointer, reflect.Interface:
 		return func(p reflect.Value) bool { return p.Elem().IsNil() }
 	case reflect.Slice, reflect.Map:
-		if v.gob { // which stores nil as empty
+		if v.gob { // package gob stores nil as empty
 			return nil
 		}
 		return func(p reflect.Value) bool { return p.Elem().IsNil() }

@@ -8,14 +8,13 @@ import (
 	"strings"
 )
 
-// An Address finds out which network address sent a request. The zero value uses the address
-// of the connection and no header, which is right if there is no proxy in front of the
-// server.
+// An Address finds the network address that sent a request. The zero value uses the address
+// of the connection and no header. It is right if there is no proxy in front of the server.
 type Address struct {
 	// Trusted are the networks of the proxies whose Header is believed. If the connection
-	// comes from one of them, the sender is the last address in the Header. If that is a
-	// trusted proxy as well, it is the address before that, and so on. Addresses further to
-	// the left are ignored: any client can write them.
+	// comes from one of them, the sender is the last address in the Header. If that address
+	// is trusted as well, the sender is the address before it, and so on. Addresses further
+	// to the left are ignored: any client can write them.
 	Trusted []netip.Prefix
 
 	// TrustSocket says that connections without an IP address, such as those over a Unix
@@ -23,24 +22,25 @@ type Address struct {
 	// sender.
 	TrustSocket bool
 
-	// Header is the header in which the proxies say from which address they got the
-	// request. If "", it is X-Forwarded-For. Forwarded is read as RFC 7239 says, and any
-	// other, such as X-Real-IP, as a list of addresses. Every trusted proxy must replace or
-	// extend it. In a header that a proxy passes on as it is, a client writes what it likes.
+	// Header is the header in which the proxies write the address that sent them the request.
+	// If "", it is X-Forwarded-For. Forwarded is read as RFC 7239 says. Any other header,
+	// such as X-Real-IP, is read as a list of addresses. Every trusted proxy must replace or
+	// extend the header. If a proxy passes it on unchanged, a client can write any address
+	// into it.
 	Header string
 
-	// IPv6 is how many bits of an IPv6 address identify a sender, 1 to 128. If 0, it is
-	// 64: a /64 is the smallest network that has a single owner (RFC 6177).
+	// IPv6 is the number of bits of an IPv6 address that identify a sender, 1 to 128. Any
+	// other number means 64: a /64 is the smallest network that has a single owner (RFC 6177).
 	IPv6 int
 }
 
 // Of returns the address of the sender of r, such as 192.0.2.1 or 2001:db8::/64. If an IPv6
 // address was made from an IPv4 address by NAT64 (RFC 6052), SIIT (RFC 2765), Teredo (RFC
-// 4380) or 6to4 (RFC 3056), it is that IPv4 address. An address of a local NAT64 prefix (RFC
-// 8215) stays whole.
+// 4380) or 6to4 (RFC 3056), Of returns that IPv4 address. It returns an address of a local
+// NAT64 prefix (RFC 8215) with all its bits.
 //
-// If the connection has no IP address, and no header is believed or has an address, Of
-// returns the remote address of r unchanged.
+// Of returns the remote address of r unchanged if the connection has no IP address and no
+// believed header has an address.
 func (a Address) Of(r *http.Request) string {
 	addr, ok := parseAddr(r.RemoteAddr)
 	if !ok && !a.TrustSocket {
@@ -100,7 +100,7 @@ var (
 	sixToFour  = netip.MustParsePrefix("2002::/16")
 )
 
-// untranslate returns the IPv4 address from which addr was made, or addr if it was not.
+// untranslate returns the IPv4 address from which addr was made, or addr if there is none.
 func untranslate(addr netip.Addr) netip.Addr {
 	if addr.Is4() {
 		return addr
@@ -109,7 +109,7 @@ func untranslate(addr netip.Addr) netip.Addr {
 	switch {
 	case nat64.Contains(addr), siit.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[12:]))
-	case teredo.Contains(addr): // which inverts it
+	case teredo.Contains(addr): // Teredo inverts the bits
 		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]})
 	case sixToFour.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[2:6]))
@@ -143,7 +143,7 @@ func lastToFirst(lines []string) iter.Seq[string] {
 }
 
 // cutLast cuts s around the last separator that is not in a quoted string. It reads from the
-// end, where the proxy has written, so that a quotation mark of the client hides nothing.
+// end, which the proxy has written, so that a quotation mark from the client hides nothing.
 func cutLast(s string, separator byte) (before, after string) {
 	quoted := false
 	for i := len(s) - 1; i >= 0; i-- {
@@ -171,7 +171,7 @@ func forParameter(element string) string {
 	return ""
 }
 
-// unquote returns what is in a quoted string, or s if it is none.
+// unquote returns the contents of the quoted string s, or s if it is not quoted.
 func unquote(s string) string {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
 		return s

@@ -16,7 +16,7 @@ func prefixes(all ...string) (parsed []netip.Prefix) {
 	return parsed
 }
 
-// addressOf returns what a says about a request from remote with the lines of a header.
+// addressOf returns the address that a finds for a request from remote with the header lines.
 func addressOf(a lockout.Address, remote, header string, lines ...string) string {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr = remote
@@ -193,7 +193,7 @@ func TestAddressBehindProxies(t *testing.T) {
 	}
 }
 
-// Whatever a client sends, the address that a proxy has added decides.
+// The address that a proxy has added decides, whatever a client sends.
 func FuzzAddress(f *testing.F) {
 	f.Add("1.2.3.4, [::1]:5, ,", uint8(0))
 	f.Add(`for="1.2.3.4`, uint8(1))

@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// An engine is a Lockout without what depends on C.
+// An engine is the part of a Lockout that does not depend on C.
 type engine struct {
 	clock      *clock
 	cache      *core.Cache
@@ -17,13 +17,13 @@ type engine struct {
 	failClosed bool
 	onError    func(ctx context.Context, err error)
 
-	keepsNothing bool         // says the cache
-	reported     atomic.Int64 // when OnError was last called for that, in nanoseconds since 1970
+	keepsNothing bool         // whether the cache keeps nothing
+	reported     atomic.Int64 // when keepsNothing was last reported, in nanoseconds since 1970
 }
 
-// failed is called with the errors of the cache that a verb gets. It returns the error for
-// the caller of the verb. If ctx is done, that is the error of ctx: then the cache has not
-// failed, and a client must not pass because it hung up.
+// failed is called with an error of the cache, or nil. It returns the error for the caller of
+// the verb. If ctx is done, it returns the error of ctx: the cache has not failed, and a
+// client must not pass because it hung up.
 func (e *engine) failed(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -34,7 +34,7 @@ func (e *engine) failed(ctx context.Context, err error) error {
 	return e.report(ctx, err)
 }
 
-// report is failed for a context that is not the caller's.
+// report is like failed, for a context that does not belong to the caller.
 func (e *engine) report(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -48,8 +48,8 @@ func (e *engine) report(ctx context.Context, err error) error {
 	return nil
 }
 
-// countsNothing is failed for a cache that keeps nothing, of which it tells OnError once a
-// minute at most.
+// countsNothing is like failed, for a cache that keeps nothing. It calls OnError at most once
+// a minute.
 func (e *engine) countsNothing(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -65,17 +65,17 @@ func (e *engine) countsNothing(ctx context.Context) error {
 	return nil
 }
 
-// detach returns a context with which to count what was done under ctx. It is not done when
-// ctx is: a client that goes away after a failure is still counted.
+// detach returns a context for counting what was done under ctx. It does not end with ctx: a
+// failure counts even if the client has gone away.
 func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
 
-// The methods below are the steps of an attempt: what one call of a verb does with one C, for
-// which there is a tally of each rule that counts it.
+// The methods below are the steps of an attempt. An attempt is one call of a verb with one C.
+// It has a tally for each rule that counts this C.
 
-// counts reports whether there is something to count, and something to count in. If not, err
-// is for the caller.
+// counts reports whether a rule counts the attempt and the cache keeps counters. If not, it
+// also returns the error for the caller, or nil.
 func (e *engine) counts(ctx context.Context, tallies []tally) (ok bool, err error) {
 	if len(tallies) == 0 {
 		return false, nil
@@ -88,8 +88,8 @@ func (e *engine) counts(ctx context.Context, tallies []tally) (ok bool, err erro
 
 // admit counts the attempt if all its counters have room for it and there is no lock.
 // Otherwise it returns a *LockedError and counts nothing. If the cache fails, it returns the
-// error for the caller, or counts what it can. If locksNow is true, a counter that is full
-// then has its lock set; otherwise the caller does that.
+// error for the caller, or counts what it can. If locksNow is true, admit then sets the locks
+// of full counters. Otherwise the caller sets them.
 func (e *engine) admit(ctx context.Context, tallies []tally, locksNow bool) error {
 	if ok, err := e.counts(ctx, tallies); !ok {
 		return err
@@ -109,8 +109,8 @@ func (e *engine) admit(ctx context.Context, tallies []tally, locksNow bool) erro
 	return nil
 }
 
-// added is called when the attempt has been added to tallies[i], and err is the error of
-// that. If the attempt cannot pass, added removes it everywhere and returns an error.
+// added is called after the attempt was added to tallies[i] with the error err. If the
+// attempt cannot pass, added removes it from all counters and returns an error.
 func (e *engine) added(
 	ctx context.Context, tallies []tally, i int, err error, locksNow bool,
 ) error {
@@ -128,7 +128,7 @@ func (e *engine) added(
 	if !t.refused {
 		return nil
 	}
-	if locksNow { // in case the process of the one that filled the counter has died
+	if locksNow { // the process of the caller that filled the counter may have died
 		err = e.setLocks(ctx, tallies[i:i+1], false)
 	}
 	return join(e.refusal(tallies), join(err, e.remove(ctx, tallies, false)))
@@ -164,8 +164,8 @@ func (e *engine) record(ctx context.Context, tallies []tally) error {
 	return e.report(ctx, errors.Join(errs...))
 }
 
-// refuse looks, and returns a *LockedError if one of the tallies then refuses. If the cache
-// fails, it returns the error for the caller.
+// refuse reads the counters and locks that v needs. It returns a *LockedError if one of the
+// tallies then refuses. If the cache fails, it returns the error for the caller.
 func (e *engine) refuse(ctx context.Context, tallies []tally, v view) error {
 	looks := false
 	for i := range tallies {
@@ -181,8 +181,8 @@ func (e *engine) refuse(ctx context.Context, tallies []tally, v view) error {
 	return e.failed(ctx, err)
 }
 
-// look reads what the tallies want to see, in one round trip. It deletes a counter that it
-// cannot read.
+// look reads the counters and locks that the tallies need for v, in one round trip. It
+// deletes a counter that it cannot read.
 func (e *engine) look(ctx context.Context, tallies []tally, v view) error {
 	var buf [4]string
 	keys := buf[:0]
@@ -207,8 +207,8 @@ func (e *engine) look(ctx context.Context, tallies []tally, v view) error {
 	return first
 }
 
-// refusal returns a *LockedError if one of the tallies refuses, as far as they have looked.
-// If several do, it is about the one that refuses longest.
+// refusal returns a *LockedError if one of the tallies refuses, judging by what they have
+// read. If several refuse, the error describes the one that refuses longest.
 func (e *engine) refusal(tallies []tally) error {
 	var longest *tally
 	for i := range tallies {
@@ -227,8 +227,9 @@ func (e *engine) refusal(tallies []tally) error {
 	return &LockedError{e.name, longest.name, timeOf(longest.freeAt())}
 }
 
-// setLocks sets the locks of those of tallies that are full, even if ctx is done. If recheck
-// is true, it looks again first: since the attempt was counted, others may have been removed.
+// setLocks sets the locks of the tallies that are full, even if ctx is done. If recheck is
+// true, it reads their counters again first, because others may have been removed since the
+// attempt was counted.
 func (e *engine) setLocks(ctx context.Context, tallies []tally, recheck bool) error {
 	isDue := func(t *tally) bool { return t.lock > 0 && (t.added || t.refused) && t.isFull() }
 	due := false
@@ -275,8 +276,8 @@ func (e *engine) remove(ctx context.Context, tallies []tally, reset bool) error 
 	return e.report(ctx, errors.Join(errs...))
 }
 
-// reset deletes the counters and the locks, those of rules with Keep only if all is true. It
-// returns the error of the cache.
+// reset deletes the counters and the locks. If all is false, it leaves those of rules with
+// Keep. It returns the error of the cache.
 func (e *engine) reset(ctx context.Context, tallies []tally, all bool) error {
 	var keys []string
 	now := time.Now().UnixNano()

@@ -12,21 +12,22 @@ import (
 )
 
 // This file has the counter of TokenBucket: the time at which the bucket is full again. Each
-// one that is counted moves it into the future by the interval of the Rate. It is stored as
-// bucketMark and eight bytes, big endian.
+// one that is counted moves this time into the future by the interval of the Rate. The
+// counter is stored as the byte bucketMark and eight bytes of the time, big endian.
 
 const (
-	bucketMark = 1 // no other kind of value begins like this
+	bucketMark = 1 // no other kind of value begins with this byte
 
-	// bucketSlack is how long a state is kept after the bucket is full, for a machine whose
-	// clock is behind. With more than a second to live, package memory reads it faster, too.
+	// bucketSlack is how long a state is kept after the bucket is full, for machines whose
+	// clocks are behind. Package memory also reads an item faster that lives for more than a
+	// second.
 	bucketSlack = 2 * time.Second
 )
 
-// values are used for core.Item.Value again and again: a cache keeps no reference to them.
+// values holds buffers for core.Item.Value. A cache keeps no reference to them.
 var values = sync.Pool{New: func() any { return new([9]byte) }}
 
-// parseBucket returns the state that value holds, as it is at the time t.now.
+// parseBucket returns the state in value, as it is at the time t.now.
 func (t *tally) parseBucket(value []byte) (full int64, err error) {
 	if len(value) != 9 || value[0] != bucketMark {
 		return t.now, fmt.Errorf("%w: lockout: %q holds no token bucket", core.ErrCodec, t.key)
@@ -37,15 +38,15 @@ func (t *tally) parseBucket(value []byte) (full int64, err error) {
 	return min(max(full, t.now), t.now+int64(t.refill)), nil
 }
 
-// bucketUsed returns how many count at the time t.now.
+// bucketUsed returns the count at the time t.now.
 func (t *tally) bucketUsed() uint64 {
 	return uint64((t.full - t.now + t.interval - 1) / t.interval)
 }
 
-// bucketDropsTo returns the time from which no more than n count, if none is added.
+// bucketDropsTo returns the time from which the count is at most n, if no more are added.
 func (t *tally) bucketDropsTo(n uint64) int64 { return t.full - int64(n)*t.interval }
 
-// A bucketChange is something to do with a bucket.
+// A bucketChange is one of the changes that an attempt can make to a bucket.
 type bucketChange uint8
 
 const (
@@ -54,7 +55,7 @@ const (
 	give                     // remove it
 )
 
-// apply changes t.full, or sets t.refused and returns false.
+// apply applies c to t.full. If there is no room, it sets t.refused and returns false.
 func (t *tally) apply(c bucketChange) bool {
 	if c == give { // from t.since on, the attempt counts for less and less
 		t.full -= max(0, int64(t.n)*t.interval-max(0, t.now-t.since))
@@ -72,9 +73,9 @@ func (t *tally) apply(c bucketChange) bool {
 	return true
 }
 
-// changeBucket stores the state of t to which c has been applied, unless apply returns false.
-// It takes two round trips, or one if the state was looked at, and two more for each caller
-// that was faster.
+// changeBucket applies c to t and stores the new state, unless apply returns false. It takes
+// two round trips, or one if the state has been read before. It takes two more each time
+// another caller is faster.
 func (t *tally) changeBucket(ctx context.Context, c bucketChange) error {
 	if done, err := t.tryChange(ctx, c); done {
 		return err
@@ -92,7 +93,7 @@ func (t *tally) changeBucket(ctx context.Context, c bucketChange) error {
 	}
 }
 
-// tryChange tries once what changeBucket does. It returns false if another caller was faster.
+// tryChange tries changeBucket once. It returns false if another caller was faster.
 func (t *tally) tryChange(ctx context.Context, c bucketChange) (done bool, err error) {
 	if !t.looked {
 		item, err := t.cache.GetItem(ctx, t.key)
@@ -121,7 +122,7 @@ func (t *tally) tryChange(ctx context.Context, c bucketChange) (done bool, err e
 	})
 	values.Put(value)
 	if err == nil {
-		if !t.fits(1, t.now) { // or is it only as long as the attempt has waited?
+		if !t.fits(1, t.now) { // the attempt may have waited until there was room again
 			t.moveOn(time.Now().UnixNano())
 		}
 		return true, nil
@@ -149,17 +150,17 @@ func (t *tally) fits(n uint64, now int64) bool {
 	return n <= t.capacity && t.full-now <= int64(t.capacity-n)*t.interval
 }
 
-// moveOn makes the time now that of the attempt, unless it is before it. A caller that began
-// later may have stored the state, and what counted fully at the start of the attempt may
-// count for less by now.
+// moveOn sets the time of the attempt to now, unless now is earlier. A caller that began
+// later may have stored the state, and some of the count may have faded since the attempt
+// began.
 func (t *tally) moveOn(now int64) {
 	t.now = max(t.now, now)
 	t.full = max(t.full, t.now)
 }
 
-// moveOnUnlocked is moveOn if that makes room for the attempt and there still is no lock: the
-// attempt must not pass because the bucket has filled while a lock lasts. It reports whether
-// there is room.
+// moveOnUnlocked calls moveOn if that makes room for the attempt and there still is no lock:
+// the attempt must not pass because the bucket has filled while a lock lasts. It reports
+// whether there is room.
 func (t *tally) moveOnUnlocked(ctx context.Context) bool {
 	now := time.Now().UnixNano()
 	if t.lock == 0 || !t.fits(t.n, max(t.now, now)) {

@@ -6,9 +6,9 @@ import (
 )
 
 // A clock reads the time of day. Reading the clocks of the processor takes longer than the
-// rest of an attempt. While a clock is in use, a timer therefore reads the time of day every
-// few milliseconds. To that, now adds what has passed since, which is one clock less to read,
-// and lastTick reads none.
+// rest of an attempt. So while a clock is in use, a timer reads the time of day every few
+// milliseconds. Then now reads only one clock, the time since the start, and lastTick reads
+// none.
 type clock struct {
 	start  time.Time
 	atZero atomic.Int64 // the time of day at start, in nanoseconds since 1970, or 0 without ticks
@@ -59,8 +59,8 @@ func (c *clock) use() {
 	}
 }
 
-// onTick finds out the time of day, which may have been set. If the clock was not read since
-// the last tick, onTick ends the ticks.
+// onTick reads the time of day, which may have been set. If the clock was not used since the
+// last tick, onTick ends the ticks.
 func (c *clock) onTick() {
 	if !c.inUse.Swap(false) {
 		c.atZero.Store(0)

@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// used returns how many are counted, as far as t has looked.
+// used returns the count, judging by what t has read.
 func (t *tally) used() uint64 {
 	if t.Algorithm == TokenBucket {
 		return t.bucketUsed()
@@ -17,8 +17,8 @@ func (t *tally) used() uint64 {
 	return t.windowUsed()
 }
 
-// dropsTo returns the time from which no more than n count, if none is added. More than n
-// must count at t.now.
+// dropsTo returns the time from which the count is at most n, if no more are added. The count
+// at t.now must be more than n.
 func (t *tally) dropsTo(n uint64) int64 {
 	if t.Algorithm == TokenBucket {
 		return t.bucketDropsTo(n)
@@ -26,20 +26,20 @@ func (t *tally) dropsTo(n uint64) int64 {
 	return t.windowDropsTo(n)
 }
 
-// isFull reports whether there is room for nothing more.
+// isFull reports whether there is no room for any more.
 func (t *tally) isFull() bool { return t.used() >= t.capacity }
 
 // neverFits reports whether there is no room for the attempt even after a long pause.
 func (t *tally) neverFits() bool { return t.n > t.capacity }
 
-// refuses reports whether there is a lock, or no room for the attempt, as far as t has looked.
+// refuses reports whether there is a lock, or no room for the attempt, as far as t has read.
 func (t *tally) refuses() bool {
 	return t.locked || t.refused || t.neverFits() ||
 		t.looked && t.lock == 0 && t.used() > t.capacity-t.n
 }
 
-// freeAt returns when t refuses no more, in nanoseconds since 1970, or 0 if that is not known,
-// or never.
+// freeAt returns when t stops refusing, in nanoseconds since 1970. It returns 0 if that time
+// is not known, or never comes.
 func (t *tally) freeAt() int64 {
 	switch {
 	case t.neverFits():
@@ -50,8 +50,8 @@ func (t *tally) freeAt() int64 {
 	return t.dropsTo(t.capacity - t.n)
 }
 
-// add counts the attempt, or sets t.refused if there is no room for it. A window counts it
-// even so: then t.added is true, and the caller has to remove it.
+// add counts the attempt, or sets t.refused if there is no room for it. A window counts it in
+// both cases: then t.added is true, and the caller has to remove it.
 func (t *tally) add(ctx context.Context) error {
 	if t.Algorithm == TokenBucket {
 		err := t.changeBucket(ctx, take)
@@ -64,12 +64,12 @@ func (t *tally) add(ctx context.Context) error {
 	}
 	t.learn()
 	if t.refused = t.used() > t.capacity; t.refused {
-		t.number -= t.n << t.shift() // what the counter has once the attempt is removed
+		t.number -= t.n << t.shift() // the counter after the attempt is removed
 	}
 	return nil
 }
 
-// learn remembers what the window holds, if that is new.
+// learn stores the new hint for the window if it differs from the old one.
 func (t *tally) learn() {
 	if isFull := t.isFull(); isFull != (t.hint == wasFull) || t.hint == mayBeAbsent {
 		t.hints.learn(t.key, isFull, t.now)
@@ -100,22 +100,22 @@ func (t *tally) remove(ctx context.Context) error {
 	return t.windowRemove(ctx)
 }
 
-// A view says what is looked at before something is done.
+// A view says what a verb reads before it changes anything.
 type view uint8
 
 const (
-	forAttempt view = iota // the lock, and what has to be known in order to add
-	forRecord              // what has to be known in order to add
+	forAttempt view = iota // the lock, and the counters that add needs
+	forRecord              // the counters that record needs
 	forCheck               // the lock, or a counter without a lock
 	forStatus              // the lock and the counter
 )
 
-// looks reports whether t may have to look, or refuses anyway.
+// looks reports whether t may have to read anything for v, or refuses in any case.
 func (t *tally) looks(v view) bool {
 	return v != forAttempt || t.hint != wasPresent || t.lock > 0 || t.neverFits()
 }
 
-// wants reports whether the counter in t, and that of the window before, are looked at.
+// wants reports whether v needs the counter of t, and the counter of the window before.
 func (t *tally) wants(v view) (counter, before bool) {
 	sliding := t.Algorithm == SlidingWindow
 	switch {
@@ -148,7 +148,7 @@ func (t *tally) appendKeys(keys []string, v view) []string {
 	return keys
 }
 
-// look takes from f what was read for v. The error says why the counter could not be read.
+// look takes from f what was read for v. Its error says why the counter could not be read.
 func (t *tally) look(f *found, v view) error {
 	if t.lock > 0 && v != forRecord {
 		t.lookForLock(f)
@@ -160,7 +160,8 @@ func (t *tally) look(f *found, v view) error {
 	return t.lookAtCounter(f, before)
 }
 
-// lookAtCounter takes from f the counter and, if before is true, that of the window before.
+// lookAtCounter takes the counter from f and, if before is true, the one of the window
+// before.
 func (t *tally) lookAtCounter(f *found, before bool) error {
 	item, err := f.item(t.key)
 	present := err == nil
@@ -184,7 +185,7 @@ func (t *tally) lookAtCounter(f *found, before bool) error {
 		if err != nil && err != core.ErrMiss && !isUnreadable(err) {
 			return err
 		}
-		previous, _ = core.ParseCount(item.Value) // what cannot be read counts for nothing
+		previous, _ = core.ParseCount(item.Value) // if it cannot be read, it is 0
 	}
 	if before || t.Algorithm == FixedWindow {
 		t.lookedAt(0, false, previous)
@@ -192,7 +193,7 @@ func (t *tally) lookAtCounter(f *found, before bool) error {
 	return nil
 }
 
-// discard deletes the counter, which cannot be read, so that the next one starts from zero.
+// discard deletes the counter, which cannot be read, so that the next count starts from zero.
 // It does nothing if another caller was faster and may have counted again.
 func (t *tally) discard(ctx context.Context) error {
 	t.looked, t.present, t.number = false, false, 0
@@ -211,7 +212,7 @@ func (t *tally) discard(ctx context.Context) error {
 	return err
 }
 
-// isStillFull reads the counter again, and reports whether there is room for nothing more.
+// isStillFull reads the counter again, and reports whether there is no room for any more.
 func (t *tally) isStillFull(ctx context.Context) (bool, error) {
 	f := read(ctx, t.cache, []string{t.key})
 	if f.miss {

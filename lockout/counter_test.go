@@ -14,7 +14,7 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// startTime is an arbitrary time in nanoseconds since 1970, which is not over yet.
+// startTime is an arbitrary time in the future, in nanoseconds since 1970.
 const startTime = int64(4_000_000_000_123_456_789)
 
 // tallyAt returns a tally of a rule with that rate at the time now, in a new cache.
@@ -34,7 +34,7 @@ func tallyAt(t testing.TB, rate Rate, now int64) *tally {
 	return &made
 }
 
-// at returns t at another time, with what its counter then holds.
+// after returns t at the later time now, with the contents that its counter then has.
 func (t *tally) after(now int64) *tally {
 	var next tally
 	next.begin(t.rule, t.id, t.n, now)
@@ -135,8 +135,8 @@ func TestDropsToReturnsTheFirstMomentAtWhichNoMoreThanNCount(t *testing.T) {
 	}
 }
 
-// After it is removed, the state is what it would be without it, also if time has passed and
-// others were counted meanwhile.
+// A bucket from which an attempt is removed has the state that it would have without the
+// attempt, even if time has passed and others were counted meanwhile.
 func TestABucketForgetsWhatIsRemoved(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	rate := Rate{Count: 10, Period: 10 * time.Second, Algorithm: TokenBucket}
@@ -171,7 +171,7 @@ func TestABucketForgetsWhatIsRemoved(t *testing.T) {
 	}
 }
 
-// A state is read as it was written. A value that is no state is an error, and a state of a
+// A state is read as it was written. A value that is no state is an error. A state from a
 // clock that is years ahead refuses for no longer than it takes to fill the bucket.
 func FuzzParseBucket(f *testing.F) {
 	f.Add([]byte(""), uint64(10), int64(time.Minute))
@@ -241,8 +241,8 @@ func TestALowerCountHoldsForOldCounters(t *testing.T) {
 	}
 }
 
-// A minute cannot be divided by 7 without a rest. The bucket must not allow one more because
-// of that.
+// A minute cannot be divided by 7 without a remainder. The bucket must not allow one more
+// because of it.
 func TestTokenBucketRoundsItsIntervalUp(t *testing.T) {
 	tt := tallyAt(t, Rate{Count: 7, Period: time.Minute, Algorithm: TokenBucket}, startTime)
 	n := 0
@@ -257,8 +257,8 @@ func TestTokenBucketRoundsItsIntervalUp(t *testing.T) {
 	}
 }
 
-// The time of day is set while the clock ticks. One tick later the clock has noticed it, and
-// it stops when it is not used.
+// The time of day is set while the clock ticks. The clock notices that at the next tick. It
+// stops when it is not used.
 func TestTheClockNoticesThatTheTimeOfDayWasSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClock()
@@ -310,8 +310,8 @@ func TestAFixedWindowEndsOnTimeWhileTheClockTicks(t *testing.T) {
 			t.Fatal(err)
 		}
 		allowed := 0
-		// The bubble begins with a window. One every 9.001 ms, so that the clock ticks, but not
-		// between the end of a window and the first one after it.
+		// The bubble begins with a window. There is an attempt every 9.001 ms, so that the
+		// clock ticks, but not between the end of a window and the first attempt after it.
 		const pause = 9001 * time.Microsecond
 		began := time.Now()
 		time.Sleep(9 * time.Millisecond)

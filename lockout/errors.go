@@ -34,7 +34,7 @@ func (e *LockedError) Unwrap() error { return ErrLocked }
 var errKeepsNothing = fmt.Errorf(
 	"%w: lockout: the cache keeps nothing, so that nothing is counted", core.ErrUnavailable)
 
-// isUnreadable reports whether err says that a key holds something that is not a counter.
+// isUnreadable reports whether err means that the value under a key is not a counter.
 func isUnreadable(err error) bool {
 	return err != nil && (errors.Is(err, core.ErrNotNumber) || errors.Is(err, core.ErrCodec))
 }
@@ -50,7 +50,8 @@ func join(one, other error) error {
 	return errors.Join(one, other)
 }
 
-// timeOf returns a time in nanoseconds since 1970 as a time.Time: 0 is the zero one.
+// timeOf returns a time in nanoseconds since 1970 as a time.Time. It returns the zero time
+// for 0.
 func timeOf(nanoseconds int64) time.Time {
 	if nanoseconds == 0 {
 		return time.Time{}

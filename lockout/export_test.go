@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// AllowAt is Allow on a machine whose clock says now. Only one goroutine may call it.
+// AllowAt is Allow on a machine whose clock has the time now. Only one goroutine may call it.
 func (l *Lockout[C]) AllowAt(ctx context.Context, c C, now time.Time) error {
 	usual := l.engine.clock
 	defer func() { l.engine.clock = usual }()

@@ -20,7 +20,7 @@ import (
 )
 
 // A client that hangs up, or closes its half of the connection, is not a failure of the
-// cache, which would let it pass.
+// cache. So it does not pass.
 func TestAClientThatHangsUpDoesNotPass(t *testing.T) {
 	for name, algorithm := range algorithms {
 		for _, lock := range []time.Duration{0, time.Hour} {
@@ -113,8 +113,8 @@ func TestALockThatIsMissingIsSetByTheNextCaller(t *testing.T) {
 	}
 }
 
-// One call of the cache fails, each in turn. With FailClosed, Guard returns the error, and
-// what was counted is removed again. Without it, the caller passes.
+// Each call of the cache fails once. With FailClosed, Guard returns the error, and removes
+// the caller from the counters again. Without it, the caller passes.
 func TestGuardWithAFaultInAnyCall(t *testing.T) {
 	for name, algorithm := range algorithms {
 		for _, failClosed := range []bool{false, true} {
@@ -126,8 +126,8 @@ func TestGuardWithAFaultInAnyCall(t *testing.T) {
 	}
 }
 
-// guardWithFault calls Guard and lets the call number fault of the cache fail. It returns
-// false if there were fewer calls.
+// guardWithFault calls Guard and lets the call of the cache with the number fault fail. It
+// returns false if there were fewer calls.
 func guardWithFault(
 	t *testing.T, algorithm lockout.Algorithm, failClosed bool, fault int64,
 ) bool {

@@ -10,10 +10,10 @@ import (
 
 // found is what one read of the cache returned.
 type found struct {
-	one  core.Item            // if there was one key, or the one that item has returned last
+	one  core.Item            // the item of a single key, or the last one that item returned
 	many map[string]core.Item // if there were several
-	err  error                // the error of the read; a miss is none
-	miss bool                 // whether there was one key, and it is absent
+	err  error                // the error of the read; a miss is not an error
+	miss bool                 // whether a single key was read and is absent
 }
 
 // read reads keys in one round trip. No keys cost none.
@@ -24,15 +24,15 @@ func read(ctx context.Context, cache *core.Cache, keys []string) (f found) {
 		if f.one, f.err = cache.GetItem(ctx, keys[0]); f.err == core.ErrMiss {
 			f.miss, f.err = true, nil
 		}
-	default: // a clone, so that keys need not be on the heap
+	default: // the clone lets keys stay on the stack
 		f.many, f.err = cache.GetItems(ctx, slices.Clone(keys))
 	}
 	return f
 }
 
-// item returns the item under key, which was one of the keys, until it is called again. If
-// the item is absent, it returns core.ErrMiss, and if it could not be read, the reason; then
-// the item is zero.
+// item returns the item under key, which must be one of the keys that were read. The item is
+// valid until the next call. If it is absent, item returns core.ErrMiss. If it could not be
+// read, item returns the reason. In both cases the returned item is zero.
 func (f *found) item(key string) (*core.Item, error) {
 	if f.many == nil {
 		if f.miss {
@@ -47,7 +47,7 @@ func (f *found) item(key string) (*core.Item, error) {
 	return &f.one, f.reason(key)
 }
 
-// reason returns why key is not among f.many.
+// reason returns the error that explains why key is not in f.many.
 func (f *found) reason(key string) error {
 	var multi *core.MultiError
 	switch {

@@ -14,8 +14,8 @@ import (
 	"github.com/cachewire/cachewire/lockout"
 )
 
-// Of many concurrent callers, Guard calls do for as many as may fail. A success is removed
-// again.
+// Guard calls do for as many concurrent callers as may fail. It removes a caller that
+// succeeds from the counters again.
 func TestGuardCountsFirst(t *testing.T) {
 	onAll(t, func(t *testing.T, c *core.Cache) {
 		var passed atomic.Int64
@@ -49,8 +49,8 @@ func TestGuardCountsFirst(t *testing.T) {
 	})
 }
 
-// Five are counted at once, and four of them succeed. The fifth is the only failure then,
-// although it filled the counter, and must not set a lock.
+// Five callers are counted at once, and four of them succeed. Then the fifth is the only
+// failure. It filled the counter, but must not set a lock.
 func TestGuardSetsALockForFailuresOnly(t *testing.T) {
 	for name, algorithm := range algorithms {
 		for _, keep := range []bool{false, true} {
@@ -142,8 +142,8 @@ func TestACallerThatMissedTheLockDoesNotPass(t *testing.T) {
 	}
 }
 
-// One rule has counted the caller, and another one refuses it. It is removed from the first
-// even if it cancels meanwhile, and from the one that refuses.
+// One rule has counted the caller, and another one refuses it. Guard removes the caller from
+// both counters, even if its context ends meanwhile.
 func TestARefusedCallerIsNotCounted(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
@@ -192,8 +192,8 @@ func TestARefusedCallerIsNotCounted(t *testing.T) {
 	}
 }
 
-// Another caller takes the last room of one rule after the lockout has looked. What the rules
-// before it have counted is removed.
+// Another caller takes the last room of one rule after the lockout has looked. The caller is
+// removed from the counters of the rules before that one.
 func TestACallerThatLosesTheLastRoomIsNotCounted(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestACallerThatLosesTheLastRoomIsNotCounted(t *testing.T) {
 	}
 }
 
-// A success makes room for one more, also if others were refused meanwhile.
+// A success makes room for one more, even if others were refused meanwhile.
 func TestASuccessMakesRoomAgain(t *testing.T) {
 	onAll(t, func(t *testing.T, c *core.Cache) {
 		for name, algorithm := range algorithms {
@@ -262,7 +262,7 @@ func TestAPanicIsAFailure(t *testing.T) {
 	wantErr(t, l.Check(t.Context(), ann), lockout.ErrLocked)
 }
 
-// A caller that goes away while it is served is counted all the same, and removed from the
+// A caller that goes away while it is served is still counted. It is removed from the
 // counters if do returns an error.
 func TestACallerThatCancelsIsCounted(t *testing.T) {
 	onAll(t, func(t *testing.T, c *core.Cache) {

@@ -66,8 +66,8 @@ func newLockout(
 	return l
 }
 
-// signIn returns a lockout called sign_in, with those of rulesOf that have the names. The
-// windows in which they count do not end while a test on memcached runs.
+// signIn returns a lockout called sign_in, with the rules of rulesOf that have these names.
+// The windows in which they count do not end while a test on memcached runs.
 func signIn(t testing.TB, c *core.Cache, names ...string) *lockout.Lockout[visit] {
 	t.Helper()
 	var rules []lockout.Rule[visit]

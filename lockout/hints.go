@@ -5,14 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// A hint is what this process knows about a counter without asking the cache. It decides
-// what is asked: a wrong hint costs a round trip, and changes no result.
+// A hint is what this process remembers about a counter. It decides what is read from the
+// cache. A wrong hint costs a round trip, but changes no result.
 type hint uint8
 
 const (
 	mayBeAbsent hint = iota
-	wasPresent       // when it was last used, it was there
-	wasFull          // and had no room for more
+	wasPresent       // when it was last used, it was present
+	wasFull          // when it was last used, it had no more room
 )
 
 // hints are the hints of one rule, for the counters that were used last.
@@ -22,13 +22,14 @@ type hints struct {
 	fullAt atomic.Int64 // when a counter was last full, in nanoseconds since 1970
 }
 
-// A hintSet has two counters with the same lower bits of the hash of their key, the last one
-// first: the upper bits of their hashes, with the lowest one set if the counter was full.
+// A hintSet describes two counters whose keys have hashes with the same lower bits, the last
+// used one first. It has the upper bits of each hash. Their lowest bit is set if the counter
+// was full.
 type hintSet [2]atomic.Uint32
 
 func newHints() *hints { return &hints{seed: maphash.MakeSeed()} }
 
-// find returns the set for key, and what it has if the counter is present.
+// find returns the set for key, and the value that stands for it if its counter is present.
 func (h *hints) find(key string) (set *hintSet, present uint32) {
 	hash := maphash.String(h.seed, key)
 	return &h.sets[hash%uint64(len(h.sets))], uint32(hash>>32) &^ 1

@@ -14,7 +14,7 @@ import (
 )
 
 // Handler returns a handler that passes the requests allowed by l to next. It counts every
-// request, as Allow does. The function subject returns the C to count for a request; see
+// request, as Allow does. It calls subject with a request, which returns the C to count; see
 // Address. A refused request gets a Retry-After header, and refuse writes the reply. If
 // refuse is nil, the reply is a plain 429 Too Many Requests. The reply is 503 Service
 // Unavailable if the cache fails and Options.FailClosed is set, or if the client has gone
@@ -26,12 +26,13 @@ import (
 //	RateLimit-Policy: "by_ip";q=100;w=60
 //	RateLimit: "by_ip";r=99;t=41
 //
-// Here, q is how many there is room for, and w in how many seconds: Count and Period, or
-// Burst and the time in which a TokenBucket gets as much. It is left out if it is not in
-// whole seconds. r is how many more are allowed, and t in how many seconds there is room for
-// more than that. The reply to a refused request has only the rule that refuses, and says in
-// Retry-After when there is room for the request. If the end of a lock is not known, that is
-// the longest time that it can last; if there is never room, Retry-After is left out.
+// In a policy, q is how many there is room for, and w is the time for that in seconds. They
+// are Count and Period, or for a TokenBucket, Burst and the time in which it gets room for
+// Burst. w is left out if it is not a whole number of seconds. In a RateLimit, r is how many
+// more are allowed, and t is the number of seconds until there is room for more. The reply to
+// a refused request describes only the rule that refuses. Its Retry-After is the number of
+// seconds until there is room for the request. If the end of a lock is not known, it is the
+// longest time that the lock can last. If there is never room, Retry-After is left out.
 //
 // Handler returns core.ErrConfig if subject or next is nil.
 func (l *Lockout[C]) Handler(
@@ -105,7 +106,7 @@ func setRefusal(header http.Header, tallies []tally, locked *LockedError) {
 // policyItem returns t as an item of RateLimit-Policy.
 func (t *tally) policyItem() string {
 	item := `"` + t.name + `";q=` + strconv.FormatUint(t.capacity, 10)
-	hi, lo := bits.Mul64(uint64(t.Period), t.capacity) // not refill, which is rounded
+	hi, lo := bits.Mul64(uint64(t.Period), t.capacity) // refill is rounded, so it is not used
 	if w, rest := bits.Div64(hi, lo, t.Count); rest == 0 && w%uint64(time.Second) == 0 {
 		item += ";w=" + strconv.FormatUint(w/uint64(time.Second), 10)
 	}
@@ -128,8 +129,8 @@ func (t *tally) limitItem() string {
 	return item
 }
 
-// secondsUntil returns how many seconds there are until t, in nanoseconds since 1970: rounded
-// up, and at least 1.
+// secondsUntil returns the number of seconds until t, which is in nanoseconds since 1970. It
+// is rounded up, and at least 1.
 func secondsUntil(t int64) string {
 	left := time.Until(time.Unix(0, t))
 	return strconv.FormatInt(max(1, int64((left+time.Second-1)/time.Second)), 10)

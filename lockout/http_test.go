@@ -152,7 +152,7 @@ func TestHandlerRefusesUntilTheTimeInItsHeaders(t *testing.T) {
 	}
 }
 
-// Each algorithm reports the time on memcached, too, which cannot say how long an item lives.
+// Each algorithm also reports the time on memcached, which cannot say how long an item lives.
 func TestHandlerHasTheTimeOnMemcached(t *testing.T) {
 	for name, algorithm := range algorithms {
 		h := handlerOf(t, requests(t, memcached(t), nil, lockout.Rule[*http.Request]{
@@ -170,8 +170,8 @@ func TestHandlerHasTheTimeOnMemcached(t *testing.T) {
 	}
 }
 
-// A request counts for as much as its length says. A refused one says when there is room for
-// all of it; what never fits says nothing.
+// A request counts for as much as its length says. The reply to a refused one says when there
+// is room for all of it. If it never fits, the reply has no time.
 func TestHandlerRefusesARequestThatCountsForMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := handlerOf(t, requests(t, inMemory(t), &lockout.Options[*http.Request]{
@@ -295,7 +295,7 @@ func TestHandlerIfTheCacheFails(t *testing.T) {
 	wantErr(t, noNext, core.ErrConfig)
 }
 
-// The client goes away between two counters. Neither keeps the request.
+// The client goes away between two counters. Neither counter keeps the request.
 func TestARequestThatEndsWhileItIsCountedDoesNotCount(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
@@ -305,7 +305,7 @@ func TestARequestThatEndsWhileItIsCountedDoesNotCount(t *testing.T) {
 				lockout.Rule[*http.Request]{Name: "one", Rate: rate},
 				lockout.Rule[*http.Request]{Name: "two", Rate: rate})
 			h := handlerOf(t, l)
-			get(h, "192.0.2.1:1") // so that the counters are there
+			get(h, "192.0.2.1:1") // so that the counters are present
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			writes := 0

@@ -15,7 +15,7 @@ import (
 	"github.com/cachewire/cachewire/lockout"
 )
 
-// All verbs report the same time for when there is room, and it is exact to the nanosecond.
+// All verbs report the same time at which there is room. It is exact to the nanosecond.
 func TestThereIsRoomAtTheTimeThatIsReported(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
@@ -107,8 +107,8 @@ func TestCountAreAllowedInEachPeriodOnAverage(t *testing.T) {
 	}
 }
 
-// memcached counts whole seconds, and keeps an item for up to four seconds longer. Neither
-// may make a window longer.
+// memcached counts whole seconds, and keeps an item for up to four seconds longer. A window
+// must not become longer because of that.
 func TestAShortWindowIsExactOnMemcached(t *testing.T) {
 	const count = 10
 	for _, period := range []time.Duration{300 * time.Millisecond, time.Second} {
@@ -186,7 +186,7 @@ func TestAllowNCountsAllOrNothing(t *testing.T) {
 	}
 }
 
-// The time in a refusal is that at which n more fit, and not only one.
+// The time in a refusal is the time at which n more fit, and not only one.
 func TestAllowNHasRoomAtTheTimeThatIsReported(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestCostSaysWhatACallerCountsFor(t *testing.T) {
 	wantErr(t, l.Allow(t.Context(), of("1")), nil)
 }
 
-// Of many concurrent callers, none is lost, and no more than Count pass.
+// All of many concurrent callers are counted, and no more than Count pass.
 func TestConcurrentCallersAreCountedExactly(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
@@ -301,9 +301,9 @@ func testConcurrentCallers(t *testing.T, c *core.Cache, algorithm lockout.Algori
 	wantCounts(t, plain[0], ann, 50)
 }
 
-// A caller waits for the cache, and others are counted meanwhile. The room that is left is
-// that at the time of the reply, not at the time of the question.
-func TestACallerWhoWaitsForTheCacheGetsTheRoomThatIsLeft(t *testing.T) {
+// A caller waits for the cache, and others are counted meanwhile. It gets the room that is
+// left at the time of the reply, and not at the time of the request.
+func TestACallerThatWaitsForTheCacheGetsTheRoomThatIsLeft(t *testing.T) {
 	for name, algorithm := range algorithms {
 		for _, rules := range []int{1, 2} {
 			for _, lock := range []time.Duration{0, time.Hour} {
@@ -344,7 +344,7 @@ func TestAClockThatWasAheadOnceDoesNoHarm(t *testing.T) {
 	}{
 		"fixed window":   {lockout.FixedWindow, 0},
 		"sliding window": {lockout.SlidingWindow, 0},
-		"token bucket":   {lockout.TokenBucket, 2}, // until the state of the other expires
+		"token bucket":   {lockout.TokenBucket, 2}, // until the state of the other clock expires
 	} {
 		for _, ahead := range []time.Duration{
 			30 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute, time.Hour,
@@ -359,7 +359,8 @@ func TestAClockThatWasAheadOnceDoesNoHarm(t *testing.T) {
 					refused := 0
 					for range 50 {
 						refused += 1 - countAllowed(t, l, ann, 1)
-						time.Sleep(6700 * time.Millisecond) // nine a minute, and that of the other
+						// Nine a minute, and one from the other clock.
+						time.Sleep(6700 * time.Millisecond)
 					}
 					if refused > tt.refused {
 						t.Errorf("%d of 50 that are due are refused, want at most %d",

@@ -10,7 +10,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// lookForLock takes from f whether there is a lock. Whatever is under its key is a lock.
+// lookForLock reads from f whether there is a lock. Any value under its key is a lock.
 func (t *tally) lookForLock(f *found) {
 	item, err := f.item(t.lockKey())
 	if t.locked = err == nil || isUnreadable(err); t.locked {
@@ -18,8 +18,8 @@ func (t *tally) lookForLock(f *found) {
 	}
 }
 
-// lockEnd returns when a lock with that value ends, in nanoseconds since 1970, or 0 if the
-// value does not say so. Python programs store 1.
+// lockEnd returns when the lock with that value ends, in nanoseconds since 1970. It returns 0
+// if the value has no time: Python programs store 1.
 func lockEnd(value []byte) int64 {
 	seconds, err := core.ParseCount(value)
 	if err != nil || seconds <= 1 || seconds > math.MaxInt64/uint64(time.Second) {
@@ -28,11 +28,11 @@ func lockEnd(value []byte) int64 {
 	return int64(seconds) * int64(time.Second)
 }
 
-// setLock sets the lock of t, and t.alerts. If another caller has set it, setLock only finds
-// out when it ends. Callers that are beyond Count try as well, because
-// the process of the one that reached Count may have died.
+// setLock sets the lock of t, and t.alerts. If another caller has set it, setLock only reads
+// when it ends. Callers that find the counter full also call setLock, because the process of
+// the caller that filled it may have died.
 //
-// The counter is kept nearly as long as the lock if keep is true, and deleted otherwise.
+// If keep is true, the counter is kept nearly as long as the lock. Otherwise it is deleted.
 func (t *tally) setLock(ctx context.Context, keep bool) error {
 	previous, rowErr := t.locksInRow(ctx)
 	duration := t.lockDuration(previous)
@@ -63,9 +63,9 @@ func (t *tally) setLock(ctx context.Context, keep bool) error {
 	return errors.Join(rowErr, t.endCounter(ctx, keep))
 }
 
-// endCounter deletes the counter of t, whose lock has been set. If keep is true, it lets it
-// live nearly as long as the lock: it stops callers that looked for the lock before it was
-// set, and must not stop those that come after it.
+// endCounter deletes the counter of t, whose lock has been set. If keep is true, it keeps the
+// counter nearly as long as the lock instead: the counter then stops callers that looked for
+// the lock before it was set, but not callers that come after the lock.
 func (t *tally) endCounter(ctx context.Context, keep bool) error {
 	err := error(nil)
 	if keep {
@@ -81,8 +81,8 @@ func (t *tally) endCounter(ctx context.Context, keep bool) error {
 	return err
 }
 
-// locksInRow returns how many locks in a row there were before the next one of t. If it
-// cannot be read, setLock sets a lock of the first length and starts a new row; if the cache
+// locksInRow returns the number of locks in the row before the next lock of t. If the number
+// cannot be read, setLock sets a lock of the first length and starts a new row. If the cache
 // fails, the row stays.
 func (t *tally) locksInRow(ctx context.Context) (uint64, error) {
 	if t.maxLock == 0 {
@@ -95,7 +95,7 @@ func (t *tally) locksInRow(ctx context.Context) (uint64, error) {
 	return previous, err
 }
 
-// lockDuration returns how long a lock lasts if it follows previous others in its row.
+// lockDuration returns how long a lock lasts that follows previous other locks in its row.
 func (r *rule) lockDuration(previous uint64) time.Duration {
 	d := r.lock
 	for range previous {
@@ -107,5 +107,5 @@ func (r *rule) lockDuration(previous uint64) time.Duration {
 	return d
 }
 
-// rowTTL returns how long the number of locks in a row is kept, if the last one lasts d.
+// rowTTL returns how long the number of locks in a row is kept if the last lock lasts d.
 func (r *rule) rowTTL(d time.Duration) time.Duration { return d + max(d, r.Period) }

@@ -9,32 +9,33 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Rule counts, and sets a lock when there are too many. A C is what the program knows
-// about the caller that is counted: an address, an account, a request.
+// A Rule counts callers, and sets a lock if there are too many. A C is what the program knows
+// about a caller: an address, an account, a request.
 type Rule[C any] struct {
-	// Name is what errors, events and headers call the Rule. It is a part of its keys.
+	// Name is the name of the Rule in errors, events and headers. It is a part of its keys.
 	Name string
 
-	// Key returns under what c is counted, such as the address of the caller. Callers of a
-	// Rule with the same key are counted together. If Key returns "", the Rule does not
+	// Key returns the key under which c is counted, such as the address of the caller. The
+	// Rule counts callers with the same key together. If Key returns "", the Rule does not
 	// count c.
 	Key func(c C) string
 
-	// Rate is how many are allowed in which time. The one that uses it up sets the lock.
+	// Rate is how many callers are allowed in which time. The caller that uses it up sets the
+	// lock.
 	Rate Rate
 
-	// Lock is how long a lock lasts. If 0, there is no lock: the Rule refuses as long as
+	// Lock is how long a lock lasts. If 0, there are no locks: the Rule refuses as long as
 	// there is no room.
 	Lock time.Duration
 
 	// MaxLock, if more than 0, makes each lock in a row last twice as long as the one before
 	// it, but not longer than MaxLock. A lock continues a row if it is set soon after the
-	// lock before it has ended: within the time that that one lasted, or within Rate.Period
-	// if that is longer.
+	// lock before it has ended: within the duration of that lock, or within Rate.Period if
+	// that is longer.
 	MaxLock time.Duration
 
-	// Keep says that a success, in Guard or by Reset, leaves the counter and its lock as
-	// they are. If false, it deletes them.
+	// Keep says that the counter and its lock stay after a success, in Guard or by Reset. If
+	// false, they are deleted.
 	Keep bool
 }
 
@@ -42,19 +43,19 @@ type Rule[C any] struct {
 type Options[C any] struct {
 	// FailClosed refuses callers that cannot be counted: the verbs return the errors of the
 	// cache. If false, callers pass if the cache fails. A context that is done is not a
-	// failure of the cache: the verbs return its error in any case.
+	// failure of the cache: a verb that it interrupts returns its error.
 	FailClosed bool
 
 	// OnError is called with the errors of the cache, by many goroutines at once. A cache
 	// that keeps nothing is reported once a minute at most. If nil, errors are dropped.
 	OnError func(ctx context.Context, err error)
 
-	// Alert is called when a lock has been set, by the verb that has set it, which waits
-	// until it returns. If nil, it is not called.
+	// Alert is called when a lock has been set. The verb that has set the lock calls it, and
+	// waits until it returns. If nil, it is not called.
 	Alert func(ctx context.Context, c C, e Event)
 
-	// Cost returns what c counts for in Allow, Guard, Quota, Check and Handler. If nil, it
-	// is 1.
+	// Cost returns how much c counts for in Allow, Guard, Quota, Check and Handler. If nil,
+	// each c counts for 1.
 	Cost func(c C) uint64
 }
 
@@ -66,7 +67,7 @@ type Event struct {
 	Until   time.Time // when the lock ends
 }
 
-// A Lockout counts callers by its rules, and refuses those for which there is no room. Many
+// A Lockout counts callers by its rules, and refuses a caller for whom there is no room. Many
 // goroutines may use it at once. The nil Lockout allows everything and counts nothing.
 //
 // There is nothing to close: a Lockout has no goroutine. While it is in use it has a timer,
@@ -80,9 +81,9 @@ type Lockout[C any] struct {
 	opts   Options[C]
 }
 
-// NewLimiter returns a Lockout called name, whose only rule has the same name, the rate and
-// no lock. It counts under the string that it is given; the empty string is one like any
-// other.
+// NewLimiter returns a Lockout called name with a single rule, which has the same name, the
+// rate and no lock. The C of the Lockout is the key under which it counts. The empty key is
+// counted like any other.
 func NewLimiter(
 	cache *core.Cache, name string, rate Rate, opts *Options[string],
 ) (*Lockout[string], error) {
@@ -99,13 +100,13 @@ func NewLimiter(
 }
 
 // New returns the Lockout called name, whose counters and locks are in cache. Lockouts with
-// the same name in the same cache share them, also those of other processes. The names of
-// the lockout and of the rules are different from each other in any character; a colon, a
-// quotation mark and a backslash are not allowed, and neither is what is not printable ASCII.
+// the same name in the same cache share them, even in different processes. Names consist of
+// printable ASCII characters except the colon, the quotation mark and the backslash. Two
+// names are different if any character differs.
 //
 // A nil opts is the zero Options. New returns core.ErrConfig if cache is nil, if there is no
-// rule, if a name is missing or given twice, or if a rule is incomplete, wrong, or longer
-// than what the cache keeps.
+// rule, if a name is missing, not allowed or given twice, if a field of a rule is missing or
+// out of its range, or if a rule needs items for longer than the cache keeps them.
 func New[C any](
 	cache *core.Cache, name string, rules []Rule[C], opts *Options[C],
 ) (*Lockout[C], error) {
@@ -136,7 +137,7 @@ func New[C any](
 		made.alone = len(rules) == 1
 		if most := cache.Traits().MaxTTL; most > 0 && made.longestTTL() > most {
 			return nil, configError("the longest time to keep an item", r.Name,
-				made.longestTTL(), "at most %v, for the cache keeps none longer", most)
+				made.longestTTL(), "at most %v, because the cache keeps no item longer", most)
 		}
 		l.rules, l.keys = append(l.rules, made), append(l.keys, r.Key)
 		l.simple = made.alone && made.lock == 0 && !l.engine.keepsNothing
@@ -153,7 +154,7 @@ func (r *Rule[C]) check(isTaken bool) error {
 	case isTaken:
 		return configError("Name", r.Name, "given twice", "another name for each Rule")
 	case r.Key == nil:
-		return configError("Key", r.Name, "nil", "a function that returns what to count under")
+		return configError("Key", r.Name, "nil", "a function that returns the key to count under")
 	case r.Lock < 0 || r.Lock > maxPeriod:
 		return configError("Lock", r.Name, r.Lock, "0 (no lock) to %v", maxPeriod)
 	case r.MaxLock != 0 && (r.Lock == 0 || r.MaxLock < r.Lock || r.MaxLock > maxPeriod):
@@ -175,7 +176,7 @@ func checkName(name string) error {
 }
 
 // tallies returns a tally for each rule that counts c, for an attempt that counts for n. It
-// appends them to buf, which is empty.
+// appends them to buf, which must be empty.
 func (l *Lockout[C]) tallies(c C, n uint64, buf []tally) []tally {
 	now := l.engine.clock.now()
 	for i, r := range l.rules {
@@ -190,7 +191,7 @@ func (l *Lockout[C]) tallies(c C, n uint64, buf []tally) []tally {
 // bufLen is how many rules a lockout may have before its verbs allocate a slice of tallies.
 const bufLen = 2
 
-// cost returns what c counts for.
+// cost returns how much c counts for.
 func (l *Lockout[C]) cost(c C) uint64 {
 	if l == nil || l.opts.Cost == nil {
 		return 1

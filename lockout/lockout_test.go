@@ -29,7 +29,7 @@ func TestLockByIDAndAddress(t *testing.T) {
 			left < 9*time.Minute || left > 10*time.Minute+time.Second {
 			t.Errorf("Check: %v", locked)
 		}
-		// The key is that of wheezy.caching.
+		// The key is the same as in wheezy.caching.
 		ok, err := c.Exists(t.Context(), "lock:c:sign_in:by_id_ip:ann:192.0.2.1")
 		if !ok || err != nil {
 			t.Errorf("the lock is not under its key, %v", err)
@@ -127,14 +127,14 @@ func TestQuotaCountsSuccesses(t *testing.T) {
 		fails := func(context.Context) (bool, error) { return true, broken }
 		for _, call := range []guardFunc{l.Guard, l.Quota} {
 			if _, err := call(t.Context(), bob, fails); err != broken {
-				t.Errorf("error is %#v, want that of do as it is", err)
+				t.Errorf("error is %#v, want the error of do unchanged", err)
 			}
 		}
 		wantCounts(t, l, bob, 0)
 	})
 }
 
-// The verbs of wheezy.caching, which counts afterwards: forbid is Check, incr is Add.
+// The verbs of wheezy.caching count afterwards: its forbid is Check, and its incr is Add.
 func TestCheckAndAddCountAfterwards(t *testing.T) {
 	onAll(t, func(t *testing.T, c *core.Cache) {
 		l := signIn(t, c, "by_id")
@@ -177,7 +177,7 @@ func TestALockLastsAsLongAsItSays(t *testing.T) {
 	})
 }
 
-// A lock ends before the window in which it was set. The counter must not set it again.
+// The lock ends before the window in which it was set. The counter must not set it again.
 func TestTheFirstCallerAfterALockIsNotLockedOutAgain(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
@@ -259,8 +259,8 @@ func TestEachLockInARowLastsTwiceAsLongUpToMaxLock(t *testing.T) {
 	})
 }
 
-// If there are several locks, the error is about the one that ends last, and Until is never
-// before its end.
+// If there are several locks, the error describes the one that ends last. Its Until is never
+// before the end of that lock.
 func TestCheckReturnsTheLongestLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rules []lockout.Rule[visit]
@@ -314,7 +314,7 @@ func TestAnyKeyButTheEmptyOneIsCounted(t *testing.T) {
 		if n := countAllowed(t, l, visit{"", ""}, 3); n != 3 {
 			t.Errorf("with an empty key, %d are allowed, want 3", n)
 		}
-		// A limiter has no Key that could leave a caller out.
+		// A limiter has no Key that could exclude a caller.
 		limiter := must(lockout.NewLimiter(c, "limiter", per(longPeriod, 2), nil))
 		for i := range 3 {
 			if err := limiter.Allow(t.Context(), ""); (err != nil) != (i == 2) {
@@ -381,7 +381,7 @@ func TestAWrongConfigurationIsAnError(t *testing.T) {
 	wantErr(t, err, core.ErrConfig)
 }
 
-// forgetful says that it keeps nothing for longer than a day.
+// forgetful says that it keeps no item for longer than a day.
 type forgetful struct{ *memory.Backend }
 
 func (forgetful) Traits() core.Traits { return core.Traits{MaxTTL: 24 * time.Hour} }

@@ -2,5 +2,5 @@
 
 package lockout_test
 
-// longEnabled is true with the build tag long: the tests that take long then run in full.
+// longEnabled is true with the build tag long. The tests that take long then run in full.
 const longEnabled = true

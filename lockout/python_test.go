@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// wheezy does with the cache what the Lockout of wheezy.caching does. It uses pylibmc.
+// wheezy uses the cache as the Lockout of wheezy.caching does. It uses pylibmc.
 const wheezy = `
 import sys, pylibmc
 cache = pylibmc.Client(sys.argv[1:], binary=True)
@@ -48,7 +48,7 @@ func TestPythonAndGoShareLocks(t *testing.T) {
 	run("print(locked('ann')); reset('ann'); print(locked('ann'))", "True\nFalse\n")
 	wantErr(t, l.Check(t.Context(), ann), nil)
 
-	// So do four in Python.
+	// Four failures in Python do the same.
 	run("for _ in range(4): incr('bob', 4, 60, 600)\nprint(locked('bob'))", "True\n")
 	wantErr(t, l.Check(t.Context(), bob), lockout.ErrLocked)
 	wantErr(t, l.Reset(t.Context(), bob), nil)

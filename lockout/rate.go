@@ -10,9 +10,9 @@ const (
 	// end of each. Around that moment, up to twice Count pass within a Period.
 	FixedWindow Algorithm = iota
 
-	// SlidingWindow adds to the count of a period a share of the count of the period
-	// before, as if that had come evenly spread, so that there is no moment at which the
-	// whole Count is free again. Up to twice Count pass within a Period, if those of the
+	// SlidingWindow adds a share of the count of the period before to the count of a period,
+	// as if those callers had come evenly spread. So there is no moment at which the whole
+	// Count is free again. Up to twice Count pass within a Period, if the callers of the
 	// period before came at its end.
 	SlidingWindow
 
@@ -34,19 +34,21 @@ type Rate struct {
 	// Algorithm decides when a Period begins and ends.
 	Algorithm Algorithm
 
-	// Burst is how many pass a TokenBucket at once. If 0, it is Count. With another
-	// Algorithm it must be 0.
+	// Burst is how many pass a TokenBucket at once. If 0, it is Count. With any other
+	// Algorithm, it must be 0.
 	Burst uint64
 }
 
 const (
-	// maxCount is the largest Integer of RFC 9651, which RateLimit headers consist of.
+	// maxCount is the largest Integer of RFC 9651, the type of the numbers in RateLimit
+	// headers.
 	maxCount = 999_999_999_999_999
 
-	// beforeBits is the number of bits in the counter of a SlidingWindow for the count of
-	// the period before. The 40 bits above it are for the count of this period, with those
-	// that are about to be refused: 131,072 at once, even if each counts for the whole
-	// Count. (Before 1.6.22, memcached cannot add to numbers from 2^63 up.)
+	// beforeBits is the number of bits in the counter of a SlidingWindow for the count of the
+	// period before. The 40 bits above it are for the count of this period. It includes
+	// callers that are about to be refused. There is room for 131,072 of them at once, even
+	// if each counts for the whole Count. (Before 1.6.22, memcached cannot add to numbers
+	// from 2^63 up.)
 	beforeBits = 23
 
 	// maxPeriod keeps the times of a counter within 64 bits.
@@ -68,7 +70,8 @@ func (r Rate) check(name string) error {
 	case r.Period < time.Millisecond || r.Period > maxPeriod:
 		return configError("Rate.Period", name, r.Period, "1ms to %v", maxPeriod)
 	case r.Algorithm != TokenBucket && r.Burst != 0:
-		return configError("Rate.Burst", name, r.Burst, "0, because there is no TokenBucket")
+		return configError("Rate.Burst", name, r.Burst,
+			"0, because the Algorithm is not TokenBucket")
 	case r.Algorithm != TokenBucket:
 		return nil
 	case r.Count > uint64(r.Period):

@@ -13,12 +13,12 @@ import (
 	"github.com/cachewire/cachewire/memory"
 )
 
-// A hookedBackend counts its calls, each of which stands for a round trip. A test may set
+// A hookedBackend counts its calls. Each of them stands for a round trip. A test may set
 // before to delay a call or to make it fail.
 type hookedBackend struct {
 	*memory.Backend
 	calls  atomic.Int64
-	before func(ctx context.Context, verb, key string) error // if nil, not called
+	before func(ctx context.Context, verb, key string) error // may be nil
 }
 
 func (b *hookedBackend) enter(ctx context.Context, verb, key string) error {

@@ -10,11 +10,11 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A rule is a Rule without what depends on C.
+// A rule is the part of a Rule that does not depend on C.
 type rule struct {
 	Rate
 	capacity uint64        // how many there is room for after a long pause
-	refill   time.Duration // how long it takes until there is room for as many
+	refill   time.Duration // how long it takes until capacity is free again
 	interval int64         // of a token bucket; see Rate.interval
 
 	name          string
@@ -29,7 +29,7 @@ type rule struct {
 	// The prefixes of the keys of counters, locks, and numbers of locks in a row.
 	counters, locks, rows string
 
-	window atomic.Pointer[window] // the one that was used last; nil at first
+	window atomic.Pointer[window] // the last one that was used; nil at first
 }
 
 // newRule returns a rule of a lockout with these settings, which have been checked.
@@ -77,8 +77,8 @@ func (r *rule) windowAt(now int64) *window {
 	return w
 }
 
-// timeNow returns the time in nanoseconds since 1970, for a rule without a lock. All that a
-// FixedWindow has to know is in which window that is.
+// timeNow returns the time in nanoseconds since 1970, for a rule without a lock. A
+// FixedWindow needs it only to find the window.
 func (r *rule) timeNow(c *clock) int64 {
 	if w := r.window.Load(); w != nil && r.Algorithm == FixedWindow {
 		if last := c.lastTick(); w.start <= last && last < w.end-clockTrust {
@@ -92,33 +92,33 @@ func (r *rule) timeNow(c *clock) int64 {
 type tally struct {
 	*rule
 	id     string  // what Rule.Key returned, hashed if it is long
-	n      uint64  // what the attempt counts for
+	n      uint64  // how much the attempt counts for
 	now    int64   // when the attempt began, in nanoseconds since 1970
 	window *window // nil in a token bucket
-	key    string  // of the counter
+	key    string  // the key of the counter
 
-	// What the counter holds, as far as it was looked at.
-	number uint64 // in a window; if the counter is absent, what it starts from
+	// The contents of the counter, as far as it was read.
+	number uint64 // in a window; if the counter is absent, the number that it starts from
 	full   int64  // in a token bucket: when it is full, in nanoseconds since 1970
-	token  any    // of that state
+	token  any    // the core.Item.Token of that state
 	since  int64  // the value of full before the attempt was counted
 
 	until int64 // when the lock ends, in nanoseconds since 1970; 0 if that is not known
 
 	hint    hint // about the counter
-	looked  bool // whether the counter was looked at
-	present bool // whether it was there
+	looked  bool // whether the counter was read
+	present bool // whether it was present
 	added   bool // whether the attempt is counted
 	refused bool // whether there is no room for it
 	locked  bool // whether there is a lock
-	alerts  bool // whether the attempt has set it
+	alerts  bool // whether the attempt has set the lock
 }
 
-// maxID is the length of the longest id that is not hashed. If a client could send an id that
-// no cache takes as a part of a key, it would not be counted.
+// maxID is the length of the longest id that is not hashed. Without the hash, a client could
+// send an id that no cache accepts as a part of a key, and would not be counted.
 const maxID = 1024
 
-// begin makes t, which is zero, a tally that has looked at nothing yet.
+// begin makes t, which must be zero, a tally that has read nothing yet.
 func (t *tally) begin(r *rule, id string, n uint64, now int64) {
 	if len(id) > maxID {
 		sum := sha256.Sum256([]byte(id))
@@ -128,7 +128,7 @@ func (t *tally) begin(r *rule, id string, n uint64, now int64) {
 	if r.Algorithm == TokenBucket {
 		t.key = r.counters + id
 		if r.alone && r.lock == 0 {
-			t.hint = wasPresent // to change a bucket, it is read anyway
+			t.hint = wasPresent // a change of a bucket reads it in any case
 		}
 		return
 	}

@@ -5,12 +5,12 @@ import (
 	"hash/maphash"
 )
 
-// turns let the goroutines of this process change a state one at a time, once one of them
-// was too slow: then as many rivals are left as there are processes.
+// turns let the goroutines of this process change a state one at a time after one of them was
+// too slow. Then there are only as many rivals as there are processes.
 type turns struct {
 	seed maphash.Seed
 
-	// A goroutine whose turn it is fills the slot of its key's hash.
+	// A goroutine whose turn it is fills the slot for the hash of its key.
 	slots [64]chan struct{}
 }
 

@@ -39,8 +39,8 @@ func eachKind(
 	}
 }
 
-// Over a cache that keeps nothing, FailClosed refuses everyone. Otherwise everyone passes,
-// and OnError hears of it once a minute.
+// Over a cache that keeps nothing, FailClosed refuses all callers. Otherwise all of them
+// pass, and OnError is called once a minute.
 func TestACacheThatKeepsNothingIsNotSilent(t *testing.T) {
 	eachKind(t, func(t *testing.T, rule lockout.Rule[visit], failClosed bool) {
 		synctest.Test(t, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestACacheThatKeepsNothingIsNotSilent(t *testing.T) {
 	})
 }
 
-// CACHEWIRE_DISABLE=1 switches all caches off, also that of a lockout.
+// CACHEWIRE_DISABLE=1 switches all caches off, even the cache of a lockout.
 func TestCachesThatAreSwitchedOffAreNotSilent(t *testing.T) {
 	t.Setenv("CACHEWIRE_DISABLE", "1")
 	caches, err := config.New(config.Config{Default: "lockout", Caches: map[string]config.Cache{
@@ -115,9 +115,10 @@ func TestCachesThatAreSwitchedOffAreNotSilent(t *testing.T) {
 	}
 }
 
-// What is under the key of a counter is no counter. FailClosed refuses the caller that finds
-// it. Otherwise the caller is the first of a new count. In both cases the next one is counted.
-func TestACounterThatCannotBeReadStartsAnew(t *testing.T) {
+// The value under the key of a counter is not a counter. FailClosed refuses the caller that
+// finds it. Otherwise the caller is the first of a new count. In both cases the next caller
+// is counted.
+func TestACounterThatCannotBeReadStartsAgain(t *testing.T) {
 	junk := map[string]func(t *testing.T, c *core.Cache, key string){
 		"junk": func(t *testing.T, c *core.Cache, key string) {
 			wantErr(t, c.Set(t.Context(), key, []byte("junk"), 0), nil)
@@ -188,9 +189,9 @@ func TestACounterThatCannotBeReadStartsAnew(t *testing.T) {
 	})
 }
 
-// Many callers find a counter that cannot be read at once. One of them deletes it, and all
+// Many callers at once find a counter that cannot be read. One of them deletes it, and all
 // are counted.
-func TestManyCallersWhoCannotReadACounterAreCounted(t *testing.T) {
+func TestManyCallersThatCannotReadACounterAreCounted(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
 			onAll(t, func(t *testing.T, c *core.Cache) {
@@ -219,7 +220,7 @@ func TestManyCallersWhoCannotReadACounterAreCounted(t *testing.T) {
 	}
 }
 
-// The count of the window before cannot be read. Then it is nothing.
+// If the count of the window before cannot be read, it is 0.
 func TestAWindowBeforeThatCannotBeReadCountsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, b := hookedCache(t)
@@ -238,8 +239,8 @@ func TestAWindowBeforeThatCannotBeReadCountsForNothing(t *testing.T) {
 	})
 }
 
-// Whatever is under the key of a lock is a lock: Python programs store 1 there.
-func TestWhateverIsUnderTheKeyOfALockIsALock(t *testing.T) {
+// Any value under the key of a lock is a lock: Python programs store 1 there.
+func TestAnyValueUnderTheKeyOfALockIsALock(t *testing.T) {
 	for _, failClosed := range []bool{false, true} {
 		c := inMemory(t)
 		shared := must(core.NewTyped(c, core.Shared[visit]()))
@@ -267,7 +268,7 @@ func TestWhateverIsUnderTheKeyOfALockIsALock(t *testing.T) {
 	}
 }
 
-// A number of locks in a row that cannot be read starts again, and is reported.
+// If the number of locks in a row cannot be read, a new row starts and OnError is called.
 func TestARowThatCannotBeReadStartsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := inMemory(t)
@@ -294,7 +295,7 @@ func TestARowThatCannotBeReadStartsAgain(t *testing.T) {
 }
 
 // A state that vanishes between reading and writing is replaced by a new one.
-func TestACounterThatVanishesMeanwhileStartsAnew(t *testing.T) {
+func TestACounterThatVanishesMeanwhileStartsAgain(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
 			c, b := hookedCache(t)
@@ -314,9 +315,9 @@ func TestACounterThatVanishesMeanwhileStartsAnew(t *testing.T) {
 	}
 }
 
-// A counter vanishes while a caller is served, and others start it again. To remove the
+// A counter vanishes while a caller is served, and others start it again. The removal of the
 // caller must not make the counter wrap around.
-func TestRemovingFromACounterThatStartedAnewLetsNobodyStarve(t *testing.T) {
+func TestRemovingFromACounterThatStartedAgainLetsNoCallerStarve(t *testing.T) {
 	for name, algorithm := range algorithms {
 		t.Run(name, func(t *testing.T) {
 			onAll(t, func(t *testing.T, c *core.Cache) {
@@ -343,8 +344,8 @@ func TestRemovingFromACounterThatStartedAnewLetsNobodyStarve(t *testing.T) {
 	}
 }
 
-// A small cache evicts a counter if others flood it. The lockout in a cache of its own is not
-// affected: that is one more URL.
+// A small cache evicts a counter if others flood it. This does not affect a lockout that has
+// a cache of its own, which takes one more URL.
 func TestAFloodDoesNotReachALockoutInACacheOfItsOwn(t *testing.T) {
 	open := func(url string) *core.Cache {
 		c, err := core.Open(t.Context(), url, nil)
@@ -379,8 +380,8 @@ func TestAFloodDoesNotReachALockoutInACacheOfItsOwn(t *testing.T) {
 	}
 }
 
-// A server that was restarted has forgotten what was counted. It counts from then on.
-func TestARestartedServerCountsAnew(t *testing.T) {
+// A server that was restarted has lost the counts. It counts again from then on.
+func TestARestartedServerCountsAgain(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	b, err := memcachepure.New([]memcache.Server{{Addr: server.Addr()}}, nil)
 	wantErr(t, err, nil)

@@ -6,17 +6,17 @@ import (
 )
 
 // Allow counts c if all its counters have room, and returns nil. Otherwise it counts nothing
-// and returns a *LockedError, about the rule that refuses longest. Of any number of
-// concurrent callers, as many are allowed as Rate says. The one that uses it up sets the
-// lock, if the rule has locks.
+// and returns a *LockedError that describes the rule that refuses longest. However many
+// callers there are at once, as many are allowed as Rate says. The caller that uses up the
+// Rate sets the lock, if the rule has locks.
 func (l *Lockout[C]) Allow(ctx context.Context, c C) error {
 	return l.AllowN(ctx, c, l.cost(c))
 }
 
-// AllowN is Allow for a c that counts for n. All of n are counted, or nothing. If n is more
-// than there ever is room for, it is refused, and Until of the error is zero.
+// AllowN is Allow for a c that counts for n. It counts all of n, or nothing. If there is
+// never room for n, it refuses c, and Until of the error is zero.
 //
-// While a caller is refused, its n can take the room of a concurrent one for a moment.
+// While AllowN refuses c, its n can take the room of a concurrent caller for a moment.
 func (l *Lockout[C]) AllowN(ctx context.Context, c C, n uint64) error {
 	if l == nil {
 		return nil
@@ -33,7 +33,7 @@ func (l *Lockout[C]) AllowN(ctx context.Context, c C, n uint64) error {
 }
 
 // allowSimple is AllowN for a Lockout with one rule, which has no lock, in a cache that keeps
-// something. Most limiters are of that kind. It does what admit does, and nothing else.
+// items. Most limiters are of that kind. It does what admit does, but faster.
 func (l *Lockout[C]) allowSimple(ctx context.Context, c C, n uint64) error {
 	id := l.keys[0](c)
 	if id == "" && !l.plain {
@@ -51,24 +51,24 @@ func (l *Lockout[C]) allowSimple(ctx context.Context, c C, n uint64) error {
 	return nil
 }
 
-// Guard calls do if c is allowed, and counts it if do fails: it returns false or panics. If
-// do returns true, Guard resets the counters of c, as Reset does. If do returns an error,
+// Guard calls do if c is allowed. If do returns false or panics, c has failed and is counted.
+// If do returns true, Guard resets the counters of c, as Reset does. If do returns an error,
 // Guard returns it, and c does not count.
 //
-// Guard counts c before it calls do, and removes it again if it does not count: of any
-// number of concurrent callers, do is called for as many as may fail. If c is refused, Guard
-// returns a *LockedError.
+// Guard counts c before it calls do, and removes it afterwards if it does not count. So it
+// calls do for no more concurrent callers than may fail. If c is refused, Guard returns a
+// *LockedError.
 //
-// What do has returned is counted even if ctx is done by then. That may take five seconds if
-// the cache hangs.
+// The outcome of do is counted even if ctx is done by then. That may take five seconds if the
+// cache hangs.
 func (l *Lockout[C]) Guard(
 	ctx context.Context, c C, do func(ctx context.Context) (bool, error),
 ) (ok bool, err error) {
 	return l.try(ctx, c, do, false)
 }
 
-// Quota is Guard for what may succeed so many times: it counts c if do returns true. If do
-// returns false, returns an error or panics, c does not count. Quota resets nothing.
+// Quota is like Guard, but limits successes: it counts c if do returns true. If do returns
+// false, returns an error or panics, c does not count. Quota resets nothing.
 func (l *Lockout[C]) Quota(
 	ctx context.Context, c C, do func(ctx context.Context) (bool, error),
 ) (ok bool, err error) {
@@ -102,9 +102,9 @@ func (l *Lockout[C]) try(
 	return ok, err
 }
 
-// Check returns a *LockedError if there is a lock for c, or if a counter without locks has
-// no room. It counts nothing. Together with Add and Reset, it makes a Guard that counts
-// afterwards; others may pass between Check and Add.
+// Check returns a *LockedError if there is a lock for c, or if a counter without locks has no
+// room. It counts nothing. Check, Add and Reset together are a Guard that counts afterwards.
+// Other callers may pass between Check and Add.
 func (l *Lockout[C]) Check(ctx context.Context, c C) error {
 	if l == nil {
 		return nil
@@ -114,9 +114,9 @@ func (l *Lockout[C]) Check(ctx context.Context, c C) error {
 	return l.engine.check(notNil(ctx), tallies)
 }
 
-// Add counts n for c, whether or not there is room. If that uses up a Rate, Add sets the
-// lock and deletes the counter. It counts what has happened, even if ctx is done. That may
-// take five seconds if the cache hangs.
+// Add counts n for c, even if there is no room. If that uses up a Rate, Add sets the lock and
+// deletes the counter. It counts even if ctx is done, because the event has happened. That
+// may take five seconds if the cache hangs.
 func (l *Lockout[C]) Add(ctx context.Context, c C, n uint64) error {
 	if l == nil {
 		return nil
@@ -130,11 +130,11 @@ func (l *Lockout[C]) Add(ctx context.Context, c C, n uint64) error {
 	return err
 }
 
-// Reset deletes the counters of c and their locks, except those of rules with Keep. Like
-// Add, it does so even if ctx is done.
+// Reset deletes the counters of c and their locks, except those of rules with Keep. Like Add,
+// it works even if ctx is done.
 func (l *Lockout[C]) Reset(ctx context.Context, c C) error { return l.reset(ctx, c, false) }
 
-// ResetAll is Reset for all rules.
+// ResetAll is Reset for all rules, including those with Keep.
 func (l *Lockout[C]) ResetAll(ctx context.Context, c C) error { return l.reset(ctx, c, true) }
 
 func (l *Lockout[C]) reset(ctx context.Context, c C, all bool) error {
@@ -154,7 +154,7 @@ type Status struct {
 	Count  uint64    // how many are counted, at most Limit
 	Limit  uint64    // how many there is room for after a long pause
 	Locked bool      // whether the rule refuses
-	Until  time.Time // when that ends; zero if it does not refuse, or if that is not known
+	Until  time.Time // when the rule stops refusing; zero if it does not refuse, or if not known
 }
 
 // Status returns the state of each counter of c, in the order of the rules. It returns the

@@ -10,9 +10,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// This file has the counters of FixedWindow and SlidingWindow: one for each window, with the
-// number of the window in its key. A sliding one has the count of the window before in its
-// lower bits.
+// This file has the counters of FixedWindow and SlidingWindow. There is one for each window,
+// with the number of the window in its key. The counter of a sliding window has the count of
+// the window before in its lower bits.
 
 // shift returns how many bits are below the count in a counter of r.
 func (r *rule) shift() int {
@@ -22,8 +22,9 @@ func (r *rule) shift() int {
 	return 0
 }
 
-// afterlife returns how long a counter is kept after the end of its window: a sliding one
-// until the next window has ended, and a fixed one for a machine whose clock is behind.
+// afterlife returns how long a counter is kept after the end of its window. The counter of a
+// sliding window is kept until the next window has ended. The counter of a fixed window is
+// kept for machines whose clocks are behind.
 func (r *rule) afterlife() time.Duration {
 	if r.Algorithm == SlidingWindow {
 		return r.Period
@@ -31,18 +32,18 @@ func (r *rule) afterlife() time.Duration {
 	return min(r.Period, time.Minute)
 }
 
-// windowTTL returns how long a counter in w is kept that begins at the time now.
+// windowTTL returns the time to live of a counter in w that begins at the time now.
 func (r *rule) windowTTL(w *window, now int64) time.Duration {
 	return time.Duration(w.end-now) + r.afterlife()
 }
 
-// split returns the counts of the window and of the one before.
+// split returns the count of the window and the count of the window before.
 func (t *tally) split() (count, before uint64) {
 	shift := t.shift()
 	return t.number >> shift, t.number & (1<<shift - 1)
 }
 
-// windowUsed returns how many count at the time t.now.
+// windowUsed returns the count at the time t.now.
 func (t *tally) windowUsed() uint64 {
 	count, before := t.split()
 	if before == 0 {
@@ -54,8 +55,8 @@ func (t *tally) windowUsed() uint64 {
 	return count + share
 }
 
-// windowDropsTo returns the time from which no more than n count, if none is added. More
-// than n must count at t.now.
+// windowDropsTo returns the time from which the count is at most n, if no more are added. The
+// count at t.now must be more than n.
 func (t *tally) windowDropsTo(n uint64) int64 {
 	count, before := t.split()
 	switch {
@@ -67,13 +68,14 @@ func (t *tally) windowDropsTo(n uint64) int64 {
 	return t.window.start + t.fadesTo(before, n-count)
 }
 
-// fadesTo returns how long after the start of a window no more than n of those before count,
-// the count of the window before.
+// fadesTo returns how long after the start of a window the share of the window before is at
+// most n. The count of the window before is before.
 func (t *tally) fadesTo(before, n uint64) int64 {
 	if before <= n {
 		return 0
 	}
-	// The rest of the window is the longest for which the share of before is less than n+1.
+	// The rest of the window is the longest one for which the share of before is less than
+	// n+1.
 	hi, lo := bits.Mul64(uint64(t.Period), n+1)
 	lo, borrow := bits.Sub64(lo, 1, 0)
 	rest, _ := bits.Div64(hi-borrow, lo, before)
@@ -81,8 +83,8 @@ func (t *tally) fadesTo(before, n uint64) int64 {
 }
 
 // windowAdd counts the attempt, even beyond Count. It takes one round trip if the counter is
-// present or was looked at, two if a fixed window has no counter yet, and three if a sliding
-// one should have one and has not.
+// present or was read before. It takes two if a fixed window has no counter yet, and three if
+// a sliding window should have a counter and has none.
 func (t *tally) windowAdd(ctx context.Context) error {
 	delta := t.n << t.shift()
 	if t.Algorithm == SlidingWindow && (t.present || !t.looked) {
@@ -123,7 +125,7 @@ func (t *tally) windowAdd(ctx context.Context) error {
 	return err
 }
 
-// windowRemove removes what windowAdd has counted.
+// windowRemove removes the attempt that windowAdd has counted.
 func (t *tally) windowRemove(ctx context.Context) error {
 	_, err := t.cache.Decr(ctx, t.key, t.n<<t.shift())
 	if err == core.ErrMiss {
@@ -132,8 +134,9 @@ func (t *tally) windowRemove(ctx context.Context) error {
 	return err
 }
 
-// lookedAt records the number in the counter, and whether it is present. If it is not, it
-// will start from the count in before, the number in the counter of the window before.
+// lookedAt records the number in the counter, and whether it is present. An absent counter
+// will start from the count in before, which is the number in the counter of the window
+// before.
 func (t *tally) lookedAt(number uint64, present bool, before uint64) {
 	t.looked, t.present, t.number = true, present, number
 	if !present && t.Algorithm == SlidingWindow {

@@ -18,9 +18,9 @@ type Options struct {
 	// Username must be "", because the binary protocol does not have this kind of login.
 	memcache.Options
 
-	// MinClients is the number of clients for each server that New makes. As many stay
-	// connected even if they are idle for longer than MaxIdleTime: a ping keeps them alive. If
-	// 0, clients are made only when verbs need them.
+	// MinClients is the number of clients for each server that New makes. That many stay
+	// connected even if they are idle for longer than MaxIdleTime: a ping keeps them alive.
+	// If 0, clients are made only when verbs need them.
 	MinClients int
 
 	// Lazy makes New return without connecting. New does not then fail if a server cannot be
@@ -29,7 +29,7 @@ type Options struct {
 
 	// MaxClients is the largest number of clients for each server, and so of verbs that it
 	// carries out at once. If 0, it is 64, or MinClients if that is larger. A multi verb uses
-	// up to 33 clients, if the server is so far away that it gains by them.
+	// up to 33 clients, if the server is so far away that they make it faster.
 	MaxClients int
 
 	// AcquireTimeout is how long a verb waits for a client while MaxClients clients are in
@@ -155,10 +155,10 @@ func (p *presentServers) Servers() ([]*rainycape.Addr, error) {
 	return addrs, nil
 }
 
-// As sets *target to a rainycape.Client of the same servers if target is a
-// **rainycape.Client and TLS is nil. The client has its own connections, which Close closes
-// once they are idle. Its calls are outside the contract: keys are encoded keys, replies are
-// not checked, and GetMulti hides failures.
+// As sets *target to a rainycape.Client of the same servers if target is a **rainycape.Client
+// and TLS is nil. The client has its own connections, which Close closes once they are idle.
+// The contract does not cover its calls: keys are encoded keys, replies are not checked, and
+// GetMulti hides failures.
 func (b *Backend) As(target any) bool {
 	client, ok := target.(**rainycape.Client)
 	if ok && b.client != nil {

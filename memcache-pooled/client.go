@@ -36,7 +36,7 @@ func itemOf(item *rainycape.Item) memcache.Item {
 	return memcache.Item{Value: item.Value, Flags: item.Flags, CAS: *casOf(item)}
 }
 
-// Gets calls GetMulti of the library, which hides every failure. The connection does not.
+// Gets calls GetMulti of the library, which hides every failure. The connection keeps it.
 func (c *client) Gets(keys []string, found func(key string, item memcache.Item)) error {
 	c.conn.expect(0, nil)
 	items, err := c.Client.GetMulti(keys)
@@ -60,7 +60,7 @@ func (c *client) Store(mode core.Mode, key string, item memcache.Item, expiry in
 		return c.result(c.Client.Set(&c.item))
 	case core.Add:
 		return c.result(c.Client.Add(&c.item))
-	case core.Replace: // which the library does not have
+	case core.Replace: // the library does not have it
 		c.conn.expect(opReplace, nil)
 		return c.result(c.Client.Add(&c.item))
 	}
@@ -98,8 +98,8 @@ func (c *client) Decr(key string, delta uint64) (uint64, error) {
 	return n, c.result(err)
 }
 
-// Touch sends a command that the library does not have. Its request is that of Delete with an
-// expiry.
+// Touch sends a command that the library does not have. The library makes the request of
+// Delete, which is sent as a Touch with an expiry.
 func (c *client) Touch(key string, expiry int32) error {
 	c.conn.expect(opTouch, binary.BigEndian.AppendUint32(nil, uint32(expiry)))
 	return c.result(c.Client.Delete(key))
@@ -110,16 +110,16 @@ func (c *client) Flush() error {
 	return c.result(c.Client.Flush(0))
 }
 
-// Ping sends a command that the library does not have. Its request is that of Get without a
-// key.
+// Ping sends a command that the library does not have. The library makes the request of a Get
+// without a key, which is sent as a Ping.
 func (c *client) Ping() error {
 	c.conn.expect(opNoop, nil)
 	_, err := c.Client.Get("")
 	return c.result(err)
 }
 
-// result returns the error of a verb, by the reply to its last request. libraryErr is that of
-// the library, which hides some.
+// result returns the error of a verb, from the reply to its last request. libraryErr is the
+// error of the library, which hides some errors.
 func (c *client) result(libraryErr error) error {
 	status, err := c.conn.status, c.conn.err
 	if err == nil && status <= statusOK {

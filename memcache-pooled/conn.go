@@ -13,7 +13,7 @@ import (
 // and does what the library does not do:
 //
 //   - It gives each request a number, and refuses a reply to another request. The library
-//     would take a reply that comes twice for the reply to the next request.
+//     would mistake a reply that comes twice for the reply to the next request.
 //   - It refuses a reply that cannot belong to the request. The library allocates as much as
 //     a reply says, and panics if it is too short.
 //   - It sends commands that the library does not have, in the place of others.
@@ -32,10 +32,10 @@ type checkedConn struct {
 	number  uint32   // of the last request
 	last    byte     // the opcode of the last request
 	keys    []string // of the requests before it that have been sent with it
-	next    uint32   // the smallest number that the next reply may have; above number if there is none
+	next    uint32   // the smallest number of the next reply; above number if there is none
 
 	left   int64  // bytes of the present reply that Read has not yet returned
-	long   []byte // those, if the reply is long
+	long   []byte // these bytes, if the reply is long
 	status int    // of the reply to the last request; -1 if there is none yet
 	text   string // of the reply to the last request, if its status is an error
 	err    error  // the first error; the library hides some
@@ -45,8 +45,8 @@ func newCheckedConn(conn *memcache.Conn) *checkedConn {
 	return &checkedConn{Conn: conn, r: bufio.NewReaderSize(conn, 16<<10)}
 }
 
-// expect is called before a verb of the library. Its request, if it has one only, is sent with
-// another opcode, if that is not 0, and with extras before its key.
+// expect is called before a verb of the library. If the verb sends a single request, it is
+// sent with opcode, if that is not 0, and with extras before its key.
 func (c *checkedConn) expect(opcode byte, extras []byte) {
 	c.opcode, c.extras = opcode, extras
 	c.status, c.text, c.err = -1, "", nil
@@ -58,7 +58,7 @@ func (c *checkedConn) expect(opcode byte, extras []byte) {
 const smallValue = 16 << 10
 
 // Write sends p, unless more requests follow, or the value of the present one. The library
-// writes a request without its value at once, and then the value at once.
+// writes a request without its value in one call, and the value in another one.
 func (c *checkedConn) Write(p []byte) (int, error) {
 	if c.missing == 0 {
 		c.begin(p)

@@ -72,9 +72,12 @@ type theServer struct{}
 var theAddr = rainycape.NewAddr(theServer{})
 
 func (theServer) PickServer(string) (*rainycape.Addr, error) { return theAddr, nil }
-func (theServer) Servers() ([]*rainycape.Addr, error)        { return []*rainycape.Addr{theAddr}, nil }
-func (theServer) Network() string                            { return "no network" }
-func (theServer) String() string                             { return "" }
+func (theServer) Servers() ([]*rainycape.Addr, error) {
+	return []*rainycape.Addr{theAddr}, nil
+}
+
+func (theServer) Network() string { return "no network" }
+func (theServer) String() string  { return "" }
 
 // casOf returns the number for compare-and-swap of item.
 func casOf(item *rainycape.Item) *uint64 {

@@ -106,14 +106,14 @@ func TestReplyToAnotherRequestIsAnError(t *testing.T) {
 		}
 	}
 
-	// GetMulti asks with a get that has no reply if the key is absent, and then a no-op.
+	// GetMulti sends a get that has no reply if the key is absent, and then a no-op.
 	server := memcachetest.StartHostile(t, memcachetest.InTurn(reply(0, flags, "other", "value")))
 	c := openCache(t, shortTimeoutOptions, server.Addr())
 	got, err := c.GetMulti(t.Context(), []string{"k", "l"})
 	var multi *core.MultiError
 	if len(got) != 0 || !errors.As(err, &multi) || len(multi.Errors) != 2 ||
 		!errors.Is(multi.Errors["k"], core.ErrUnavailable) {
-		t.Errorf("GetMulti took the value of another key: %q, %v", got, err)
+		t.Errorf("GetMulti returned the value of another key: %q, %v", got, err)
 	}
 }
 

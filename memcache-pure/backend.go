@@ -21,10 +21,10 @@ type Options struct {
 	// verbs. If 0, it is 64.
 	MaxIdle int
 
-	// MaxOpen is the largest number of connections to each server. If 0, it is MaxIdle.
-	// After a verb, connections above MaxIdle are closed. A verb that waits for a connection
-	// for longer than Timeout returns core.ErrUnavailable. A multi verb uses up to 33
-	// connections, if the server is so far away that it gains by them.
+	// MaxOpen is the largest number of connections to each server. If 0, it is MaxIdle. After
+	// a verb, connections above MaxIdle are closed. A verb that waits for a connection for
+	// longer than Timeout returns core.ErrUnavailable. A multi verb uses up to 33
+	// connections, if the server is so far away that they make it faster.
 	MaxOpen int
 }
 
@@ -98,9 +98,9 @@ func (s selector) Each(do func(net.Addr) error) error {
 }
 
 // As sets *target to a gomemcache.Client of the same servers if target is a
-// **gomemcache.Client. The client has its own connections; Close closes those that are
-// idle. Its calls are outside the contract: keys are encoded keys, contexts have no effect,
-// and replies are not checked, not even the length of a value, which may be 4 GiB.
+// **gomemcache.Client. The client has its own connections; Close closes those that are idle.
+// The contract does not cover its calls: keys are encoded keys, contexts have no effect, and
+// replies are not checked, not even the length of a value, which may be 4 GiB.
 func (b *Backend) As(target any) bool {
 	client, ok := target.(**gomemcache.Client)
 	if ok {

@@ -42,7 +42,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// The cases with faults have a run of their own: they must not run beside others.
+// The cases with faults run separately, because no other case may run at the same time.
 func TestConformanceWithFaults(t *testing.T) {
 	for name, n := range map[string]int{"one server": 1, "three servers": 3} {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// A readConn is a connection of which only Read is called.
+// A readConn is a connection that can only be read.
 type readConn struct {
 	net.Conn
 	io.Reader

@@ -30,40 +30,39 @@
 // The user and the password of the URL, Options.Username and Options.Password, are the login
 // for a memcached with -Y. Errors do not show them.
 //
-// [Backend] has methods beside those of core.Backend: SetServers replaces the servers while
-// verbs are running.
+// [Backend] has more methods than core.Backend. SetServers replaces the servers while verbs
+// are running.
 //
 // # Differences of memcached
 //
-// An item may outlive its time to live by up to four seconds, because memcached counts
-// whole seconds and may start in the middle of one. So an item with a time to live of 1 s is
-// absent after 1 to 5 s. A time to live above 30 days is sent as a date, so that the clock of
-// the server must be right. A value of more than 1 MiB is core.ErrTooLarge, unless the server
+// An item may outlive its time to live by up to four seconds, because memcached counts whole
+// seconds and may start in the middle of one. So an item with a time to live of 1 s is absent
+// after 1 to 5 s. A time to live above 30 days is sent as a date, so that the clock of the
+// server must be right. Stores of more than 1 MiB return core.ErrTooLarge, unless the server
 // was started with another -I; a Set of such a value deletes the item that was stored before.
 // TTL, and Flush of a Cache with a prefix, return errors.ErrUnsupported.
 //
-// memcached refuses now and then to count a number of 2^63 or more. The driver then moves it
-// by compare-and-swap, over a connection of its own. That needs memcached 1.6 or later.
+// memcached sometimes refuses to count in a number of 2^63 or more. The driver then changes
+// the number by compare-and-swap, over another connection. That needs memcached 1.6 or later.
 //
 // # Failures
 //
-// If a server cannot be reached or sends an invalid reply, the error is
-// core.ErrUnavailable, and only the keys of that server fail. A read whose connection was
-// closed by the server is sent again, once, over a new connection. A write is not sent
-// again, because it may have arrived. Before the first byte of a request, the driver checks
-// whether the server has closed the connection, so that verbs normally succeed after a
-// server was restarted. It does not check if the last request ended less than two
-// milliseconds ago, unless another connection was found closed since, nor on systems other
-// than Unix.
+// If a server cannot be reached or sends an invalid reply, verbs return core.ErrUnavailable,
+// and only the keys of that server fail. A read whose connection was closed by the server is
+// sent again, once, over a new connection. A write is not sent again, because it may have
+// arrived. Before the first byte of a request, the driver checks whether the server has
+// closed the connection, so that verbs normally succeed after a server was restarted. It does
+// not check if the last request ended less than two milliseconds ago, unless another
+// connection was found closed since. It does not check on systems other than Unix either.
 //
 // While a server refuses new connections, verbs wait for those that are open. If there is no
 // reply over a connection that was idle, the other idle connections of that server are used
 // only after they have replied to a ping.
 //
 // The driver refuses a reply that cannot belong to the request, and any bytes after the end
-// of the reply. If a server sends bytes later, without a request, and they look like the
-// reply to the next request, the driver takes them for that reply, unless it checks the
-// connection before.
+// of the reply. A server may send bytes later, without a request. If they look like the reply
+// to the next request, the driver mistakes them for it, unless it checks the connection
+// before.
 //
 // gomemcache does not support contexts, and does not show which connection of a client a
 // verb uses. So the driver has a client for each connection, and closes the connection of a

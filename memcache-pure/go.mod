@@ -10,7 +10,11 @@ require (
 	github.com/cachewire/cachewire/memcache v0.1.0
 )
 
-require github.com/anishathalye/porcupine v1.3.1 // indirect
+require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	golang.org/x/sync v0.1.0 // indirect
+)
 
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/backendtest => ../backendtest

@@ -90,8 +90,8 @@ func TestConnectionsAreLimitedByMaxOpen(t *testing.T) {
 	}
 }
 
-// If MaxOpen connections are in use, a verb waits until one is free, its context is done,
-// or the time-out is over.
+// If MaxOpen connections are in use, a verb waits until one is free, its context is done, or
+// the time-out has passed.
 func TestVerbWaitsForAConnection(t *testing.T) {
 	t.Parallel()
 	server := memcachetest.Start(t, nil)

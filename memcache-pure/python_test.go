@@ -153,7 +153,7 @@ for c in clients.values():
 }
 
 // Gob stands for all codecs with flags that Python does not know.
-func TestPythonTakesNoValueOfOurOwnFlagsForAnotherKind(t *testing.T) {
+func TestPythonDoesNotMistakeValuesWithOurFlags(t *testing.T) {
 	python := memcachetest.NeedPython(t, "memcache", "pylibmc")
 	server := memcachetest.Start(t, nil)
 	c := openCache(t, longTimeoutOptions, server.Addr())

@@ -2,5 +2,5 @@
 
 package memcachepure_test
 
-// raceEnabled: the race detector allocates.
+// raceEnabled reports whether the race detector is on, which allocates.
 const raceEnabled = true

@@ -5,15 +5,16 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Backend is what the drivers have in common whose client libraries use one connection for
-// one request at a time. A driver embeds it, and adds how to call its library. It may be used
-// by many goroutines at once.
+// A Backend is the common part of drivers whose client libraries use one connection for one
+// request at a time. A driver embeds it, and adds the calls of its library. It may be used by
+// many goroutines at once.
 type Backend struct {
 	opts      Options
 	limits    Limits
@@ -24,13 +25,13 @@ type Backend struct {
 	cancel  context.CancelFunc // of closing
 	tasks   sync.WaitGroup     // goroutines
 
-	listMu  sync.Mutex              // guards servers and known
+	listMu  sync.Mutex              // guards servers, retired and known
 	servers []Server                // as SetServers was called
+	retired []*pool                 // of servers that left the list, while they have connections
 	known   map[string][]netip.Addr // the last addresses of names, if opts.Expand is set
 
-	mu     sync.Mutex         // guards closed and conns
-	closed bool               // whether Close was called
-	conns  map[*Conn]struct{} // all that are open
+	mu     sync.Mutex // guards closed
+	closed bool       // whether Close was called
 }
 
 type node = Node[*pool]
@@ -64,9 +65,8 @@ func NewBackend(
 		limits:    limits,
 		newClient: newClient,
 		known:     map[string][]netip.Addr{},
-		conns:     map[*Conn]struct{}{},
 	}
-	b.router, err = NewRouter(opts, func(s Server) *pool { return &pool{server: s, backend: b} })
+	b.router, err = NewRouter(opts, func(s Server) *pool { return newPool(s, b) })
 	if err != nil {
 		return nil, err
 	}
@@ -116,14 +116,14 @@ func (b *Backend) Connect() error {
 	}
 	for _, err := range errs {
 		if err != nil {
-			return err // not joined with the others, which are much the same
+			return err // without the others, which are nearly the same
 		}
 	}
 	return nil
 }
 
-// Traits returns the Resolution of memcached, and that it counts +5 as 5; its other traits are
-// zero.
+// Traits returns the traits of memcached: its Resolution, and that it counts +5 as 5. The
+// others are zero.
 func (b *Backend) Traits() core.Traits {
 	return core.Traits{Resolution: Resolution, LooseNumbers: true}
 }
@@ -132,32 +132,28 @@ func (b *Backend) Traits() core.Traits {
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	b.closed = true
-	conns := b.conns
-	b.conns = map[*Conn]struct{}{}
 	b.mu.Unlock()
-	b.cancel()
-	for c := range conns {
-		c.Close()
-	}
+	b.cancel() // which closes the connections
 	b.tasks.Wait()
+	for _, p := range b.pools() {
+		p.conns.Close()
+	}
 	return nil
 }
 
-// remember adds c to the connections that Close closes. It returns false after Close.
-func (b *Backend) remember(c *Conn) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.closed {
-		b.conns[c] = struct{}{}
+// pools returns the pools of the servers, and those of servers that left the list while they
+// have connections.
+func (b *Backend) pools() []*pool {
+	b.listMu.Lock()
+	defer b.listMu.Unlock()
+	b.retired = slices.DeleteFunc(b.retired, func(p *pool) bool {
+		return p.conns.Stat().TotalResources() == 0
+	})
+	pools := slices.Clone(b.retired)
+	for _, n := range b.router.Nodes() {
+		pools = append(pools, n.Conns)
 	}
-	return !b.closed
-}
-
-// forget removes c from the connections that Close closes.
-func (b *Backend) forget(c *Conn) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.conns, c)
+	return pools
 }
 
 // spawn runs task in a goroutine for which Close waits. After Close, it runs task itself.

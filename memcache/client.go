@@ -19,15 +19,15 @@ type Client interface {
 	// have been called for some of them.
 	Gets(keys []string, found func(key string, item Item)) error
 
-	// Store stores item on the condition of mode, which is not core.CompareAndDelete. The
-	// expiry is that of the function Expiry. Store keeps no reference to the value.
+	// Store stores item on the condition of mode, which is not core.CompareAndDelete. Expiry
+	// is a result of the function Expiry. Store keeps no reference to the value.
 	Store(mode core.Mode, key string, item Item, expiry int32) error
 
 	// Delete deletes the item under key.
 	Delete(key string) error
 
 	// Incr adds delta to a counter and returns the sum. If the value is not a counter, or
-	// memcached takes it for none, the error is a *ReplyError around core.ErrNotNumber.
+	// memcached does not accept it as one, it returns a *ReplyError around core.ErrNotNumber.
 	Incr(key string, delta uint64) (uint64, error)
 
 	// Decr subtracts delta from a counter and returns the difference. Otherwise it is like

@@ -14,8 +14,8 @@ import (
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 )
 
-// This test complements the table: its addresses differ in each run, and the clients are the
-// ones that are installed on this machine.
+// This test complements the table: its addresses differ in each run, and it uses the clients
+// that are installed on this machine.
 func TestSelectorAgreesWithTheClients(t *testing.T) {
 	t.Parallel()
 	script, err := os.ReadFile("testdata/place.py")

@@ -7,12 +7,14 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/jackc/puddle/v2"
 )
 
 // A Conn is the connection that a client library uses. It differs from other connections in
-// two ways. The deadline of a request is set by the Backend, so that the methods that set
-// deadlines do nothing. And once it is closed, by the library because of an error or by the
-// Backend, it is not used again.
+// two ways. The Backend sets the deadline of a request, so the methods that set deadlines do
+// nothing. Once it is closed, by the library because of an error or by the Backend, it is not
+// used again.
 //
 // One goroutine uses it at a time, but any goroutine may close it.
 type Conn struct {
@@ -21,25 +23,25 @@ type Conn struct {
 	end    func() // Close without a result, kept so that verbs do not allocate it
 	check  idleCheck
 
-	created  time.Time
-	used     time.Time     // when it was put back into the pool
-	rested   time.Duration // how long it was idle before the present verb; 0 if it is new
-	took     time.Duration // how long its last verb took, until the pool has noted it
-	epoch    int           // pool.epoch when it was dialed
-	received bool          // whether the server has sent anything
+	res      *puddle.Resource[*Conn] // while it is not idle
+	forget   func() bool             // ends that the Backend closes it
+	rested   time.Duration           // how long it was idle before the present verb; 0 if it is new
+	took     time.Duration           // how long its last verb took, until the pool has noted it
+	epoch    int                     // pool.epoch when it was dialed
+	received bool                    // whether the server has sent anything
 	closed   atomic.Bool
 }
 
 func newConn(conn net.Conn, client func(*Conn) Client) *Conn {
-	c := &Conn{Conn: conn, created: time.Now()}
+	c := &Conn{Conn: conn}
 	c.end = func() { c.Close() }
 	c.check.init(conn)
 	c.client = client(c)
 	return c
 }
 
-// errFull is the error of a new connection that a server closes because it has as many as its
-// option -c allows. The server has not read any request.
+// errFull is the error of a new connection if the server has as many as its option -c allows,
+// and closes it. The server has not read any request.
 var errFull = errors.New("the server replied ERROR Too many open connections")
 
 // fullReply is the line that memcached sends in this case, in the binary protocol as well.
@@ -70,9 +72,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadLong reads the n bytes that follow have, for a value so long that its length must not be
-// believed. It returns a copy of have followed by them, in a buffer that grows no faster than
-// they arrive.
+// ReadLong reads n bytes, the rest of a value that begins with have. It is for a value so
+// long that its length may be wrong. It returns have and the n bytes in a new slice, which
+// grows no faster than the bytes arrive.
 func (c *Conn) ReadLong(have []byte, n int) ([]byte, error) {
 	const first = 1 << 20
 	end := len(have) + n
@@ -97,6 +99,14 @@ func (c *Conn) ReadLong(have []byte, n int) ([]byte, error) {
 func (c *Conn) Close() error {
 	c.closed.Store(true)
 	return c.Conn.Close()
+}
+
+func (c *Conn) isOpen() bool { return !c.closed.Load() }
+
+// destroy closes the connection when the pool does not have it any more.
+func (c *Conn) destroy() {
+	c.forget()
+	c.Close()
 }
 
 // SetDeadline does nothing.

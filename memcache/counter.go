@@ -13,14 +13,14 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// countLarge is count for a value that memcached takes for no number. If it is a number of
-// 2^63 or more, memcached looks for a minus sign in the bytes that follow it, which may be of
-// another item (safe_strtoull in util.c).
+// countLarge is count for a value that memcached does not accept as a number. If it is a
+// number of 2^63 or more, memcached looks for a minus sign in the bytes after it, which may
+// belong to another item (safe_strtoull in util.c).
 //
-// The number is then moved by compare-and-swap, over a connection of its own, with the meta
-// commands of memcached 1.6 (doc/protocol.txt): only these say how long an item has to live.
-// As they count whole seconds, the item may live up to two seconds longer. A server without meta
-// commands leaves the error as it is, which is refusal.
+// countLarge then changes the number by compare-and-swap, over another connection, with the
+// meta commands of memcached 1.6 (doc/protocol.txt). Only these say how long an item has to
+// live. They count whole seconds, so the item may live up to two seconds longer. If the
+// server has no meta commands, countLarge returns refusal.
 func (b *Backend) countLarge(
 	ctx context.Context, key string, delta uint64, down bool, refusal error,
 ) (uint64, error) {
@@ -77,7 +77,7 @@ type metaConn struct {
 
 var errNoMeta = errors.New("the server has no meta commands")
 
-// count replaces the number under key by what change returns for it, and returns that.
+// count replaces the number under key by the result of change for it, and returns the result.
 func (m metaConn) count(key string, change func(n uint64) uint64) (uint64, error) {
 	for {
 		old, cas, flags, ttl, err := m.get(key)

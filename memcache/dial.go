@@ -14,8 +14,8 @@ import (
 )
 
 // Dial connects to server, with TLS and a login if o has them, within o.Timeout. If the
-// server refuses the login, the error is a *ReplyError around core.ErrUnavailable. The fields
-// of o are those that WithDefaults returns.
+// server refuses the login, Dial returns a *ReplyError around core.ErrUnavailable. o must be
+// a result of WithDefaults.
 func (o *Options) Dial(ctx context.Context, server Server) (net.Conn, error) {
 	return o.dialAt(ctx, server, server.String())
 }
@@ -53,9 +53,9 @@ func (o *Options) dialAt(ctx context.Context, server Server, address string) (ne
 	return conn, nil
 }
 
-// login sends user and password as the value of a set, which is how a memcached with -Y takes
-// them (doc/protocol.txt, Authentication). The expiry is in the past: a memcached without -Y
-// stores the item, and nobody can read it.
+// login sends user and password as the value of a set, as a memcached with -Y expects it
+// (doc/protocol.txt, Authentication). The expiry is in the past: a memcached without -Y
+// stores the item, but no client can read it.
 func login(conn net.Conn, user, password string) error {
 	secret := user + " " + password
 	_, err := fmt.Fprintf(conn, "set cachewire:login 0 -1 %d\r\n%s\r\n", len(secret), secret)
@@ -90,8 +90,8 @@ func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	return slices.Compact(addrs), nil
 }
 
-// endOf returns the error of ctx after a dial with it has failed. A dial may see that the
-// deadline of ctx is over a moment before ctx does.
+// endOf returns the error of ctx after a dial with it has failed. A dial may notice that the
+// deadline of ctx has passed a moment before ctx does.
 func endOf(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		<-ctx.Done()

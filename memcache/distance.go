@@ -3,12 +3,12 @@ package memcache
 import "time"
 
 const (
-	// verbCost is about the time that one verb takes of a processor, in this program and in
-	// the server. Requests that are sent while others are under way are worth their while only
-	// if the server is so far away that the processors would otherwise have nothing to do.
+	// verbCost is roughly the processor time of one verb, in this program and in the server.
+	// It is worth sending several requests at once only if the server is so far away that the
+	// processors would otherwise be idle.
 	verbCost = 20 * time.Microsecond
 
-	// readCost is about the time that each key of a read of many keys adds to it.
+	// readCost is roughly the time that each key of a read of many keys adds to it.
 	readCost = time.Microsecond
 
 	// window is how long a short time of a verb is remembered.
@@ -16,7 +16,7 @@ const (
 )
 
 // A distance is an estimate of the time of a verb on a server that is not busy: the shortest
-// of the last one or two seconds. On a busy machine most verbs take longer.
+// time in the last one or two seconds. On a busy machine most verbs take longer.
 type distance struct {
 	since             time.Time // the beginning of the present window
 	present, previous time.Duration
@@ -38,8 +38,8 @@ func (d *distance) shortest() time.Duration {
 	return min(d.present, d.previous)
 }
 
-// requests returns how many requests at once are worth their while, if the last verb took so
-// long. That counts if it is very long: the server may just have moved.
+// requests returns how many requests it is worth sending at once. took is the time of the
+// last verb. It counts if it is very long, because the server may just have moved.
 func (d *distance) requests(took time.Duration) int {
 	const veryLong = 25
 	return int(max(d.shortest(), took/veryLong) / verbCost)

@@ -1,5 +1,5 @@
-// Package memcache holds what the memcached drivers of cachewire share. It is for authors
-// of drivers; an application imports a driver and opens a URL.
+// Package memcache has the common parts of the memcached drivers of cachewire. It is for
+// authors of drivers; an application imports a driver and opens a URL.
 //
 // A [Backend] is a whole core.Backend over a [Client], which sends single requests over one
 // connection:

@@ -12,8 +12,8 @@ import (
 )
 
 // Unavailable returns an error that wraps core.ErrUnavailable and err, and names server. If
-// err is the error of a context, it is replaced by os.ErrDeadlineExceeded or net.ErrClosed:
-// a time-out or the Close of the driver caused it, and the caller must not take it for the
+// err is the error of a context, it is replaced by os.ErrDeadlineExceeded or net.ErrClosed: a
+// time-out or the Close of the driver caused it, and the caller must not mistake it for the
 // error of its own context.
 func Unavailable(server Server, err error) error {
 	switch {

@@ -6,7 +6,10 @@ require (
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/encoding v0.1.0
 	github.com/google/go-cmp v0.7.0
+	github.com/jackc/puddle/v2 v2.2.3
 )
+
+require golang.org/x/sync v0.1.0 // indirect
 
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/backendtest => ../backendtest

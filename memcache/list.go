@@ -34,9 +34,10 @@ func (b *Backend) ServerOf(key string) (Server, error) {
 }
 
 // SetServers replaces the servers, while verbs are running. Keys move as the Selection says:
-// with a ketama rule, those of a server that leaves, and the share of a server that comes. A
-// server whose Addr stays keeps its connections, its tokens, and the failures that were
-// counted. The connections to a server that leaves are closed once no verb uses them.
+// with a ketama rule, these are the keys of a server that leaves, and the share of a server
+// that comes. A server whose Addr stays keeps its connections, its tokens, and the failures
+// that were counted. The connections to a server that leaves are closed once no verb uses
+// them.
 //
 // SetServers returns core.ErrConfig if NormalizeServers refuses servers, and
 // core.ErrUnavailable if Options.Expand is set and none of their names can be resolved. Then
@@ -88,6 +89,7 @@ func (b *Backend) update() error {
 	removed, err := b.router.SetServers(servers)
 	for _, n := range removed {
 		n.Conns.retire()
+		b.retired = append(b.retired, n.Conns)
 	}
 	return err
 }
@@ -128,7 +130,7 @@ func (b *Backend) expand(servers []Server) ([]Server, error) {
 	return expanded, nil
 }
 
-// keep closes old connections and resolves the names of servers, again and again until Close.
+// keep closes old connections and resolves the names of servers repeatedly, until Close.
 func (b *Backend) keep() {
 	const least = time.Millisecond
 	reap := time.NewTicker(max(least, min(b.opts.MaxIdleTime, b.opts.MaxLifetime)/4))
@@ -140,8 +142,8 @@ func (b *Backend) keep() {
 		case <-b.closing.Done():
 			return
 		case now := <-reap.C:
-			for _, n := range b.router.Nodes() {
-				n.Conns.reap(now)
+			for _, p := range b.pools() {
+				p.reap(now)
 			}
 		case <-resolve.C:
 			b.resolve()

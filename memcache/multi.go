@@ -48,11 +48,12 @@ func (b *Backend) batches(keys []string, fits func(i int, n *node) bool) []*batc
 	return all
 }
 
-// maxHelpers is the largest number of requests of one multi verb to one server at once, beside
-// the first one, which shows how far away the server is. So 100 keys take four round trips.
+// maxHelpers is the largest number of requests of one multi verb to one server at once,
+// besides the first one, which shows how far away the server is. So 100 keys take four round
+// trips.
 const maxHelpers = 32
 
-// A job carries out the requests of a batch, several at once if that is worth its while.
+// A job carries out the requests of a batch. It sends several at once if that is faster.
 type job struct {
 	backend *Backend
 	ctx     context.Context
@@ -63,7 +64,7 @@ type job struct {
 	errs    []error                     // the result of each request
 
 	next    atomic.Int64          // the next request
-	failure atomic.Pointer[error] // of all that are left, if the server is unreachable
+	failure atomic.Pointer[error] // the error of all requests that are left, if unreachable
 	helpers sync.WaitGroup
 }
 

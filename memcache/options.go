@@ -47,14 +47,14 @@ type Options struct {
 	// more, and then drop what is sent over it without a word.
 	MaxIdleTime time.Duration
 
-	// MaxLifetime is how old a connection may be; then it is closed once no verb uses it.
-	// If 0, it is 30 minutes. Connections to what stands before several machines, such as a
-	// load balancer, thereby reach machines that are new.
+	// MaxLifetime is how old a connection may be; then it is closed once no verb uses it. If
+	// 0, it is 30 minutes. So connections to a load balancer, or to another address of
+	// several machines, reach machines that are new.
 	MaxLifetime time.Duration
 
 	// Resolve is the time between two look-ups of the names of servers. If 0, it is 10
-	// seconds. If a name does not have the address any more to which its server is connected,
-	// all verbs use a new address from that moment on. So a process moves as a whole, at the
+	// seconds. If a name no longer has the address to which its server is connected, all
+	// verbs use a new address from that moment on. So a process moves as a whole, at the
 	// latest Resolve and Timeout after its resolver knows the new address.
 	Resolve time.Duration
 
@@ -70,7 +70,7 @@ type Options struct {
 
 	// Username and Password are sent first over each connection, if Username is not "", as a
 	// memcached with -Y expects it: ASCII authentication, in the text protocol. Neither may
-	// contain a space or a control character. Without TLS they are sent as they are.
+	// contain a space or a control character. Without TLS they are sent in plain text.
 	Username, Password string
 }
 

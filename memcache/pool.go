@@ -1,41 +1,39 @@
 package memcache
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
+	"math"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/jackc/puddle/v2"
+
 	"github.com/cachewire/cachewire/core"
 )
 
-// A pool has the connections to one server. The one that was used last is used first, so that
-// few of them stay in use.
+// A pool has the connections to one server. puddle keeps the idle ones, gives out the one that
+// was used last, so that few of them stay in use, limits their number, and lets verbs wait for
+// their turn. The pool decides which connections can be used, and which verbs may dial.
 type pool struct {
 	server  Server
 	backend *Backend
+	conns   *puddle.Pool[*Conn]
 
-	mu       sync.Mutex     // guards all that follows
-	idle     []*Conn        // the one that was used last is the last
-	suspect  []*Conn        // idle ones that are not used before they reply to a ping
-	open     int            // connections, with those that are being dialed
-	dialing  int            // connections that are being dialed
-	waiters  []*waiter      // in the order of their arrival
+	// mu guards all that follows, and is held while a connection is given back to conns: a
+	// verb that joins waiters and then finds no idle connection misses none.
+	mu       sync.Mutex
+	free     int            // idle connections, less the verbs that wait in conns
+	open     int            // connections
+	suspect  []*Conn        // those that are not used before they reply to a ping
+	waiters  []chan *Conn   // of verbs that wait for an open connection; get nil if none is left
 	lost     time.Time      // when a connection was last found closed
 	address  string         // where the connections lead, if the server has a name
 	epoch    int            // how often the connections got another address
 	retired  bool           // whether the server is not in the list any more
 	distance distance       // of the server
-	stats    core.PoolStats // the figures that only grow
-}
-
-// A waiter is a verb that waits.
-type waiter struct {
-	ready   chan *Conn // gets the connection, or nil if the verb is to look again
-	refused bool       // whether the verb does not open a connection
+	stats    core.PoolStats // the figures that puddle does not have
 }
 
 // shortPause is the longest time for which a connection may be idle and is used without a
@@ -43,6 +41,16 @@ type waiter struct {
 // server are then not noticed either, but the check would also miss them if they came a
 // little later.
 const shortPause = 2 * time.Millisecond
+
+func newPool(server Server, b *Backend) *pool {
+	p := &pool{server: server, backend: b}
+	p.conns, _ = puddle.NewPool(&puddle.Config[*Conn]{ // fails only if MaxSize is below 1
+		Constructor: p.dial,
+		Destructor:  (*Conn).destroy,
+		MaxSize:     int32(min(max(1, b.limits.MaxOpen), math.MaxInt32)),
+	})
+	return p
+}
 
 // take returns a connection, which belongs to the caller until it calls put. If refused is
 // not nil, it is the error of a connection that the server has refused: take then waits for
@@ -54,7 +62,7 @@ func (p *pool) take(ctx context.Context, refused error) (*Conn, error) {
 		return nil, err
 	}
 	now := time.Now()
-	if c := p.takeIdle(now); c != nil {
+	if c := p.takeIdle(now, nil); c != nil {
 		return c, nil
 	}
 	c, err := p.takeSlowly(ctx, refused)
@@ -66,115 +74,143 @@ func (p *pool) take(ctx context.Context, refused error) (*Conn, error) {
 }
 
 // takeIdle returns an idle connection that can be used, or nil if there is none. It closes
-// those that cannot be used.
-func (p *pool) takeIdle(now time.Time) *Conn {
-	p.mu.Lock()
-	for len(p.idle) > 0 {
-		last := len(p.idle) - 1
-		c := p.idle[last]
-		p.idle[last] = nil
-		p.idle = p.idle[:last]
-		c.rested = now.Sub(c.used)
-		unsure := c.rested > shortPause || c.used.Before(p.lost)
+// those that cannot be used. opened is as for judge.
+func (p *pool) takeIdle(now time.Time, opened *Conn) *Conn {
+	for {
+		p.mu.Lock()
+		if p.free <= 0 { // TryAcquire would open one in the background
+			p.mu.Unlock()
+			return nil
+		}
+		res, err := p.conns.TryAcquire(p.backend.closing)
+		if err == nil {
+			p.free--
+		}
 		p.mu.Unlock()
-		if !p.isOld(c, now) && !(unsure && c.check.isDead()) {
+		if err != nil {
+			return nil
+		}
+		if c := p.judge(res, now, opened); c != nil {
 			return c
 		}
-		p.drop(c)
-		p.mu.Lock()
 	}
+}
+
+// judge returns the connection that the caller has acquired. If it cannot be used, judge closes
+// it and returns nil. What the server has sent over opened, a new connection, is for the verb:
+// it may say why the server refuses it.
+func (p *pool) judge(res *puddle.Resource[*Conn], now time.Time, opened *Conn) *Conn {
+	c := res.Value()
+	c.res, c.rested = res, 0
+	p.mu.Lock()
+	fit, lost := c.epoch == p.epoch, p.lost
 	p.mu.Unlock()
-	return nil
+	if c != opened {
+		c.rested = res.IdleDuration()
+		unsure := c.rested > shortPause || now.Add(-c.rested).Before(lost)
+		fit = fit && c.rested < p.backend.opts.MaxIdleTime && !p.isOld(c, now) &&
+			!(unsure && c.check.isDead())
+	}
+	if !fit {
+		p.drop(c)
+		return nil
+	}
+	return c
+}
+
+// isOld reports whether a connection has reached MaxLifetime.
+func (p *pool) isOld(c *Conn, now time.Time) bool {
+	return now.Sub(c.res.CreationTime()) >= p.backend.opts.MaxLifetime
 }
 
 // tryTake returns a connection that is idle, or opens one, but never waits for one. It returns
 // nil if it has none.
 func (p *pool) tryTake(ctx context.Context) *Conn {
-	if c := p.takeIdle(time.Now()); c != nil {
+	if c := p.takeIdle(time.Now(), nil); c != nil {
 		return c
 	}
-	p.mu.Lock()
-	full := p.open >= p.backend.limits.MaxOpen
-	if !full {
-		p.open++
-		p.dialing++
-	}
-	p.mu.Unlock()
-	if full {
-		return nil
-	}
-	c, _ := p.dial(ctx)
+	c, _ := p.openOne(ctx)
 	return c
 }
 
-// isOld reports whether an idle connection has reached one of its limits.
-func (p *pool) isOld(c *Conn, now time.Time) bool {
-	o := &p.backend.opts
-	return now.Sub(c.created) >= o.MaxLifetime || now.Sub(c.used) >= o.MaxIdleTime
-}
-
 // takeSlowly is take if no connection is idle: it opens one, or waits for one.
-func (p *pool) takeSlowly(ctx context.Context, refused error) (*Conn, error) {
-	var timer *time.Timer
-	for {
-		p.mu.Lock()
-		switch {
-		case len(p.idle) > 0: // since a moment ago
-			p.mu.Unlock()
-			if c := p.takeIdle(time.Now()); c != nil {
-				return c, nil
+func (p *pool) takeSlowly(ctx context.Context, refused error) (c *Conn, err error) {
+	if err = refused; err == nil {
+		c, err = p.openOne(ctx)
+	}
+	limited, cancel := context.WithTimeout(ctx, p.backend.limits.Wait)
+	defer cancel()
+	for c == nil {
+		switch err {
+		case nil: // the connection could not be used, or another verb got it
+			c, err = p.openOne(ctx)
+		case puddle.ErrNotAvailable:
+			c, err = p.waitForTurn(ctx, limited)
+		default:
+			if ctx.Err() == nil {
+				c = p.waitForOpen(limited)
 			}
-			continue
-		case refused == nil && p.open < p.backend.limits.MaxOpen:
-			p.open++
-			p.dialing++
-			p.mu.Unlock()
-			c, err := p.dial(ctx)
-			if err == nil {
+			if c != nil {
 				return c, nil
 			}
 			if ctxErr := endOf(ctx); ctxErr != nil {
 				return nil, ctxErr
 			}
-			refused = err
-			continue
-		case refused != nil && p.open == p.dialing: // there is no connection to wait for
-			p.mu.Unlock()
-			return nil, refused
-		case refused == nil: // a suspect must make room
-			for _, c := range p.suspect {
-				if !c.closed.Load() {
-					c.Close()
-					break
-				}
+			if p.backend.closing.Err() != nil {
+				return nil, core.ErrClosed
 			}
+			return nil, err
 		}
-		w := &waiter{ready: make(chan *Conn, 1), refused: refused != nil}
-		p.waiters = append(p.waiters, w)
-		p.mu.Unlock()
-		if timer == nil {
-			timer = time.NewTimer(p.backend.limits.Wait)
-			defer timer.Stop()
-		}
-		var err error
-		select {
-		case c := <-w.ready:
-			if c != nil {
-				return c, nil
-			}
-			continue
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-p.backend.closing.Done():
-			err = core.ErrClosed
-		case <-timer.C:
-			if err = refused; err == nil {
-				err = &busyError{p.server, p.backend.limits}
-			}
-		}
-		p.stopWaiting(w)
+	}
+	return c, nil
+}
+
+// openOne opens a connection and takes it. It returns puddle.ErrNotAvailable if MaxOpen are
+// open, and nil if another verb got the connection.
+//
+// Acquire would do so, too, but does not tell dialing from waiting, which has another limit.
+func (p *pool) openOne(ctx context.Context) (*Conn, error) {
+	o := &opening{ctx: ctx}
+	if err := p.conns.CreateResource(context.WithValue(ctx, openingKey{}, o)); err != nil {
 		return nil, err
 	}
+	p.mu.Lock()
+	p.free++
+	p.mu.Unlock()
+	return p.takeIdle(time.Now(), o.conn), nil
+}
+
+// waitForTurn waits until limited is done, or a connection is idle or may be opened, which it
+// does with ctx. It returns nil if the connection cannot be used.
+func (p *pool) waitForTurn(ctx, limited context.Context) (*Conn, error) {
+	p.mu.Lock()
+	p.free--
+	if i := slices.IndexFunc(p.suspect, (*Conn).isOpen); i >= 0 {
+		p.suspect[i].Close() // it must make room
+	}
+	p.mu.Unlock()
+	// The context of Acquire is not done while dial runs. Otherwise puddle would make the new
+	// connection idle without a word, and neither free nor waiters would include it.
+	o := &opening{ctx: ctx}
+	waiting, giveUp := context.WithCancel(
+		context.WithValue(context.WithoutCancel(ctx), openingKey{}, o))
+	defer giveUp()
+	stop := context.AfterFunc(limited, giveUp)
+	defer stop()
+	o.wait = stop
+	res, err := p.conns.Acquire(waiting)
+	if err == nil {
+		return p.judge(res, time.Now(), o.conn), nil
+	}
+	if !o.begun {
+		p.mu.Lock()
+		p.free++
+		p.mu.Unlock()
+	}
+	if waiting.Err() != nil {
+		err = &busyError{p.server, p.backend.limits}
+	}
+	return nil, err
 }
 
 // A busyError says that all connections to a server were in use for too long.
@@ -190,57 +226,57 @@ func (e *busyError) Error() string {
 
 func (e *busyError) Unwrap() error { return core.ErrUnavailable }
 
-// stopWaiting removes w. What it was given at the last moment is for the next one.
-func (p *pool) stopWaiting(w *waiter) {
+// waitForOpen waits for one of the connections that are open, while the server refuses others.
+// It returns nil if none is left, or when ctx or the Backend is done. A verb that waits in puddle
+// would dial again, as there is room.
+func (p *pool) waitForOpen(ctx context.Context) *Conn {
+	w := make(chan *Conn, 1)
+	p.mu.Lock()
+	if p.open == 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	p.waiters = append(p.waiters, w)
+	p.mu.Unlock()
+	c := p.takeIdle(time.Now(), nil)
+	if c == nil {
+		select {
+		case c := <-w:
+			return c
+		case <-ctx.Done():
+		case <-p.backend.closing.Done():
+		}
+	}
 	p.mu.Lock()
 	if i := slices.Index(p.waiters, w); i >= 0 {
 		p.waiters = slices.Delete(p.waiters, i, i+1)
-		p.mu.Unlock()
-		return
-	}
-	c := <-w.ready
-	if c == nil {
-		p.wake()
+		w <- nil
 	}
 	p.mu.Unlock()
-	if c != nil {
-		p.put(c)
+	if late := <-w; late != nil {
+		p.put(late)
 	}
-}
-
-// wake is called when there are fewer connections than before. It makes the first verb look
-// again that may open one. If no connection is left, it does so for all that wait for one of
-// them. The caller holds mu.
-func (p *pool) wake() {
-	woken, empty := false, p.open == p.dialing
-	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
-		if w.refused && !empty || !w.refused && woken {
-			return false
-		}
-		woken = woken || !w.refused
-		w.ready <- nil
-		return true
-	})
+	return c
 }
 
 // put gives c back. It closes c if it is not to be used again.
 func (p *pool) put(c *Conn) {
 	now := time.Now()
-	c.used = now
 	p.mu.Lock()
 	if c.took > 0 {
 		p.distance.note(c.took, now)
 		c.took = 0
 	}
 	switch {
-	case c.closed.Load() || p.retired || c.epoch != p.epoch || p.isOld(c, now):
+	case !c.isOpen() || p.retired || c.epoch != p.epoch || p.isOld(c, now):
 	case len(p.waiters) > 0:
 		c.rested = 0
-		p.waiters[0].ready <- c
+		p.waiters[0] <- c
 		p.waiters = slices.Delete(p.waiters, 0, 1)
 		c = nil
-	case len(p.idle) < p.backend.limits.MaxIdle:
-		p.idle = append(p.idle, c)
+	case p.free < p.backend.limits.MaxIdle:
+		p.free++
+		c.res.Release()
 		c = nil
 	}
 	p.mu.Unlock()
@@ -249,15 +285,21 @@ func (p *pool) put(c *Conn) {
 	}
 }
 
-// drop closes c and removes it from the pool.
+// drop closes c and removes it from the pool. It does not call Destroy, which makes room for
+// another one only later, in a goroutine.
 func (p *pool) drop(c *Conn) {
-	c.Close()
-	p.backend.forget(c)
+	c.destroy()
+	c.res.Hijack()
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.open--
 	p.stats.Destroyed++
-	p.wake()
-	p.mu.Unlock()
+	if p.open == 0 {
+		for _, w := range p.waiters {
+			w <- nil
+		}
+		p.waiters = nil
+	}
 }
 
 // room records that a verb took so long, and returns how many more requests than now are
@@ -268,7 +310,12 @@ func (p *pool) room(took time.Duration) int {
 	if took > 0 {
 		p.distance.note(took, time.Now())
 	}
-	return p.distance.requests(took) - (p.open - len(p.idle) - len(p.suspect))
+	n := p.distance.requests(took)
+	if n > 0 {
+		now := p.conns.Stat()
+		n -= int(now.TotalResources()-now.IdleResources()) - len(p.suspect)
+	}
+	return n
 }
 
 // noteLost records that a connection was found closed. Others may be, too: those that are
@@ -287,24 +334,57 @@ func (p *pool) noteSilent(waited time.Duration) {
 	silent := waited > short+2*p.distance.shortest()
 	p.mu.Unlock()
 	if silent {
-		p.ping(func(*Conn) bool { return true })
+		p.sift(func(*Conn) (end, ping bool) { return false, true })
 	}
 }
 
-// ping sends a ping over each idle connection for which which returns true. The connection is
-// not used before it has replied.
-func (p *pool) ping(which func(*Conn) bool) {
-	p.mu.Lock()
-	var pinged []*Conn
-	p.idle = slices.DeleteFunc(p.idle, func(c *Conn) bool {
-		if !which(c) {
-			return false
-		}
-		pinged = append(pinged, c)
-		return true
+// reap closes the idle connections that have reached a limit. It pings those that are kept
+// long before they reach MaxIdleTime.
+func (p *pool) reap(now time.Time) {
+	maxIdle := p.backend.opts.MaxIdleTime
+	spare := int(p.conns.Stat().TotalResources()) - p.backend.limits.Keep
+	p.sift(func(c *Conn) (end, ping bool) {
+		spare-- // those that were used last are kept
+		idle := c.res.IdleDuration()
+		return p.retired || p.isOld(c, now) || idle >= maxIdle, spare < 0 && idle > maxIdle/2
 	})
+}
+
+// retire closes the idle connections. Running verbs end as usual.
+func (p *pool) retire() {
+	p.mu.Lock()
+	p.retired = true
+	p.mu.Unlock()
+	p.dropIdle()
+}
+
+func (p *pool) dropIdle() { p.sift(func(*Conn) (end, ping bool) { return true, false }) }
+
+// sift calls decide for each idle connection, beginning with the one that was not used for
+// longest. It closes it, or sends a ping over it, before whose reply it is not used.
+func (p *pool) sift(decide func(*Conn) (end, ping bool)) {
+	var ended, pinged []*Conn
+	p.mu.Lock()
+	idle := p.conns.AcquireAllIdle()
+	p.free -= len(idle)
+	for _, res := range slices.Backward(idle) {
+		c := res.Value()
+		c.res = res
+		switch end, ping := decide(c); {
+		case end:
+			ended = append(ended, c)
+		case ping:
+			pinged = append(pinged, c)
+		default:
+			p.free++
+			res.ReleaseUnused()
+		}
+	}
 	p.suspect = append(p.suspect, pinged...)
 	p.mu.Unlock()
+	for _, c := range ended {
+		p.drop(c)
+	}
 	for _, c := range pinged {
 		p.backend.spawn(func() {
 			c.Conn.SetDeadline(time.Now().Add(p.backend.opts.Timeout))
@@ -320,139 +400,13 @@ func (p *pool) ping(which func(*Conn) bool) {
 	}
 }
 
-// dial opens a connection. The caller has counted it in open and dialing.
-func (p *pool) dial(ctx context.Context) (*Conn, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(p.backend.closing, cancel)()
-	for {
-		p.mu.Lock()
-		address, epoch := p.address, p.epoch
-		p.mu.Unlock()
-		conn, err := p.backend.opts.dialAt(ctx, p.server, cmp.Or(address, p.server.String()))
-		if err != nil {
-			p.undial(address)
-			return nil, err
-		}
-		c := newConn(conn, p.backend.newClient)
-		switch admitted := p.admit(c, epoch); {
-		case !admitted:
-			conn.Close()
-		case p.backend.remember(c):
-			return c, nil
-		default:
-			p.drop(c)
-			return nil, core.ErrClosed
-		}
-	}
-}
-
-// undial ends a call of dial to address that has failed. If no connection leads there, the
-// next dial resolves the name of the server again.
-func (p *pool) undial(address string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.open--
-	p.dialing--
-	if p.open == p.dialing && p.address == address {
-		p.address = ""
-	}
-	p.wake()
-}
-
-// admit makes c, which dial opened in epoch, a connection of the pool. It returns false if the
-// connections of the pool lead to another address.
-func (p *pool) admit(c *Conn, epoch int) bool {
-	_, isName := p.server.host()
-	address := c.RemoteAddr().String()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case !isName:
-	case p.epoch != epoch:
-		return false
-	case p.address == "":
-		p.address = address
-	case p.address != address:
-		return false
-	}
-	p.dialing--
-	c.epoch = epoch
-	return true
-}
-
-// follow resolves the name of the server. If it does not have the address any more to which
-// the connections lead, they are not used again.
-func (p *pool) follow(ctx context.Context) {
-	p.mu.Lock()
-	address := p.address
-	p.mu.Unlock()
-	host, isName := p.server.host()
-	if !isName || address == "" {
-		return
-	}
-	present, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return
-	}
-	addrs, err := lookup(ctx, host)
-	if err != nil || slices.Contains(addrs, present.Addr().Unmap()) {
-		return
-	}
-	p.mu.Lock()
-	if p.address == address {
-		p.address = ""
-		p.epoch++
-	}
-	p.mu.Unlock()
-	p.dropIdle(func(*Conn) bool { return true })
-}
-
-// reap closes the idle connections that have reached a limit. It pings those that are kept
-// long before they reach MaxIdleTime.
-func (p *pool) reap(now time.Time) {
-	p.dropIdle(func(c *Conn) bool { return p.isOld(c, now) })
-	p.mu.Lock()
-	spare := p.open - p.backend.limits.Keep
-	p.mu.Unlock()
-	p.ping(func(c *Conn) bool {
-		spare-- // those that were used last are kept
-		return spare < 0 && now.Sub(c.used) > p.backend.opts.MaxIdleTime/2
-	})
-}
-
-// retire closes the idle connections. Running verbs end as usual.
-func (p *pool) retire() {
-	p.mu.Lock()
-	p.retired = true
-	p.mu.Unlock()
-	p.dropIdle(func(*Conn) bool { return true })
-}
-
-// dropIdle drops the idle connections for which old returns true.
-func (p *pool) dropIdle(old func(*Conn) bool) {
-	var dropped []*Conn
-	p.mu.Lock()
-	p.idle = slices.DeleteFunc(p.idle, func(c *Conn) bool {
-		if !old(c) {
-			return false
-		}
-		dropped = append(dropped, c)
-		return true
-	})
-	p.mu.Unlock()
-	for _, c := range dropped {
-		p.drop(c)
-	}
-}
-
 // figures returns the figures of the pool.
 func (p *pool) figures() core.PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.stats
-	s.Total = uint64(p.open)
-	s.Idle = uint64(len(p.idle) + len(p.suspect))
+	now, s := p.conns.Stat(), p.stats
+	s.Total = uint64(now.TotalResources())
+	s.Idle = uint64(int(now.IdleResources()) + len(p.suspect))
 	s.Acquired = s.Total - s.Idle
 	return s
 }

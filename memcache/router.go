@@ -22,10 +22,10 @@ const (
 	// the server. If that succeeds, the keys return to it. If all servers are ejected, each
 	// verb tries the server of its key, as if none was ejected.
 	//
-	// The price is old values. A server that comes back with its memory serves what it had
-	// before, and not what was written to the next server meanwhile; so does the next server
-	// when it gets the keys a second time. While three servers were stopped and resumed
-	// again and again, 1,031 of 323,630 reads returned a value that was older than a write
+	// The price is old values. A server that comes back with its memory returns its old
+	// values, and not those that were written to the next server meanwhile. The next server
+	// does the same when it gets the keys a second time. While three servers were stopped and
+	// resumed repeatedly, 1,031 of 323,630 reads returned a value that was older than a write
 	// that had succeeded. Each process counts failures by itself, so that for a while two
 	// processes may look for a key on different servers.
 	//
@@ -47,8 +47,8 @@ func (d DeadPolicy) String() string {
 }
 
 // A Router chooses the server for a key, by the Selection and by the failures that Report was
-// called with. T is what its user keeps for each server, such as the connections to it. Many
-// goroutines may use a Router at once.
+// called with. T is the type of the data that its user keeps for each server, such as the
+// connections to it. Many goroutines may use a Router at once.
 type Router[T any] struct {
 	encode   encoding.KeyEncoder
 	rule     Selection
@@ -168,9 +168,9 @@ func checkedEncoder(encode encoding.KeyEncoder) encoding.KeyEncoder {
 	}
 }
 
-// Pick returns the server to use for key, or nil if there are no servers. Key is what Encode
-// returned. If trial is true, the cool-down of the server is over and this caller alone tries
-// it; it must call Report, or Untried if it does not find out whether the server responds.
+// Pick returns the server to use for key, or nil if there are no servers. Key is a result of
+// Encode. If trial is true, the cool-down of the server has ended and this caller alone tries
+// it. It must call Report, or Untried if it does not find out whether the server responds.
 func (r *Router[T]) Pick(key string) (n *Node[T], trial bool) {
 	t := r.table.Load()
 	if r.eject && t.anyEjected() {
@@ -199,7 +199,7 @@ func (r *Router[T]) pickLive(t *table[T], key string) (n *Node[T], trial bool) {
 		if until == 0 {
 			return n, false
 		}
-		// Its cool-down is over. Only one of the callers moves the end of the cool-down.
+		// Its cool-down has ended. Only one of the callers moves the end of the cool-down.
 		if r.now() >= until && n.until.CompareAndSwap(until, r.now()+int64(r.coolDown)) {
 			return n, true
 		}

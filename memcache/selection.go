@@ -13,7 +13,7 @@ type Selection int
 const (
 	// Ketama is the rule of pylibmc with {'ketama': True}: a ring with 100 points for each
 	// server. Points and keys are hashed by Jenkins's one-at-a-time. If a server has a weight
-	// above 1, the points are those of KetamaWeighted; keys are still hashed by
+	// above 1, the ring is the one of KetamaWeighted; keys are still hashed by
 	// one-at-a-time.
 	Ketama Selection = iota
 
@@ -108,8 +108,8 @@ func NewSelector(rule Selection, servers []Server) (*Selector, error) {
 	return s, nil
 }
 
-// Pick returns which server has key, by its index in the list that NewSelector was called
-// with. Key is what is sent to memcached: with its prefix, and encoded.
+// Pick returns the server of key, as its index in the list that NewSelector was called with.
+// Key is the key that is sent to memcached: with its prefix, and encoded.
 //
 // If dead is not nil, Pick passes over the servers for which dead returns true; the keys of
 // the other servers do not move. On a ring, the key of a dead server belongs to the server of

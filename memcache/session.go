@@ -22,15 +22,15 @@ type session struct {
 	stop func() bool   // ends the watch that closes conn when ctx is done; nil if there is none
 	took time.Duration // how long the last request took
 
-	// unreachable is true if no further request is worth its while: the server cannot be
-	// reached, or no connection is free.
+	// unreachable is true if further requests make no sense: the server cannot be reached, or
+	// no connection is free.
 	unreachable bool
 }
 
 // do calls f with a client of the server, and returns its error as an error of the contract.
-// If the connection is lost and f only reads, do calls f once more. A write is never sent
-// again, because it may have arrived; the exception is a connection over which the server has
-// read nothing, because it refused it.
+// If the connection is lost and f only reads, do calls f once more. A write is not sent
+// again, because it may have arrived. The exception is a connection that the server has
+// refused, because it has read nothing over it.
 func (s *session) do(reads bool, f func(c Client) error) error {
 	var refused error
 	for {
@@ -58,7 +58,7 @@ func (s *session) do(reads bool, f func(c Client) error) error {
 		switch {
 		case ctxErr != nil:
 			return s.notSent(ctxErr)
-		case errors.Is(err, errFull) && refused == nil:
+		case errors.Is(err, errFull):
 			refused = err
 			continue
 		case IsLost(err):
@@ -104,8 +104,8 @@ func (s *session) end() {
 	s.conn, s.stop = nil, nil
 }
 
-// notSent returns the error of a request that says nothing about the server, unless err is that
-// of dialing it.
+// notSent returns the error of a request that was not sent. It reports err to the router only
+// if it is the error of dialing the server.
 func (s *session) notSent(err error) error {
 	s.unreachable = true
 	var busy *busyError
@@ -123,7 +123,7 @@ func (s *session) notTried() {
 	}
 }
 
-// isReply reports whether err, which may be nil, is what a server replied.
+// isReply reports whether err, which may be nil, is the result of a reply of the server.
 func isReply(err error) bool {
 	switch err {
 	case nil, core.ErrMiss, core.ErrExists, core.ErrConflict:

@@ -16,8 +16,8 @@ import (
 
 // Stats returns the sum of the figures of servers, read by the command stats of the text
 // protocol. It reads from all servers at once, each over a connection that it opens with dial
-// and closes. The error joins a core.ErrUnavailable for each server that failed or did not
-// reply before ctx was done; the figures of the others are still returned.
+// and closes. Its error joins a core.ErrUnavailable for each server that failed or did not
+// reply before ctx was done. The figures of the other servers are still returned.
 func Stats(
 	ctx context.Context,
 	servers []Server,
@@ -54,7 +54,7 @@ func Stats(
 }
 
 // readStats sends stats over conn and returns the figures in the reply. If the reply is not
-// complete, there are none.
+// complete, it returns no figures.
 func readStats(conn io.ReadWriter) (core.Stats, error) {
 	if _, err := io.WriteString(conn, "stats\r\n"); err != nil {
 		return core.Stats{}, err

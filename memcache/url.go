@@ -17,18 +17,17 @@ import (
 //	memcache:///run/memcached.sock
 //
 // The first is a plain list. The second accepts everything that Server.Addr accepts, even
-// what net/url refuses in a list: several IPv6 addresses, or a last server without a port.
-// The third is the path of one unix socket. The parameter weight is a whole number from 1 to
-// MaxWeight, given once for each server in their order, or not at all.
+// texts that net/url refuses in a list: several IPv6 addresses, or a last server without a
+// port. The third is the path of one unix socket. The parameter weight is a whole number from
+// 1 to MaxWeight, given once for each server in their order, or not at all.
 //
 // The parameters hash, dead, eject_after, cool_down, keys, timeout, max_idle_time,
 // max_lifetime, resolve, expand and tls, and the user, are the Options.
 //
-// The parameters p are those of u. The driver reads its own parameters before it calls
-// ParseURL, which ends with p.Err. ParseURL returns ErrConfig if a parameter is invalid, if u
-// names no server or names servers in two ways, if u has a fragment, if NormalizeServers
-// refuses the servers, or WithDefaults the options. The error shows no part of u except the
-// scheme.
+// p has the parameters of u. The driver reads its own parameters before it calls ParseURL,
+// which ends with p.Err. ParseURL returns ErrConfig if a parameter is invalid, if u names no
+// server or names servers in two ways, if u has a fragment, if NormalizeServers refuses the
+// servers, or WithDefaults the options. The error shows no part of u except the scheme.
 func ParseURL(u *url.URL, p *core.Params) ([]Server, Options, error) {
 	servers, serversErr := urlServers(u, p)
 	opts := urlOptions(u, p)

@@ -10,29 +10,31 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A token is the state of an item. Each server counts its states by itself, so that a token is
-// valid only for the server that it is from.
+// A token is the state of an item. Each server counts its states by itself, so that a token
+// is valid only for its own server.
 type token struct {
 	node *node
 	key  string // encoded
 	cas  uint64
 }
 
-// fits reports whether t is the state of an item under key on n. A nil t is no condition.
+// fits reports whether t is the state of an item under key on n. If t is nil, it returns
+// true.
 func (t *token) fits(n *node, key string) bool { return t == nil || t.node == n && t.key == key }
 
 // errNoServers is the error of a verb if Options.Expand is set and no name could be resolved.
 var errNoServers = fmt.Errorf("%w: the names of the servers could not be resolved to any "+
 	"address", core.ErrUnavailable)
 
-// A target is what a verb with one key does it to.
+// A target is the server and the key of a verb with one key.
 type target struct {
 	client Client
 	node   *node
 	key    string // encoded
 }
 
-// do carries out a verb with one key. If t is not nil, the verb is for the item that t is from.
+// do carries out a verb with one key. If t is not nil, the item must be the one that t is
+// from.
 func (b *Backend) do(
 	ctx context.Context, key string, t *token, reads bool, f func(at target) error,
 ) error {

@@ -82,8 +82,8 @@ func BenchmarkMiss(b *testing.B) {
 	}
 }
 
-// BenchmarkJoin measures a load that a hundred callers share. Callers share a value whose type
-// has nothing that they could change, and get copies of the other one.
+// BenchmarkJoin measures a load that a hundred callers share. They share a value of an
+// immutable type, and get copies of any other value.
 func BenchmarkJoin(b *testing.B) {
 	type shared struct{ Name, Mail, City string }
 	type copied struct {

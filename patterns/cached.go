@@ -14,9 +14,9 @@ import (
 // It never matches core.ErrMiss, which only means that a value is not in the cache.
 var ErrNotFound = errors.New("patterns: not found")
 
-// ErrTimeout means that another caller or process still holds the pass after
-// Options.WaitTimeout, or after the LockTTL of a OnePass in OnePass.Wait, or that a load does
-// not end although Close has cancelled it.
+// ErrTimeout means that a wait has taken too long. Another caller or process still holds the
+// pass after Options.WaitTimeout, or in OnePass.Wait after the LockTTL of the OnePass. Close
+// returns ErrTimeout if a load does not end although Close has cancelled it.
 var ErrTimeout = errors.New("patterns: timed out waiting for another to load")
 
 // A Cached is a typed cache with common settings, and with patterns that load values it does
@@ -26,7 +26,7 @@ type Cached[T any] struct {
 	call Call
 }
 
-// A common is what a Cached shares with those that its With returns.
+// A common is the part of a Cached that it shares with those that its With returns.
 type common[T any] struct {
 	typed   *core.Typed[T]
 	values  values[T]
@@ -37,9 +37,8 @@ type common[T any] struct {
 	pauses  pauses
 }
 
-// New returns a Cached over typed. A nil opts is the zero Options. The error is
-// core.ErrConfig: typed is nil, or a field of opts is out of its range or contradicts
-// another one.
+// New returns a Cached over typed. A nil opts is the zero Options. New returns core.ErrConfig
+// if typed is nil, or if a field of opts is out of its range or contradicts another one.
 func New[T any](typed *core.Typed[T], opts *Options[T]) (*Cached[T], error) {
 	if typed == nil {
 		return nil, configErrorf("the core.Typed is nil; core.NewTyped returns one")
@@ -80,22 +79,22 @@ func New[T any](typed *core.Typed[T], opts *Options[T]) (*Cached[T], error) {
 
 // A Call has options for single calls; see Cached.With.
 type Call struct {
-	// TTL is the time to live of values that are stored. If 0, it is that of Options. Among
-	// callers that share a load, that of the first counts.
+	// TTL is the time to live of values that are stored. If 0, it is the one of Options. If
+	// callers share a load, the TTL of the first caller counts.
 	TTL time.Duration
 
-	// Reload makes the patterns that load one value do so whatever is stored, each call by
-	// itself, and without waiting for another process. A value that is stored meanwhile stays.
-	// An error of the loader is returned, even if there is an old value.
+	// Reload makes the patterns that load one value load it even if a value is stored. Each
+	// call loads by itself, and does not wait for another process. A value that is stored
+	// meanwhile stays. An error of the loader is returned, even if there is an old value.
 	Reload bool
 }
 
-// With returns a Cached like c whose verbs have the options of call. It shares the loads of c,
-// and everything else. It need not be closed.
+// With returns a Cached like c whose verbs have the options of call. It shares the loads of
+// c, and everything else. It need not be closed.
 //
 //	u, err := cached.With(patterns.Call{TTL: time.Hour}).GetOrSet(ctx, key, load)
 //
-// A call that only looks into the cache is Cached.Get.
+// To look into the cache without a load, call Get.
 func (c *Cached[T]) With(call Call) *Cached[T] { return &Cached[T]{c.common, call} }
 
 // Typed returns the typed cache that New was called with.
@@ -105,8 +104,8 @@ func (c *Cached[T]) Typed() *core.Typed[T] { return c.typed }
 // still run after Options.LockTTL. Once it is called, patterns return core.ErrClosed for
 // values that must be loaded. The cache stays open.
 //
-// A loader must not call Close, which waits for it. If a load has not ended a second after it
-// was cancelled, Close returns ErrTimeout with its keys.
+// A loader must not call Close, because Close waits for the loader. If a load has not ended a
+// second after it was cancelled, Close returns ErrTimeout with the keys of the load.
 func (c *Cached[T]) Close() error {
 	err := c.flights.close()
 	c.pauses.close()
@@ -140,8 +139,8 @@ func checkKeys(keys []string) error {
 }
 
 // Get returns the value under key, and loads nothing. It returns core.ErrMiss if the key is
-// absent, or the value is stale or past its TTL, and ErrNotFound if that is stored under the
-// key.
+// absent, or if the value is stale or past its TTL. It returns ErrNotFound if ErrNotFound is
+// stored under the key.
 func (c *Cached[T]) Get(ctx context.Context, key string) (T, error) {
 	var zero T
 	if err := checkKey(key); err != nil {
@@ -170,8 +169,8 @@ func (c *Cached[T]) Get(ctx context.Context, key string) (T, error) {
 	return e.value, e.err
 }
 
-// GetMulti returns the values of keys for which Get returns one. It loads nothing. Errors are
-// those of core.Typed.GetMulti, or core.ErrInvalidKey if one of keys begins with "~cw:".
+// GetMulti returns the values that Get returns for keys. It loads nothing. It returns the
+// errors of core.Typed.GetMulti, or core.ErrInvalidKey if one of keys begins with "~cw:".
 func (c *Cached[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, error) {
 	if err := checkKeys(keys); err != nil {
 		return map[string]T{}, err
@@ -189,10 +188,11 @@ func (c *Cached[T]) GetMulti(ctx context.Context, keys []string) (map[string]T, 
 	return found, err
 }
 
-// Set stores v under key, with names, and those of Options.NamesOf, as its master keys or tags.
-// It returns core.ErrConfig if there are names and Options have neither Dependency nor Tags,
-// and core.ErrInvalidKey if the key begins with "~cw:", as those of locks do. If v is stored
-// but cannot be wired, Set deletes it and returns the error.
+// Set stores v under key. The master keys or tags of v are names and those that
+// Options.NamesOf returns. Set returns core.ErrConfig if there are names although Options
+// have neither Dependency nor Tags, and core.ErrInvalidKey if the key begins with "~cw:",
+// like the keys of locks. If v is stored but cannot be wired, Set deletes it and returns the
+// error.
 func (c *Cached[T]) Set(ctx context.Context, key string, v T, names ...string) error {
 	return c.write(ctx, core.Set, key, v, names)
 }
@@ -226,19 +226,19 @@ func (c *Cached[T]) write(
 	return c.wire(ctx, []string{key}, names)
 }
 
-// SetMulti is Set for every value of values. Errors of storing are those of
+// SetMulti is Set for every value of values. If it cannot store, it returns the errors of
 // core.Typed.SetMulti.
 func (c *Cached[T]) SetMulti(ctx context.Context, values map[string]T, names ...string) error {
 	return c.writeMulti(ctx, core.Set, values, names)
 }
 
-// AddMulti is Add for every value of values. Errors of storing are those of
+// AddMulti is Add for every value of values. If it cannot store, it returns the errors of
 // core.Typed.AddMulti.
 func (c *Cached[T]) AddMulti(ctx context.Context, values map[string]T, names ...string) error {
 	return c.writeMulti(ctx, core.Add, values, names)
 }
 
-// ReplaceMulti is Replace for every value of values. Errors of storing are those of
+// ReplaceMulti is Replace for every value of values. If it cannot store, it returns the errors of
 // core.Typed.ReplaceMulti.
 func (c *Cached[T]) ReplaceMulti(ctx context.Context, values map[string]T, names ...string) error {
 	return c.writeMulti(ctx, core.Replace, values, names)
@@ -338,8 +338,8 @@ func (c *Cached[T]) wire(ctx context.Context, keys, names []string) error {
 	return nil
 }
 
-// wireMulti wires those of keys that a multi verb has stored, each to its element of all. Err
-// is the error of the verb.
+// wireMulti wires the keys that a multi verb has stored, each to the names in its element of
+// all. Err is the error of the verb.
 func (c *Cached[T]) wireMulti(
 	ctx context.Context, keys []string, all [][]string, err error,
 ) error {
@@ -370,8 +370,8 @@ func errorOf(err error, key string) error {
 	return err
 }
 
-// encode sets what callers who have joined fl get a copy of. If the value cannot be encoded,
-// they share it.
+// encode encodes the value of fl for the callers that have joined it, so that they get
+// copies. If the value cannot be encoded, they share it.
 func (c *Cached[T]) encode(fl *flight[T]) {
 	if item, err := c.typed.Encode(fl.key, fl.value); err == nil {
 		fl.encoded = &item

@@ -14,8 +14,8 @@ import (
 	"github.com/cachewire/cachewire/patterns"
 )
 
-// Each caller of a load may write to the value that it got. The race detector would find out if
-// two callers shared it.
+// Each caller of a load may write to the value that it got. The race detector fails the test
+// if two callers share it.
 func TestEachCallerOfALoadGetsAValueOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type user struct {
@@ -35,8 +35,12 @@ func TestEachCallerOfALoadGetsAValueOfItsOwn(t *testing.T) {
 		}
 		type getter func(key string) (*user, error)
 		getters := map[string]getter{
-			"GetOrSet":    func(key string) (*user, error) { return cached.GetOrSet(t.Context(), key, load) },
-			"GetOrCreate": func(key string) (*user, error) { return cached.GetOrCreate(t.Context(), key, load) },
+			"GetOrSet": func(key string) (*user, error) {
+				return cached.GetOrSet(t.Context(), key, load)
+			},
+			"GetOrCreate": func(key string) (*user, error) {
+				return cached.GetOrCreate(t.Context(), key, load)
+			},
 			"GetOrSetMulti": func(key string) (*user, error) {
 				all, err := cached.GetOrSetMulti(t.Context(), []string{key}, loadMulti)
 				return all[key], err
@@ -105,7 +109,7 @@ func loadTogether[T any](t *testing.T, cached *patterns.Cached[T], v T) []T {
 }
 
 // Values are copied only if callers could harm each other.
-func TestValuesThatNobodyCanChangeAreShared(t *testing.T) {
+func TestValuesThatNoCallerCanChangeAreShared(t *testing.T) {
 	type plain struct {
 		Name string
 		At   [2]int

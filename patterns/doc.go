@@ -25,52 +25,52 @@
 // its own context allows. When the last one has left, the load is cancelled, or goes on for
 // Options.Linger.
 //
-// Each caller gets a value of its own, as with a hit: for those that join a load, the value is
-// encoded once and decoded for each of them. Values that nobody can change, such as strings,
-// numbers and structs of them, are shared. So are values that cannot be encoded, and those of
-// [core.Shared], which callers share in any case, and must not change.
+// Each caller gets a value of its own, as with a hit: the value is encoded once, and decoded
+// for each caller that joins the load. Values that no caller can change, such as strings,
+// numbers and structs of them, are shared. So are values that cannot be encoded, and values
+// of [core.Shared], which callers always share, and must not change.
 //
 // A loader must pass its context on when it calls a pattern. Then a load that waits for
-// itself, directly or through others, gets [ErrRecursive] instead of waiting for ever.
+// itself, directly or through others, gets [ErrRecursive]. Otherwise it waits without end.
 //
 // # Freshness
 //
 // By its [Options], a Cached can serve a value while the value is loaded again (SoftTTL,
 // Early), or if it cannot be loaded (FailSafe, SoftTimeout). For that it stores facts with
 // the value, in the envelope of package encoding, which programs in other languages do not
-// read. A Cached also reads values without an envelope, which such programs wrote, or this
-// program before it used these options.
+// read. A Cached also reads values without an envelope. Programs in other languages have
+// stored them, or this program, before it used these options.
 //
 // # What an invalidation promises
 //
-// A load never stores its value over another one that was written meanwhile, by whatever
-// process: it stores by Add, or by CompareAndSwap in the place of the item that it found. What
-// the table adds holds for calls that begin after an invalidation has returned nil: "never"
-// means that they get no value that was loaded before it, nor does any later call.
+// A load never overwrites a value that any process has written meanwhile: it stores by Add,
+// or by CompareAndSwap in the place of the item that it found. The table is about calls that
+// begin after an invalidation has returned nil. "Never" means that neither these calls nor
+// any later ones get a value that was loaded before the invalidation.
 //
 //	invalidation              in this process   in other processes
 //	Tags.Invalidate           never             never
 //	Dependency.Delete         never             a load that runs there may store its value
 //	Set, Delete of a Cached   never             after a Delete, as above
 //
-// The middle column is about callers of the same Cached, or one that With returned, and of the
-// same Dependency. Another Cached, a core.Typed or a core.Cache on the same keys is like
-// another process. [Cached.GetOrCreate] stores nothing if it has lost its lease, but between
-// its last look at the lease and its store, another process may delete the key.
+// The middle column is about callers of the same Cached, or of one that its With returned,
+// and of the same Dependency. Another Cached, a core.Typed or a core.Cache on the same keys
+// is like another process. [Cached.GetOrCreate] stores nothing if it has lost its lease, but
+// between its last look at the lease and its store, another process may delete the key.
 //
 // If a tag's version is evicted, items with the tag are stale. If the counter or a wire of a
 // Dependency is evicted, an item may stay; see package dependency. If a memcached server was
-// ejected (dead=eject), its keys come back with the values from before: an item that was
-// deleted meanwhile, or a version that was raised meanwhile, is then the old one, and nothing
-// in this table holds. Use dead=fail where stale values do harm.
+// ejected (dead=eject) and comes back, its keys have the values from before. An item that was
+// deleted meanwhile is present again, and a version that was raised meanwhile is the old one.
+// Then nothing in this table holds. Use dead=fail where stale values do harm.
 //
 // # If the loader fails
 //
 // A key whose load has failed pauses: for Options.Pause, and longer after each further
-// failure. Meanwhile a value that is due or kept by FailSafe is served at once, so that callers
-// do not wait for a database that is down, nor is it called for each of them. If there is no
-// such value, the loader is called, or the last error is returned again if Options.ErrorTTL
-// is set. Each process has pauses of its own.
+// failure. Meanwhile a value that is due or kept by FailSafe is served at once. So callers do
+// not wait for a database that is down, and the database does not get a query from each of
+// them. If there is no such value, the loader is called, or the last error is returned again
+// if Options.ErrorTTL is set. Each process has pauses of its own.
 //
 // # Errors of the cache
 //

@@ -7,8 +7,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// handleCacheError returns err as fatal if the caller must get it: because ctx is done, or
-// the caller can correct it. Any other error goes to OnError. Down then reports whether the
+// handleCacheError returns err as fatal if the caller must get it, because ctx is done or the
+// caller can correct it. It calls OnError with any other error. Down then reports whether the
 // cache could not be used; it is false if a value could not be decoded.
 func (c *Cached[T]) handleCacheError(ctx context.Context, err error) (down bool, fatal error) {
 	switch {
@@ -47,8 +47,8 @@ func isCallerError(err error) bool {
 	return false
 }
 
-// handleMultiError is handleCacheError for the error of a multi verb. It is fatal as well
-// if the caller can correct the error of a key.
+// handleMultiError is handleCacheError for the error of a multi verb. The error is also fatal
+// if the caller can correct the error of one of the keys.
 func (c *Cached[T]) handleMultiError(ctx context.Context, err error) (down bool, fatal error) {
 	var multi *core.MultiError
 	if errors.As(err, &multi) {

@@ -15,8 +15,8 @@ import (
 var (
 	errClosed = fmt.Errorf("%w: patterns: the Cached is closed", core.ErrClosed)
 
-	// errSkipped is the error of a flight that has loaded nothing, because another one loads
-	// the value, or another process does. Callers join again.
+	// errSkipped is the error of a flight that has loaded nothing, because another flight or
+	// another process loads the value. Callers join again.
 	errSkipped = errors.New("patterns: skipped")
 )
 
@@ -45,7 +45,7 @@ type flight[T any] struct {
 	dropped bool
 
 	storing bool          // the value is being stored
-	stored  chan struct{} // closed when it has been; made if there is a write that waits
+	stored  chan struct{} // closed when the value has been stored; made if a write waits
 
 	// The unfinished flights of a key are a list, from the newest to the oldest. All but the
 	// newest are dropped.
@@ -60,9 +60,9 @@ type joinedFlight[T any] struct {
 	done    <-chan struct{} // the done of the flight
 }
 
-// late reports whether the outcome, which may be read, was found in the cache by a look that
-// had begun before this caller joined. Then it may be older than an invalidation that has
-// returned before the caller began.
+// late reports whether the outcome was found in the cache by a look that had begun before
+// this caller joined. Then it may be older than an invalidation that has returned before the
+// caller began. It may be called once done is closed.
 func (j *joinedFlight[T]) late() bool {
 	return !j.started && !j.flight.loaded && j.looks == j.flight.looks
 }
@@ -100,9 +100,8 @@ type joinOptions[T any] struct {
 	ctx      context.Context // whose values the job gets
 }
 
-// join returns the running flight of key, or one that it starts with a job, which the caller
-// must run. The job is nil if there was a flight. The caller must wait until done is closed, or
-// call leave.
+// join returns the running flight of key, or a new one. With a new one it returns a job,
+// which the caller must run. The caller must wait until done is closed, or call leave.
 func (f *flights[T]) join(key string, o *joinOptions[T]) (joinedFlight[T], *job[T], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,7 +124,7 @@ func (f *flights[T]) join(key string, o *joinOptions[T]) (joinedFlight[T], *job[
 	return one.flight.started(), &one.job, nil
 }
 
-// joinMulti is join for many keys. The job has the flights of those that have none.
+// joinMulti is join for many keys. The job has the new flights.
 func (f *flights[T]) joinMulti(
 	keys []string, o *joinOptions[T],
 ) ([]joinedFlight[T], *job[T], error) {
@@ -157,7 +156,7 @@ func (f *flights[T]) joinMulti(
 	return joined, j, nil
 }
 
-// refresh starts a job in the background for those of keys that have no running flight.
+// refresh starts a job in the background for the keys that have no running flight.
 func (f *flights[T]) refresh(keys []string, o *joinOptions[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -197,7 +196,7 @@ func (fl *flight[T]) join() joinedFlight[T] {
 	return joinedFlight[T]{flight: fl, looks: fl.looks, done: fl.done}
 }
 
-// started returns fl for the caller who started it. It is called with flights.mu held.
+// started returns fl for the caller that started it. It is called with flights.mu held.
 func (fl *flight[T]) started() joinedFlight[T] {
 	if !fl.job.inline {
 		fl.done = make(chan struct{})
@@ -205,7 +204,7 @@ func (fl *flight[T]) started() joinedFlight[T] {
 	return joinedFlight[T]{flight: fl, started: true, done: fl.done}
 }
 
-// beginLook notes that a look into the cache for group is next.
+// beginLook records that a look into the cache for group begins.
 func (f *flights[T]) beginLook(group ...*flight[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -214,7 +213,7 @@ func (f *flights[T]) beginLook(group ...*flight[T]) {
 	}
 }
 
-// begin notes that the loader of group is called next, and what was true before.
+// begin records that the loader of group is called next, and what was true before the call.
 func (f *flights[T]) begin(group []*flight[T], o origin) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -224,7 +223,7 @@ func (f *flights[T]) begin(group []*flight[T], o origin) {
 	}
 }
 
-// begun returns those of the flights of keys whose loader has been called, with their origins.
+// begun returns the flights of keys whose loader has been called, and their origins.
 func (f *flights[T]) begun(keys ...string) (begun []*flight[T], origins []origin) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -236,8 +235,8 @@ func (f *flights[T]) begun(keys ...string) (begun []*flight[T], origins []origin
 	return begun, origins
 }
 
-// setLease gives fl a lease, and reports whether fl needs it. If not, because fl was dropped,
-// fl has the lease until it ends, or until a newer flight takes it.
+// setLease gives fl a lease, and reports whether fl needs it. A flight that was dropped does
+// not need it. It has the lease until it ends, or until a newer flight takes it.
 func (f *flights[T]) setLease(fl *flight[T], lease *Lease) (needed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

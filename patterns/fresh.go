@@ -28,7 +28,7 @@ type entry[T any] struct {
 	err        error     // ErrNotFound if that is stored, else nil
 	freshUntil time.Time // when the value stops being fresh; zero for never
 	exists     bool      // there is an item, even if stale or undecodable; a store replaces it
-	token      any       // of the item, for that; may be nil
+	token      any       // of the item, for that store; may be nil
 	down       bool      // the cache could not be read
 }
 
@@ -161,8 +161,8 @@ func (c *Cached[T]) ttlOf(key string, v T) time.Duration {
 	return ttl
 }
 
-// itemOf returns v, which took this long to load, as it is stored: with facts, which hold its
-// tags, and to which itemOf adds the rest.
+// itemOf returns v as it is stored. Took is how long the load of v took. The facts that are
+// given have the tags of v; itemOf adds the other facts.
 func (c *Cached[T]) itemOf(
 	key string, v T, facts encoding.Facts, took time.Duration,
 ) stored[T] {
@@ -204,8 +204,8 @@ func (c *Cached[T]) jitter(ttl time.Duration) time.Duration {
 // bits. They end in the year 2262.
 var lastFresh = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// endOf returns the time when ttl ends if it begins now, or the zero time, which means never,
-// if that is after lastFresh.
+// endOf returns the time when ttl ends if it begins now. If that is after lastFresh, it
+// returns the zero time, which means never.
 func endOf(ttl time.Duration) time.Time {
 	if end := time.Now().Add(ttl); end.Before(lastFresh) {
 		return end

@@ -27,7 +27,7 @@ func TestADueValueIsServedWhileItIsLoadedAgain(t *testing.T) {
 	for pname, get := range allPatterns {
 		synctest.Test(t, func(t *testing.T) {
 			c := memoryCache(t)
-			cached := newTexts(t, c, &patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute})
+			cached := newTexts(t, c, &options{TTL: time.Hour, SoftTTL: time.Minute})
 			l := numberedLoader(time.Second)
 			check := func(wanted string) {
 				t.Helper()
@@ -138,7 +138,7 @@ func TestEarlyRefreshesAreAsLikelyAsXFetchSays(t *testing.T) {
 	// their TTL.
 	refreshed := func(took, left time.Duration, beta float64) (n int) {
 		synctest.Test(t, func(t *testing.T) {
-			cached := newTexts(t, memoryCache(t), &patterns.Options[string]{TTL: time.Minute, Early: beta})
+			cached := newTexts(t, memoryCache(t), &options{TTL: time.Minute, Early: beta})
 			for i := range 1000 {
 				l := numberedLoader(took)
 				key := fmt.Sprint(i)

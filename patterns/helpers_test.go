@@ -53,7 +53,7 @@ func caches(t testing.TB) map[string]*core.Cache {
 }
 
 // newTexts returns a Cached of texts, which is closed at the end of the test.
-func newTexts(t testing.TB, c *core.Cache, opts *patterns.Options[string]) *patterns.Cached[string] {
+func newTexts(t testing.TB, c *core.Cache, opts *options) *patterns.Cached[string] {
 	t.Helper()
 	cached := must(patterns.New(must(core.NewTyped(c, encoding.Text())), opts))
 	t.Cleanup(func() { cached.Close() })
@@ -122,7 +122,7 @@ func (e *errorLog) list() []error {
 	return nil
 }
 
-// options are those of a Cached of texts.
+// options are the Options of a Cached of texts.
 type options = patterns.Options[string]
 
 // kindsOfNames returns options for each kind of names that c can have.

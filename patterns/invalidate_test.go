@@ -17,7 +17,7 @@ import (
 	"github.com/cachewire/cachewire/patterns"
 )
 
-// A way is one to invalidate the value of a key.
+// A way describes how to invalidate the value of a key.
 type way struct {
 	name       string
 	opts       options
@@ -25,7 +25,7 @@ type way struct {
 	invalidate func(ctx context.Context, c *patterns.Cached[string], key string) error
 }
 
-// ways returns all ways for Cacheds over c that work there.
+// ways returns the ways that work for Cacheds over c.
 func ways(c *core.Cache) []way {
 	ignoreMiss := func(err error) error {
 		if err == core.ErrMiss {
@@ -139,7 +139,7 @@ func TestCallersWithNamesShareALoad(t *testing.T) {
 	}
 }
 
-// A caller that begins after a Set does not join a load, even if the item is gone again.
+// A caller that begins after a Set does not join a load, even if the item is absent again.
 func TestACallerAfterASetDoesNotJoinAnOlderLoad(t *testing.T) {
 	for pname, get := range allLoads {
 		synctest.Test(t, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A job loads one or more flights, which end together. It runs in a goroutine of its own, or
-// in that of the caller who started it if that cannot leave.
+// A job loads one or more flights, which end together. It runs in a goroutine of its own. If
+// the caller that started it cannot leave, it runs in the goroutine of that caller.
 type job[T any] struct {
 	flights    []*flight[T]
 	load       loadFunc[T]
@@ -25,9 +25,9 @@ type job[T any] struct {
 	waiters    int         // callers that wait, summed over the flights
 	cancelled  bool        // because all callers have left, or because it took too long
 	sealed     bool        // its flights are not in the table any more
-	background bool        // it needs no waiters until then
+	background bool        // it runs without waiters until then
 	until      time.Time   // when background ends
-	limit      *time.Timer // ends background; nil if that never was set
+	limit      *time.Timer // ends background; nil if background was never set
 }
 
 // A loadFunc sets the outcomes of the flights of a job. Its context is cancelled when no
@@ -102,7 +102,7 @@ func (f *flights[T]) recoverPanic(j *job[T]) {
 }
 
 // seal removes the flights of j from the table, so that no more callers join them. It returns
-// those whose callers need copies of the value.
+// the flights whose callers need copies of the value.
 func (f *flights[T]) seal(j *job[T]) (shared []*flight[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -169,7 +169,7 @@ func (f *flights[T]) finish(j *job[T]) {
 	}
 }
 
-// done ends what was counted by running.
+// done ends a job, or the release of a lease, that running has counted.
 func (f *flights[T]) done() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -248,8 +248,8 @@ func (f *flights[T]) wasCancelled(j *job[T]) bool {
 const closeGrace = time.Second
 
 // close makes join return errClosed, and waits for all jobs. It cancels those that still run
-// after the limit of loads in the background. The error is ErrTimeout, with their keys, if they
-// have not ended a second later.
+// after the limit of loads in the background. If some have not ended a second later, it
+// returns ErrTimeout with their keys.
 func (f *flights[T]) close() error {
 	f.mu.Lock()
 	f.closed = true

@@ -151,7 +151,7 @@ func assigned(c rune) bool {
 	return unicode.IsGraphic(c) && c < 0x530 || unicode.IsControl(c)
 }
 
-// What users call their keys does not matter to locks and versions.
+// The keys of a program never meet the keys of locks and versions.
 func TestKeysOfLocksAndVersionsNeverMeetOthers(t *testing.T) {
 	c := memoryCache(t)
 	tags := must(dependency.NewTags(c, nil))
@@ -199,7 +199,8 @@ func TestTheLongestKeysWork(t *testing.T) {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				cached := newTexts(t, c, &opts)
 				for pname, get := range allLoads {
-					for _, n := range []int{core.MaxKeyLen - 10, core.MaxKeyLen - 5, core.MaxKeyLen} {
+					const longest = core.MaxKeyLen
+					for _, n := range []int{longest - 10, longest - 5, longest} {
 						key := strings.Repeat("k", n-len(pname)) + pname
 						var names []string
 						if kind != "plain" {

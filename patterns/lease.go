@@ -9,8 +9,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A Lease says that its owner holds a pass until the lease ends. The owner must release it.
-// Many goroutines may use a Lease at once.
+// A Lease is the right of its owner to hold a pass until the lease ends. The owner must
+// release it. Many goroutines may use a Lease at once.
 type Lease struct {
 	pass  *OnePass
 	key   string          // of the pass, with its prefix
@@ -185,7 +185,7 @@ func (l *Lease) changeLocked(ctx context.Context, mode core.Mode) error {
 		case !known:
 			return ErrLost
 		}
-		known = false // the token was an old one, perhaps
+		known = false // the token may have been an old one
 	}
 }
 

@@ -36,14 +36,13 @@ type request[T any] struct {
 // context of load has the values of the first caller's context. The load goes on until the
 // context of every caller is done, or as Options.Linger says.
 //
-// A value is stored only if the key has not been written since the load began. GetOrSet returns
-// the loaded value even then. An item that is stale or expired, or cannot be decoded, is
-// replaced.
+// If the key was written since the load began, GetOrSet returns the loaded value, but does not
+// store it. An item that is stale or expired, or cannot be decoded, is replaced.
 //
-// The error is that of load, that of ctx, or one that the caller can correct:
-// core.ErrInvalidKey for an invalid key, core.ErrConfig if load is nil or there are names
-// although Options have neither Dependency nor Tags, ErrRecursive if load waits for itself, or
-// core.ErrClosed. If load panics, all callers get a *PanicError.
+// GetOrSet returns the error of load, the error of ctx, or an error that the caller can
+// correct: core.ErrInvalidKey for an invalid key, core.ErrConfig if load is nil or if there
+// are names although Options have neither Dependency nor Tags, ErrRecursive if load waits for
+// itself, and core.ErrClosed. If load panics, all callers get a *PanicError.
 //
 // If the cache fails, load is called, nothing is stored, and Options.OnError is called. It is
 // also called for an item that cannot be decoded.
@@ -53,11 +52,11 @@ func (c *Cached[T]) GetOrSet(
 	return c.getOrLoad(ctx, key, getOrSet, load, names)
 }
 
-// GetOrCreate is GetOrSet in which one process loads the value. The other processes wait
-// for it, by a OnePass. If the process that loads dies, another one loads after
-// Options.LockTTL. If the load takes longer than Options.WaitTimeout, GetOrCreate returns
-// ErrTimeout, or loads the value itself if Options.LoadOnTimeout is set. A process that loses
-// the pass, because it was suspended for longer than LockTTL, stores nothing.
+// GetOrCreate is like GetOrSet, but one process loads the value. The other processes wait for
+// it, by a OnePass. If the process that loads dies, another one loads after Options.LockTTL.
+// If the load takes longer than Options.WaitTimeout, GetOrCreate returns ErrTimeout, or loads
+// the value itself if Options.LoadOnTimeout is set. A process that loses the pass, because it
+// was suspended for longer than LockTTL, stores nothing.
 //
 // If the key is absent and there are no names, GetOrCreate takes six calls of the cache:
 // three before load, two to store the value, and one after the callers have got it.
@@ -77,8 +76,8 @@ func (c *Cached[T]) OnePassCreate(
 	return c.getOrLoad(ctx, key, onePassCreate, load, names)
 }
 
-// getOrLoad is GetOrSet for a pattern. A hit makes no request of its arguments, because to pass
-// that on takes some nanoseconds.
+// getOrLoad is GetOrSet for a pattern. A hit makes no request of its arguments, because that
+// takes some nanoseconds.
 func (c *Cached[T]) getOrLoad(
 	ctx context.Context, key string, p pattern, load func(ctx context.Context) (T, error),
 	names []string,
@@ -122,21 +121,22 @@ func (c *Cached[T]) getOrLoad(
 	return c.joinOrLoad(ctx, &request[T]{key, p, load, names, endCount, e}, err, false)
 }
 
-// reload loads r.key whatever is stored, after what is running has been kept from storing.
+// reload loads r.key even if a value is stored. First it keeps running loads from storing.
 func (c *Cached[T]) reload(ctx context.Context, r *request[T]) (T, error) {
 	var zero T
 	if err := c.dropLoads(ctx, r.key); err != nil {
 		return zero, err
 	}
 	e, err := c.lookUp(ctx, r.key)
-	// What is stored is only replaced.
+	// The stored item is needed only to replace it.
 	r.found = entry[T]{exists: e.exists, token: e.token}
 	r.endCount = c.flights.endCount.Load()
 	return c.joinOrLoad(ctx, r, err, true)
 }
 
-// joinOrLoad returns what r has found if that is due. Otherwise it joins the running load of
-// r.key, or starts one, also if alone is set. LookUpErr is the error of the look into the cache.
+// joinOrLoad returns the entry that r has found if it can be served. Otherwise it joins the
+// running load of r.key, or starts one. If alone is set, it always starts one. LookUpErr is
+// the error of the look into the cache.
 func (c *Cached[T]) joinOrLoad(
 	ctx context.Context, r *request[T], lookUpErr error, alone bool,
 ) (T, error) {
@@ -206,8 +206,8 @@ func (c *Cached[T]) fly(
 	}
 	v, err := c.loadAndStore(ctx, r, fl, now)
 	if r.pattern == onePassCreate {
-		// Before the waiters wake, so that one that calls again gets the pass, and not the
-		// value that this flight has stored.
+		// The pass is released before the waiters wake. So a waiter that calls again gets the
+		// pass, and not the value that this flight has stored.
 		if lease := c.flights.leaseOf(fl); lease != nil {
 			c.flights.setLease(fl, nil)
 			c.release(lease)
@@ -267,7 +267,7 @@ func (c *Cached[T]) await(
 	return c.valueFor(j), fl.err
 }
 
-// lookForLate returns what is in the cache under key. If it cannot be served, the error is
+// lookForLate returns the value in the cache under key. If it cannot be served, it returns
 // errSkipped.
 func (c *Cached[T]) lookForLate(ctx context.Context, key string) (T, error) {
 	now, err := c.lookAgain(ctx, key, nil)
@@ -326,9 +326,10 @@ func (c *Cached[T]) valueFor(j *joinedFlight[T]) T {
 	return v
 }
 
-// waitForPass waits for the pass to load r.key, and gives its lease to fl. It returns the entry
-// of the key then, or earlier if it finds a value. If the cache fails, or the wait times out
-// with LoadOnTimeout, fl has no lease. If fl is dropped meanwhile, the error is errSkipped.
+// waitForPass waits for the pass to load r.key, and gives its lease to fl. It returns the
+// entry of the key at that time. If it finds a value before it gets the pass, it returns the
+// entry of that value. If the cache fails, or the wait times out with LoadOnTimeout, fl has no
+// lease. If fl is dropped meanwhile, the error is errSkipped.
 func (c *Cached[T]) waitForPass(
 	ctx context.Context, r *request[T], fl *flight[T],
 ) (e entry[T], err error) {
@@ -396,8 +397,8 @@ func (c *Cached[T]) detach(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeout(context.WithoutCancel(ctx), c.opts.LockTTL)
 }
 
-// lookAgain is lookUp after a first look, for fl, or for a caller if that is nil. It returns
-// only errors that the caller must get.
+// lookAgain is lookUp after a first look. It looks for fl, or for a caller if fl is nil. It
+// returns only errors that the caller must get.
 func (c *Cached[T]) lookAgain(
 	ctx context.Context, key string, fl *flight[T],
 ) (e entry[T], err error) {

@@ -120,10 +120,11 @@ func TestALoadTakesOverThePassOfAnOlderOne(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 3 {
 			all.Go(func() {
-				_, err := cached.GetOrCreate(t.Context(), "k", func(context.Context) (string, error) {
+				load := func(context.Context) (string, error) {
 					<-release
 					return fmt.Sprint("old ", i), nil
-				})
+				}
+				_, err := cached.GetOrCreate(t.Context(), "k", load)
 				wantErr(t, err, nil)
 			})
 			synctest.Wait()
@@ -195,7 +196,8 @@ func TestALoadNeverStoresBySet(t *testing.T) {
 	}
 }
 
-// What another process writes during a load stays, whatever the load has found before.
+// A value that another process writes during a load stays, whatever the load has found
+// before.
 func TestAnotherProcessWinsOverALoad(t *testing.T) {
 	for pname, get := range allLoads {
 		for _, age := range []time.Duration{-1, 2 * time.Minute, 90 * time.Minute} {
@@ -212,12 +214,13 @@ func TestAnotherProcessWinsOverALoad(t *testing.T) {
 					} else if deletes {
 						return // the Delete of an absent key cannot be noticed
 					}
-					_, err := get(local, t.Context(), "k", func(ctx context.Context) (string, error) {
+					load := func(ctx context.Context) (string, error) {
 						if deletes {
 							return "loaded", remote.Delete(ctx, "k")
 						}
 						return "loaded", remote.Set(ctx, "k", "theirs")
-					})
+					}
+					_, err := get(local, t.Context(), "k", load)
 					wantErr(t, err, nil)
 					synctest.Wait()
 					v, err := local.Get(t.Context(), "k")
@@ -231,7 +234,7 @@ func TestAnotherProcessWinsOverALoad(t *testing.T) {
 	}
 }
 
-// If storing a value takes longer than LockTTL, its callers get it all the same, and OnError is
+// If it takes longer than LockTTL to store a value, its callers still get it, and OnError is
 // called.
 func TestAStoreThatHangsDoesNotLoseTheValue(t *testing.T) {
 	for pname, get := range allLoads {

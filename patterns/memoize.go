@@ -12,8 +12,8 @@ type Arg interface {
 // Memoize0 returns a function like f whose result is cached, by GetOrCreate.
 // Options.KeyPrefix makes the key from name, which must identify f, because a program cannot
 // get the name of a function value. Names are the master keys or tags of the stored results;
-// see Options. The error is core.ErrConfig: c or f is nil, name is empty, or there are names
-// although the Options of c have neither Dependency nor Tags.
+// see Options. Memoize0 returns core.ErrConfig if c or f is nil, if name is empty, or if
+// there are names although the Options of c have neither Dependency nor Tags.
 func Memoize0[T any](
 	c *Cached[T], name string, f func(ctx context.Context) (T, error), names ...string,
 ) (func(ctx context.Context) (T, error), error) {
@@ -99,7 +99,7 @@ func callMemoized[T any](
 
 // MemoizeMulti is Memoize1 for functions that load many results at once. It uses
 // GetOrSetMulti, so that f is called only with the arguments whose results are not cached.
-// Keys and errors are those of Memoize1.
+// It has the keys and errors of Memoize1.
 func MemoizeMulti[A Arg, T any](
 	c *Cached[T], name string,
 	f func(ctx context.Context, args []A) (map[A]T, error), names ...string,

@@ -46,7 +46,7 @@ func (r *repo) Find(_ context.Context, locale string, exact bool, score float64)
 func TestMemoizedFunctionsCacheTheirResults(t *testing.T) {
 	c := memoryCache(t)
 	d := must(dependency.New(c, nil))
-	cached := newTexts(t, c, &patterns.Options[string]{TTL: time.Hour, KeyPrefix: "repo", Dependency: d})
+	cached := newTexts(t, c, &options{TTL: time.Hour, KeyPrefix: "repo", Dependency: d})
 	var r repo
 	all := must(patterns.Memoize0(cached, "all", r.All, "mk:"))
 	item := must(patterns.Memoize1(cached, "item", r.Item, "mk:"))

@@ -8,15 +8,15 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// GetOrSetMulti returns the values of keys. For those that are absent it calls load once,
-// without those that another caller in this process is loading, and stores the results. Keys
+// GetOrSetMulti returns the values of keys. It calls load once with the keys that are absent,
+// except those that another caller in this process is loading, and stores the results. Keys
 // for which load returns no value are not in the map, and ErrNotFound is stored for them if
 // Options.NegativeTTL is set.
 //
-// With an error, the map has the values that could be read or loaded; it is never nil. What
-// load returns beside an error is stored and returned as well. In all other respects
-// GetOrSetMulti is like Cached.GetOrSet. For keys that are made from other values, there is a
-// function of the same name.
+// With an error, the map has the values that could be read or loaded; it is never nil. Values
+// that load returns together with an error are stored and returned as well. In all other
+// respects GetOrSetMulti is like Cached.GetOrSet. If the keys are made from other values, use
+// the function of the same name.
 func (c *Cached[T]) GetOrSetMulti(
 	ctx context.Context, keys []string,
 	load func(ctx context.Context, keys []string) (map[string]T, error), names ...string,
@@ -152,8 +152,8 @@ func (b *batch[A, T]) get(ctx context.Context, keys []string) (map[string]T, err
 	return values, firstError(errs...) // all keys of a load have the same error
 }
 
-// withoutPauses returns those of keys that must be loaded. Of those that pause, it adds the
-// values that are served to values, and errors that are returned again to errs.
+// withoutPauses returns the keys that must be loaded. For keys that pause, it adds the values
+// that are served to values, and the errors that are returned again to errs.
 func (b *batch[A, T]) withoutPauses(
 	keys []string, values map[string]T, errs *[]error,
 ) []string {
@@ -188,7 +188,7 @@ func (b *batch[A, T]) stillMissing(
 		keys[i] = fl.key
 	}
 	b.c.flights.beginLook(group...)
-	entries, _ := b.c.lookUpMulti(ctx, keys) // what cannot be read is loaded
+	entries, _ := b.c.lookUpMulti(ctx, keys) // keys that cannot be read are loaded
 	var missing []*flight[T]
 	for _, fl := range group {
 		e := entries[fl.key]

@@ -200,7 +200,7 @@ func TestAnObserverGetsWaitsForOtherProcesses(t *testing.T) {
 		defer c.Close()
 		o := &recorder{}
 		remote := newTexts(t, c, nil)
-		local := newTexts(t, c, &patterns.Options[string]{Observer: o, WaitTimeout: 5 * time.Second})
+		local := newTexts(t, c, &options{Observer: o, WaitTimeout: 5 * time.Second})
 		for took, outcome := range map[time.Duration]string{
 			2 * time.Second: patterns.Waited,
 			8 * time.Second: patterns.TimedOut,
@@ -303,7 +303,7 @@ func TestMemoizeRefusesWrongArguments(t *testing.T) {
 	}
 }
 
-// An Observer can tell Cacheds apart that share a cache.
+// An Observer can distinguish Cacheds that share a cache.
 func TestEachCachedHasFiguresOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := memoryCache(t)
@@ -333,7 +333,8 @@ func TestACallWithADoneContextIsTimedOut(t *testing.T) {
 			_, err := cached.Get(cancelledContext(), "k")
 			wantErr(t, err, context.Canceled)
 			load := func(context.Context, []string) (map[string]string, error) { return nil, nil }
-			if _, err = cached.GetOrSetMulti(cancelledContext(), []string{"a", "b"}, load); err == nil {
+			_, err = cached.GetOrSetMulti(cancelledContext(), []string{"a", "b"}, load)
+			if err == nil {
 				t.Error("GetOrSetMulti returns nil, want an error")
 			}
 			if _, err = cached.GetMulti(cancelledContext(), []string{"a", "b"}); err == nil {

@@ -63,8 +63,9 @@ type OnePassOptions struct {
 // has ended. A cache that compares values (Traits.ByValue) is good enough, because each lease
 // stores a random value of its own.
 //
-// On Redis it excludes the RedLock of aiocache and pycached, and is excluded by it: with the
-// Prefix "namespace:", the key "key-lock" is the lock of key. Each removes only its own.
+// On Redis, a OnePass and the RedLock of aiocache and pycached exclude each other: with the
+// Prefix "namespace:", the key "key-lock" is the lock of key. Each removes only its own
+// locks.
 //
 // Many goroutines may use a OnePass at once.
 type OnePass struct {
@@ -73,27 +74,27 @@ type OnePass struct {
 
 	mu sync.Mutex
 
-	// bells wake those who sleep until the pass with a key is released. A bell is removed by
-	// the release, or when nobody sleeps any more. The map is guarded by mu.
+	// bells wake the callers that sleep until the pass with a key is released. A bell is
+	// removed by the release, or when no caller sleeps any more. The map is guarded by mu.
 	bells map[string]*bell
 }
 
-// A bell wakes those who sleep until a pass is released.
+// A bell wakes the callers that sleep until a pass is released.
 type bell struct {
 	rung     chan struct{} // closed by wake
 	sleepers int           // guarded by OnePass.mu
 }
 
 const (
-	hashed = "sha256:" // is put before a hash, to tell it from keys
+	hashed = "sha256:" // is put before a hash, which distinguishes it from keys
 
 	// maxPassPrefix leaves room for the hash of a key.
 	maxPassPrefix = core.MaxKeyLen - len(hashed) - 2*sha256.Size
 )
 
 // NewOnePass returns a OnePass whose passes are in cache. A nil opts is the zero
-// OnePassOptions. The error is core.ErrConfig: cache is nil, LockTTL is negative, or Prefix is
-// so long that no pass has a key.
+// OnePassOptions. NewOnePass returns core.ErrConfig if cache is nil, if LockTTL is negative,
+// or if Prefix is so long that no pass has a key.
 func NewOnePass(cache *core.Cache, opts *OnePassOptions) (*OnePass, error) {
 	if cache == nil {
 		return nil, configErrorf("the cache is nil; core.Open returns one")
@@ -128,9 +129,8 @@ func (o *OnePass) passKey(key string) string {
 }
 
 // Try returns a lease of the pass for key. It returns ErrHeld if another lease holds the
-// pass, and core.ErrInvalidKey if key is "". It takes one call of the cache. If that is
-// interrupted because ctx is done, the pass may be taken nevertheless; then no caller gets
-// it before LockTTL has passed.
+// pass, and core.ErrInvalidKey if key is "". It takes one call of the cache. If ctx ends this
+// call, the pass may be taken nevertheless. Then no caller gets it before LockTTL has passed.
 func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	if key == "" {
 		return nil, errEmptyKey
@@ -151,8 +151,8 @@ func (o *OnePass) Try(ctx context.Context, key string) (*Lease, error) {
 	return l, nil
 }
 
-// newToken returns 128 random bits as text. It is not a secret: who can read or write the pass
-// can do anything with it.
+// newToken returns 128 random bits as text. It is not a secret: a program that can read or
+// write the pass can do anything with it.
 func newToken() string {
 	var text [32]byte
 	token := strconv.AppendUint(text[:0], rand.Uint64(), 36)
@@ -167,7 +167,7 @@ func orBackground(ctx context.Context) context.Context {
 	return ctx
 }
 
-// Acquire is Try that waits as long as another lease holds the pass, or until ctx is done.
+// Acquire is like Try, but waits while another lease holds the pass, or until ctx is done.
 func (o *OnePass) Acquire(ctx context.Context, key string) (*Lease, error) {
 	ctx = orBackground(ctx)
 	for pause := (backoff{}); ; {
@@ -250,7 +250,7 @@ func (o *OnePass) awake(key string, bl *bell) {
 	}
 }
 
-// wake wakes those who sleep until the pass with key is released.
+// wake wakes the callers that sleep until the pass with key is released.
 func (o *OnePass) wake(key string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

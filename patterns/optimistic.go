@@ -9,7 +9,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// maxSwaps is how often Optimistic tries.
+// maxSwaps is how many times Optimistic tries.
 const maxSwaps = 100
 
 // Optimistic changes the value under key by compare-and-swap, and returns the new value. It
@@ -18,11 +18,11 @@ const maxSwaps = 100
 // times. If the key is absent, change is called with the zero value, and found is false. If
 // change returns an error, Optimistic returns it and stores nothing.
 //
-// No change is lost among callers of Optimistic, also on a cache that compares values
-// (Traits.ByValue), because the change depends on nothing but the value. A caller that stores by Set still overwrites
-// changes, and the cache can lose values, so do not keep accounts in it. Optimistic returns
-// core.ErrConflict if other callers change the value a hundred times in a row, and
-// core.ErrConfig if typed or change is nil.
+// No change is lost among callers of Optimistic. This is also true on a cache that compares
+// values (Traits.ByValue), because the change depends only on the value. But a caller that
+// stores by Set overwrites changes, and the cache can lose values, so do not keep accounts in
+// it. Optimistic returns core.ErrConflict if other callers change the value a hundred times
+// in a row, and core.ErrConfig if typed or change is nil.
 func Optimistic[T any](
 	ctx context.Context, typed *core.Typed[T], key string, ttl time.Duration,
 	change func(v T, found bool) (T, error),

@@ -49,8 +49,8 @@ type Options[T any] struct {
 	// KeyPrefix is the first part of the keys of memoized functions; see KeyBuilder.
 	KeyPrefix KeyBuilder
 
-	// Dependency or Tags decides what the names are that verbs take as their last arguments.
-	// With a Dependency they are master keys to which an item is wired; with Tags they are
+	// Dependency or Tags decides what the names mean that verbs take as their last arguments.
+	// With a Dependency, they are master keys to which an item is wired. With Tags, they are
 	// tags that the item carries. At most one of the two may be set. The documentation of the
 	// package says what an invalidation promises.
 	Dependency *dependency.Dependency
@@ -73,8 +73,8 @@ type Options[T any] struct {
 	// SoftTTL, Early and FailSafe depend on the clocks of the machines that share the cache.
 	SoftTTL time.Duration
 
-	// Early makes values load again in the background before they are due, at random. This
-	// is more likely the nearer the time is and the longer the value took to load. Early is
+	// Early loads values again in the background before they are due, at random. This is
+	// more likely the nearer that time is, and the longer the value took to load. Early is
 	// the beta of XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache
 	// Stampede Prevention, VLDB 2015). 1 suits most programs. If 0, no value is loaded
 	// early. Early needs a SoftTTL, or a TTL other than core.Forever.
@@ -95,9 +95,10 @@ type Options[T any] struct {
 
 	// Pause is how long a key rests in this process after its load has failed. Meanwhile, a
 	// value that is due or kept by FailSafe is served without a load. Pause doubles with each
-	// further failure, up to 64 times, and is shortened by up to a half, at random. A load that
-	// succeeds or returns ErrNotFound, a write of the key, or 64 pauses without a load ends that.
-	// A load that its callers have left is no failure. If 0, Pause is a second.
+	// further failure, up to 64 times, and is shortened by up to a half, at random. It starts
+	// again after a load that succeeds or returns ErrNotFound, a write of the key, or 64
+	// pauses without a load. A load that its callers have left is not a failure. If 0, Pause
+	// is a second.
 	Pause time.Duration
 
 	// ErrorTTL is how long at most the error of a failed load is returned again, during the
@@ -168,7 +169,8 @@ func (o *Options[T]) check() error {
 	case o.Dependency != nil && o.Tags != nil:
 		return configErrorf("Options have a Dependency and Tags; want at most one of them")
 	case o.NamesOf != nil && o.Dependency == nil && o.Tags == nil:
-		return configErrorf("Options have NamesOf, but neither Dependency nor Tags; want one of them")
+		return configErrorf(
+			"Options have NamesOf, but neither Dependency nor Tags; want one of them")
 	case !(o.Jitter >= 0 && o.Jitter < 1):
 		return configErrorf("Options.Jitter is %v; want 0 or more, and less than 1", o.Jitter)
 	case len(o.Prefix) > maxPassPrefix:

@@ -120,7 +120,8 @@ func TestAValueThatDecidesHowLongItLivesAgesByThat(t *testing.T) {
 				}
 				time.Sleep(time.Until(start.Add(age - time.Second)))
 				if got := state(); got != states[i] {
-					t.Errorf("%s: just before %v the value is %s, want %s", tt.ttl, age, got, states[i])
+					t.Errorf("%s: just before %v the value is %s, want %s",
+						tt.ttl, age, got, states[i])
 				}
 			}
 			time.Sleep(2 * time.Second)
@@ -266,7 +267,8 @@ func TestAValueHasNamesOfItsOwn(t *testing.T) {
 						left int
 					}{{"none:", 3}, {"x:", 2}, {"y:", 1}} {
 						drop(step.name)
-						if got, err := cached.GetMulti(ctx, keys); len(got) != step.left || err != nil {
+						got, err := cached.GetMulti(ctx, keys)
+						if len(got) != step.left || err != nil {
 							t.Errorf("%s: without %s there are %v, %v; want %d",
 								what, step.name, got, err, step.left)
 						}
@@ -277,8 +279,8 @@ func TestAValueHasNamesOfItsOwn(t *testing.T) {
 	}
 }
 
-// A name that is known only after the load may have been invalidated during the load. Then the
-// value is not served, and nobody who comes later joins the load.
+// A name that is known only after the load may have been invalidated during the load. Then
+// the value is not served, and no later caller joins the load.
 func TestANameOfAValueMayBeInvalidatedDuringItsLoad(t *testing.T) {
 	for pname, get := range allLoads {
 		for _, w := range ways(memoryCache(t)) {
@@ -348,7 +350,8 @@ func TestACallHasOptionsOfItsOwn(t *testing.T) {
 			all.Wait()
 			l.want(t, 1)
 
-			// A reload loads whatever there is, and joins no load that has begun before.
+			// A reload loads even if a value is stored, and joins no load that began before
+			// it.
 			reload := cached.With(patterns.Call{Reload: true})
 			wantErr(t, cached.Set(ctx, "r", "old"), nil)
 			l = numberedLoader(time.Second)
@@ -384,8 +387,8 @@ func TestACallHasOptionsOfItsOwn(t *testing.T) {
 	}
 }
 
-// A batch loader may return values beside an error. They are returned and stored.
-func TestWhatABatchLoaderReturnsBesideAnErrorIsKept(t *testing.T) {
+// A batch loader may return values together with an error. They are returned and stored.
+func TestValuesThatABatchLoaderReturnsWithAnErrorAreKept(t *testing.T) {
 	cached := newTexts(t, memoryCache(t), nil)
 	ctx := t.Context()
 	var asked []string

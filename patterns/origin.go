@@ -7,9 +7,10 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// An origin is what was true before a loader was called. A caller who finds that it is not true
-// any more, because a name of the value was invalidated since, must not get the value: it might
-// be older than the invalidation. Nor may the value be stored.
+// An origin is what was true before a loader was called. If a name of the value was
+// invalidated since, it is not true any more. A caller that finds this must not get the
+// value, because the value may be older than the invalidation. The value must not be stored
+// either.
 type origin struct {
 	names    []string
 	versions dependency.Versions // of names, if they are tags
@@ -37,10 +38,10 @@ func (c *Cached[T]) newOrigin(ctx context.Context, names []string) (origin, erro
 	return o, err
 }
 
-// outdated returns those of the flights of keys that a caller must not join, because a name of
-// their values, or any name if they may have more of them, was invalidated since their loader
-// was called. If the versions of tags cannot be read, no flight is outdated: while the cache
-// fails, callers share a load.
+// outdated returns the flights of keys that a caller must not join, because a name of their
+// values was invalidated since their loader was called. If the values may have more names
+// than those, any invalidation counts. If the versions of tags cannot be read, no flight is
+// outdated: while the cache fails, callers share a load.
 func (c *Cached[T]) outdated(ctx context.Context, keys ...string) []*flight[T] {
 	d, tags := c.opts.Dependency, c.opts.Tags
 	if d == nil && tags == nil {
@@ -87,8 +88,8 @@ func (c *Cached[T]) namesOf(key string, v T, names []string) []string {
 	return names
 }
 
-// factsAt returns facts with the tags of values that have more names than o has. The element
-// of more has all names of a value. Without Options.Tags there are no facts.
+// factsAt returns facts with the tags of values that have more names than o has. Each element
+// of all has all names of one value. Without Options.Tags the facts are empty.
 func (c *Cached[T]) factsAt(
 	ctx context.Context, o origin, all [][]string,
 ) ([]encoding.Facts, error) {

@@ -34,7 +34,7 @@ type pauses struct {
 	timer *time.Timer // guarded by mu: calls sweep; nil if failed is empty
 }
 
-// A failure is that of a load.
+// A failure describes the last failed load of a key.
 type failure struct {
 	err      error
 	errUntil time.Time     // the error is returned again until then

@@ -26,8 +26,8 @@ func downLoader(down *bool) *loader {
 	}}
 }
 
-// If a load has failed, the value that is kept is served at once, and a loader that is down is
-// asked ever more rarely.
+// If a load has failed, the value that is kept is served at once, and the loader is called
+// more and more rarely.
 func TestAKeyPausesAfterAFailedLoad(t *testing.T) {
 	for pname, get := range allPatterns {
 		for what, opts := range map[string]options{

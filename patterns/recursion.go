@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-// ErrRecursive means that a load waits for itself: its loader has asked for its own key, or for
-// a key whose loader, directly or not, waits for this one. The text of the error has the keys.
-// It is returned to the loader that closes the circle, if the loader passes its context on.
+// ErrRecursive means that a load waits for itself: its loader has requested its own key, or a
+// key whose loader, directly or not, waits for this one. The text of the error has the keys.
+// The loader that closes the circle gets the error, if it passes its context on.
 var ErrRecursive = errors.New("patterns: the load waits for itself")
 
 // A node is a job in the graph of the jobs that wait for each other. Its loader waits for
 // those to which it has an edge. All Cacheds of a process are in one graph, which has no lock
-// of its own: whoever adds an edge looks for a circle afterwards, so that of two callers who
-// close one together, at least one finds it.
+// of its own. A caller that adds an edge looks for a circle afterwards. So if two callers
+// close a circle together, at least one of them finds it.
 type node struct {
 	job interface{ keys() []string }
 
@@ -34,8 +34,8 @@ func nodeOf(ctx context.Context) *node {
 	return n
 }
 
-// waitFor adds an edge from n, which may be nil, to other. Unless it returns an error, which is
-// ErrRecursive, stopWaiting must be called.
+// waitFor adds an edge from n, which may be nil, to other. It returns ErrRecursive if that
+// closes a circle. If it returns nil, stopWaiting must be called.
 func (n *node) waitFor(other *node) error {
 	if n == nil {
 		return nil
@@ -67,8 +67,8 @@ func (n *node) stopWaiting(other *node) {
 	}
 }
 
-// pathTo returns the nodes from n to target, with both, or nil if there is no way. Visited has
-// the nodes that the search has come to before.
+// pathTo returns the nodes from n to target, including both, or nil if there is no path.
+// Visited has the nodes that the search has reached before.
 func (n *node) pathTo(target *node, visited map[*node]bool) []*node {
 	if n == target {
 		return []*node{n}

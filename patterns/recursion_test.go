@@ -99,8 +99,8 @@ func TestACircleOfLoadsIsAnError(t *testing.T) {
 	})
 }
 
-// What looks like a circle and is none: loads that use each other's keys one after another, or
-// that share a load.
+// Loads that use each other's keys one after another, or that share a load, look like a
+// circle, but are none.
 func TestLoadsMayUseOtherLoads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cached := newTexts(t, memoryCache(t), nil)
@@ -223,7 +223,8 @@ func TestALoadLingers(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				time.Sleep(time.Minute)
-				if b, e := begun.calls.Load(), ended.calls.Load(); b != wanted.begun || e != wanted.ended {
+				b, e := begun.calls.Load(), ended.calls.Load()
+				if b != wanted.begun || e != wanted.ended {
 					t.Errorf("%s, Linger %v: %d loads began and %d ended, want %d and %d",
 						pname, linger, b, e, wanted.begun, wanted.ended)
 				}

@@ -8,9 +8,9 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// loadAndStore loads a value for fl, to replace what a look into the cache has found. It stores
-// the value unless the cache is down, in which case the callers would wait for the cache once
-// more.
+// loadAndStore loads a value for fl, to replace what a look into the cache has found. It
+// stores the value unless the cache is down, because the callers would then wait for the
+// cache once more.
 func (c *Cached[T]) loadAndStore(
 	ctx context.Context, r *request[T], fl *flight[T], found entry[T],
 ) (T, error) {
@@ -137,7 +137,7 @@ func (e *entry[T]) storeMode() core.Mode {
 	return core.CompareAndSwap
 }
 
-// isWritten reports whether err means that a store did not take place because another one did.
+// isWritten reports whether err means that a value was not stored because another one was.
 func isWritten(err error) bool {
 	return errors.Is(err, core.ErrExists) || errors.Is(err, core.ErrConflict) ||
 		errors.Is(err, core.ErrMiss)

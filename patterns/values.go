@@ -26,17 +26,17 @@ type values[T any] struct {
 	// get returns the item under key. If it returns core.ErrCodec, the item may have a token.
 	get func(ctx context.Context, key string) (stored[T], error)
 
-	// getMulti returns the values of the keys that are present. Its error is that of a multi
-	// verb.
+	// getMulti returns the values of the keys that are present. It returns the error of
+	// a multi verb.
 	getMulti func(ctx context.Context, keys []string) (map[string]value[T], error)
 
-	// tokens returns the tokens of the keys that are present. It leaves out what has none.
+	// tokens returns the tokens of the keys that are present. It leaves out items without one.
 	tokens func(ctx context.Context, keys []string) map[string]any
 
 	// store stores an item on the condition of mode.
 	store func(ctx context.Context, mode core.Mode, key string, item stored[T]) error
 
-	// storeMulti is store for many keys. Its error is that of a multi verb.
+	// storeMulti is store for many keys. It returns the error of a multi verb.
 	storeMulti func(ctx context.Context, mode core.Mode, items map[string]stored[T]) error
 }
 
@@ -102,7 +102,7 @@ func hasTags(f *encoding.Facts) bool {
 }
 
 // valuesIn returns values that are stored in typed, whose codec is core.Shared if shared is
-// set. Wrap turns a value into what is stored, and unwrap turns that into a value.
+// set. Wrap turns a value into its stored form, and unwrap turns that into a value again.
 func valuesIn[T, S any](
 	typed *core.Typed[S], shared bool,
 	wrap func(value[T]) S, unwrap func(S) (value[T], error),

@@ -229,7 +229,8 @@ func TestASharedValueOfAnotherTypeIsErrCodec(t *testing.T) {
 	texts := must(core.NewTyped(c, core.Shared[string]()))
 	wantErr(t, texts.Set(t.Context(), "k", "text", 0), nil)
 	numbers := must(core.NewTyped(c, core.Shared[int]()))
-	cached := must(patterns.New(numbers, &patterns.Options[int]{TTL: time.Hour, SoftTTL: time.Minute}))
+	cached := must(patterns.New(numbers,
+		&patterns.Options[int]{TTL: time.Hour, SoftTTL: time.Minute}))
 	defer cached.Close()
 	_, err := cached.Get(t.Context(), "k")
 	wantErr(t, err, core.ErrCodec)
@@ -401,7 +402,7 @@ func TestACallerThatJoinsASkippedRefreshLoads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &hookedBackend{Backend: must(memory.New(nil))}
 		raw := cacheOf(t, b.Backend)
-		c := newTexts(t, cacheOf(t, b), &patterns.Options[string]{TTL: time.Hour, SoftTTL: time.Minute})
+		c := newTexts(t, cacheOf(t, b), &options{TTL: time.Hour, SoftTTL: time.Minute})
 		wantErr(t, c.Set(t.Context(), "k", "old"), nil)
 		time.Sleep(2 * time.Minute)
 		pass := []byte("another's")

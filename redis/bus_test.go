@@ -194,7 +194,8 @@ func TestPubSubGivesWhatOthersPublish(t *testing.T) {
 		}
 		want := slices.Sorted(slices.Values(keys))
 		if got, everything := two.take(); !slices.Equal(got, want) || everything != (keys == nil) {
-			t.Errorf("published %d keys; the other bus got %d, all %v", len(keys), len(got), everything)
+			t.Errorf("published %d keys; the other bus got %d, all %v",
+				len(keys), len(got), everything)
 		}
 		for _, l := range []*listener{one, other} {
 			if got, everything := l.take(); len(got) != 0 || everything {
@@ -214,7 +215,8 @@ func TestPubSubNoticesALostMessage(t *testing.T) {
 	defer l.stop()
 	l.awaitSync(t)
 	message := func(number byte, kind byte, body string) string {
-		return "sender of 16 byt" + "\x00\x00\x00\x00\x00\x00\x00" + string([]byte{number, kind}) + body
+		return "sender of 16 byt" + "\x00\x00\x00\x00\x00\x00\x00" +
+			string([]byte{number, kind}) + body
 	}
 	for _, c := range []struct {
 		message string
@@ -238,8 +240,8 @@ func TestPubSubNoticesALostMessage(t *testing.T) {
 		l.awaitSync(t)
 		keys, all := l.take()
 		if lost := len(l.losses()) > before; lost != c.lost || !slices.Equal(keys, c.keys) || all {
-			t.Errorf("%q: lost %v, keys %q, all %v; want %v, %q", c.message, lost, keys, all, c.lost,
-				c.keys)
+			t.Errorf("%q: lost %v, keys %q, all %v; want %v, %q",
+				c.message, lost, keys, all, c.lost, c.keys)
 		}
 	}
 }
@@ -303,8 +305,8 @@ func TestABusOfAStalledServerIsSilentAndEnds(t *testing.T) {
 func TestABusWithoutPermissionSaysSo(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, nil)
-	server.Do("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-client|tracking", "-client",
-		"+hello", "&cachewire")
+	server.Do("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all",
+		"-client|tracking", "-client", "+hello", "&cachewire")
 	opts := patient(server.Addr())
 	opts.Username, opts.Password = "app", "secret"
 	b := open(t, opts)

@@ -89,10 +89,12 @@ func TestConformance(t *testing.T) {
 			// A sentinel would fail over; see TestAFailoverUnderLoad.
 			if s.name != "sentinel" && (longEnabled || s.name != "plain") {
 				config.Stall = func(b core.Backend) (resume func(), err error) {
-					return onServers(&behind, b, (*redistest.Server).Pause, (*redistest.Server).Resume)
+					return onServers(&behind, b,
+						(*redistest.Server).Pause, (*redistest.Server).Resume)
 				}
 				config.Kill = func(b core.Backend) (restart func(), err error) {
-					return onServers(&behind, b, (*redistest.Server).Kill, (*redistest.Server).Restart)
+					return onServers(&behind, b,
+						(*redistest.Server).Kill, (*redistest.Server).Restart)
 				}
 			}
 			conformance.Run(t, config)

@@ -83,11 +83,11 @@
 //
 // # Buses
 //
-// [Backend.OpenBus] returns a bus for package tiered, which tells what other programs have
+// [Backend.OpenBus] returns a bus for package tiered, which reports what other programs have
 // changed:
 //
-//	tracking           by CLIENT TRACKING in broadcast mode: the servers tell of every change of a
-//	                   key, whoever makes it, of expiries, of evictions and of FLUSHALL
+//	tracking           by CLIENT TRACKING in broadcast mode: the servers report changes of keys by
+//	                   any program, expiries, evictions and FLUSHALL
 //	tracking:PREFIX    of keys that begin with PREFIX
 //	pubsub             by PUBLISH and SUBSCRIBE: what other tiers publish on the channel cachewire
 //	pubsub:CHANNEL     on another channel

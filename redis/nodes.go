@@ -27,7 +27,9 @@ func (b *Backend) primaries(ctx context.Context) ([]node, error) {
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
-	return primariesOf(ctx, c, func(client rueidis.Client, cmd rueidis.Completed) rueidis.RedisResult {
+	return primariesOf(ctx, c, func(
+		client rueidis.Client, cmd rueidis.Completed,
+	) rueidis.RedisResult {
 		return b.do(ctx, client, cmd, reading)
 	})
 }

@@ -11,7 +11,8 @@ func FuzzAMessageOfABusDoesNoHarm(f *testing.F) {
 	p := newPubSub(nil, "")
 	header := string(make([]byte, messageHeader-1))
 	for _, message := range []string{
-		"", header, header + "\x00", header + "\x01", header + "\x02\x01a\x00", header + "\x02\x05a",
+		"", header, header + "\x00", header + "\x01", header + "\x02\x01a\x00",
+		header + "\x02\x05a",
 		header + "\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", string(p.id[:]) + header,
 	} {
 		f.Add([]byte(message))

@@ -12,8 +12,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A tracking is a bus by client tracking in broadcast mode: the servers tell of every change of a
-// key, whoever makes it.
+// A tracking is a bus by client tracking in broadcast mode: the servers report every change of a
+// key, by any program.
 type tracking struct {
 	backend *Backend
 	prefix  string // of the keys; "" for all

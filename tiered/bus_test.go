@@ -32,7 +32,7 @@ type hubBus struct {
 
 	mu     sync.Mutex
 	broken error // guarded by mu; nothing passes, and Publish returns it
-	silent bool  // guarded by mu; nothing passes, and nobody notices
+	silent bool  // guarded by mu; nothing passes, and Publish returns nil
 
 	published int // guarded by mu; calls of Publish
 }
@@ -270,7 +270,7 @@ func TestWhenTheBusIsLostCopiesAreDroppedAndThenBounded(t *testing.T) {
 		wantValue(t, b, "k", "2") // a copy of the time without a bus
 		time.Sleep(time.Second)
 		wantValue(t, b, "k", "3") // has ended
-		set(t, far, "k", "4", 0)  // nobody is told
+		set(t, far, "k", "4", 0)  // without a notice
 		f.buses[0].setBroken(nil)
 		time.Sleep(1100 * time.Millisecond)
 		wantValue(t, b, "k", "4") // what was missed is made good

@@ -95,7 +95,9 @@ func TestConformanceOverRedis(t *testing.T) {
 				New: func(t testing.TB) core.Backend {
 					server := fleet.Take(t)[0]
 					far := must(redis.New(&redis.Options{
-						Addrs: []string{server.Addr()}, Timeout: 20 * time.Second, MaxValue: 4 << 20,
+						Addrs:    []string{server.Addr()},
+						Timeout:  20 * time.Second,
+						MaxValue: 4 << 20,
 					}))
 					opts := &tiered.Options{NearTTL: nearTTL}
 					if bus != "none" {

@@ -244,7 +244,8 @@ func TestBypassAndMaxValueLimitWhatIsCopied(t *testing.T) {
 					t.Errorf("%s of %q: %q, %v", read, key, got, err)
 				}
 				if copied := far.farReads() == before; copied != c.copied {
-					t.Errorf("%s of %q: served by a copy is %v, want %v", read, key, copied, c.copied)
+					t.Errorf("%s of %q: served by a copy is %v, want %v",
+						read, key, copied, c.copied)
 				}
 			}
 			before := far.farReads()
@@ -332,7 +333,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		{mem, nil, tiered.Options{}, "far is nil"},
 		{mem, mem, tiered.Options{}, "the same backend"},
 		{withoutItemTTL{mem}, null.New(), tiered.Options{}, "near is a tiered_test.withoutItemTTL"},
-		{mem, null.New(), tiered.Options{NearTTL: -1}, "Options.NearTTL is -1ns; want 10ms or more"},
+		{mem, null.New(), tiered.Options{NearTTL: -1},
+			"Options.NearTTL is -1ns; want 10ms or more"},
 		{mem, null.New(), tiered.Options{NearTTL: time.Millisecond}, "Options.NearTTL"},
 		{mem, null.New(), tiered.Options{NegativeTTL: -1}, "Options.NegativeTTL"},
 		{mem, null.New(), tiered.Options{NegativeTTL: time.Hour}, "at most NearTTL, 2s"},
@@ -347,9 +349,10 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		}
 	}
 	for want, err := range map[string]error{
-		"far is nil":                 second(tiered.NewPoll(nil, nil)),
-		"null.Backend, which keeps":  second(tiered.NewPoll(null.New(), nil)),
-		"PollOptions.Interval is 2s": second(tiered.NewPoll(mem, &tiered.PollOptions{Interval: 2e9})),
+		"far is nil":                second(tiered.NewPoll(nil, nil)),
+		"null.Backend, which keeps": second(tiered.NewPoll(null.New(), nil)),
+		"PollOptions.Interval is 2s": second(tiered.NewPoll(mem,
+			&tiered.PollOptions{Interval: 2e9})),
 		"PollOptions.Prefix is 251": second(tiered.NewPoll(mem,
 			&tiered.PollOptions{Prefix: strings.Repeat("p", 251)})),
 	} {

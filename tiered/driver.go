@@ -33,10 +33,12 @@ func (driver) Open(ctx context.Context, u *url.URL) (core.Backend, error) {
 		return nil, err
 	}
 	if kind != busPoll && polls.Interval != 0 {
-		return nil, configErrorf("parameter poll is set and bus is not %s; want both or none", busPoll)
+		return nil, configErrorf("parameter poll is set and bus is not %s; want both or none",
+			busPoll)
 	}
 	if kind == busNone && opts.MaxStale != 0 {
-		return nil, configErrorf("parameter max_stale is set and there is no bus; want both or none")
+		return nil, configErrorf(
+			"parameter max_stale is set and there is no bus; want both or none")
 	}
 	checked := opts
 	if err := checked.check(); err != nil {

@@ -44,7 +44,8 @@ func (sharedFar) Close() error { return nil }
 
 func set(t testing.TB, b core.Backend, key, value string, ttl time.Duration) {
 	t.Helper()
-	err := b.Store(context.Background(), core.Set, core.Item{Key: key, Value: []byte(value), TTL: ttl})
+	item := core.Item{Key: key, Value: []byte(value), TTL: ttl}
+	err := b.Store(context.Background(), core.Set, item)
 	if err != nil {
 		t.Errorf("Set of %q: %v", key, err)
 	}

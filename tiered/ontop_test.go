@@ -29,7 +29,8 @@ func newProcesses(n int, opts tiered.Options) (all []*process, closeAll func()) 
 		c := must(core.New(newTier(far, &opts), nil))
 		p := &process{tags: must(dependency.NewTags(c, nil))}
 		typed := must(core.NewTyped(c, encoding.Text()))
-		p.cached = must(patterns.New(typed, &patterns.Options[string]{TTL: time.Hour, Tags: p.tags}))
+		p.cached = must(patterns.New(typed,
+			&patterns.Options[string]{TTL: time.Hour, Tags: p.tags}))
 		closes = append(closes, func() { p.cached.Close(); c.Close() })
 		all = append(all, p)
 	}

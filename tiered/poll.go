@@ -161,7 +161,7 @@ func (p *poll) read(ctx context.Context) (*counters, error) {
 			continue
 		}
 		n, err := core.ParseCount(item.Value)
-		if err != nil { // it is somebody else's; any bytes can be compared
+		if err != nil { // another program has stored it; any bytes can be compared
 			n = digest(item.Value)
 		}
 		all[i] = &n

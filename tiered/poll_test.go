@@ -129,7 +129,7 @@ func TestAPollThatFailsForMaxStaleLosesTheBus(t *testing.T) {
 		time.Sleep(1050 * time.Millisecond) // between two polls
 		wantValue(t, b, "k", "1")
 		far.set(true)
-		set(t, far.Backend, "k", "2", 0) // by somebody who tells nobody
+		set(t, far.Backend, "k", "2", 0) // by a program that publishes nothing
 		time.Sleep(2800 * time.Millisecond)
 		wantValue(t, b, "k", "1")
 		time.Sleep(200 * time.Millisecond)

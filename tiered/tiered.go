@@ -133,8 +133,8 @@ func New(near, far core.Backend, opts *Options) (*Backend, error) {
 	case far == nil:
 		return nil, configErrorf("far is nil; want a backend")
 	case !ok:
-		return nil, configErrorf("near is a %T, which cannot keep copies; want a backend in memory, "+
-			"such as memory.New(nil)", near)
+		return nil, configErrorf("near is a %T, which cannot keep copies; want a backend in "+
+			"memory, such as memory.New(nil)", near)
 	case sameBackend(near, far):
 		return nil, configErrorf("near and far are the same backend; want two")
 	}
@@ -170,7 +170,7 @@ func (o *Options) check() error {
 		return configErrorf("Options.MaxStale is %v; want %v or more, or 0 for %v", o.MaxStale,
 			minMaxStale, defaultMaxStale)
 	case slices.Contains(o.Bypass, ""):
-		return configErrorf("Options.Bypass has an empty prefix, which is that of every key; want " +
+		return configErrorf("Options.Bypass has an empty prefix, which every key has; want " +
 			"prefixes like \"lock:\"")
 	}
 	return nil

@@ -150,7 +150,9 @@ func each(b *testing.B, do func(b *testing.B, r rival)) {
 		{"tier tracking", func(b *testing.B, addr string) rival {
 			return newTier(b, addr, "tracking")
 		}},
-		{"tier pubsub", func(b *testing.B, addr string) rival { return newTier(b, addr, "pubsub") }},
+		{"tier pubsub", func(b *testing.B, addr string) rival {
+			return newTier(b, addr, "pubsub")
+		}},
 		{"go-redis-cache", newGoRedisCache},
 		{"rueidis", func(b *testing.B, addr string) rival { return newRueidis(b, addr) }},
 		{"rueidis broadcast", func(b *testing.B, addr string) rival {

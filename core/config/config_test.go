@@ -147,7 +147,8 @@ func TestErrorsOfWrongJSONSayWhere(t *testing.T) {
 			`caches.a.default_ttl: want a duration like "1m30s"; ` +
 			`caches.a.hooks: want a list of strings; ` +
 			`caches.a.timeout: want a duration like "1m30s"; ` +
-			`caches.a.ur: unknown field; known: bus, default_ttl, far, hooks, near, prefix, timeout, url`,
+			`caches.a.ur: unknown field; known: bus, default_ttl, far, hooks, near, prefix, ` +
+			`timeout, url`,
 	} {
 		var c config.Config
 		err := json.Unmarshal([]byte(text), &c)

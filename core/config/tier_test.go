@@ -53,7 +53,8 @@ func TestATierIsMadeOfTwoNames(t *testing.T) {
 			t.Errorf("%s was opened with %q, want %s", name, parts, want.query)
 		}
 		if cache.DefaultTTL() != want.ttl {
-			t.Errorf("%s has the default time to live %v, want %v", name, cache.DefaultTTL(), want.ttl)
+			t.Errorf("%s has the default time to live %v, want %v",
+				name, cache.DefaultTTL(), want.ttl)
 		}
 		put(t, cache, "k", "v")
 	}
@@ -75,8 +76,10 @@ func TestMistakesInATierNameTheHalf(t *testing.T) {
 		{config.Cache{Bus: "poll"}, "caches.hot.near: missing"},
 		{config.Cache{Near: "loca", Far: "local"},
 			`caches.hot.near: no cache "loca"; want one of hot, local`},
-		{config.Cache{Near: "local", Far: "hot"}, `caches.hot.far: the cache "hot" is a tier itself`},
-		{config.Cache{Near: "local", Far: "local", URL: "memory://"}, "caches.hot.url: want tiered://"},
+		{config.Cache{Near: "local", Far: "hot"},
+			`caches.hot.far: the cache "hot" is a tier itself`},
+		{config.Cache{Near: "local", Far: "local", URL: "memory://"},
+			"caches.hot.url: want tiered://"},
 		{config.Cache{Near: "local", Far: "local", URL: "tiered://?far=a"},
 			"caches.hot.url: parameter far: there is a field far, too"},
 		{config.Cache{Near: "local", Far: "local", Bus: "a", URL: "tiered://?bus=a"},

@@ -1,5 +1,5 @@
 // Package from has the tests of the pages in this folder. The programs of a page have tests of
-// their own, beside each program.
+// their own, next to each program.
 package from
 
 import (
@@ -24,7 +24,7 @@ var (
 // no test compiles says so instead.
 const notCompiled = "<!-- not compiled: "
 
-func TestCodeOfThePagesIsThatOfTheProgramsThatAreTested(t *testing.T) {
+func TestPagesShowTheCodeOfTestedPrograms(t *testing.T) {
 	for page, text := range pages(t) {
 		linked := map[string]bool{}
 		for _, at := range fence.FindAllStringSubmatchIndex(text, -1) {
@@ -112,8 +112,8 @@ func exports(t *testing.T, folder string) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// go test runs this test again after a file has changed only if it takes the file for one of
-	// this module. It does so for a path that is absolute and not cleaned.
+	// After a file has changed, go test runs this test again only if the file seems to belong to
+	// this module. That is so for a path that is absolute and not cleaned.
 	dir += "/../../" + folder
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -19,13 +19,13 @@ import (
 const maxDepth = 10_000
 
 var encMode = must(cbor.EncOptions{
-	BigIntConvert: cbor.BigIntConvertNone, // so that one in an interface stays one
+	BigIntConvert: cbor.BigIntConvertNone, // so that a big.Int in an interface stays one
 	Time:          cbor.TimeRFC3339NanoUTC,
 	TimeTag:       cbor.EncTagRequired,
 	TextMarshaler: cbor.TextMarshalerTextString,
 }.UserBufferEncMode())
 
-// lenient is what Decode uses, and strict is the same but refuses unknown fields.
+// Decode uses lenient. strict is the same, but refuses unknown fields.
 var lenient, strict = decMode(cbor.ExtraDecErrorNone), decMode(cbor.ExtraDecErrorUnknownField)
 
 func decMode(extra cbor.ExtraDecErrorCond) cbor.DecMode {
@@ -51,8 +51,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// Codec returns the codec of CBOR for T. It stores values with encoding.FlagCBOR, and reads
-// those with core.FlagBytes, too.
+// Codec returns the codec of CBOR for T. It stores values with encoding.FlagCBOR, and also
+// reads values with core.FlagBytes.
 func Codec[T any]() core.Codec[T] {
 	c := new(codec[T])
 	c.shape = encoding.NewShape(reflect.TypeFor[T](), encoding.ShapeRules{
@@ -87,8 +87,8 @@ type codec[T any] struct {
 	writers sync.Pool // of *writer[T]
 
 	// verify is whether Decode has to encode what it has decoded. It is set by shape.Err. The
-	// decoder puts a number, say, into a type of numbers without asking the methods by which
-	// that type encodes itself as text.
+	// decoder can, for example, put a number into a numeric type that encodes itself as text,
+	// without calling the methods of that type.
 	verify bool
 }
 

@@ -81,8 +81,8 @@ func wantRead[T any](t *testing.T, want T, data ...string) {
 	}
 }
 
-// The expected bytes are those of the examples in appendix A of RFC 8949.
-func TestValuesAreThoseOfTheStandard(t *testing.T) {
+// The expected bytes are the examples in appendix A of RFC 8949.
+func TestValuesAreStoredAsTheStandardSays(t *testing.T) {
 	for _, tt := range []struct {
 		v    any
 		want string
@@ -223,7 +223,7 @@ func wantRefused[T any](t *testing.T, codec core.Codec[T], field string) {
 }
 
 // Module encoding has values of all codecs in package codectest.
-func TestTheValuesInCodectestAreThoseOfTheCodec(t *testing.T) {
+func TestTheCodecWritesTheValuesInCodectest(t *testing.T) {
 	for want, v := range map[string]any{
 		"\xa1\x69codectest\x67foreign": map[string]string{"codectest": "foreign"},
 		"\x18\x35":                     53,
@@ -277,8 +277,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// checkDecode fails if codec panics for data, or returns a value that does not round-trip. What
-// it is stored as must be the same the second time.
+// checkDecode fails if codec panics for data, or returns a value that does not round-trip.
+// The value must be stored as the same bytes the second time.
 func checkDecode[T any](t *testing.T, codec core.Codec[T], data []byte) {
 	t.Helper()
 	before := bytes.Clone(data)

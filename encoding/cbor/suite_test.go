@@ -60,7 +60,7 @@ type (
 	}
 )
 
-// A level encodes itself as text, also if it is zero.
+// A level encodes itself as text, even if it is zero.
 type level int
 
 func (l level) MarshalText() ([]byte, error) {

@@ -46,9 +46,9 @@ type Config[T any] struct {
 	// Sealed says that the codec refuses data in which a single bit has changed.
 	Sealed bool
 
-	// Reads are the flags of other codecs whose values the codec reads if it understands
-	// the data. Values with the flags that its own Append returns, and with none, need not
-	// be named. core.FlagZlib is ignored.
+	// Reads are the flags of other codecs whose values the codec reads if it understands the
+	// data. The flags that its own Append returns, and 0, need not be listed. core.FlagZlib
+	// is ignored.
 	Reads []uint32
 
 	// MaxSize is the length in bytes of the longest value to which the codec decompresses
@@ -100,7 +100,7 @@ func rules[T any]() []rule[T] {
 	return slices.Concat(valueRules[T](), memoryRules[T](), damageRules[T](), kindRules[T]())
 }
 
-// failures returns what is wrong with the codec of cfg.
+// failures returns the failures of the codec of cfg.
 func (r rule[T]) failures(cfg Config[T]) (failures []string) {
 	s := &suite[T]{Config: cfg}
 	defer func() {
@@ -124,7 +124,7 @@ type suite[T any] struct {
 	failed []string
 }
 
-// enough reports whether so much is wrong that a rule need not find more.
+// enough reports whether a rule has found so many failures that it can stop.
 func (s *suite[T]) enough() bool { return len(s.failed) >= maxFailures }
 
 func (s *suite[T]) errorf(format string, args ...any) {
@@ -133,7 +133,7 @@ func (s *suite[T]) errorf(format string, args ...any) {
 	}
 }
 
-// key is the key of all values. Two caches with it cannot mean the same item.
+// key is the key of all values.
 const key = "codectest:1"
 
 func appendKey[T any](
@@ -173,8 +173,8 @@ type encoded struct {
 	flags uint32
 }
 
-// encode returns v as the codec encodes it, and whether it does. A sample must not be
-// refused.
+// encode returns v as the codec encodes it, and whether the codec encodes it. A sample must
+// not be refused.
 func (s *suite[T]) encode(v T) (encoded, bool) {
 	data, flags, err := appendKey(s.codec, nil, key, v)
 	if err != nil {
@@ -217,7 +217,7 @@ func (s *suite[T]) same(x, y T) bool {
 		values(reflect.ValueOf(&x).Elem(), reflect.ValueOf(&y).Elem())
 }
 
-// wantRefused fails if the codec decodes e, which is not a value of its own. What is it.
+// wantRefused fails if the codec decodes e, which is not one of its values. What describes e.
 func (s *suite[T]) wantRefused(what string, e encoded) {
 	if s.enough() {
 		return
@@ -227,8 +227,8 @@ func (s *suite[T]) wantRefused(what string, e encoded) {
 	}
 }
 
-// wantWhole fails if the codec decodes e to a value that does not come back as it is, once
-// it is stored again. What e is need not be a value, but if it is one, it is whole.
+// wantWhole fails if the codec decodes e as a value that does not come back equal after it is
+// stored again. The codec may also refuse e. What describes e.
 func (s *suite[T]) wantWhole(what string, e encoded) {
 	if s.enough() {
 		return
@@ -258,7 +258,7 @@ func works[T any](codec core.Codec[T], traits core.Traits) error {
 	return nil
 }
 
-// show returns v for a failure.
+// show returns v as text for a failure.
 func show(v any) string {
 	text := fmt.Sprintf("%T(%+v)", v, v)
 	if len(text) > 300 {

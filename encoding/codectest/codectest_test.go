@@ -172,7 +172,7 @@ func (b blob) Decode(data []byte, flags uint32) ([]byte, error) {
 	return v, err
 }
 
-// What Bytes promises is written in its configuration. Without it, the suite finds fault.
+// The configuration has the promises of Bytes. Without one of them, the suite fails.
 func TestTheConfigurationSaysWhatTheFormatPromises(t *testing.T) {
 	promises := Config[[]byte]{
 		New:    func() core.Codec[[]byte] { return blob{Codec: encoding.Bytes()} },
@@ -214,7 +214,7 @@ func TestTheConfigurationSaysWhatTheFormatPromises(t *testing.T) {
 	}
 }
 
-// The values of the codecs in modules of their own are tested there.
+// The modules of other codecs test their values.
 func TestForeignersAreValuesOfTheirCodecs(t *testing.T) {
 	type of map[string]string
 	encode := func(codec func() (data []byte, flags uint32, err error)) foreign {

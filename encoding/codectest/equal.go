@@ -105,7 +105,7 @@ func byMethod(x, y reflect.Value) (equal, ok bool) {
 		return false, false
 	}
 	if x.Kind() != reflect.Pointer && x.CanAddr() && y.CanAddr() {
-		x, y = x.Addr(), y.Addr() // which has the methods of both
+		x, y = x.Addr(), y.Addr() // a pointer has the methods of both
 	}
 	for _, name := range []string{"Equal", "Cmp"} {
 		m := x.MethodByName(name)

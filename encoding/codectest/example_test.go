@@ -10,7 +10,7 @@ import (
 	"github.com/cachewire/cachewire/encoding/codectest"
 )
 
-// A version is major and minor, and a versions stores it as text with a mark before it.
+// A version has two numbers, and versions is a codec that stores it as text after a mark.
 type (
 	version  struct{ Major, Minor uint }
 	versions struct{}

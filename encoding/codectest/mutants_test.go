@@ -83,7 +83,7 @@ var faults = []mutation{
 			return m.Codec.Decode(data, flags)
 		}
 	}},
-	{"values after the first are those of the first", "equal", func(m *mutant) {
+	{"values after the first come back as the first", "equal", func(m *mutant) {
 		var first []byte
 		m.append = func(dst []byte, v note) ([]byte, uint32, error) {
 			if first == nil {
@@ -286,7 +286,7 @@ var faults = []mutation{
 			return m.Codec.Decode(data, flags)
 		}
 	}},
-	{"Decode returns what Append refuses", "mutated", func(m *mutant) {
+	{"Decode returns a value that Append refuses", "mutated", func(m *mutant) {
 		m.decode = func(data []byte, flags uint32) (note, error) {
 			v, err := m.Codec.Decode(data, flags)
 			if v.Name != "" && v.Name[0] > 0x7e {
@@ -295,7 +295,7 @@ var faults = []mutation{
 			return v, err
 		}
 	}},
-	{"Decode allocates what a length claims", "memory", func(m *mutant) {
+	{"Decode allocates as much as a length claims", "memory", func(m *mutant) {
 		m.decode = func(data []byte, flags uint32) (note, error) {
 			if len(data) > 4 {
 				_ = make([]byte, min(binary.BigEndian.Uint32(data[1:]), 1<<26))
@@ -311,7 +311,7 @@ var faults = []mutation{
 			return m.Codec.Decode(data, flags)
 		}
 	}},
-	{"there is no limit to what is decompressed", "bomb", func(m *mutant) {
+	{"decompression has no limit", "bomb", func(m *mutant) {
 		m.Codec = encoding.JSON[note]()
 	}},
 	{"the limit is far above the documented one", "bomb", func(m *mutant) {
@@ -334,7 +334,7 @@ var faults = []mutation{
 			return m.Codec.Decode(data, flags&0xffffff)
 		}
 	}},
-	{"what cannot be decoded is zero", "foreign cut", func(m *mutant) {
+	{"data that cannot be decoded is zero", "foreign cut", func(m *mutant) {
 		m.decode = func(data []byte, flags uint32) (note, error) {
 			v, _ := m.Codec.Decode(data, flags)
 			v.Tags = append(v.Tags, "")[:len(v.Tags)]

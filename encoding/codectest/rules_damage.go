@@ -104,7 +104,7 @@ func (m *mutator) change(what string, at int, with func(part []byte)) {
 	}
 }
 
-// lengths writes large numbers to all places, as many formats write a length.
+// lengths writes large numbers at all positions, in the ways in which formats write lengths.
 func (m *mutator) lengths() {
 	for i := range positions(m.data) {
 		m.change("0x7f", i, func(p []byte) { p[0] = 0x7f })

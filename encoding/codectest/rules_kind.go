@@ -22,7 +22,7 @@ func kindRules[T any]() []rule[T] {
 	}
 }
 
-// Flags that only Python writes, and all that say what kind of value it is.
+// Flags that only Python writes, and all flags that say what kind of value it is.
 const (
 	flagPickle = 1
 	flagLong   = 4

@@ -46,7 +46,7 @@ func appendAppends[T any](s *suite[T]) {
 	}
 }
 
-// scribble overwrites data, and what is between its length and its capacity.
+// scribble overwrites data, and the bytes between its length and its capacity.
 func scribble(data []byte) {
 	data = data[:cap(data)]
 	for i := range data {
@@ -98,7 +98,7 @@ func decodeDoesNotWrite[T any](s *suite[T]) {
 		data := append(make([]byte, 0, len(e.data)+64), e.data...)
 		whole := data[:cap(data)]
 		before := bytes.Clone(whole)
-		for n := len(e.data); n >= 0; n -= 1 + n/8 { // also what is damaged
+		for n := len(e.data); n >= 0; n -= 1 + n/8 { // also damaged data
 			_, _ = s.decode(encoded{data[:n], e.flags})
 			if !bytes.Equal(whole, before) {
 				s.errorf("Decode of %d bytes of %s changes its input from %.60q to %.60q",

@@ -32,8 +32,8 @@ func variants[T any](values []T) (all []T) {
 	return all
 }
 
-// empties returns the values of t that have nothing in them, or only one thing that has
-// nothing in it: all that a codec could take for each other.
+// empties returns the values of t that are empty, or that contain only one empty value. A
+// codec could mistake them for each other.
 func empties(t reflect.Type) []reflect.Value {
 	all := []reflect.Value{reflect.Zero(t)}
 	switch t.Kind() {

@@ -13,8 +13,8 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// Codec returns the codec of MessagePack for T. It stores values with encoding.FlagMsgPack, and
-// reads those with core.FlagBytes, too.
+// Codec returns the codec of MessagePack for T. It stores values with encoding.FlagMsgPack,
+// and also reads values with core.FlagBytes.
 func Codec[T any]() core.Codec[T] {
 	t := reflect.TypeFor[T]()
 	interns, maps := inspect(t, map[reflect.Type]bool{})

@@ -96,7 +96,7 @@ func (b *buffered) DecodeMsgpack(dec *vmihailenco.Decoder) error {
 	return err
 }
 
-// A level is encoded as text, also if it is zero.
+// A level is encoded as text, even if it is zero.
 type level int
 
 func (l level) MarshalText() ([]byte, error) {

@@ -144,7 +144,7 @@ func TestNoOtherCodecReadsMessagePack(t *testing.T) {
 }
 
 // Module encoding has values of all codecs in package codectest.
-func TestTheValuesInCodectestAreThoseOfTheCodec(t *testing.T) {
+func TestTheCodecWritesTheValuesInCodectest(t *testing.T) {
 	for want, v := range map[string]any{
 		"\x81\xa9codectest\xa7foreign": map[string]string{"codectest": "foreign"},
 		"5":                            53,

@@ -136,7 +136,7 @@ func wantNoAllocs[T any](t *testing.T, v T) {
 	}
 }
 
-// After an error, too, a codec keeps what it reuses for the next value.
+// After an error, a codec also keeps what it reuses for the next value.
 func TestAnErrorOfAppendDoesNotMakeTheNextValueAllocate(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -183,8 +183,8 @@ func TestAnErrorOfDecodeDoesNotMakeTheNextValuesTakeMemory(t *testing.T) {
 	}
 }
 
-// What a codec keeps for the next value does not refer to the values and slices that it was
-// given or has returned.
+// A codec keeps memory for the next value. That does not refer to the values and slices that
+// the codec was given or has returned.
 func TestACodecKeepsNoReferences(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector drops part of a sync.Pool")

@@ -13,9 +13,10 @@ import (
 	"github.com/cachewire/cachewire/encoding"
 )
 
-// Codec returns the codec of T, which must be a pointer to a generated message. It stores values
-// with encoding.FlagProtobuf, and reads those with core.FlagBytes, too. core.NewTyped returns
-// core.ErrConfig if T is an interface, or a message whose type is known only at run time.
+// Codec returns the codec of T, which must be a pointer to a generated message. It stores
+// values with encoding.FlagProtobuf, and also reads values with core.FlagBytes. core.NewTyped
+// returns core.ErrConfig if T is an interface, or a message whose type is known only at run
+// time.
 func Codec[T proto.Message]() core.Codec[T] {
 	c := new(codec[T])
 	if c.message, c.err = newMessage[T](); c.err != nil {
@@ -46,7 +47,7 @@ func newMessage[T proto.Message]() (_ func() T, err error) {
 
 func (c *codec[T]) Check(core.Traits) error { return c.err }
 
-// nilMessage is the length 0 in a longer form than that of an empty message.
+// nilMessage is the length 0 in a longer form than an empty message has.
 const nilMessage = "\x80\x00"
 
 func (c *codec[T]) Append(dst []byte, v T) ([]byte, uint32, error) {

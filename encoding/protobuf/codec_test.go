@@ -191,7 +191,7 @@ func TestNewTypedRefusesATypeThatIsNoGeneratedMessage(t *testing.T) {
 }
 
 // Module encoding has values of all codecs in package codectest.
-func TestTheValueInCodectestIsThatOfTheCodec(t *testing.T) {
+func TestTheCodecWritesTheValueInCodectest(t *testing.T) {
 	const want = "\x09\x0a\x07foreign"
 	if got := encode(t, &testpb.Visit{Page: "foreign"}); string(got) != want {
 		t.Errorf("stored as %q, want %q", got, want)

@@ -7,11 +7,11 @@
 //
 // # Format
 //
-// The length of a message is put before it, as a varint, because a message does not say where it
-// ends: without the length, one that is cut short would be another message. Libraries for other
-// languages read this as a delimited message (parseDelimitedFrom in Java, ParseDelimitedFrom in
-// C++, parse_delimited in Python). A flag of its own says that a value is a message; for programs
-// that accept only bytes, wrap the codec in [encoding.AsBytes].
+// The length of a message is put before it, as a varint, because a message does not say where
+// it ends: without the length, a truncated message could be another message. Libraries for
+// other languages read this as a delimited message (parseDelimitedFrom in Java,
+// ParseDelimitedFrom in C++, parse_delimited in Python). A flag of its own says that a value
+// is a message. For programs that accept only bytes, wrap the codec in [encoding.AsBytes].
 //
 // A nil message is stored as the varint 0 in two bytes, 80 00, and comes back nil. An empty
 // message comes back empty. Within a message, package protobuf does not distinguish nil bytes,
@@ -19,12 +19,12 @@
 //
 // # Versions
 //
-// Programs of two versions can share a cache. Fields that a program does not know are kept, and
-// stored again with the message. But a message that has fields, and none of T's, is another
-// value and therefore an error.
+// Programs of two versions can share a cache. Fields that a program does not know are kept,
+// and stored again with the message. But a message that has fields, and none of the fields of
+// T, is an error, because it is another value.
 //
-// A message does not name its type. One of another type whose fields have the same numbers and
-// kinds is decoded as a T, so do not store two types under the same keys.
+// A message does not name its type. If the fields of another type have the same numbers and
+// kinds, its messages are decoded as a T. So do not store two types under the same keys.
 //
 // # Damaged values
 //

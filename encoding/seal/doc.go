@@ -11,20 +11,22 @@
 //
 // # Keys
 //
-// A key is 32 random bytes, as from `openssl rand 32`, that the program gets from where it keeps
-// its secrets. A password is not a key. The guards derive their own keys from it, so that one key
-// can serve both. With one key, an Encrypter can encrypt any number of values.
+// A key is 32 random bytes, such as the output of `openssl rand 32`. The program reads it
+// from the place where it keeps its secrets. A password is not a key. The guards derive their
+// own keys from it, so that one key can serve both. With one key, an Encrypter can encrypt
+// any number of values.
 //
-// A guard takes several keys: the first protects, and all of them open. To replace a key, in this
-// order: give all processes the new key as the second one; make it the first one everywhere; drop
-// the old one when the last value that it protected has expired. A value names its key by four
-// bytes. If it is none of the guard's, the error is [ErrUnknownKey], which is also core.ErrCodec.
-// A program that treats that as a miss loads the value again.
+// A guard takes several keys: the first one protects, and all of them open. Replace a key in
+// this order: give all processes the new key as the second one; make it the first one
+// everywhere; drop the old one when the last value that it protected has expired. A value
+// names its key by four bytes. If the guard does not have that key, it returns
+// [ErrUnknownKey], and core.Typed returns an error that is also core.ErrCodec. A program that
+// treats it as a miss loads the value again.
 //
 // # Threats
 //
-// What can somebody do who has no key, but can do everything to the cache itself, its server or the
-// connection to it?
+// The table shows what an attacker can do who has no key, but controls the cache, its server
+// and the connection to it:
 //
 //	                                        Encrypter            Signer
 //	read a value                            no                   yes
@@ -38,12 +40,13 @@
 //	see keys, and lengths of values         yes                  yes
 //	see that two values are the same        no                   yes
 //
-// Against an earlier value that is put back, a value can carry a time or a version of its own,
-// which the program compares.
+// To detect an earlier value that was put back, store a time or a version in the value, and
+// compare it.
 //
-// Whoever has a key can do everything; the guards do not tell readers from writers. They protect
-// values, and not the counters and locks that the program keeps in the same cache: lockout, the
-// passes of package patterns, and the versions of tags remain open to all who can write. If values
-// are compressed, their lengths say something about their content, even if they are encrypted: do
-// not compress secrets together with text that an attacker can choose.
+// A program that has a key can do everything: there are no separate keys for readers and
+// writers. The guards protect values. They do not protect the counters and locks that the
+// program keeps in the same cache: all who can write can change lockouts, the passes of
+// package patterns, and the versions of tags. If values are compressed, their lengths say
+// something about their content, even if they are encrypted. So do not compress secrets
+// together with text that an attacker can choose.
 package seal

@@ -57,7 +57,7 @@ func (e *Encrypter) Append(dst []byte, key string, src []byte, flags uint32) ([]
 	dst = append(dst, e.keys.first[:]...)
 	dst = dst[:len(dst)+nonceLen]
 	nonce := dst[len(dst)-nonceLen:]
-	rand.Read(nonce) // which ends the program rather than fail
+	rand.Read(nonce) // it never fails, but can end the program
 	body := len(dst)
 	dst = binary.AppendUvarint(dst, uint64(flags))
 	dst = append(dst, src...)
@@ -67,8 +67,8 @@ func (e *Encrypter) Append(dst []byte, key string, src []byte, flags uint32) ([]
 	return dst, nil
 }
 
-// Open returns the value that was encrypted as data for key, and its flags. The value is a new
-// slice. The error is ErrForged or ErrUnknownKey.
+// Open returns the value that was encrypted as data for key, and its flags. The value is a
+// new slice. If Open fails, it returns ErrForged or ErrUnknownKey.
 func (e *Encrypter) Open(data []byte, key string) ([]byte, uint32, error) {
 	if len(data) < encryptedMin || data[0] != encryptedMark {
 		return nil, 0, ErrForged
@@ -91,12 +91,12 @@ func (e *Encrypter) Open(data []byte, key string) ([]byte, uint32, error) {
 func cutFlags(plain []byte) ([]byte, uint32, error) {
 	flags, n := binary.Uvarint(plain)
 	if n <= 0 || flags>>32 != 0 {
-		return nil, 0, ErrForged // by somebody who has the key
+		return nil, 0, ErrForged // made by a program that has the key
 	}
 	return plain[n:len(plain):len(plain)], uint32(flags), nil
 }
 
-// scratches hold what a value is bound to.
+// scratches has buffers for the additional data, to which a value is bound.
 var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
 // bind returns head and key, one after the other, in a slice that is to be returned to scratches

@@ -13,7 +13,7 @@ import (
 	_ "github.com/cachewire/cachewire/memory"
 )
 
-// Anyone can read a price, and nobody without a key can change it.
+// Anyone can read a price, but only a program with a key can change it.
 func ExampleSigner() {
 	ctx := context.Background()
 	cache, err := core.Open(ctx, "memory://?max_items=10000", nil)

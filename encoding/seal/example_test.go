@@ -14,10 +14,10 @@ import (
 	_ "github.com/cachewire/cachewire/memory"
 )
 
-// Keys that a program would get from where it keeps its secrets.
+// In a real program, the keys come from the place where it keeps its secrets.
 var oldKey, newKey = bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
 
-// Nobody without a key can read a session, or use it under the key of another one.
+// Only a program with a key can read a session, and no program can use it under another key.
 func Example() {
 	ctx := context.Background()
 	cache, err := core.Open(ctx, "memory://?max_items=10000", nil)

@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	// ErrForged is the error of a value that is not what a guard with the same key has made for
-	// the same cache key: it was damaged, changed, moved, or made by somebody else.
+	// ErrForged is the error of a value that no guard with the same key has made for the same
+	// cache key: the value was damaged, changed or moved, or was made without the key.
 	ErrForged = errors.New("seal: the value is forged or damaged")
 
 	// ErrUnknownKey is the error of a value that was made with a key which the guard does not
@@ -24,8 +24,8 @@ const (
 	idLen  = 4
 )
 
-// A keyID names a key in the values that it protects. It is derived from the key, and says
-// nothing about it.
+// A keyID stands for a key in the values that the key protects. It is derived from the key,
+// and reveals nothing about it.
 type keyID [idLen]byte
 
 // A ring has the secrets of a guard, made from its keys.
@@ -34,8 +34,9 @@ type ring[S any] struct {
 	secrets map[keyID]S
 }
 
-// newRing returns a ring with a secret for each of keys, which secret makes from a key that is
-// derived for purpose. Name is the name of the function that was called with keys.
+// newRing returns a ring with a secret for each of keys. It derives a key for purpose from
+// each of them, and secret makes the secret from that. Name is the name of the function that
+// was called with keys.
 func newRing[S any](
 	name, purpose string, keys [][]byte, secret func(derived []byte) S,
 ) (ring[S], error) {

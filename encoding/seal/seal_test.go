@@ -146,7 +146,7 @@ func TestValuesOfAnotherImplementationAreOpened(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotExactlyTheValueIsForged(t *testing.T) {
+func TestDataThatIsNotExactlyTheValueIsForged(t *testing.T) {
 	each(t, func(t *testing.T, guard func(keys ...[]byte) encoding.Guard) {
 		g := guard(newKey)
 		good := must(g.Append(nil, "user:1", []byte("value"), core.FlagText))
@@ -309,7 +309,7 @@ func TestTypedBindsValuesToTheKeyWithThePrefix(t *testing.T) {
 			!errors.Is(err, core.ErrCodec) {
 			t.Errorf("a user who was moved is %v, %v; want ErrForged", got, err)
 		}
-		// Without its flag, which someone may take away, it is not read as JSON either.
+		// Without its flag, which an attacker may remove, it is not read as JSON either.
 		item = core.Item{Key: "admin/1", Value: []byte(`{"Name":"Eve"}`)}
 		for _, item.Flags = range []uint32{
 			core.FlagBytes, core.FlagText, encoding.FlagSigned, encoding.FlagEncrypted,

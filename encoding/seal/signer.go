@@ -15,8 +15,8 @@ import (
 // zero value is not usable.
 type Signer struct{ keys ring[*sync.Pool] } // of hash.Hash, an HMAC
 
-// NewSigner returns a Signer that signs by the first of keys, and checks by all of them. It copies
-// them. Its errors are those of NewEncrypter.
+// NewSigner returns a Signer that signs by the first of keys, and checks by all of them. It
+// copies them. It returns core.ErrConfig in the same cases as NewEncrypter.
 func NewSigner(keys ...[]byte) (*Signer, error) {
 	r, err := newRing("NewSigner", "sign 1", keys, func(derived []byte) *sync.Pool {
 		return &sync.Pool{New: func() any { return hmac.New(sha256.New, derived) }}
@@ -55,8 +55,8 @@ func (s *Signer) Append(dst []byte, key string, src []byte, flags uint32) ([]byt
 	return dst, nil
 }
 
-// Open returns the value that was signed as data for key, and its flags. The value is a part of
-// data. The error is ErrForged or ErrUnknownKey.
+// Open returns the value that was signed as data for key, and its flags. The value is a part
+// of data. If Open fails, it returns ErrForged or ErrUnknownKey.
 func (s *Signer) Open(data []byte, key string) ([]byte, uint32, error) {
 	if len(data) < signedHead || data[0] != signedMark {
 		return nil, 0, ErrForged

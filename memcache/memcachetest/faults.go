@@ -40,7 +40,7 @@ var faults = []struct {
 	{"live idle connections are used while new ones are refused", liveConnectionsAreUsed, false},
 	{"a server at its limit of connections serves those that it has", fullServerIsUsed, false},
 	{"after one time-out, idle connections are tried before use", silentConnectionsAreTried, true},
-	{"counters of 2^63 and more are moved", largeCountersAreMoved, false},
+	{"counters of 2^63 and more can be changed", largeCountersCanBeChanged, false},
 	{"a reply that comes twice is never taken for another", doubledRepliesAreNotTaken, false},
 	{"a length in a reply is not believed", lengthIsNotBelieved, false},
 	{"only the keys of a dead server fail", onlyKeysOfDeadServerFail, false},

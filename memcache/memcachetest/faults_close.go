@@ -10,7 +10,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// All idle connections are dead after a restart, but no verb fails for that.
+// All idle connections are dead after a restart, but no verb fails because of that.
 func verbsSucceedAfterRestart(d *driverTest) {
 	server := Start(d, nil)
 	c := d.open(longTimeoutOptions, server.Addr())

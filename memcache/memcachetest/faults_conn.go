@@ -24,7 +24,8 @@ func (d *driverTest) openConnections(c *core.Cache, server *Server, proxy *Proxy
 			d.wantErr("Set", c.Set(context.Background(), fmt.Sprint("k", i), []byte("v"), 0), nil)
 		})
 	}
-	d.eventually(fmt.Sprintf("%d connections are open", n), func() bool { return proxy.Open() == n })
+	condition := fmt.Sprintf("%d connections are open", n)
+	d.eventually(condition, func() bool { return proxy.Open() == n })
 	server.Resume()
 	wg.Wait()
 }
@@ -120,7 +121,7 @@ func fullServerIsUsed(d *driverTest) {
 	})
 	d.pauseBeforeCheck()
 	d.checkVerbs(c, "on a full server", 25)
-	large := make([]byte, 1<<19) // which the system does not take at once
+	large := make([]byte, 1<<19) // the system does not accept it at once
 	concurrently(64, func(int) {
 		d.checkVerbs(c, "on a full server, with 64 goroutines", 1)
 		d.wantErr("Set of a large value", c.Set(d.Context(), "large", large, 0), nil)
@@ -141,7 +142,7 @@ func silentConnectionsAreTried(d *driverTest) {
 	concurrently(10, func(int) { d.checkVerbs(c, "after the first time-out", 3) })
 	d.eventually("the silent connections are closed", func() bool { return proxy.Open() <= 10 })
 
-	// The deadline of a context shows as well that a connection is silent.
+	// The deadline of a context also shows that a connection is silent.
 	d.openConnections(c, server, proxy, 20)
 	proxy.Forget()
 	d.pauseBeforeCheck()

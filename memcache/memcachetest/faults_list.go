@@ -33,9 +33,9 @@ func (d *driverTest) openList(opts memcache.Options, addrs ...string) (*core.Cac
 	return cache, list
 }
 
-// watchKeys stores a thousand keys. The function that it returns checks that exactly those have
-// moved that ketama moves from the servers then to the servers now: about 1/n of them if there
-// were fewer than n servers, and none if there were n.
+// watchKeys stores a thousand keys. It returns a function that checks which of them have
+// moved. These must be the keys that ketama moves from the servers then to the servers now:
+// about 1/n of them if there were fewer than n servers, and none if there were n.
 func (d *driverTest) watchKeys(c *core.Cache, b listBackend) (moved func(before, n int)) {
 	d.Helper()
 	keys, values := numberedKeys(1000)
@@ -137,8 +137,8 @@ func listsCanBeReplaced(d *driverTest) {
 	wg.Wait()
 }
 
-// The price of Eject: a server that was ejected comes back with what it had before. With Fail,
-// no read is older than a write that has succeeded.
+// Eject has a price: a server that was ejected comes back with its old items. With Fail, no
+// read returns a value that is older than a write that has succeeded.
 func ejectReturnsOldValues(d *driverTest) {
 	servers := StartN(d, 2, nil)
 	for _, policy := range []memcache.DeadPolicy{memcache.Fail, memcache.Eject} {
@@ -174,7 +174,7 @@ func ejectReturnsOldValues(d *driverTest) {
 	}
 }
 
-// A server whose cool-down is over is tried by one verb. If that verb ends because of its
+// A server whose cool-down has ended is tried by one verb. If that verb ends because of its
 // context, the next one tries the server.
 func abandonedTrialsAreRepeated(d *driverTest) {
 	server, other := Start(d, nil), Start(d, nil)
@@ -202,8 +202,8 @@ func abandonedTrialsAreRepeated(d *driverTest) {
 	d.eventually("the cool-down is over", func() bool {
 		return time.Since(ejected) > opts.CoolDown
 	})
-	// Each of these trials ends before it knows. On a busy machine, a verb may also end before
-	// it dials.
+	// Each of these trials ends before it knows whether the server responds. On a busy
+	// machine, a verb may also end before it dials.
 	for round := range 3 {
 		tried := proxy.Dialled()
 		for try := 0; try < 20 && proxy.Dialled() == tried; try++ {
@@ -246,7 +246,8 @@ func connectionsAge(d *driverTest) {
 	}
 }
 
-// A memcached with -Y wants a user and a password first. A driver without such a login says so.
+// A memcached with -Y requires a user and a password first. A driver without such a login
+// says so.
 func loginsAreSent(d *driverTest) {
 	server := Start(d, &Options{User: "gopher", Password: "S3CRET:"})
 	opts := longTimeoutOptions

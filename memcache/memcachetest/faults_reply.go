@@ -11,8 +11,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Every reply comes twice. Verbs may fail for that, but none takes the second reply to one
-// key for the reply to another.
+// Every reply comes twice. Verbs may fail because of that, but none takes the second reply to
+// one key for the reply to another.
 func doubledRepliesAreNotTaken(d *driverTest) {
 	server := Start(d, nil)
 	direct := d.open(longTimeoutOptions, server.Addr())
@@ -78,9 +78,9 @@ func lengthIsNotBelieved(d *driverTest) {
 	}
 }
 
-// memcached looks for a minus sign behind a counter of 2^63 or more, in bytes that are left of
-// other items, and then refuses to count. See safe_strtoull in its util.c.
-func largeCountersAreMoved(d *driverTest) {
+// memcached looks for a minus sign after a counter of 2^63 or more, in bytes that other items
+// have left, and then refuses to count. See safe_strtoull in its util.c.
+func largeCountersCanBeChanged(d *driverTest) {
 	server := Start(d, nil)
 	c := d.open(longTimeoutOptions, server.Addr())
 	ctx := d.Context()

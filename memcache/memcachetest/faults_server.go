@@ -80,7 +80,7 @@ func ejectMovesKeys(d *driverTest) {
 	d.eventually("all keys are on the other servers", func() bool {
 		return c.SetMulti(ctx, values, 0) == nil
 	})
-	// One key may fail, with which the driver tries the dead server.
+	// One key may fail, because the driver tries the dead server with it.
 	if got, err := c.GetMulti(ctx, keys); len(got) < 199 || failedKeys(err) > 1 {
 		d.Errorf("GetMulti returned %d items of 200, %v", len(got), err)
 	}

@@ -191,7 +191,7 @@ func ReplySlowly(text string, pause time.Duration) Step {
 	}
 }
 
-// ReplyForEver returns a Step that sends text again and again until the client closes the
+// ReplyForEver returns a Step that sends text repeatedly until the client closes the
 // connection. If text has no line break, the client receives a line that does not end.
 func ReplyForEver(text string) Step {
 	block := []byte(strings.Repeat(text, 1+1<<10/max(1, len(text))))

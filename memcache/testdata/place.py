@@ -10,7 +10,7 @@ job.json is an object:
 	eject    if true, pylibmc ejects servers that do not respond
 
 It writes another object: client (name and version) and refused (indexes of the keys
-that the client stored nowhere). The rules are those of the clients: this script
+that the client stored nowhere). The clients have the rules: this script
 computes nothing except the crc32 of modula.
 """
 

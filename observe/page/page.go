@@ -22,10 +22,10 @@ type Options struct {
 	// recorded. Recording takes a lock in each verb. A key is shown up to its first 200 bytes.
 	Keys int
 
-	// LookUp lets whoever sees the page read the item under any key.
+	// LookUp lets every visitor of the page read the item under any key.
 	LookUp bool
 
-	// Change lets whoever sees the page delete items and flush caches.
+	// Change lets every visitor of the page delete items and flush caches.
 	Change bool
 }
 

@@ -48,10 +48,10 @@ type Options struct {
 // If another process has logged a record, its repetitions can be dropped here for a tenth
 // of the period longer, because the Handler does not call the cache for each record.
 //
-// If the cache fails or keeps nothing, records are repetitions only of those that this process
-// has logged. After a failure, the Handler does not call the cache for a second. The same
-// applies to records that are logged while the Handler calls the cache, by its hooks: they
-// cause no more calls.
+// If the cache fails or keeps nothing, the Handler drops only repetitions of records that
+// this process has logged. After a failure, the Handler does not call the cache for a second.
+// Hooks of the cache may log while the Handler calls it. The Handler does not call the cache
+// for these records.
 //
 // Many goroutines may use a Handler at once.
 type Handler struct {
@@ -89,9 +89,9 @@ const maxSeen = 10_000
 // maxWait is how long a Handler waits for the cache.
 const maxWait = time.Second
 
-// New returns a Handler that passes records on to inner. A nil opts is the zero Options.
-// The error is core.ErrConfig: inner or cache is nil, the Period is negative, or the Prefix is
-// so long that no record has a key.
+// New returns a Handler that passes records on to inner. A nil opts is the zero Options. New
+// returns core.ErrConfig if inner or cache is nil, if the Period is negative, or if the
+// Prefix is so long that no record has a key.
 func New(inner slog.Handler, cache *core.Cache, opts *Options) (*Handler, error) {
 	s := &shared{cache: cache}
 	if opts != nil {
@@ -117,7 +117,7 @@ func New(inner slog.Handler, cache *core.Cache, opts *Options) (*Handler, error)
 }
 
 const (
-	hashed = "sha256:" // is put before a hash, to tell it from keys
+	hashed = "sha256:" // is put before a hash, which distinguishes it from keys
 
 	// maxPrefixLen leaves room for the hash of a key.
 	maxPrefixLen = core.MaxKeyLen - len(hashed) - 2*sha256.Size
@@ -133,8 +133,8 @@ func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.inner.Enabled(ctx, level)
 }
 
-// WithAttrs returns a Handler that adds attrs to records. Unless Options.Key is set, its
-// records are no repetitions of those of h.
+// WithAttrs returns a Handler that adds attrs to records. Unless Options.Key is set, records
+// of the new Handler are not repetitions of records of h.
 func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	if len(attrs) == 0 {
 		return h
@@ -150,7 +150,7 @@ func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 // WithGroup returns a Handler that puts the attributes of records into a group. Unless
-// Options.Key is set, its records are no repetitions of those of h.
+// Options.Key is set, records of the new Handler are not repetitions of records of h.
 func (h *Handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
@@ -158,8 +158,8 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 	return &Handler{h.inner.WithGroup(name), h.with + strconv.Quote(name) + "{", h.shared}
 }
 
-// key returns the key of r, or "" if r always passes. What is before the message is quoted, so
-// that no message looks like it.
+// key returns the key of r, or "" if r always passes. The part before the message is quoted,
+// so that no message looks like it.
 func (h *Handler) key(ctx context.Context, r slog.Record) string {
 	if h.opts.Key != nil {
 		return h.opts.Key(ctx, r)
@@ -238,9 +238,10 @@ func insideItself() bool {
 	}
 }
 
-// begin decides about a record with key as far as this process can. It reports whether the
-// record is dropped, and whether the cache is down. If the record is not dropped, those that
-// follow are, and before is how many were dropped since the last one that passed.
+// begin decides about a record with key without a call of the cache. It reports whether the
+// record is dropped, and whether the cache is down. If the record is not dropped, the records
+// that follow are dropped, and before is the number of records that were dropped since the
+// last one that passed.
 func (s *shared) begin(key string) (before int, quiet, down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -267,9 +268,9 @@ func (s *shared) begin(key string) (before int, quiet, down bool) {
 	return seen.dropped, false, now.Before(s.downUntil)
 }
 
-// drop counts a record with key that is dropped because another process has logged one, and
-// those that were dropped before. For a tenth of the period, records with key are dropped
-// without a call of the cache.
+// drop counts a record with key that is dropped because another process has logged one. It
+// also counts the before records that were dropped earlier. For a tenth of the period,
+// records with key are then dropped without a call of the cache.
 func (s *shared) drop(key string, before int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

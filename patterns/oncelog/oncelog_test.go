@@ -80,7 +80,7 @@ func (l *logBuffer) handler() slog.Handler {
 	return slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: withoutTime})
 }
 
-// want fails the test if something else than lines was logged. It then empties the buffer.
+// want fails the test unless exactly lines were logged. It then empties the buffer.
 func (l *logBuffer) want(t *testing.T, lines ...string) {
 	t.Helper()
 	l.mu.Lock()
@@ -130,7 +130,7 @@ func TestARecordPassesOnceInAPeriod(t *testing.T) {
 	})
 }
 
-// Of the records of several handlers that share a cache, one passes.
+// One of the records of several handlers that share a cache passes.
 func TestARecordPassesOnceInAllProcesses(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	opts := &memcachepure.Options{Options: memcache.Options{Timeout: 30 * time.Second}}
@@ -259,7 +259,7 @@ func TestRepetitionsAreDroppedWithoutAWorkingCache(t *testing.T) {
 	l.want(t, "level=ERROR msg=down")
 }
 
-// A record that is logged with a context that is done is told to the cache all the same.
+// The Handler calls the cache for a record even if the context of the record is done.
 func TestARecordPassesOnceWhateverItsContext(t *testing.T) {
 	c := memoryCache(t)
 	done, cancel := context.WithCancel(t.Context())
@@ -271,7 +271,8 @@ func TestARecordPassesOnceWhateverItsContext(t *testing.T) {
 	local.want(t)
 }
 
-// Records of other levels, and of loggers with other attributes and groups, are no repetitions.
+// Records of other levels, and of loggers with other attributes or groups, are not
+// repetitions.
 func TestRepetitionsHaveTheSameLevelAndLogger(t *testing.T) {
 	var l logBuffer
 	logger := newLogger(&l, memoryCache(t), nil)
@@ -299,7 +300,8 @@ func TestRepetitionsHaveTheSameLevelAndLogger(t *testing.T) {
 		`level=ERROR msg=payment shop="1\",\"g\"=\"2"`)
 }
 
-// A message longer than a key is told to the cache, too, and is not taken for its failure.
+// The Handler also calls the cache for a message that is longer than a key. The cache does
+// not fail because of it.
 func TestALongMessageIsLoggedOnceInAllProcesses(t *testing.T) {
 	c := memoryCache(t)
 	long := strings.Repeat("m", core.MaxKeyLen)

@@ -16,8 +16,8 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// A load that fails for one key makes that key pause. The breaker spares the database of the
-// other keys as well.
+// A load that fails for one key makes that key pause. The breaker also keeps loads of the
+// other keys away from the database.
 func Example() {
 	ctx := context.Background()
 	cache, err := core.Open(ctx, "memory://?max_items=10000", nil)

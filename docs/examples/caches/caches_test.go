@@ -99,7 +99,8 @@ func TestErrorOfAWrongFileSaysWhereAndWhatWouldBeRight(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{
 			`{"caches": {"a": {"url": "memory://", "hook": []}}}`,
-			"caches.a.hook: unknown field; known: bus, default_ttl, far, hooks, near, prefix, timeout, url",
+			"caches.a.hook: unknown field; known: bus, default_ttl, far, hooks, near, prefix, " +
+				"timeout, url",
 		},
 		{
 			`{"default": "a", "caches": {"a": {"url": "redis://127.0.0.1"}}}`,

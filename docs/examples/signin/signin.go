@@ -19,15 +19,15 @@ type Attempt struct{ Account, Address string }
 
 // A Page is the http.Handler of the sign-in form's POST.
 type Page struct {
-	// Check reports whether the password is that of the account.
+	// Check reports whether the password is the right one for the account.
 	Check func(ctx context.Context, account, password string) (bool, error)
 
 	signIn *lockout.Lockout[Attempt]
 	from   lockout.Address
 }
 
-// New returns a Page whose Check is check, and which keeps its counters in cache. The address
-// of a client is what from says.
+// New returns a Page whose Check is check, and which keeps its counters in cache. It uses from
+// to find the address of a client.
 func New(
 	cache *core.Cache,
 	from lockout.Address,
@@ -40,8 +40,8 @@ func New(
 			Key:  func(a Attempt) string { return a.Account + " " + a.Address },
 			Rate: lockout.Rate{Count: 5, Period: 10 * time.Minute},
 			Lock: 15 * time.Minute, MaxLock: 24 * time.Hour},
-		// One password tried on many accounts. A success, which may be on an account of the
-		// attacker's own, resets nothing.
+		// One password that is tried on many accounts. A success resets nothing, because it
+		// may be on the attacker's own account.
 		{Name: "by_address", Key: func(a Attempt) string { return a.Address },
 			Rate: lockout.Rate{Count: 30, Period: 10 * time.Minute}, Lock: time.Hour, Keep: true},
 	}, &lockout.Options[Attempt]{Alert: alert, OnError: report})
@@ -65,8 +65,8 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Account: strings.ToLower(strings.TrimSpace(r.PostFormValue("account"))),
 		Address: p.from.Of(r),
 	}
-	// Guard counts the attempt before it calls the function, so that of a thousand guesses
-	// at once five are tried. If the password is right, the attempt does not count.
+	// Guard counts the attempt before it calls the function, so that only five of a thousand
+	// guesses at once are tried. If the password is right, the attempt does not count.
 	ok, err := p.signIn.Guard(r.Context(), attempt, func(ctx context.Context) (bool, error) {
 		return p.Check(ctx, attempt.Account, r.PostFormValue("password"))
 	})

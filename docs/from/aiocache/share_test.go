@@ -156,8 +156,8 @@ func TestBothShareLocksOnRedis(t *testing.T) {
 	header(nil)()
 }
 
-// lockOf returns a function that tries to get the lock with this key, as a program on url does, and
-// returns a function that releases it.
+// lockOf returns a function that tries to get the lock with this key, like a program on url. It
+// returns a function that releases the lock.
 func lockOf(t *testing.T, url, key string) func(want error) (release func()) {
 	t.Helper()
 	cache := open(t, url)
@@ -183,7 +183,7 @@ func lockOf(t *testing.T, url, key string) func(want error) (release func()) {
 
 // Aiocache stores values on memcached with the flags 0, and refuses to read any others. Its keys
 // are the namespace and the key, with nothing between them.
-func TestWhatCanBeSharedOnMemcached(t *testing.T) {
+func TestBothShareValuesOnMemcached(t *testing.T) {
 	python := memcachetest.NeedPython(t, "memcache")
 	server := memcachetest.Start(t, nil)
 	c := open(t, "memcache://"+server.Addr()+"?prefix=main")

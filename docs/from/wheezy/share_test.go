@@ -15,8 +15,8 @@ import (
 )
 
 // The pass of a Python program is an item with the same key. Each side finds the pass taken while
-// the other one holds it. The scripts do with pylibmc and python-memcached what OnePass does in
-// wheezy.caching.
+// the other one holds it. The scripts use pylibmc and python-memcached as OnePass of wheezy.caching
+// does.
 func TestBothShareOnePass(t *testing.T) {
 	for _, client := range []struct{ name, module, hash, open string }{
 		{"pylibmc", "pylibmc", "ketama",

@@ -14,8 +14,8 @@ func TestMainPrintsTheOutputOfThePage(t *testing.T) {
 	fromtest.Prints(t, main)
 }
 
-// The program stores what the one in Python stores: the items and the wires of one are those of the
-// other. The script does with pylibmc what key_builder and CacheDependency of wheezy.caching do.
+// The programs in Go and in Python share their items and wires. The script uses pylibmc as
+// key_builder and CacheDependency of wheezy.caching do.
 func TestBothShareItemsAndWires(t *testing.T) {
 	python := memcachetest.NeedPython(t, "pylibmc")
 	servers := memcachetest.StartN(t, 2, nil)
