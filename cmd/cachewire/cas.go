@@ -97,16 +97,14 @@ func editable(item core.Item, as string) (value, error) {
 	return v, err
 }
 
-// with returns the stored form of data, a new value of the kind of v.
+// with returns the stored form of data, a new value of the kind of v, and the flags of v, which
+// may be 0 for any kind.
 func (v value) with(data []byte) ([]byte, uint32, error) {
 	if v.kind == "raw" || v.kind == "bytes" {
 		return data, v.flags, nil
 	}
-	stored, flags, err := encode(data, v.kind)
-	if v.kind == "text" || v.kind == "int" || v.kind == "json" {
-		flags = v.flags // such as 4, or the 0 of a backend without flags
-	}
-	return stored, flags, err
+	stored, _, err := encode(data, v.kind)
+	return stored, v.flags, err
 }
 
 // edit returns data as the command changes it, or the editor if there is no command.

@@ -225,6 +225,17 @@ func TestCASStoresWhatACommandMakesOfTheValue(t *testing.T) {
 	})
 }
 
+func TestCASKeepsTheFlagsOfAKindThatTheUserNames(t *testing.T) {
+	c := tool{t: t}.with(redisURL(t))
+	codec := encoding.AsBytes(msgpack.Codec[any]())
+	store[any](c, codec, "k", map[string]any{"n": "old"})
+	c.want(0, "", "cas", "k", "-as", "msgpack", "--", "sed", "s/old/new/")
+	c.want(0, `{"n":"new"}`, "get", "k", "-as", "msgpack")
+	if item, err := c.cache().GetItem(t.Context(), "k"); err != nil || item.Flags != 0 {
+		t.Errorf("flags %d, %v; want the 0 of before", item.Flags, err)
+	}
+}
+
 func TestCASDetectsAChangeMeanwhile(t *testing.T) {
 	eachServer(t, func(t *testing.T, c tool) {
 		c.want(0, "", "set", "k", "old")
