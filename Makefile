@@ -22,6 +22,7 @@ help: ## list the targets
 .PHONY: demo
 demo: ## show the cache at work on the Go files of the standard library
 	go run ./docs/examples/demo
+	@echo 'Next, try a cache from a shell: go run ./cmd/cachewire -h'
 
 .PHONY: demo-page
 demo-page: ## the same, and serve a live page of the cache at http://localhost:8080 until Ctrl-C

@@ -26,6 +26,11 @@ type CheckOptions struct {
 	// alone.
 	Parallel int
 
+	// Shared says that the backends that open returns share their items, because they use the
+	// same server. A case that needs two backends that share nothing is then not run, and
+	// Parallel must not be more than 1.
+	Shared bool
+
 	// Seed is the seed of the random histories. If 0, each run has a random one.
 	Seed uint64
 
@@ -44,7 +49,7 @@ type Status uint8
 const (
 	Passed Status = iota // the backend follows the rule
 	Failed               // the backend breaks the rule
-	NotRun               // the case was not run, because the options lack Stall or Kill
+	NotRun               // the case was not run, because of Shared or without Stall or Kill
 )
 
 // String returns the status in lower case.
@@ -98,7 +103,7 @@ func (r *Report) Err() error {
 //
 // Open is called each time a case runs; a few cases call it twice. It returns an empty
 // backend. Check closes the backend. If a program has a URL, it opens a Cache and gets the
-// backend by As:
+// backend by As; if the URL is that of a server, it sets Shared:
 //
 //	open := func() (core.Backend, error) {
 //		cache, err := core.Open(ctx, rawURL, nil)
@@ -129,9 +134,16 @@ func check(ctx context.Context, open func() (core.Backend, error), opts *CheckOp
 	if open == nil {
 		return nil, fmt.Errorf("%w: conformance: open is nil", core.ErrConfig)
 	}
+	if opts.Shared && opts.Parallel > 1 {
+		return nil, fmt.Errorf(
+			"%w: conformance: CheckOptions.Parallel is %d; want 1, because of Shared",
+			core.ErrConfig,
+			opts.Parallel,
+		)
+	}
 	c := checker{open: open, limit: limit, progress: opts.Progress, suite: suite{
 		profile: opts.Profile, seed: opts.Seed, stall: opts.Stall, kill: opts.Kill,
-		leaks: &leakLog{},
+		shared: opts.Shared, leaks: &leakLog{},
 	}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()

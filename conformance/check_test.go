@@ -138,6 +138,22 @@ func TestCheckReturnsErrorsOfItsArguments(t *testing.T) {
 	}
 }
 
+func TestCheckOfSharedBackendsDoesNotRunCasesThatNeedTwo(t *testing.T) {
+	server := newReference()
+	open := func() (core.Backend, error) {
+		return server, server.Flush(t.Context())
+	}
+	cases := []string{"cas-other-backend", "add-present"}
+	report, err := Check(t.Context(), open, &CheckOptions{Cases: cases, Shared: true})
+	if err != nil || report.Count(NotRun) != 1 || report.Count(Passed) != 3 {
+		t.Errorf("Check of shared backends: %+v, %v; want one case not run", report, err)
+	}
+	_, err = Check(t.Context(), open, &CheckOptions{Cases: cases, Shared: true, Parallel: 2})
+	if !errors.Is(err, core.ErrConfig) {
+		t.Errorf("Check of shared backends in parallel: %v, want ErrConfig", err)
+	}
+}
+
 func TestCheckThatIsCancelledReturnsOnlyResultsOfCasesThatEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	opts := &CheckOptions{Cases: []string{"get-*"}, Progress: func(r Result) {

@@ -14,6 +14,7 @@ type suite struct {
 	seed    uint64
 	stall   func(b core.Backend) (resume func(), err error)  // nil if there is none
 	kill    func(b core.Backend) (restart func(), err error) // nil if there is none
+	shared  bool                                             // the backends share their items
 	leaks   *leakLog
 }
 
@@ -68,13 +69,15 @@ func (s suite) casesOf(v view) []testCase {
 	)
 }
 
-// missing returns the name of the setting that c needs and the suite lacks, or "".
+// missing returns what c needs and the suite lacks, or "".
 func (s suite) missing(c testCase) string {
 	switch {
 	case c.fault == stalls && s.stall == nil:
 		return "it needs Stall"
 	case c.fault == kills && s.kill == nil:
 		return "it needs Kill"
+	case c.twoBackends && s.shared:
+		return "it needs two backends that share nothing"
 	}
 	return ""
 }

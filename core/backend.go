@@ -224,6 +224,8 @@ type Stats struct {
 	Misses      uint64 // keys read and not found
 	Evictions   uint64 // items removed to make room
 	Expirations uint64 // items removed because they had expired
+	Commands    uint64 // what the servers have done for all clients, as they count it
+	Connections uint64 // connections from all clients to the servers now
 
 	Pool PoolStats // if the backend has a pool of clients
 	Near NearStats // if the backend keeps copies of another one's items

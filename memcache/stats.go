@@ -47,6 +47,8 @@ func Stats(
 		sum.Hits += s.Hits
 		sum.Misses += s.Misses
 		sum.Evictions += s.Evictions
+		sum.Commands += s.Commands
+		sum.Connections += s.Connections
 	}
 	return sum, errors.Join(errs...)
 }
@@ -64,6 +66,14 @@ func readStats(conn io.ReadWriter) (core.Stats, error) {
 		"get_hits":   &s.Hits,
 		"get_misses": &s.Misses,
 		"evictions":  &s.Evictions,
+
+		"curr_connections": &s.Connections,
+	}
+	for _, name := range []string{
+		"cmd_get", "cmd_set", "cmd_touch", "cmd_flush", "delete_hits", "delete_misses",
+		"incr_hits", "incr_misses", "decr_hits", "decr_misses",
+	} {
+		figures[name] = &s.Commands
 	}
 	lines := bufio.NewReader(io.LimitReader(conn, 1<<16))
 	for {
@@ -83,7 +93,7 @@ func readStats(conn io.ReadWriter) (core.Stats, error) {
 			if err != nil {
 				return core.Stats{}, fmt.Errorf("the reply to stats is %.100q", line)
 			}
-			*figure = n
+			*figure += n
 		}
 	}
 }

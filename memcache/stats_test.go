@@ -16,6 +16,7 @@ import (
 func TestStatsSumsTheFiguresOfServers(t *testing.T) {
 	server := memcachetest.Start(t, nil)
 	server.Do("set a 0 0 5\r\nvalue\r\nset b 0 0 5\r\nvalue\r\nget a\r\nget a\r\nget x")
+	server.Do("delete x\r\nincr x 1\r\ntouch a 0")
 	other := memcachetest.Start(t, &memcachetest.Options{Unix: true})
 	other.Do("set c 0 0 5\r\nvalue\r\nget x")
 	servers := []memcache.Server{{Addr: server.Addr()}, {Addr: other.Addr()}}
@@ -24,7 +25,9 @@ func TestStatsSumsTheFiguresOfServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if stats.Items != 3 || stats.Hits != 2 || stats.Misses != 2 ||
-		stats.Evictions != 0 || stats.Bytes < 15 {
+		stats.Evictions != 0 || stats.Bytes < 15 || stats.Commands != 10 ||
+		stats.Connections < 2 {
+
 		t.Errorf("%+v", stats)
 	}
 }

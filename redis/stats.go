@@ -38,6 +38,8 @@ func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
 		sum.Misses += s.Misses
 		sum.Evictions += s.Evictions
 		sum.Expirations += s.Expirations
+		sum.Commands += s.Commands
+		sum.Connections += s.Connections
 	}
 	return sum, err
 }
@@ -47,11 +49,13 @@ func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
 func parseInfo(info string) core.Stats {
 	var s core.Stats
 	figures := map[string]*uint64{
-		"used_memory_dataset": &s.Bytes, // without the server's own
-		"keyspace_hits":       &s.Hits,
-		"keyspace_misses":     &s.Misses,
-		"evicted_keys":        &s.Evictions,
-		"expired_keys":        &s.Expirations,
+		"used_memory_dataset":      &s.Bytes, // without the server's own
+		"keyspace_hits":            &s.Hits,
+		"keyspace_misses":          &s.Misses,
+		"evicted_keys":             &s.Evictions,
+		"expired_keys":             &s.Expirations,
+		"total_commands_processed": &s.Commands,
+		"connected_clients":        &s.Connections,
 	}
 	for line := range strings.Lines(info) {
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ":")

@@ -14,6 +14,7 @@ require github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/backendtest => ../../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../../benchmarks
+	github.com/cachewire/cachewire/cmd/cachewire => ../../cmd/cachewire
 	github.com/cachewire/cachewire/conformance => ../../conformance
 	github.com/cachewire/cachewire/conformance/strangers => ../../conformance/strangers
 	github.com/cachewire/cachewire/core => ../../core

@@ -1,0 +1,75 @@
+module github.com/cachewire/cachewire/cmd/cachewire
+
+go 1.25.0
+
+require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
+	github.com/cachewire/cachewire/conformance v0.1.0
+	github.com/cachewire/cachewire/core v0.1.0
+	github.com/cachewire/cachewire/encoding v0.1.0
+	github.com/cachewire/cachewire/encoding/cbor v0.1.0
+	github.com/cachewire/cachewire/encoding/msgpack v0.1.0
+	github.com/cachewire/cachewire/encoding/zstd v0.1.0
+	github.com/cachewire/cachewire/memcache v0.1.0
+	github.com/cachewire/cachewire/memcache-pooled v0.1.0
+	github.com/cachewire/cachewire/memcache-pure v0.1.0
+	github.com/cachewire/cachewire/memory v0.1.0
+	github.com/cachewire/cachewire/null v0.1.0
+	github.com/cachewire/cachewire/redis v0.1.0
+	github.com/cachewire/cachewire/tiered v0.1.0
+	github.com/creack/pty v1.1.24
+	github.com/gdamore/tcell/v2 v2.9.0
+	golang.org/x/term v0.36.0
+)
+
+require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
+	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c // indirect
+	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
+	github.com/gdamore/encoding v1.0.1 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/lucasb-eyer/go-colorful v1.2.0 // indirect
+	github.com/mattn/go-runewidth v0.0.16 // indirect
+	github.com/rainycape/memcache v0.0.0-20150622160815-1031fa0ce2f2 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
+	github.com/rivo/uniseg v0.4.3 // indirect
+	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
+	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
+	golang.org/x/sync v0.22.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/text v0.41.0 // indirect
+)
+
+replace ( // written by scripts/modules.sh, the same in every module
+	github.com/cachewire/cachewire/backendtest => ../../backendtest
+	github.com/cachewire/cachewire/benchmarks => ../../benchmarks
+	github.com/cachewire/cachewire/cmd/cachewire => ../../cmd/cachewire
+	github.com/cachewire/cachewire/conformance => ../../conformance
+	github.com/cachewire/cachewire/conformance/strangers => ../../conformance/strangers
+	github.com/cachewire/cachewire/core => ../../core
+	github.com/cachewire/cachewire/dependency => ../../dependency
+	github.com/cachewire/cachewire/docs => ../../docs
+	github.com/cachewire/cachewire/docs/from => ../../docs/from
+	github.com/cachewire/cachewire/encoding => ../../encoding
+	github.com/cachewire/cachewire/encoding/cbor => ../../encoding/cbor
+	github.com/cachewire/cachewire/encoding/msgpack => ../../encoding/msgpack
+	github.com/cachewire/cachewire/encoding/protobuf => ../../encoding/protobuf
+	github.com/cachewire/cachewire/encoding/seal => ../../encoding/seal
+	github.com/cachewire/cachewire/encoding/zstd => ../../encoding/zstd
+	github.com/cachewire/cachewire/lockout => ../../lockout
+	github.com/cachewire/cachewire/memcache => ../../memcache
+	github.com/cachewire/cachewire/memcache-pooled => ../../memcache-pooled
+	github.com/cachewire/cachewire/memcache-pure => ../../memcache-pure
+	github.com/cachewire/cachewire/memory => ../../memory
+	github.com/cachewire/cachewire/null => ../../null
+	github.com/cachewire/cachewire/observe => ../../observe
+	github.com/cachewire/cachewire/observe/otel => ../../observe/otel
+	github.com/cachewire/cachewire/observe/page => ../../observe/page
+	github.com/cachewire/cachewire/observe/page/browser => ../../observe/page/browser
+	github.com/cachewire/cachewire/observe/prometheus => ../../observe/prometheus
+	github.com/cachewire/cachewire/patterns => ../../patterns
+	github.com/cachewire/cachewire/redis => ../../redis
+	github.com/cachewire/cachewire/tiered => ../../tiered
+)
