@@ -18,6 +18,7 @@ require (
 replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/backendtest => ../backendtest
 	github.com/cachewire/cachewire/benchmarks => ../benchmarks
+	github.com/cachewire/cachewire/cmd/cachewire => ../cmd/cachewire
 	github.com/cachewire/cachewire/conformance => ../conformance
 	github.com/cachewire/cachewire/conformance/strangers => ../conformance/strangers
 	github.com/cachewire/cachewire/core => ../core

@@ -60,6 +60,7 @@ replace ( // written by scripts/modules.sh, the same in every module
 	github.com/cachewire/cachewire/encoding/zstd => ../../encoding/zstd
 	github.com/cachewire/cachewire/lockout => ../../lockout
 	github.com/cachewire/cachewire/memcache => ../../memcache
+	github.com/cachewire/cachewire/memcache-meta => ../../memcache-meta
 	github.com/cachewire/cachewire/memcache-pooled => ../../memcache-pooled
 	github.com/cachewire/cachewire/memcache-pure => ../../memcache-pure
 	github.com/cachewire/cachewire/memory => ../../memory
