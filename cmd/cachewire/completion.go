@@ -28,7 +28,10 @@ _cachewire() {
 }
 compdef _cachewire cachewire
 `,
-	"fish": `complete -c cachewire -a '(cachewire __complete (commandline -opc)[2..])'
+	"fish": `function __cachewire_replies
+	cachewire __complete (commandline -opc)[2..]
+end
+complete -c cachewire -n 'count (__cachewire_replies) >/dev/null' -f -a '(__cachewire_replies)'
 `,
 }
 
