@@ -84,14 +84,24 @@ func TestAPollTellsOwnChangesFromThoseOfOthers(t *testing.T) {
 // A slowPolls is a far whose multi reads wait at a gate, if there is one, after they have read.
 type slowPolls struct {
 	*memory.Backend
-	gate chan struct{} // set while no poll is in progress
+	mu   sync.Mutex
+	gate chan struct{} // guarded by mu
+}
+
+func (s *slowPolls) setGate(gate chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate = gate
 }
 
 func (s *slowPolls) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
 	items, err := s.Backend.GetItems(ctx, keys)
-	if s.gate != nil {
+	s.mu.Lock()
+	gate := s.gate
+	s.mu.Unlock()
+	if gate != nil {
 		select {
-		case <-s.gate:
+		case <-gate:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -106,12 +116,13 @@ func TestAPollKnowsItsOwnChangesOfTheTimeSinceTheLastOne(t *testing.T) {
 		b := newPolled(t, 1, far, tiered.Options{NearTTL: time.Hour})[0]
 		set(t, b, "k", "1", 0)
 		time.Sleep(time.Second + 50*time.Millisecond) // between two polls
-		far.gate = make(chan struct{})
+		gate := make(chan struct{})
+		far.setGate(gate)
 		time.Sleep(100 * time.Millisecond) // a poll waits
 		set(t, b, "k", "2", 0)
 		wantValue(t, b, "k", "2") // a copy
 		synctest.Wait()           // it is published
-		close(far.gate)
+		close(gate)
 		before := nearStats(t, b)
 		time.Sleep(time.Second)
 		if after := nearStats(t, b); after.Drops != before.Drops || after.Items != 1 {
@@ -127,12 +138,12 @@ func TestAPollWithoutAReplyIsGivenUp(t *testing.T) {
 		far := &slowPolls{Backend: newMemory()}
 		b := newPolled(t, 1, far, tiered.Options{NearTTL: time.Hour})[0]
 		time.Sleep(time.Second + 50*time.Millisecond)
-		far.gate = make(chan struct{})
+		far.setGate(make(chan struct{}))
 		time.Sleep(10 * time.Second)
 		if s := nearStats(t, b); s.BusUp || s.BusLost != 1 {
 			t.Errorf("Stats: %+v, want a bus that is lost", s)
 		}
-		far.gate = nil
+		far.setGate(nil)
 		time.Sleep(2 * time.Second)
 		if s := nearStats(t, b); !s.BusUp {
 			t.Errorf("Stats: %+v, want a bus that works again", s)
