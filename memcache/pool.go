@@ -338,15 +338,16 @@ func (p *pool) noteSilent(waited time.Duration) {
 	}
 }
 
-// Reap closes the idle connections that have reached a limit. It pings those that are kept
-// long before they reach MaxIdleTime.
+// Reap closes the idle connections that have reached a limit. Limits.Keep of them have no limit
+// of idle time: it pings them long before MaxIdleTime, or later if it runs late.
 func (p *pool) Reap(now time.Time) {
 	maxIdle := p.backend.opts.MaxIdleTime
 	spare := int(p.conns.Stat().TotalResources()) - p.backend.limits.Keep
 	p.sift(func(c *Conn) (end, ping bool) {
-		spare-- // those that were used last are kept
+		spare--
+		kept := spare < 0 // those that were used last
 		idle := c.res.IdleDuration()
-		return p.retired || p.isOld(c, now) || idle >= maxIdle, spare < 0 && idle > maxIdle/2
+		return p.retired || p.isOld(c, now) || !kept && idle >= maxIdle, kept && idle > maxIdle/2
 	})
 }
 
