@@ -72,6 +72,16 @@ func NewTracing(provider trace.TracerProvider, opts *TracingOptions) (*Tracing, 
 	return &Tracing{tracer, opts.Keys, observe.NewCaches(newNames)}, nil
 }
 
+// ended are the attributes of a span that has ended, by its outcome. All spans share them. Each
+// is just one attribute: a provider that sorts what it gets, as attribute.NewSet does, changes
+// nothing.
+var ended = func() (all [observe.NumOutcomes][]attribute.KeyValue) {
+	for i := range all {
+		all[i] = []attribute.KeyValue{outcomeKey.String(observe.Outcome(i).String())}
+	}
+	return all
+}()
+
 func newNames(name, driver string) *names {
 	n := new(names)
 	for i := range n.spans {
@@ -131,8 +141,10 @@ func (t *Tracing) After(ctx context.Context, op *core.Op) {
 // describe sets what is known of a verb that has ended.
 func (t *Tracing) describe(span trace.Span, op *core.Op) {
 	o := observe.OutcomeOf(op.Verb, op.Hits, op.Misses, op.Err)
-	attributes := make([]attribute.KeyValue, 1, 6)
-	attributes[0] = outcomeKey.String(o.String())
+	attributes := ended[o]
+	if op.Keys != nil || o.IsError() || t.keys != NoKeys {
+		attributes = append(make([]attribute.KeyValue, 0, 6), attributes...)
+	}
 	if len(op.Keys) > 1 { // the conventions want no size of 1
 		attributes = append(attributes, semconv.DBOperationBatchSize(len(op.Keys)))
 	}
