@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cachewire/cachewire/redis/redistest"
@@ -117,13 +118,16 @@ func callHook(url string) int {
 func TestConformCausesFaultsByCommands(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, nil)
-	var calls []string
+	var mu sync.Mutex
+	var calls []string // guarded by mu
 	faults := map[string]func(){
 		"/stall": server.Pause, "/resume": server.Resume,
 		"/kill": server.Kill, "/restart": server.Restart,
 	}
 	hooks := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		calls = append(calls, r.URL.Path) // one at a time, because the suite waits for each
+		mu.Lock()
+		calls = append(calls, r.URL.Path)
+		mu.Unlock()
 		faults[r.URL.Path]()
 	}))
 	defer hooks.Close()
@@ -140,8 +144,10 @@ func TestConformCausesFaultsByCommands(t *testing.T) {
 	if n := len(notRun.Results); report.Counts["passed"]+report.Counts["declined"] != n {
 		t.Errorf("with commands: %+v, want %d passed", report.Counts, n)
 	}
-	if got := strings.Join(calls, " "); !strings.Contains(got, "/stall /resume") ||
-		!strings.Contains(got, "/kill /restart") {
+	mu.Lock()
+	got := strings.Join(calls, " ")
+	mu.Unlock()
+	if !strings.Contains(got, "/stall /resume") || !strings.Contains(got, "/kill /restart") {
 		t.Errorf("the commands were called as %s", got)
 	}
 	c.wantError(3, "failed: exit status 1", "conform", "-run", faultCases,
