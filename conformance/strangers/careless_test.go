@@ -178,7 +178,8 @@ func TestCarelessDriverFailsWithMessagesThatLeadToItsFaults(t *testing.T) {
 		{"numbers have a sign, at 2^63", "counter-limits", "9223372036854775807"},
 		{"Decr goes below 0", "decr-floor", "Decr of 5 by 6: 18446744073709551615"},
 		{"Incr loses the time to live", "ttl-counter", "still present"},
-		{"keys are trimmed", "key-collide", `"a "`},
+		// Which of "a" and "a " is refused depends on which is added first.
+		{"keys are trimmed", "key-collide", "key exists, want no error"},
 	} {
 		got, ok := failures[want.id]
 		switch {
