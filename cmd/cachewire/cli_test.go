@@ -125,7 +125,7 @@ try cachewire completion f
 	cmd := exec.Command(bash, "-c", script)
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
-	want := "drivers\nmemcache://\nmemcache+pooled://\nmemory://\n-ttl\nfish\n"
+	want := "drivers\nmemcache://\nmemcache+meta://\nmemcache+pooled://\nmemory://\n-ttl\nfish\n"
 	if got := strings.ReplaceAll(string(out), " ", "\n"); got != want || err != nil {
 		t.Errorf("completions are %q, %v; want %q", out, err, want)
 	}

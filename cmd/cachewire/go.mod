@@ -11,6 +11,7 @@ require (
 	github.com/cachewire/cachewire/encoding/msgpack v0.1.0
 	github.com/cachewire/cachewire/encoding/zstd v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
+	github.com/cachewire/cachewire/memcache-meta v0.1.0
 	github.com/cachewire/cachewire/memcache-pooled v0.1.0
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0

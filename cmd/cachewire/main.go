@@ -27,6 +27,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/cachewire/cachewire/core"
+	_ "github.com/cachewire/cachewire/memcache-meta"
 	_ "github.com/cachewire/cachewire/memcache-pooled"
 	_ "github.com/cachewire/cachewire/memcache-pure"
 	_ "github.com/cachewire/cachewire/memory"

@@ -286,8 +286,8 @@ func TestStatsPingAndDrivers(t *testing.T) {
 		}
 	})
 	c := tool{t: t}
-	c.want(0, "memcache\nmemcache+pooled\nmemory\nnull\nredis\nrediss\ntiered\nvalkey\nvalkeys\n",
-		"drivers")
+	c.want(0, "memcache\nmemcache+meta\nmemcache+pooled\nmemory\nnull\n"+
+		"redis\nrediss\ntiered\nvalkey\nvalkeys\n", "drivers")
 }
 
 func TestADeadServerIsAFailure(t *testing.T) {
