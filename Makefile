@@ -56,7 +56,7 @@ lint: $(staticcheck) $(misspell) ## gofmt, go vet, staticcheck and a spell check
 .PHONY: licenses
 licenses: $(licenses) ## list the licences of the libraries in users' programs, and fail if one is not permissive
 	@go list -deps -f '{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}' \
-		$$(go list work | grep -v /docs/from) | $(licenses)
+		$$(go list work | grep -vE '/(docs/from|conformance/strangers|observe/page/browser|benchmarks)($$|/)') | $(licenses)
 
 .PHONY: fuzz
 fuzz: servers ## fuzz every Fuzz function of every module, each for FUZZTIME=5s

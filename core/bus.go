@@ -11,7 +11,7 @@ import (
 // A Bus need not be reliable, but it must know when it may have lost something.
 type Bus interface {
 	// Publish tells all other subscribers that keys have changed, or everything if keys is
-	// nil. It is called after the change. It does not wait until they are told. If it returns
+	// nil. It is called after the change. It does not wait for the subscribers. If it returns
 	// an error, it is called again with the same keys. A Bus that learns of changes from the
 	// cache itself does nothing. It keeps no reference to keys.
 	Publish(ctx context.Context, keys []string) error

@@ -68,7 +68,7 @@
 //
 // If a server cannot be reached or sends an invalid reply, the error is
 // core.ErrUnavailable, and only the keys of that server fail. What is sent again after a
-// connection was lost is decided in one place: requests of which nothing was sent, over the next
+// connection was lost is decided in one place: unsent requests, over the next
 // connection; those that only read (Get, GetItem, GetItems, TTL, Ping), once; and nothing else,
 // because it may have arrived. Before the first byte after a pause of two milliseconds or more, the
 // driver checks whether the server has closed the connection, so that verbs normally succeed after

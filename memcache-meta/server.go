@@ -119,7 +119,7 @@ func (s *server) dial(ctx context.Context, d *dialing, pause time.Duration) {
 	switch {
 	case s.backend.list.Closing().Err() != nil:
 		err = core.ErrClosed
-	case ctx.Err() != nil: // nobody waits
+	case ctx.Err() != nil: // no verb waits for it
 		err = ctx.Err()
 	case err != nil:
 		// A random part, so that many clients do not return at the same moment.

@@ -32,7 +32,7 @@ var errNoServers = fmt.Errorf("%w: the names of the servers could not be resolve
 const maxTries = 4
 
 // send sends k to the server n and waits for the replies. It decides what is sent again if the
-// connection is lost: a call of which nothing was sent, and, once, one that only reads. A write
+// connection is lost: an unsent call, and, once, one that only reads. A write
 // that was sent may have arrived, and is not sent again.
 //
 // If the error is not nil, there are no replies, except for those of a write that have a code. If

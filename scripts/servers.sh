@@ -2,7 +2,7 @@
 # Installs the programs that the tests run, if they are missing: memcached and redis-server, and
 # on systems with apt-get also the Python clients of both and the command line tools of
 # memcached. The tests check that these and our drivers read each other's items. If CI is set, it
-# installs chromium as well. If nothing is missing, the script does and prints nothing. It is
+# installs chromium, zsh and fish as well. If nothing is missing, the script does and prints nothing. It is
 # written in sh and not bash, because it runs before all tests, on any system.
 #
 # If a program cannot be installed, the tests that need it are skipped, and the script succeeds.
@@ -23,6 +23,9 @@ missing() {
 	[ -n "${REDIS_SERVER:-}" ] || have redis-server || redis_package
 	# The tests of observe/page are skipped without a browser, except where CI is set.
 	[ -z "${CI:-}" ] || [ -n "${CHROMIUM:-}" ] || have_browser || echo chromium
+	# So are those of the completions of cmd/cachewire without the shells.
+	[ -z "${CI:-}" ] || have zsh || echo zsh
+	[ -z "${CI:-}" ] || have fish || echo fish
 	have apt-get || return 0
 	have_python pylibmc memcache || echo python3-pylibmc python3-memcache
 	have_python redis || echo python3-redis

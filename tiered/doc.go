@@ -25,7 +25,7 @@
 //	far                                   the URL of far, in the same form
 //	near_ttl       NearTTL      2s        how long a copy is served
 //	negative_ttl   NegativeTTL  0         how long a miss is remembered
-//	max_value      MaxValue     64KiB     the longest value of which there are copies
+//	max_value      MaxValue     64KiB     the longest value that is kept near
 //	bypass         Bypass                 a prefix of keys without copies; may be given often
 //	bus            Bus          none      none, poll, or a kind that far has
 //	max_stale      MaxStale     5s        how long copies are trusted while the bus is silent

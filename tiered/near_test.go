@@ -13,7 +13,7 @@ import (
 	"github.com/cachewire/cachewire/tiered"
 )
 
-// A closable is a near of which all verbs fail after Close, as those of some backends do.
+// A closable is a near whose verbs all fail after Close, as those of some backends do.
 type closable struct {
 	*memory.Backend
 	closed bool // tests with one goroutine use it
@@ -91,7 +91,7 @@ func TestAClosedNearCostsSpeedAndNothingElse(t *testing.T) {
 				wantValue(t, b, "k", "1")
 				wantErr(t, "Close of near", near.Close(), nil)
 
-				set(t, far.Backend, "k", "2", 0) // by somebody who tells nobody
+				set(t, far.Backend, "k", "2", 0) // by a program that publishes nothing
 				wantValue(t, b, "k", "2")        // there is no copy any more
 				for read, get := range reads {
 					before := far.farReads()

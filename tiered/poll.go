@@ -29,7 +29,7 @@ const (
 	maxPoll           = time.Second
 	minPoll           = 10 * time.Millisecond
 
-	// shares is how many counters there are. Each is for the keys of which the hash chooses it.
+	// shares is the number of counters. The hash of a key chooses its counter.
 	shares = 64
 )
 

@@ -266,7 +266,7 @@ func TestACounterThatIsNoNumberIsCompared(t *testing.T) {
 	})
 }
 
-// Items of which no tier has changed one have no counter. Their copies stay.
+// If no tier has changed an item, there are no counters, and the copies stay.
 func TestAPollDropsNothingIfThereAreNoCounters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		far := sharedFar{newMemory()}

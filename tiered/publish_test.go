@@ -231,7 +231,7 @@ func TestABusThatIsTooLateDoesNotWork(t *testing.T) {
 	})
 }
 
-// An endedBus is one of which Subscribe returns when it should not.
+// An endedBus is a bus whose Subscribe returns when it should not.
 type endedBus struct{ silentBus }
 
 func (endedBus) Subscribe(_ context.Context, f func(core.Notice)) {

@@ -28,11 +28,11 @@ type Options struct {
 	// setting. If 0, misses are not remembered.
 	NegativeTTL time.Duration
 
-	// MaxValue is the length in bytes of the longest value of which there are copies. If 0,
+	// MaxValue is the length in bytes of the longest value that is kept near. If 0,
 	// it is 64 KiB.
 	MaxValue int
 
-	// Bypass are prefixes of keys of which there are no copies, so that every read goes far.
+	// Bypass are prefixes of keys that are never kept near, so that every read goes far.
 	// A prefix of the Cache is a part of the key. An empty prefix is an error.
 	Bypass []string
 

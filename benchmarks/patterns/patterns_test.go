@@ -112,7 +112,7 @@ func BenchmarkPatterns(b *testing.B) {
 			b.Run(fmt.Sprintf("miss/%d/%s", callers, bb.name), func(b *testing.B) {
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
-					key := keys[i%len(keys)] // the pass of which was released long ago
+					key := keys[i%len(keys)] // its pass was released long ago
 					var running sync.WaitGroup
 					for range callers {
 						running.Go(func() {

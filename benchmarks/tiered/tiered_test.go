@@ -179,7 +179,7 @@ func fill(b *testing.B, r rival) {
 	}
 }
 
-// BenchmarkHit reads keys of which there are copies.
+// BenchmarkHit reads keys that have copies in the process.
 func BenchmarkHit(b *testing.B) {
 	each(b, func(b *testing.B, r rival) {
 		fill(b, r)

@@ -111,10 +111,7 @@ func TestACacheOfAConfigurationFile(t *testing.T) {
 }
 
 func TestBashCompletesCommandsFlagsAndSchemes(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("no bash")
-	}
+	bash := shellOrSkip(t, "bash")
 	script := tool{t: t}.run("completion", "bash").stdout + `
 try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _cachewire; echo "${COMPREPLY[*]}"; }
 try cachewire dr
@@ -131,6 +128,21 @@ try cachewire completion f
 	}
 }
 
+// shellOrSkip returns the path of a shell. If it is missing, the test is skipped, or fails if CI
+// is set, for which scripts/servers.sh installs all of them.
+func shellOrSkip(t *testing.T, shell string) string {
+	t.Helper()
+	path, err := exec.LookPath(shell)
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+	return path
+}
+
 func TestCompletionScriptsAreValid(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		t.Run(shell, func(t *testing.T) {
@@ -138,11 +150,7 @@ func TestCompletionScriptsAreValid(t *testing.T) {
 			if script.status != 0 || !strings.Contains(script.stdout, "__complete") {
 				t.Fatalf("completion: %+v", script)
 			}
-			path, err := exec.LookPath(shell)
-			if err != nil {
-				t.Skip("no " + shell)
-			}
-			cmd := exec.Command(path, "-n")
+			cmd := exec.Command(shellOrSkip(t, shell), "-n")
 			cmd.Stdin = strings.NewReader(script.stdout)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)

@@ -201,8 +201,8 @@ func addFailures(failures map[string]error, keys []string, err error) error {
 	return nil
 }
 
-// count counts keys, of which stored were stored unless they are in failures. It returns an
-// error if going on is useless: ctx is done, a cache cannot be reached, or has no TTL.
+// count adds keys to the totals. The keys in stored were stored, except for those in failures. It
+// returns an error if copying must stop: ctx is done, a cache cannot be reached, or has no TTL.
 func (cp *copier) count(
 	ctx context.Context, keys, stored []string, failures map[string]error,
 ) error {

@@ -49,7 +49,7 @@ func TestCopyKeepsValuesFlagsAndTimesToLive(t *testing.T) {
 		case err != nil:
 			t.Fatal(err)
 		case i%2 == 0 && ttl != core.Forever:
-			t.Errorf("%q lives for %v, want for ever", key, ttl)
+			t.Errorf("%q lives for %v, want no end", key, ttl)
 		case i%2 == 1 && (ttl > time.Hour || ttl < 55*time.Minute):
 			t.Errorf("%q lives for %v, want about an hour", key, ttl)
 		}

@@ -280,7 +280,8 @@ everything in the database or on the servers is deleted, including the items of 
 		}
 		if !*yes {
 			if !t.stdinTerminal {
-				return wrongUse("nobody can be asked here; -yes deletes %s in %s", what, p)
+				return wrongUse("flush asks before it deletes, and standard input is no terminal; "+
+					"-yes deletes %s in %s", what, p)
 			}
 			fmt.Fprintf(t.stderr, "delete %s in %s? [y/N] ", what, p)
 			line, err := readLine(ctx, t.stdin)

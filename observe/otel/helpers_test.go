@@ -119,7 +119,7 @@ func wantPoints(t *testing.T, got map[string]point, want map[string]float64) {
 	}
 }
 
-// A faulty is a backend of which some methods fail.
+// A faulty is a backend with methods that fail.
 type faulty struct {
 	*memory.Backend
 	err   error

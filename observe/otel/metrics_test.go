@@ -107,7 +107,7 @@ type hookFunc func()
 
 func (f hookFunc) After(context.Context, *core.Op) { f() }
 
-// A cache that is added while a verb runs has no keys in flight for ever.
+// If a cache is added while a verb runs, the keys in flight still return to zero.
 func TestKeysInFlightReturnToZeroIfTheCacheIsAddedMeanwhile(t *testing.T) {
 	m, reader := newMetrics(t)
 	var c *core.Cache

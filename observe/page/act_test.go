@@ -116,7 +116,7 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	wantText(t, post(t, p, form("nonsense", "users", "k")), 400, "unknown action")
 	wantText(t, post(t, p, form("delete", "nonsense", "k")), 404, "no such cache")
 	wantText(t, post(t, p, form("delete", "users", strings.Repeat("k", 1<<20))), 400)
-	// The longest key, each byte of which takes three in a form.
+	// The longest key. Each of its bytes takes three in a form.
 	wantText(t, post(t, p, form("delete", "users", strings.Repeat("\xff", core.MaxKeyLen))), 404,
 		"No such key")
 }

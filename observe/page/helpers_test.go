@@ -105,7 +105,7 @@ func post(
 	return w
 }
 
-// A faulty is a backend of which some methods fail.
+// A faulty is a backend with methods that fail.
 type faulty struct {
 	*memory.Backend
 	err   error

@@ -94,7 +94,7 @@ func wantValues(t *testing.T, got, want map[string]float64) {
 	}
 }
 
-// A faulty is a backend of which some methods fail.
+// A faulty is a backend with methods that fail.
 type faulty struct {
 	*memory.Backend
 	err   error
@@ -189,7 +189,7 @@ func TestVerbsOnManyKeysCountKeysAndBytes(t *testing.T) {
 	})
 }
 
-// A cache that is added while a verb runs has no keys in flight for ever.
+// If a cache is added while a verb runs, the keys in flight still return to zero.
 func TestKeysInFlightReturnToZeroIfTheCacheIsAddedMeanwhile(t *testing.T) {
 	m, registry := newMetrics(t)
 	var c *core.Cache

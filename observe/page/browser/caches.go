@@ -21,7 +21,7 @@ func (down) GetItem(context.Context, string) (core.Item, error) { return core.It
 func (down) Store(context.Context, core.Mode, core.Item) error  { return errDown }
 func (down) Close() error                                       { return nil }
 
-// openCaches opens three caches that are on p, one of which cannot be reached.
+// openCaches opens three caches that are on p. One of them cannot be reached.
 func openCaches(ctx context.Context, p *page.Page) ([]*core.Cache, error) {
 	var caches []*core.Cache
 	for _, open := range []func() (*core.Cache, error){
