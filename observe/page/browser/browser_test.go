@@ -144,7 +144,7 @@ func TestThePageUpdatesItselfAndKeepsOpenWhatIsOpen(t *testing.T) {
 	for _, path := range []string{"/debug/cache/", "/debug/cache"} {
 		s := open(t, path, true)
 		s.wait(t, `document.getElementById("state").textContent.startsWith("live, ")`)
-		s.run(t, chromedp.Click(chromedp.CSS("article:nth-of-type(3) summary")))
+		s.run(t, openDetails("article:nth-of-type(3)"))
 		s.wait(t, `document.querySelector("article:nth-of-type(3) details").open`)
 		value[bool](t, s, `window.same = true`)
 		const items = `document.querySelectorAll(` +
@@ -209,7 +209,7 @@ const contrast = `(() => {
 func TestThePageIsReadableInLightAndDarkAndOnAPhone(t *testing.T) {
 	s := open(t, "/", true)
 	for _, l := range looks {
-		s.run(t, l.set(), chromedp.Navigate(s.url), chromedp.Click(chromedp.CSS("article summary")))
+		s.run(t, l.set(), chromedp.Navigate(s.url), openDetails("article"))
 		s.wait(t, `document.querySelector("article details").open`)
 		for _, text := range value[[]string](t, s, contrast) {
 			t.Errorf("%s: the contrast is too low: %s", l.name, text)
@@ -240,8 +240,11 @@ func TestTheFormsWorkInABrowser(t *testing.T) {
 		t.Helper()
 		s.run(t, chromedp.Navigate(s.url),
 			chromedp.SetValue(chromedp.CSS("select[name=cache]"), "users"),
-			chromedp.SendKeys(chromedp.CSS("input[name=key]"), "k"), chromedp.Steps(fields...),
-			chromedp.Click(chromedp.CSS(`button[value="`+action+`"]`)))
+			chromedp.SendKeys(chromedp.CSS("input[name=key]"), "k"), chromedp.Steps(fields...))
+		button := chromedp.Click(chromedp.CSS(`button[value="` + action + `"]`))
+		if _, err := chromedp.RunResponse(s.ctx, button); err != nil { // waits for the new page
+			t.Fatal(err)
+		}
 		return s.text(t, "#result")
 	}
 	if got := press("look up"); !strings.Contains(got, "the value") {

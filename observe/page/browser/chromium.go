@@ -71,3 +71,11 @@ func (l look) set() chromedp.Action[chromedp.Void] {
 			return err
 		}))
 }
+
+// openDetails opens the details of the cache whose article the CSS selector selects. It does so in
+// one step of the browser: the page replaces its elements while it is live, so that one that was
+// looked up in a step before may be gone.
+func openDetails(article string) chromedp.Action[chromedp.Void] {
+	return chromedp.Evaluate[chromedp.Void](
+		`document.querySelector("` + article + ` summary").click()`)
+}

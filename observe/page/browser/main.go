@@ -55,7 +55,7 @@ func run(ctx context.Context, folder string) error {
 	for _, l := range looks {
 		use(ctx, p, caches)
 		err := chromedp.Do(ctx, l.set(), chromedp.Navigate(server.URL),
-			chromedp.Click(chromedp.CSS("article summary")))
+			openDetails("article"))
 		if err != nil {
 			return err
 		}
