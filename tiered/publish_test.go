@@ -238,7 +238,8 @@ func (endedBus) Subscribe(_ context.Context, f func(core.Notice)) {
 	f(core.Notice{Synced: time.Now()})
 }
 
-// A bus whose Subscribe has returned is lost at once. Then misses, too, are remembered for MaxStale.
+// A bus whose Subscribe has returned is lost at once. Then misses, too, are remembered for
+// MaxStale.
 func TestABusWhoseSubscribeHasReturnedIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		far := newMemory()

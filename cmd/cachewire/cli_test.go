@@ -105,7 +105,8 @@ func TestACacheOfAConfigurationFile(t *testing.T) {
 		!strings.HasPrefix(r.stdout, "app:k\t1h0m0") {
 		t.Errorf("ttl: %+v, want the default of the file", r)
 	}
-	c.wantError(2, `no cache "none"; it has app, near, strange, tier`, "get", "-config", file, "none", "k")
+	c.wantError(2, `no cache "none"; it has app, near, strange, tier`,
+		"get", "-config", file, "none", "k")
 	c.wantError(2, "no driver", "get", "-config", file, "strange", "k")
 	c.wantError(2, "is the name of a cache", "get", "-config", file)
 }
