@@ -10,10 +10,11 @@
 //	mux.Handle("/debug/cache/", p) // any path does; links of the page are relative
 //
 // The page shows each cache by its name, with its driver and its URL without secrets: the hit
-// ratio, verbs a second, quantiles of their duration, errors, items and bytes, the pool, and
-// what patterns served if the Page is their Observer. It updates itself each second by
-// server-sent events, and each five seconds where there is no JavaScript. Rates and quantiles
-// are those of the last minute or less, since the page was last looked at.
+// ratio, verbs a second, quantiles of their duration, errors, items and bytes, the pool, the
+// copies of a tiered cache and its bus, and what patterns served if the Page is their
+// Observer. It updates itself each second by server-sent events, and each five seconds where
+// there is no JavaScript. Rates and quantiles are those of the last minute or less, since the
+// page was last looked at.
 //
 // # Security
 //

@@ -54,6 +54,34 @@ func TestAddRefusesNilAndASecondCacheWithTheName(t *testing.T) {
 	}
 }
 
+func TestThePageShowsWhetherTheBusWorks(t *testing.T) {
+	p := newPage(t, nil)
+	b := &faulty{Backend: must(memory.New(nil))}
+	near := core.NearStats{}
+	b.stats = func(context.Context) (core.Stats, error) { return core.Stats{Near: near}, nil }
+	newCache(t, p, b, "users")
+	if got := text(get(p, "/")); strings.Contains(got, "copies") {
+		t.Errorf("the page shows copies of a cache that keeps none: %s", got)
+	}
+	for _, test := range []struct {
+		near    core.NearStats
+		want    string
+		mustNot string
+	}{
+		{core.NearStats{Items: 1}, "hits from copies –", "The bus"},
+		{core.NearStats{HasBus: true, BusUp: true}, "The bus works", "does not work"},
+	} {
+		p := newPage(t, nil)
+		near = test.near
+		newCache(t, p, b, "users")
+		w := get(p, "/")
+		wantText(t, w, 200, test.want)
+		if strings.Contains(text(w), test.mustNot) {
+			t.Errorf("%+v: the page shows %q", near, test.mustNot)
+		}
+	}
+}
+
 // All of it is readable without JavaScript: this test runs none.
 func TestThePageShowsEachCacheAndItsFigures(t *testing.T) {
 	p := newPage(t, nil)
@@ -64,6 +92,9 @@ func TestThePageShowsEachCacheAndItsFigures(t *testing.T) {
 			Pool: core.PoolStats{
 				Total: 9, Idle: 7, Acquired: 2, Waits: 105, WaitTime: 2500 * time.Millisecond,
 				Destroyed: 106,
+			},
+			Near: core.NearStats{
+				Items: 5, Bytes: 6789, Hits: 9, FarHits: 1, Drops: 107, HasBus: true, BusLost: 108,
 			},
 		}, nil
 	}
@@ -85,6 +116,8 @@ func TestThePageShowsEachCacheAndItsFigures(t *testing.T) {
 		"memory 3.5 kB", "pool, in use 2 of 9", "served from cache 75.0 %",
 		"101 hits, 102 misses, 103 evictions and 104 expirations",
 		"7 idle clients. Verbs waited 105 times, for 2.5 s in all; 106 clients were closed",
+		"hits from copies 90.0 %", "There are 5 copies, which take 6.8 kB",
+		"The bus does not work; it dropped 107 copies and was lost 108 times",
 		"Patterns served hit 3, loaded 1.",
 		"Loaders were called 1 times, for 20 ms on average, and failed 1 times",
 		"hit 3 miss 1 unavailable 1", "stored 1")

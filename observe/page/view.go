@@ -55,6 +55,9 @@ type cacheView struct {
 	Stats       core.Stats
 	Pool        *core.PoolStats // nil if there is none
 	PoolWait    string
+	Near        *core.NearStats // nil if the backend keeps no copies
+	NearRatio   float64         // of the keys that were found, those that a copy served
+	NearBytes   string
 	Verbs       []verbView
 	Served      []namedCount // nil if no pattern uses the cache
 	ServedRatio float64
@@ -152,6 +155,10 @@ func newCacheView(e *observe.Entry[figures], r observe.Reading, now time.Time) c
 	v.Bytes = bytesText(r.Stats.Bytes)
 	if pool := r.Stats.Pool; pool != (core.PoolStats{}) {
 		v.Pool, v.PoolWait = &pool, durationText(pool.WaitTime)
+	}
+	if near := r.Stats.Near; near != (core.NearStats{}) {
+		v.Near, v.NearBytes = &near, bytesText(near.Bytes)
+		v.NearRatio = ratio(near.Hits, near.FarHits)
 	}
 	hits, misses := f.hits.Load(), f.misses.Load()
 	v.Keys, v.Ratio = hits+misses, ratio(hits, misses)
