@@ -281,6 +281,45 @@ func TestABusNoticesThatItsConnectionIsLost(t *testing.T) {
 	}
 }
 
+// A sentinel tells nothing of keys, so that its loss is none of the bus. A new primary is a loss.
+func TestABusUnderASentinel(t *testing.T) {
+	t.Parallel()
+	if !longEnabled {
+		t.Skip("a failover takes long")
+	}
+	for _, kind := range []string{"tracking", "pubsub"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			g := redistest.StartSentinel(t, nil)
+			opts := patient(g.Sentinel.Addr())
+			opts.Master = redistest.MasterName
+			b := open(t, opts)
+			defer b.Close()
+			l := listen(t, b, kind)
+			defer l.stop()
+			l.awaitSync(t)
+			g.Sentinel.Restart()
+			l.awaitSync(t)
+			l.awaitSync(t)
+			if losses := l.losses(); len(losses) > 0 {
+				t.Errorf("after the sentinel was started again: %v, want no loss", losses)
+			}
+			g.Primary.Kill()
+			g.AwaitFailover()
+			eventually(t, "the loss is noticed", func() bool { return len(l.losses()) > 0 })
+			l.awaitSync(t)
+			if kind == "tracking" {
+				l.take()
+				set(t, cacheOf(t, b), "k", "v")
+				eventually(t, "the change is noticed", func() bool {
+					keys, _ := l.take()
+					return slices.Equal(keys, []string{"k"})
+				})
+			}
+		})
+	}
+}
+
 // A server that stalls makes the bus silent. Subscribe returns nevertheless when it should.
 func TestABusOfAStalledServerIsSilentAndEnds(t *testing.T) {
 	t.Parallel()
