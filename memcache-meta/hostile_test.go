@@ -64,10 +64,12 @@ func opaqueOf(request string) string {
 	return "O0"
 }
 
-// reply returns a Step that sends text, in which each %O is the opaque of the request.
+// reply returns a Step that sends text, in which each %O is the opaque of the request, and each %W
+// one that is not.
 func reply(text string) memcachetest.Step {
 	return func(c *memcachetest.Conn, request string) {
-		c.Write([]byte(strings.ReplaceAll(text, "%O", opaqueOf(request))))
+		opaque := opaqueOf(request)
+		c.Write([]byte(strings.NewReplacer("%O", opaque, "%W", opaque+"9").Replace(text)))
 	}
 }
 
@@ -97,12 +99,12 @@ var invalidReplies = []string{
 	"VA 5 f c7 %O\r\nhello\r\n", "VA 5 f0 c %O\r\nhello\r\n", "VA 5 f0 c7 O\r\nhello\r\n",
 	"VA 5 f-1 c7 %O\r\nhello\r\n", "VA 5 f4294967296 c7 %O\r\nhello\r\n",
 	"VA 5 f0 c18446744073709551616 %O\r\nhello\r\n", "VA 5 f0 c-7 %O\r\nhello\r\n",
-	"VA 5 f0 c7 O99\r\nhello\r\n", "VA 5 f0 c7 O4294967296\r\nhello\r\n",
+	"VA 5 f0 c7 %W\r\nhello\r\n", "VA 5 f0 c7 O4294967296\r\nhello\r\n",
 	"VA 5 f0 c7 O18446744073709551615\r\nhello\r\n", "VA 5 f0 c7 Oabc\r\nhello\r\n",
 	"VA 5 f0 f1 c7 %O\r\nhello\r\n", "VA 5 f0 c7 c8 %O\r\nhello\r\n",
-	"VA 5 f0 c7 %O O99\r\nhello\r\n", "VA 5 f0 c7 t-2 %O\r\nhello\r\n",
+	"VA 5 f0 c7 %O %W\r\nhello\r\n", "VA 5 f0 c7 t-2 %O\r\nhello\r\n",
 	"VALUE k 0 5 7\r\nhello\r\nEND\r\n", "VALUE k 0 5\r\nhello\r\nEND\r\n",
-	"EN", "EN\n", "EN\r\n", "EN O99\r\n", "EN O\r\n", "en %O\r\n", "END\r\n",
+	"EN", "EN\n", "EN\r\n", "EN %W\r\n", "EN O\r\n", "en %O\r\n", "END\r\n",
 	"HD %O\r\n", "NF %O\r\n", "NS %O\r\n", "EX %O\r\n", "MN\r\n", "OK\r\n", "STORED\r\n",
 	"DELETED\r\n", "12\r\n", "STAT a b\r\nEND\r\n", "VERSION 1.6.18\r\n",
 	"ERROR\n", "ERRORS\r\n", "CLIENT_ERROR \n", "SERVER_ERRORout of memory\r\n",
@@ -231,8 +233,8 @@ func TestInvalidRepliesOfOtherVerbs(t *testing.T) {
 		{"Incr", "VA 2 %O\r\n-1\r\n", incr}, {"Incr", "HD %O\r\n", incr},
 		{"Incr", "VA 20 %O\r\n18446744073709551616\r\n", incr}, {"Incr", "EN %O\r\n", incr},
 		{"Set", "VA 1 %O\r\nx\r\n", setOne}, {"Set", "EN %O\r\n", setOne},
-		{"Set", "HD O7777\r\n", setOne}, {"Set", "HD\r\n", setOne}, {"Set", "STORED\r\n", setOne},
-		{"GetMulti", "END\r\nEND\r\n", getThree}, {"GetMulti", "END\r\nEN O7777\r\n", getThree},
+		{"Set", "HD %W\r\n", setOne}, {"Set", "HD\r\n", setOne}, {"Set", "STORED\r\n", setOne},
+		{"GetMulti", "END\r\nEND\r\n", getThree}, {"GetMulti", "END\r\nEN %W\r\n", getThree},
 		{"GetMulti", "VALUE other 0 1 7\r\nx\r\nEND\r\n", getThree},
 		{"GetMulti", "VALUE b 0 1 7\r\nx\r\nVALUE a 0 1 7\r\nx\r\nEND\r\n", getThree},
 		{"GetMulti", "VALUE a 0 1 7\r\nx\r\nVALUE a 0 1 7\r\nx\r\nEND\r\n", getThree},
