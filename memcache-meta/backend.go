@@ -77,13 +77,8 @@ func (b *Backend) Servers() []memcache.Server { return b.list.Servers() }
 // the list stays as it is.
 func (b *Backend) SetServers(servers []memcache.Server) error { return b.list.SetServers(servers) }
 
-// Traits returns the Resolution of memcached, the present MaxTTL, and that it counts +5 as 5; its
-// other traits are zero.
-func (b *Backend) Traits() core.Traits {
-	return core.Traits{
-		Resolution: memcache.Resolution, MaxTTL: memcache.MaxTTL(time.Now()), LooseNumbers: true,
-	}
-}
+// Traits returns the present traits of memcached; see memcache.Traits.
+func (b *Backend) Traits() core.Traits { return memcache.Traits(time.Now()) }
 
 // Stats returns the sum of the figures of the servers, and those of the connections. It opens
 // another connection to each server.
