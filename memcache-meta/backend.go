@@ -37,6 +37,7 @@ var _ interface {
 	core.MultiStorer
 	core.MultiDeleter
 	core.TTLReader
+	core.ItemTTLReader
 	core.Pinger
 	core.StatsReader
 	core.TraitsReporter

@@ -158,10 +158,19 @@ func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
 
 // GetItems returns the items that are present.
 func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
+	return b.getItems(ctx, keys, verbGetItem)
+}
+
+// GetItemsTTL is GetItems with the time that each item has left to live, as TTL returns it.
+func (b *Backend) GetItemsTTL(ctx context.Context, keys []string) ([]core.Item, error) {
+	return b.getItems(ctx, keys, verbGetItemTTL)
+}
+
+func (b *Backend) getItems(ctx context.Context, keys []string, v verb) ([]core.Item, error) {
 	requests, failed := b.requestsFor(keys)
 	items := make([]core.Item, 0, len(keys))
 	tokens := make([]token, 0, len(keys))
-	for _, c := range b.run(ctx, requests, verbGetItem, core.Set, nil) {
+	for _, c := range b.run(ctx, requests, v, core.Set, nil) {
 		for at, i := range c.keys {
 			err := c.err
 			var r *reply
@@ -173,7 +182,8 @@ func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, err
 			case nil:
 				tokens = append(tokens, token{c.node, requests[i].key, r.cas})
 				items = append(items, core.Item{
-					Key: keys[i], Value: r.value, Flags: r.flags, Token: &tokens[len(tokens)-1],
+					Key: keys[i], Value: r.value, Flags: r.flags, TTL: r.left(),
+					Token: &tokens[len(tokens)-1],
 				})
 			case core.ErrMiss:
 			default:

@@ -133,11 +133,20 @@ func (b *Backend) Get(ctx context.Context, key string) ([]byte, error) {
 
 // GetItem returns the item under key.
 func (b *Backend) GetItem(ctx context.Context, key string) (core.Item, error) {
-	r, at, err := b.do(ctx, key, nil, newCall(verbGetItem, 1))
+	return b.getItem(ctx, key, verbGetItem)
+}
+
+// GetItemTTL returns the item under key, and how long it has left to live, as TTL does.
+func (b *Backend) GetItemTTL(ctx context.Context, key string) (core.Item, error) {
+	return b.getItem(ctx, key, verbGetItemTTL)
+}
+
+func (b *Backend) getItem(ctx context.Context, key string, v verb) (core.Item, error) {
+	r, at, err := b.do(ctx, key, nil, newCall(v, 1))
 	if err != nil {
 		return core.Item{}, err
 	}
-	return core.Item{Value: r.value, Flags: r.flags, Token: &at}, nil
+	return core.Item{Value: r.value, Flags: r.flags, TTL: r.left(), Token: &at}, nil
 }
 
 // month is the longest expiry, in seconds, that memcached does not take as a date.
@@ -148,15 +157,19 @@ const month = 30 * 24 * 60 * 60
 // the time to live with which the item was stored.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, error) {
 	r, _, err := b.do(ctx, key, nil, newCall(verbTTL, 1))
+	return r.left(), err
+}
+
+// left returns the time to live of r, or 0 if the item never expires or the TTL was not requested.
+func (r *reply) left() time.Duration {
+	seconds := r.ttl
 	switch {
-	case err != nil:
-		return 0, err
-	case r.ttl < 0:
-		return 0, nil
-	case r.ttl > month:
-		r.ttl-- // by which memcache.Expiry rounds dates up
+	case r.has&fieldTTL == 0 || seconds < 0:
+		return 0
+	case seconds > month:
+		seconds-- // by which memcache.Expiry rounds dates up
 	}
-	return time.Duration(max(r.ttl, 1)) * time.Second, nil
+	return time.Duration(max(seconds, 1)) * time.Second
 }
 
 // Store stores item, or deletes it for CompareAndDelete, on the condition of mode.
@@ -249,7 +262,7 @@ func (b *Backend) countLarge(
 	ctx context.Context, key string, delta uint64, v verb, refusal error,
 ) (uint64, error) {
 	for {
-		r, at, err := b.do(ctx, key, nil, newCall(verbGetCounter, 1))
+		r, at, err := b.do(ctx, key, nil, newCall(verbGetItemTTL, 1))
 		if err != nil {
 			return 0, err
 		}

@@ -108,6 +108,56 @@ func TestTTLIsThatOfTheItem(t *testing.T) {
 	}
 }
 
+// A tier needs the items and how long they have left, in the time of one round trip.
+func TestItemsAreReadWithTheirTTLs(t *testing.T) {
+	const roundTrip = 100 * time.Millisecond
+	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
+	b := openBackend(t, longTimeoutOptions, proxy.Addr())
+	t.Cleanup(func() { b.Close() })
+	var keys []string
+	for i := range 250 { // three chunks
+		item := core.Item{Key: fmt.Sprint(i), Value: fmt.Append(nil, i), Flags: uint32(i)}
+		if i%2 == 1 {
+			item.TTL = time.Hour
+		}
+		wantErr(t, b.Store(t.Context(), core.Set, item), nil)
+		keys = append(keys, item.Key, fmt.Sprint("absent-", i))
+	}
+	proxy.Set(&memcachetest.ProxyOptions{RoundTrip: roundTrip})
+	start := time.Now()
+	items, err := b.GetItemsTTL(t.Context(), keys)
+	if took := time.Since(start); len(items) != 250 || err != nil || took > 3*roundTrip {
+		t.Fatalf("GetItemsTTL returned %d items after %v, %v; want 250 after one round trip of %v",
+			len(items), took, err, roundTrip)
+	}
+	start = time.Now()
+	one, err := b.GetItemTTL(t.Context(), "7")
+	if took := time.Since(start); err != nil || took > 3*roundTrip {
+		t.Errorf("GetItemTTL took %v, %v; want one round trip of %v", took, err, roundTrip)
+	}
+	one.Key = "7"
+	proxy.Set(nil)
+	for _, item := range append(items, one) {
+		i, want := int(item.Flags), time.Duration(0)
+		if i%2 == 1 {
+			want = time.Hour
+		}
+		if item.Key != fmt.Sprint(i) || string(item.Value) != item.Key ||
+			item.TTL > want+b.Traits().Resolution || item.TTL < want-time.Minute ||
+			want == 0 && item.TTL != 0 {
+			t.Errorf("the item with flags %d is %q = %q for %v", i, item.Key, item.Value, item.TTL)
+		}
+	}
+	wantErr(t, b.Store(t.Context(), core.CompareAndSwap, one), nil)
+	for _, item := range items { // their tokens are good as well, but that of one is used
+		want := error(nil)
+		if item.Key == one.Key {
+			want = core.ErrConflict
+		}
+		wantErr(t, b.Store(t.Context(), core.CompareAndSwap, item), want)
+	}
+}
+
 // A server with -C has no CAS ids: md with C0 would delete whatever is there.
 func TestCompareVerbsNeedCASIDs(t *testing.T) {
 	server := memcachetest.Start(t, &memcachetest.Options{Args: []string{"-C"}})
