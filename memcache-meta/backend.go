@@ -83,25 +83,7 @@ func (b *Backend) Traits() core.Traits { return memcache.Traits(time.Now()) }
 
 // Stats returns the sum of the figures of the servers, and those of the connections. It opens
 // another connection to each server.
-func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
-	limited, cancel := context.WithTimeout(ctx, b.opts.Timeout)
-	defer cancel()
-	defer context.AfterFunc(b.list.Closing(), cancel)()
-	stats, err := memcache.Stats(limited, b.Servers(), b.opts.Dial)
-	if ctxErr := ctx.Err(); ctxErr != nil {
-		return core.Stats{}, ctxErr
-	}
-	for _, n := range b.list.Nodes() {
-		s := n.Conns.figures()
-		stats.Pool.Total += s.Total
-		stats.Pool.Idle += s.Idle
-		stats.Pool.Acquired += s.Acquired
-		stats.Pool.Waits += s.Waits
-		stats.Pool.WaitTime += s.WaitTime
-		stats.Pool.Destroyed += s.Destroyed
-	}
-	return stats, err
-}
+func (b *Backend) Stats(ctx context.Context) (core.Stats, error) { return b.list.Stats(ctx) }
 
 // Close closes all connections, which ends running verbs.
 func (b *Backend) Close() error {

@@ -217,8 +217,8 @@ func (s *server) Retire() {
 // IsEmpty reports whether no connection is left.
 func (s *server) IsEmpty() bool { return len(s.backend.connsOf(s)) == 0 }
 
-// figures returns the figures of the connections. One is in use if a call is without a reply.
-func (s *server) figures() core.PoolStats {
+// Figures returns the figures of the connections. One is in use if a call is without a reply.
+func (s *server) Figures() core.PoolStats {
 	s.mu.Lock()
 	f := s.stats
 	s.mu.Unlock()

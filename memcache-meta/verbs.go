@@ -12,20 +12,7 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// A token is the state of an item. Each server counts its states by itself, so that a token is
-// valid only for the server that it is from.
-type token struct {
-	node *node
-	key  string // encoded
-	cas  uint64
-}
-
-// fits reports whether t is the state of an item under key on n. A nil t is no condition.
-func (t *token) fits(n *node, key string) bool { return t == nil || t.node == n && t.key == key }
-
-// errNoServers is the error of a verb if Options.Expand is set and no name could be resolved.
-var errNoServers = fmt.Errorf("%w: the names of the servers could not be resolved to any "+
-	"address", core.ErrUnavailable)
+type token = memcache.Token[*server]
 
 // maxTries limits how often a call is queued whose connection is closed before anything of it is
 // sent. It takes as many servers that fail at this very moment to reach it.
@@ -107,16 +94,16 @@ func (b *Backend) do(
 	}
 	n, trial := b.list.Pick(encoded)
 	if n == nil {
-		return r, at, errNoServers
+		return r, at, memcache.ErrNoServers
 	}
-	if !t.fits(n, encoded) {
+	if !t.Fits(n, encoded) {
 		return r, at, b.untried(n, trial, core.ErrConflict)
 	}
 	k.requests[0].key = encoded
 	free, err := b.send(ctx, n, trial, k)
 	if err == nil {
 		r = k.replies[0]
-		at = token{n, encoded, r.cas}
+		at = token{Node: n, Key: encoded, CAS: r.cas}
 		err = b.result(n, k.mode, &r)
 	}
 	if free {
@@ -201,7 +188,7 @@ func (r *request) set(mode core.Mode, item *core.Item) (t *token, err error) {
 		if t, _ = item.Token.(*token); t == nil {
 			return nil, core.ErrConflict
 		}
-		if r.cas = t.cas; r.cas == 0 {
+		if r.cas = t.CAS; r.cas == 0 {
 			return nil, fmt.Errorf("%w: the server has no CAS ids: it was started with -C",
 				errors.ErrUnsupported)
 		}
@@ -249,7 +236,7 @@ func (b *Backend) count(ctx context.Context, key string, delta uint64, v verb) (
 	}
 	n, err := core.ParseCount(r.value)
 	if err != nil {
-		return 0, b.list.Result(at.node, invalid("the new value of a counter is %.100q", r.value))
+		return 0, b.list.Result(at.Node, invalid("the new value of a counter is %.100q", r.value))
 	}
 	return n, nil
 }
@@ -302,7 +289,7 @@ func (b *Backend) Ping(ctx context.Context) error { return b.doAll(ctx, verbPing
 func (b *Backend) doAll(ctx context.Context, v verb) error {
 	nodes := b.list.Nodes()
 	if len(nodes) == 0 {
-		return errNoServers
+		return memcache.ErrNoServers
 	}
 	errs := make([]error, len(nodes))
 	var tasks sync.WaitGroup
