@@ -53,10 +53,10 @@
 // whole seconds and may start in the middle of one. So an item with a time to live of 1 s is
 // absent after 1 to 5 s. A time to live above 30 days is sent as a date, so that the clock of
 // the server must be right; the latest date is in January 2038, and Traits.MaxTTL is the time
-// until then. A value that does not fit in an item, of 1 MiB unless the server was started with another -I,
-// is core.ErrTooLarge; it is not sent, so that the item that was stored before stays. Flush of
-// a Cache with a prefix returns errors.ErrUnsupported. So do the compare verbs if the server
-// was started with -C.
+// until then. A value that does not fit in an item, of 1 MiB unless the server was started with
+// another -I, is core.ErrTooLarge; it is not sent, so that the item that was stored before stays.
+// Flush of a Cache with a prefix returns errors.ErrUnsupported. So do the compare verbs if the
+// server was started with -C.
 //
 // Keys that memcached does not take are encoded by encoding.Auto, as by the other drivers, and not
 // by the flag b of the meta commands, so that clients in all languages find the same items.

@@ -124,7 +124,7 @@ func TestRequestsWithoutReplyAreBounded(t *testing.T) {
 	}
 }
 
-// A large value holds up small ones only for as long as its own bytes take.
+// Large values and small ones share the connection, in both directions, and get their own replies.
 func TestSmallRequestsPassBetweenLargeOnes(t *testing.T) {
 	c := openCache(t, longTimeoutOptions, memcachetest.Start(t, nil).Addr())
 	large := make([]byte, 1<<20-1000)
