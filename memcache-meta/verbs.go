@@ -133,7 +133,7 @@ func (b *Backend) getItem(ctx context.Context, key string, v verb) (core.Item, e
 	if err != nil {
 		return core.Item{}, err
 	}
-	return core.Item{Value: r.value, Flags: r.flags, TTL: r.left(), Token: &at}, nil
+	return core.Item{Key: key, Value: r.value, Flags: r.flags, TTL: r.left(), Token: &at}, nil
 }
 
 // month is the longest expiry, in seconds, that memcached does not take as a date.
