@@ -78,8 +78,9 @@
 // it arrives. A request without a reply for Timeout closes the connection. The requests behind it
 // then fail as if the connection had been lost.
 //
-// One connection to a server is opened at a time, for all verbs that wait for it. After a failure
-// the next attempt begins up to 32 milliseconds later.
+// One connection to a server is opened at a time, for all verbs that wait for it. After a failure,
+// also one before the first reply over a new connection, the next attempt begins up to 32
+// milliseconds later.
 //
 // Up to about 8,000 requests, or 4 MiB, are without a reply at once; further verbs wait. All
 // replies come in the order of the requests. So a large value holds up the replies behind it
