@@ -88,6 +88,6 @@
 //
 // Each reply is checked: its opaque, which numbers the requests, its code, the flags that were
 // requested, and its length. A value takes no more than twice the memory of the bytes that have
-// arrived, and 32 KiB. The driver does not use memcached's own recaching: if another program
+// arrived, and 64 KiB. The driver does not use memcached's own recaching: if another program
 // marks an item as stale (md with I), the driver reads it as any other.
 package memcachemeta

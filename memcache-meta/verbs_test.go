@@ -1,6 +1,7 @@
 package memcachemeta_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -71,8 +72,12 @@ func TestLongestValueIsThatOfTheServer(t *testing.T) {
 func TestLongValuesAreRead(t *testing.T) {
 	server := memcachetest.Start(t, &memcachetest.Options{Args: []string{"-I", "8m", "-m", "64"}})
 	c := openCache(t, longTimeoutOptions, server.Addr())
-	for _, n := range []int{16<<10 - 40, 16 << 10, 1<<20 - 1, 1<<20 + 1, 7 << 20} {
-		want := strings.Repeat("0123456789abcdef", n/16+1)[:n]
+	var earlier, copied []byte // a value, which must not change when the next one is read
+	for _, n := range []int{
+		16<<10 - 40, 16 << 10, 64<<10 - 3, 64<<10 - 2, 64<<10 - 1, 64 << 10, 128<<10 - 2,
+		128<<10 - 1, 1<<20 - 1, 1<<20 + 1, 7 << 20,
+	} {
+		want := strings.Repeat(fmt.Sprintf("%016d", n), n/16+1)[:n]
 		set(t, c, "long", want)
 		set(t, c, "short", "s")
 		wantValue(t, c, "long", want)
@@ -82,6 +87,10 @@ func TestLongValuesAreRead(t *testing.T) {
 			t.Errorf("GetMulti with a value of %d bytes returned %d values, %v; want 2 values",
 				n, len(values), err)
 		}
+		if string(earlier) != string(copied) {
+			t.Errorf("the value of %d bytes has changed", len(earlier))
+		}
+		earlier, copied = values["long"], bytes.Clone(values["long"])
 	}
 }
 
