@@ -15,6 +15,7 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/memcache"
+	memcachemeta "github.com/cachewire/cachewire/memcache-meta"
 	memcachepure "github.com/cachewire/cachewire/memcache-pure"
 	"github.com/cachewire/cachewire/memcache/memcachetest"
 	"github.com/cachewire/cachewire/memory"
@@ -40,12 +41,13 @@ var Memory = Kind{"memory", func(t testing.TB) core.Backend {
 // Servers are the kinds with a server whose Traits are not ByValue.
 var Servers = []Kind{
 	{"memcached", func(t testing.TB) core.Backend {
-		var servers []memcache.Server
-		for _, addr := range memcachetest.StartN(t, 2, nil).Addrs() {
-			servers = append(servers, memcache.Server{Addr: addr})
-		}
-		b, err := memcachepure.New(servers,
+		b, err := memcachepure.New(startMemcached(t),
 			&memcachepure.Options{Options: memcache.Options{Timeout: timeout}})
+		return checked(t, b, err)
+	}},
+	{"memcached, meta", func(t testing.TB) core.Backend {
+		b, err := memcachemeta.New(startMemcached(t),
+			&memcachemeta.Options{Options: memcache.Options{Timeout: timeout}})
 		return checked(t, b, err)
 	}},
 	{"redis", func(t testing.TB) core.Backend { return openRedis(t, false) }},
@@ -53,6 +55,15 @@ var Servers = []Kind{
 
 // ByValue is a kind whose Traits are ByValue: Redis in plain mode.
 var ByValue = Kind{"redis, plain", func(t testing.TB) core.Backend { return openRedis(t, true) }}
+
+// startMemcached starts two servers.
+func startMemcached(t testing.TB) (servers []memcache.Server) {
+	t.Helper()
+	for _, addr := range memcachetest.StartN(t, 2, nil).Addrs() {
+		servers = append(servers, memcache.Server{Addr: addr})
+	}
+	return servers
+}
 
 func openRedis(t testing.TB, plain bool) core.Backend {
 	t.Helper()

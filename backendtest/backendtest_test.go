@@ -9,8 +9,8 @@ import (
 
 func TestEveryKindOpensACacheOfItsOwn(t *testing.T) {
 	first, second := backendtest.AllCaches(t), backendtest.AllCaches(t)
-	if len(first) != 4 {
-		t.Errorf("%d kinds, want 4", len(first))
+	if len(first) != 5 {
+		t.Errorf("%d kinds, want 5", len(first))
 	}
 	for name, c := range first {
 		if err := c.Set(t.Context(), "key", []byte(name), 0); err != nil {

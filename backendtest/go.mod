@@ -6,6 +6,7 @@ require (
 	github.com/cachewire/cachewire/core v0.1.0
 	github.com/cachewire/cachewire/lockout v0.1.0
 	github.com/cachewire/cachewire/memcache v0.1.0
+	github.com/cachewire/cachewire/memcache-meta v0.1.0
 	github.com/cachewire/cachewire/memcache-pure v0.1.0
 	github.com/cachewire/cachewire/memory v0.1.0
 	github.com/cachewire/cachewire/patterns v0.1.0

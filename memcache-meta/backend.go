@@ -37,6 +37,7 @@ var _ interface {
 	core.MultiStorer
 	core.MultiDeleter
 	core.TTLReader
+	core.ItemTTLReader
 	core.Pinger
 	core.StatsReader
 	core.TraitsReporter
@@ -77,35 +78,12 @@ func (b *Backend) Servers() []memcache.Server { return b.list.Servers() }
 // the list stays as it is.
 func (b *Backend) SetServers(servers []memcache.Server) error { return b.list.SetServers(servers) }
 
-// Traits returns the Resolution of memcached, the present MaxTTL, and that it counts +5 as 5; its
-// other traits are zero.
-func (b *Backend) Traits() core.Traits {
-	return core.Traits{
-		Resolution: memcache.Resolution, MaxTTL: memcache.MaxTTL(time.Now()), LooseNumbers: true,
-	}
-}
+// Traits returns the present traits of memcached; see memcache.Traits.
+func (b *Backend) Traits() core.Traits { return memcache.Traits(time.Now()) }
 
 // Stats returns the sum of the figures of the servers, and those of the connections. It opens
 // another connection to each server.
-func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
-	limited, cancel := context.WithTimeout(ctx, b.opts.Timeout)
-	defer cancel()
-	defer context.AfterFunc(b.list.Closing(), cancel)()
-	stats, err := memcache.Stats(limited, b.Servers(), b.opts.Dial)
-	if ctxErr := ctx.Err(); ctxErr != nil {
-		return core.Stats{}, ctxErr
-	}
-	for _, n := range b.list.Nodes() {
-		s := n.Conns.figures()
-		stats.Pool.Total += s.Total
-		stats.Pool.Idle += s.Idle
-		stats.Pool.Acquired += s.Acquired
-		stats.Pool.Waits += s.Waits
-		stats.Pool.WaitTime += s.WaitTime
-		stats.Pool.Destroyed += s.Destroyed
-	}
-	return stats, err
-}
+func (b *Backend) Stats(ctx context.Context) (core.Stats, error) { return b.list.Stats(ctx) }
 
 // Close closes all connections, which ends running verbs.
 func (b *Backend) Close() error {

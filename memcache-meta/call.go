@@ -16,7 +16,7 @@ type verb uint8
 const (
 	verbGet verb = iota // mg: the value
 	verbGetItem
-	verbGetCounter // mg: the value with all that countLarge keeps
+	verbGetItemTTL // mg: the item with the time that it has left to live
 	verbTTL
 	verbTouch
 	verbStore
@@ -35,7 +35,7 @@ var replies = [...]struct {
 }{
 	verbGet:        {codeVA | codeEN, fieldOpaque},
 	verbGetItem:    {codeVA | codeEN, fieldOpaque | fieldFlags | fieldCAS},
-	verbGetCounter: {codeVA | codeEN, fieldOpaque | fieldFlags | fieldCAS | fieldTTL},
+	verbGetItemTTL: {codeVA | codeEN, fieldOpaque | fieldFlags | fieldCAS | fieldTTL},
 	verbTTL:        {codeHD | codeEN, fieldOpaque | fieldTTL},
 	verbTouch:      {codeHD | codeEN, fieldOpaque},
 	verbStore:      {codeHD | codeNS | codeEX | codeNF, fieldOpaque},
@@ -238,7 +238,7 @@ func (k *call) appendOne(b []byte, r *request, opaque uint32) []byte {
 		b = append(appendKey(b, "mg ", r.key), " v"...)
 	case verbGetItem:
 		b = append(appendKey(b, "mg ", r.key), " v f c"...)
-	case verbGetCounter:
+	case verbGetItemTTL:
 		b = append(appendKey(b, "mg ", r.key), " v f c t"...)
 	case verbTTL:
 		b = append(appendKey(b, "mg ", r.key), " t"...)

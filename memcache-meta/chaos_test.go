@@ -72,8 +72,8 @@ type chaosWorker struct {
 }
 
 func (w *chaosWorker) run(ctx context.Context, id int, good, failed *atomic.Int64) {
-	// least is the number of the last write that has succeeded. After a write that has failed, which
-	// may still arrive, another generation of the key is used.
+	// least is the number of the last write that has succeeded. After a write that has failed,
+	// which may still arrive, another generation of the key is used.
 	var least, generation [8]int
 	for n := 1; ctx.Err() == nil; n++ {
 		slot := n % len(least)

@@ -52,6 +52,7 @@ type conn struct {
 	opaque   uint32     // of the next request
 	used     time.Time  // when queue was last not empty
 	room     chan struct{}
+	replied  bool  // whether a reply to a call has arrived
 	retired  bool  // whether to close it when queue is empty, because later calls use another
 	err      error // why the connection was closed; nil if it is open
 	check    memcache.IdleCheck
@@ -341,6 +342,10 @@ func (c *conn) deliver(r *reply, reader *call) error {
 	}
 	k := c.queue.at(0)
 	last, err := k.accept(r, c.strict)
+	if err == nil && !c.replied {
+		c.replied = true
+		c.server.succeeded()
+	}
 	if err != nil || !last {
 		return err
 	}

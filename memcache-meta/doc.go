@@ -52,11 +52,11 @@
 // An item may outlive its time to live by up to four seconds, because memcached counts
 // whole seconds and may start in the middle of one. So an item with a time to live of 1 s is
 // absent after 1 to 5 s. A time to live above 30 days is sent as a date, so that the clock of
-// the server must be right; the latest date is in January 2038, which Traits.MaxTTL says. A
-// value that does not fit in an item, of 1 MiB unless the server was started with another -I,
-// is core.ErrTooLarge; it is not sent, so that the item that was stored before stays. Flush of
-// a Cache with a prefix returns errors.ErrUnsupported. So do the compare verbs if the server
-// was started with -C.
+// the server must be right; the latest date is in January 2038, and Traits.MaxTTL is the time
+// until then. A value that does not fit in an item, of 1 MiB unless the server was started with
+// another -I, is core.ErrTooLarge; it is not sent, so that the item that was stored before stays.
+// Flush of a Cache with a prefix returns errors.ErrUnsupported. So do the compare verbs if the
+// server was started with -C.
 //
 // Keys that memcached does not take are encoded by encoding.Auto, as by the other drivers, and not
 // by the flag b of the meta commands, so that clients in all languages find the same items.
@@ -78,8 +78,9 @@
 // it arrives. A request without a reply for Timeout closes the connection. The requests behind it
 // then fail as if the connection had been lost.
 //
-// One connection to a server is opened at a time, for all verbs that wait for it. After a failure
-// the next attempt begins up to 32 milliseconds later.
+// One connection to a server is opened at a time, for all verbs that wait for it. After a failure,
+// also one before the first reply over a new connection, the next attempt begins up to 32
+// milliseconds later.
 //
 // Up to about 8,000 requests, or 4 MiB, are without a reply at once; further verbs wait. All
 // replies come in the order of the requests. So a large value holds up the replies behind it
@@ -87,6 +88,6 @@
 //
 // Each reply is checked: its opaque, which numbers the requests, its code, the flags that were
 // requested, and its length. A value takes no more than twice the memory of the bytes that have
-// arrived, and 32 KiB. The driver does not use memcached's own recaching: if another program
+// arrived, and 64 KiB. The driver does not use memcached's own recaching: if another program
 // marks an item as stale (md with I), the driver reads it as any other.
 package memcachemeta

@@ -40,7 +40,7 @@ func TestInvalidURLsAreErrConfig(t *testing.T) {
 		"memcache+meta://":                            "memcache+meta://?server=host:port",
 		"memcache+meta://a:11211?max_idle=4":          `unknown parameter "max_idle"`,
 		"memcache+meta://a:11211?timeout=5":           "timeout",
-		"memcache+meta:///run/m.sock?tls=true":        "a unix socket, on which memcached has no TLS",
+		"memcache+meta:///run/m.sock?tls=true":        "a unix socket, on which memcached has no",
 		"memcache+meta://user:secret@":                "host:port",
 		"memcache+meta://:secret@a:11211":             "only one of Username and Password",
 		"memcache+meta://a:11211,a:11211":             "same",

@@ -216,7 +216,11 @@ func TestInvalidReplyIsNeverTakenForAnother(t *testing.T) {
 		}
 		cancel()
 	}
-	eventually(t, "values are read", func() bool { mu.Lock(); defer mu.Unlock(); return good > 100 })
+	eventually(t, "values are read", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return good > 100
+	})
 	close(done)
 	readers.Wait()
 }
@@ -370,8 +374,11 @@ func TestOnlyReadsAreSentAgain(t *testing.T) {
 			"Touch":  {"mg ", 1, func() error { return c.Touch(t.Context(), "k", 0) }},
 			"Set":    {"ms ", 1, func() error { return c.Set(t.Context(), "k", nil, 0) }},
 			"Delete": {"md ", 1, func() error { return c.Delete(t.Context(), "k") }},
-			"Incr":   {"ma ", 1, func() error { _, err := c.Incr(t.Context(), "k", 1); return err }},
 			"Flush":  {"flush_all", 1, func() error { return c.Flush(t.Context()) }},
+			"Incr": {"ma ", 1, func() error {
+				_, err := c.Incr(t.Context(), "k", 1)
+				return err
+			}},
 		} {
 			before := sent(do.command)
 			if err := do.call(); err == nil {

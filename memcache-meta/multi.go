@@ -6,6 +6,7 @@ import (
 
 	"github.com/cachewire/cachewire/core"
 	"github.com/cachewire/cachewire/encoding"
+	"github.com/cachewire/cachewire/memcache"
 )
 
 const (
@@ -76,7 +77,7 @@ func (b *Backend) run(
 
 func (b *Backend) runChunk(ctx context.Context, c *chunk) {
 	if c.node == nil {
-		c.err = errNoServers
+		c.err = memcache.ErrNoServers
 		return
 	}
 	c.free, c.err = b.send(ctx, c.node, c.trial, c.call)
@@ -139,7 +140,7 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 		}
 	}
 	fits := func(i int, n *node) bool {
-		if tokens == nil || tokens[i].fits(n, requests[i].key) {
+		if tokens == nil || tokens[i].Fits(n, requests[i].key) {
 			return true
 		}
 		failed.Add(keys[i], core.ErrConflict)
@@ -158,10 +159,19 @@ func (b *Backend) DeleteMulti(ctx context.Context, keys []string) error {
 
 // GetItems returns the items that are present.
 func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, error) {
+	return b.getItems(ctx, keys, verbGetItem)
+}
+
+// GetItemsTTL is GetItems with the time that each item has left to live, as TTL returns it.
+func (b *Backend) GetItemsTTL(ctx context.Context, keys []string) ([]core.Item, error) {
+	return b.getItems(ctx, keys, verbGetItemTTL)
+}
+
+func (b *Backend) getItems(ctx context.Context, keys []string, v verb) ([]core.Item, error) {
 	requests, failed := b.requestsFor(keys)
 	items := make([]core.Item, 0, len(keys))
 	tokens := make([]token, 0, len(keys))
-	for _, c := range b.run(ctx, requests, verbGetItem, core.Set, nil) {
+	for _, c := range b.run(ctx, requests, v, core.Set, nil) {
 		for at, i := range c.keys {
 			err := c.err
 			var r *reply
@@ -171,9 +181,10 @@ func (b *Backend) GetItems(ctx context.Context, keys []string) ([]core.Item, err
 			}
 			switch err {
 			case nil:
-				tokens = append(tokens, token{c.node, requests[i].key, r.cas})
+				tokens = append(tokens, token{Node: c.node, Key: requests[i].key, CAS: r.cas})
 				items = append(items, core.Item{
-					Key: keys[i], Value: r.value, Flags: r.flags, Token: &tokens[len(tokens)-1],
+					Key: keys[i], Value: r.value, Flags: r.flags, TTL: r.left(),
+					Token: &tokens[len(tokens)-1],
 				})
 			case core.ErrMiss:
 			default:

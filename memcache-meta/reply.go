@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/cachewire/cachewire/memcache"
 )
@@ -93,7 +94,13 @@ const (
 	// longestLine is more than the longest line of memcached: the key has 250 bytes, and the
 	// text of an error fewer than 1,024.
 	longestLine = 2 << 10
+
+	// pieceLen is the length of the pieces in which a longer value is received. It gets memory
+	// of its own when all of it has arrived: the length in a reply is not believed.
+	pieceLen = 64 << 10
 )
+
+var pieces = sync.Pool{New: func() any { return new([pieceLen]byte) }}
 
 // A parser splits the bytes of a connection into replies. It keeps what it has if a Read fails,
 // so that reading can go on after a time-out.
@@ -101,9 +108,9 @@ type parser struct {
 	buf        []byte
 	start, end int // the bytes in buf that are not parsed are buf[start:end]
 
-	long   []byte // the part of a long value that has arrived, with the line end after it
-	left   int    // how many bytes of it have not arrived; 0 if no long value is being read
-	parsed reply  // the reply to which it belongs
+	long   [][]byte // the part of a long value that has arrived, with the line end after it
+	left   int      // how many bytes of it have not arrived; 0 if no long value is being read
+	parsed reply    // the reply to which it belongs
 }
 
 // isEmpty reports whether all bytes that have arrived belong to replies that next has returned.
@@ -116,8 +123,7 @@ func (p *parser) next() (r reply, ok bool, err error) {
 			return reply{}, false, nil
 		}
 		r, p.parsed = p.parsed, reply{}
-		r.value, err = cutLineEnd(p.long)
-		p.long = nil
+		r.value, err = cutLineEnd(p.join())
 		return r, err == nil, err
 	}
 	line, rest, found := bytes.Cut(p.buf[p.start:p.end], lineFeed)
@@ -152,9 +158,27 @@ func (p *parser) next() (r reply, ok bool, err error) {
 	}
 	r.key = bytes.Clone(r.key)
 	p.parsed, p.left = r, n+2-len(rest)
-	p.long = append(make([]byte, 0, min(n+2, 2*bufferLen)), rest...)
+	if n+2 < pieceLen {
+		p.long = [][]byte{append(make([]byte, 0, n+2), rest...)}
+	} else {
+		p.long = [][]byte{append(pieces.Get().(*[pieceLen]byte)[:0], rest...)}
+	}
 	p.start = p.end
 	return reply{}, false, nil
+}
+
+// join returns the long value that has arrived, with the line end after it.
+func (p *parser) join() []byte {
+	long := p.long
+	p.long = nil
+	if len(long) == 1 && cap(long[0]) != pieceLen {
+		return long[0]
+	}
+	joined := bytes.Join(long, nil)
+	for _, piece := range long {
+		pieces.Put((*[pieceLen]byte)(piece[:pieceLen]))
+	}
+	return joined
 }
 
 var lineFeed = []byte("\n")
@@ -167,18 +191,17 @@ func cutLineEnd(b []byte) ([]byte, error) {
 	return value, nil
 }
 
-// fill reads more bytes, by one call of Read. It allocates for a long value not more than twice
-// what has arrived.
-func (p *parser) fill(from io.Reader) error {
+// fill reads more bytes, by one call of Read.
+func (p *parser) fill(source io.Reader) error {
 	if p.left > 0 {
-		if len(p.long) == cap(p.long) {
-			grown := make([]byte, len(p.long), min(2*len(p.long), len(p.long)+p.left))
-			copy(grown, p.long)
-			p.long = grown
+		last := &p.long[len(p.long)-1]
+		if len(*last) == cap(*last) {
+			p.long = append(p.long, pieces.Get().(*[pieceLen]byte)[:0])
+			last = &p.long[len(p.long)-1]
 		}
-		room := min(cap(p.long)-len(p.long), p.left)
-		n, err := from.Read(p.long[len(p.long) : len(p.long)+room])
-		p.long, p.left = p.long[:len(p.long)+n], p.left-n
+		start, end := len(*last), min(cap(*last), len(*last)+p.left)
+		n, err := source.Read((*last)[start:end])
+		*last, p.left = (*last)[:start+n], p.left-n
 		return err
 	}
 	if p.buf == nil {
@@ -188,7 +211,7 @@ func (p *parser) fill(from io.Reader) error {
 		copy(p.buf, p.buf[p.start:p.end])
 		p.start, p.end = 0, p.end-p.start
 	}
-	n, err := from.Read(p.buf[p.end:])
+	n, err := source.Read(p.buf[p.end:])
 	p.end += n
 	return err
 }

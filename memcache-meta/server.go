@@ -20,7 +20,7 @@ type server struct {
 	mu      sync.Mutex     // guards what follows; conn.mu may be held before
 	retired bool           // whether the server has left the list
 	dialing *dialing       // nil if no connection is being opened
-	fails   int            // how many dials in a row have failed
+	fails   int            // how many connections in a row have failed before a reply
 	next    time.Time      // when the next dial may begin
 	stats   core.PoolStats // the figures that only grow
 }
@@ -35,7 +35,7 @@ type dialing struct {
 }
 
 const (
-	firstPause   = time.Millisecond      // after a dial that has failed
+	firstPause   = time.Millisecond      // after a connection that has failed
 	longestPause = 32 * time.Millisecond // after many
 )
 
@@ -122,12 +122,8 @@ func (s *server) dial(ctx context.Context, d *dialing, pause time.Duration) {
 	case ctx.Err() != nil: // no verb waits for it
 		err = ctx.Err()
 	case err != nil:
-		// A random part, so that many clients do not return at the same moment.
-		pause := min(firstPause<<min(s.fails, 10), longestPause)
-		s.next = time.Now().Add(pause/2 + rand.N(pause/2))
-		s.fails++
+		s.failed()
 	case s.backend.remember(c):
-		s.fails = 0
 		c.retired = s.retired
 		s.current.Store(c)
 		d.conn = c
@@ -143,6 +139,22 @@ func (s *server) dial(ctx context.Context, d *dialing, pause time.Duration) {
 		c.raw.Close()
 	}
 	close(d.done)
+}
+
+// failed delays the next dial, because a connection could not be opened or was lost before its
+// first reply. The caller holds mu.
+func (s *server) failed() {
+	// A random part, so that many clients do not return at the same moment.
+	pause := min(firstPause<<min(s.fails, 10), longestPause)
+	s.next = time.Now().Add(pause/2 + rand.N(pause/2))
+	s.fails++
+}
+
+// succeeded is called at the first reply over a connection.
+func (s *server) succeeded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails = 0
 }
 
 // open opens a connection after pause.
@@ -168,11 +180,14 @@ func (s *server) open(ctx context.Context, pause time.Duration) (*conn, error) {
 
 // forget removes a connection that is closed. Conn.mu is held.
 func (s *server) forget(c *conn) {
-	s.current.CompareAndSwap(c, nil)
-	s.backend.forget(c)
 	s.mu.Lock()
 	s.stats.Destroyed++
+	if !c.replied && c.err != errGone {
+		s.failed()
+	}
 	s.mu.Unlock()
+	s.current.CompareAndSwap(c, nil)
+	s.backend.forget(c)
 }
 
 // Remote returns the address to which the connection leads, or "".
@@ -217,8 +232,8 @@ func (s *server) Retire() {
 // IsEmpty reports whether no connection is left.
 func (s *server) IsEmpty() bool { return len(s.backend.connsOf(s)) == 0 }
 
-// figures returns the figures of the connections. One is in use if a call is without a reply.
-func (s *server) figures() core.PoolStats {
+// Figures returns the figures of the connections. One is in use if a call is without a reply.
+func (s *server) Figures() core.PoolStats {
 	s.mu.Lock()
 	f := s.stats
 	s.mu.Unlock()

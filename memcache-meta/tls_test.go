@@ -61,7 +61,8 @@ func TestWritesOverTLSWakeTheServer(t *testing.T) {
 		if got := last(); !strings.HasPrefix(got, "ms a 1 ") {
 			t.Errorf("a single store is the Write %q, want that mn does not follow", got)
 		}
-		if got, err := b.GetItems(t.Context(), []string{"a", "b", "c"}); len(got) != 3 || err != nil {
+		got, err := b.GetItems(t.Context(), []string{"a", "b", "c"})
+		if len(got) != 3 || err != nil {
 			t.Errorf("GetItems = %v, %v", got, err)
 		}
 	}

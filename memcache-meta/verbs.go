@@ -12,20 +12,7 @@ import (
 	"github.com/cachewire/cachewire/memcache"
 )
 
-// A token is the state of an item. Each server counts its states by itself, so that a token is
-// valid only for the server that it is from.
-type token struct {
-	node *node
-	key  string // encoded
-	cas  uint64
-}
-
-// fits reports whether t is the state of an item under key on n. A nil t is no condition.
-func (t *token) fits(n *node, key string) bool { return t == nil || t.node == n && t.key == key }
-
-// errNoServers is the error of a verb if Options.Expand is set and no name could be resolved.
-var errNoServers = fmt.Errorf("%w: the names of the servers could not be resolved to any "+
-	"address", core.ErrUnavailable)
+type token = memcache.Token[*server]
 
 // maxTries limits how often a call is queued whose connection is closed before anything of it is
 // sent. It takes as many servers that fail at this very moment to reach it.
@@ -107,16 +94,16 @@ func (b *Backend) do(
 	}
 	n, trial := b.list.Pick(encoded)
 	if n == nil {
-		return r, at, errNoServers
+		return r, at, memcache.ErrNoServers
 	}
-	if !t.fits(n, encoded) {
+	if !t.Fits(n, encoded) {
 		return r, at, b.untried(n, trial, core.ErrConflict)
 	}
 	k.requests[0].key = encoded
 	free, err := b.send(ctx, n, trial, k)
 	if err == nil {
 		r = k.replies[0]
-		at = token{n, encoded, r.cas}
+		at = token{Node: n, Key: encoded, CAS: r.cas}
 		err = b.result(n, k.mode, &r)
 	}
 	if free {
@@ -133,11 +120,20 @@ func (b *Backend) Get(ctx context.Context, key string) ([]byte, error) {
 
 // GetItem returns the item under key.
 func (b *Backend) GetItem(ctx context.Context, key string) (core.Item, error) {
-	r, at, err := b.do(ctx, key, nil, newCall(verbGetItem, 1))
+	return b.getItem(ctx, key, verbGetItem)
+}
+
+// GetItemTTL returns the item under key, and how long it has left to live, as TTL does.
+func (b *Backend) GetItemTTL(ctx context.Context, key string) (core.Item, error) {
+	return b.getItem(ctx, key, verbGetItemTTL)
+}
+
+func (b *Backend) getItem(ctx context.Context, key string, v verb) (core.Item, error) {
+	r, at, err := b.do(ctx, key, nil, newCall(v, 1))
 	if err != nil {
 		return core.Item{}, err
 	}
-	return core.Item{Value: r.value, Flags: r.flags, Token: &at}, nil
+	return core.Item{Key: key, Value: r.value, Flags: r.flags, TTL: r.left(), Token: &at}, nil
 }
 
 // month is the longest expiry, in seconds, that memcached does not take as a date.
@@ -148,15 +144,19 @@ const month = 30 * 24 * 60 * 60
 // the time to live with which the item was stored.
 func (b *Backend) TTL(ctx context.Context, key string) (time.Duration, error) {
 	r, _, err := b.do(ctx, key, nil, newCall(verbTTL, 1))
+	return r.left(), err
+}
+
+// left returns the time to live of r, or 0 if the item never expires or the TTL was not requested.
+func (r *reply) left() time.Duration {
+	seconds := r.ttl
 	switch {
-	case err != nil:
-		return 0, err
-	case r.ttl < 0:
-		return 0, nil
-	case r.ttl > month:
-		r.ttl-- // by which memcache.Expiry rounds dates up
+	case r.has&fieldTTL == 0 || seconds < 0:
+		return 0
+	case seconds > month:
+		seconds-- // by which memcache.Expiry rounds dates up
 	}
-	return time.Duration(max(r.ttl, 1)) * time.Second, nil
+	return time.Duration(max(seconds, 1)) * time.Second
 }
 
 // Store stores item, or deletes it for CompareAndDelete, on the condition of mode.
@@ -188,7 +188,7 @@ func (r *request) set(mode core.Mode, item *core.Item) (t *token, err error) {
 		if t, _ = item.Token.(*token); t == nil {
 			return nil, core.ErrConflict
 		}
-		if r.cas = t.cas; r.cas == 0 {
+		if r.cas = t.CAS; r.cas == 0 {
 			return nil, fmt.Errorf("%w: the server has no CAS ids: it was started with -C",
 				errors.ErrUnsupported)
 		}
@@ -236,7 +236,7 @@ func (b *Backend) count(ctx context.Context, key string, delta uint64, v verb) (
 	}
 	n, err := core.ParseCount(r.value)
 	if err != nil {
-		return 0, b.list.Result(at.node, invalid("the new value of a counter is %.100q", r.value))
+		return 0, b.list.Result(at.Node, invalid("the new value of a counter is %.100q", r.value))
 	}
 	return n, nil
 }
@@ -249,7 +249,7 @@ func (b *Backend) countLarge(
 	ctx context.Context, key string, delta uint64, v verb, refusal error,
 ) (uint64, error) {
 	for {
-		r, at, err := b.do(ctx, key, nil, newCall(verbGetCounter, 1))
+		r, at, err := b.do(ctx, key, nil, newCall(verbGetItemTTL, 1))
 		if err != nil {
 			return 0, err
 		}
@@ -289,7 +289,7 @@ func (b *Backend) Ping(ctx context.Context) error { return b.doAll(ctx, verbPing
 func (b *Backend) doAll(ctx context.Context, v verb) error {
 	nodes := b.list.Nodes()
 	if len(nodes) == 0 {
-		return errNoServers
+		return memcache.ErrNoServers
 	}
 	errs := make([]error, len(nodes))
 	var tasks sync.WaitGroup

@@ -1,6 +1,7 @@
 package memcachemeta_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -71,8 +72,12 @@ func TestLongestValueIsThatOfTheServer(t *testing.T) {
 func TestLongValuesAreRead(t *testing.T) {
 	server := memcachetest.Start(t, &memcachetest.Options{Args: []string{"-I", "8m", "-m", "64"}})
 	c := openCache(t, longTimeoutOptions, server.Addr())
-	for _, n := range []int{16<<10 - 40, 16 << 10, 1<<20 - 1, 1<<20 + 1, 7 << 20} {
-		want := strings.Repeat("0123456789abcdef", n/16+1)[:n]
+	var earlier, copied []byte // a value, which must not change when the next one is read
+	for _, n := range []int{
+		16<<10 - 40, 16 << 10, 64<<10 - 3, 64<<10 - 2, 64<<10 - 1, 64 << 10, 128<<10 - 2,
+		128<<10 - 1, 1<<20 - 1, 1<<20 + 1, 7 << 20,
+	} {
+		want := strings.Repeat(fmt.Sprintf("%016d", n), n/16+1)[:n]
 		set(t, c, "long", want)
 		set(t, c, "short", "s")
 		wantValue(t, c, "long", want)
@@ -82,6 +87,10 @@ func TestLongValuesAreRead(t *testing.T) {
 			t.Errorf("GetMulti with a value of %d bytes returned %d values, %v; want 2 values",
 				n, len(values), err)
 		}
+		if string(earlier) != string(copied) {
+			t.Errorf("the value of %d bytes has changed", len(earlier))
+		}
+		earlier, copied = values["long"], bytes.Clone(values["long"])
 	}
 }
 
@@ -105,6 +114,55 @@ func TestTTLIsThatOfTheItem(t *testing.T) {
 	server.Do("set soon 0 1 1\r\nx") // expires within a second
 	if got, err := c.TTL(t.Context(), "soon"); err == nil && got != time.Second {
 		t.Errorf("TTL of an item that expires within a second = %v", got)
+	}
+}
+
+// A tier needs the items and how long they have left, in the time of one round trip.
+func TestItemsAreReadWithTheirTTLs(t *testing.T) {
+	const roundTrip = 100 * time.Millisecond
+	proxy := memcachetest.StartProxy(t, memcachetest.Start(t, nil).Addr(), nil)
+	b := openBackend(t, longTimeoutOptions, proxy.Addr())
+	t.Cleanup(func() { b.Close() })
+	var keys []string
+	for i := range 250 { // three chunks
+		item := core.Item{Key: fmt.Sprint(i), Value: fmt.Append(nil, i), Flags: uint32(i)}
+		if i%2 == 1 {
+			item.TTL = time.Hour
+		}
+		wantErr(t, b.Store(t.Context(), core.Set, item), nil)
+		keys = append(keys, item.Key, fmt.Sprint("absent-", i))
+	}
+	proxy.Set(&memcachetest.ProxyOptions{RoundTrip: roundTrip})
+	start := time.Now()
+	items, err := b.GetItemsTTL(t.Context(), keys)
+	if took := time.Since(start); len(items) != 250 || err != nil || took > 3*roundTrip {
+		t.Fatalf("GetItemsTTL returned %d items after %v, %v; want 250 after one round trip of %v",
+			len(items), took, err, roundTrip)
+	}
+	start = time.Now()
+	one, err := b.GetItemTTL(t.Context(), "7")
+	if took := time.Since(start); err != nil || took > 3*roundTrip {
+		t.Errorf("GetItemTTL took %v, %v; want one round trip of %v", took, err, roundTrip)
+	}
+	proxy.Set(nil)
+	for _, item := range append(items, one) {
+		i, want := int(item.Flags), time.Duration(0)
+		if i%2 == 1 {
+			want = time.Hour
+		}
+		if item.Key != fmt.Sprint(i) || string(item.Value) != item.Key ||
+			item.TTL > want+b.Traits().Resolution || item.TTL < want-time.Minute ||
+			want == 0 && item.TTL != 0 {
+			t.Errorf("the item with flags %d is %q = %q for %v", i, item.Key, item.Value, item.TTL)
+		}
+	}
+	wantErr(t, b.Store(t.Context(), core.CompareAndSwap, one), nil)
+	for _, item := range items { // their tokens are good as well, but that of one is used
+		want := error(nil)
+		if item.Key == one.Key {
+			want = core.ErrConflict
+		}
+		wantErr(t, b.Store(t.Context(), core.CompareAndSwap, item), want)
 	}
 }
 

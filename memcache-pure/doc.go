@@ -38,8 +38,9 @@
 // An item may outlive its time to live by up to four seconds, because memcached counts whole
 // seconds and may start in the middle of one. So an item with a time to live of 1 s is absent
 // after 1 to 5 s. A time to live above 30 days is sent as a date, so that the clock of the
-// server must be right. Stores of more than 1 MiB return core.ErrTooLarge, unless the server
-// was started with another -I; a Set of such a value deletes the item that was stored before.
+// server must be right; the latest date is in January 2038, and Traits.MaxTTL is the time until
+// then. Stores of more than 1 MiB return core.ErrTooLarge, unless the server was started with
+// another -I; a Set of such a value deletes the item that was stored before.
 // TTL, and Flush of a Cache with a prefix, return errors.ErrUnsupported.
 //
 // memcached sometimes refuses to count in a number of 2^63 or more. The driver then changes

@@ -3,6 +3,8 @@ package memcache
 import (
 	"math"
 	"time"
+
+	"github.com/cachewire/cachewire/core"
 )
 
 const (
@@ -35,8 +37,9 @@ const Resolution = 4 * time.Second
 // late.
 //
 // Above 30 days, memcached takes a date by the clock of the server. The latest date that it
-// can take is in January 2038. If that is too early for ttl, the item lives until then or for
-// 30 days, whichever is longer.
+// can take is in January 2038: it reads a date as 32 bits with a sign, so that an item with a later
+// one expires at once, or never. If that is too early for ttl, the item lives until then or for
+// 30 days, whichever is longer; see Traits.
 func Expiry(ttl time.Duration, now time.Time) int32 {
 	switch {
 	case ttl == 0:
@@ -61,10 +64,15 @@ func Expiry(ttl time.Duration, now time.Time) int32 {
 	return int32(min(date, math.MaxInt32))
 }
 
-// MaxTTL returns the longest time to live that Expiry can express at the time now: that of an item
-// that expires in January 2038, or about 30 days if that is longer. A driver that can read times
-// to live reports it in core.Traits.
-func MaxTTL(now time.Time) time.Duration {
+// Traits returns the traits of memcached at the time now, for a driver that sends times to live by
+// Expiry: the Resolution, that it counts +5 as 5, and as MaxTTL the longest time to live that
+// Expiry can express. That is the time until January 2038, or about 30 days if that is longer. The
+// other traits are zero.
+func Traits(now time.Time) core.Traits {
+	return core.Traits{Resolution: Resolution, MaxTTL: maxTTL(now), LooseNumbers: true}
+}
+
+func maxTTL(now time.Time) time.Duration {
 	const rounding = 2 // seconds, which Expiry adds to a date
 	latest := math.MaxInt32 - rounding - now.Unix()
 	if now.Unix() < maxRelative || latest < maxRelative {

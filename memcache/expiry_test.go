@@ -229,7 +229,7 @@ func TestMaxTTLIsTheLongestThatExpiryKeeps(t *testing.T) {
 		time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Unix(10, 0),
 	} {
-		ttl := memcache.MaxTTL(now)
+		ttl := memcache.Traits(now).MaxTTL
 		expiry := int64(memcache.Expiry(ttl, now))
 		life := time.Duration(expiry) * time.Second
 		if expiry > 30*24*60*60 {

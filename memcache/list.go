@@ -13,7 +13,8 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// Conns are the connections to one server of a List. Its methods are called one at a time.
+// Conns are the connections to one server of a List. Its methods are called one at a time, except
+// Figures.
 type Conns interface {
 	// Remote returns the address to which the connections lead, as net.Addr.String does. It
 	// returns "" if there are none.
@@ -32,7 +33,16 @@ type Conns interface {
 
 	// IsEmpty reports whether no connection is left.
 	IsEmpty() bool
+
+	// Figures returns the figures of the connections since the first one. It may be called
+	// at any time.
+	Figures() core.PoolStats
 }
+
+// ErrNoServers is the core.ErrUnavailable of verbs while a List is empty, because Options.Expand is
+// set and no name could be resolved.
+var ErrNoServers = fmt.Errorf("%w: the names of the servers could not be resolved to any "+
+	"address", core.ErrUnavailable)
 
 // A List is the servers of a driver, which may change while verbs run: by SetServers, or because
 // their names get other addresses. It may be used by many goroutines at once.
@@ -117,7 +127,7 @@ func (l *List[T]) Servers() []Server {
 func (l *List[T]) ServerOf(key string) (Server, error) {
 	n, trial := l.Pick(key)
 	if n == nil {
-		return Server{}, errNoServers
+		return Server{}, ErrNoServers
 	}
 	if trial {
 		l.Untried(n)

@@ -37,7 +37,7 @@ type job struct {
 func (j *job) run() {
 	if j.Node == nil {
 		for i := range j.errs {
-			j.errs[i] = errNoServers
+			j.errs[i] = ErrNoServers
 		}
 		return
 	}
@@ -110,7 +110,7 @@ func (b *Backend) StoreMulti(ctx context.Context, mode core.Mode, items []core.I
 	writes := make([]write, len(items))
 	prepare := func(i int, n *node) bool {
 		w, err := newWrite(mode, items[i])
-		if err == nil && !w.token.fits(n, encoded[i]) {
+		if err == nil && !w.token.Fits(n, encoded[i]) {
 			err = core.ErrConflict
 		}
 		writes[i] = w

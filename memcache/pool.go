@@ -404,8 +404,8 @@ func (p *pool) sift(decide func(*Conn) (end, ping bool)) {
 	}
 }
 
-// figures returns the figures of the pool.
-func (p *pool) figures() core.PoolStats {
+// Figures returns the figures of the pool.
+func (p *pool) Figures() core.PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, s := p.conns.Stat(), p.stats

@@ -157,7 +157,7 @@ func TestThePoolAgreesWithPuddle(t *testing.T) {
 	for _, c := range all {
 		p.put(c)
 	}
-	if s := p.figures(); s.Total != 3 || s.Idle != 3 || s.Acquired != 0 {
+	if s := p.Figures(); s.Total != 3 || s.Idle != 3 || s.Acquired != 0 {
 		t.Errorf("the figures are %+v, want 3 idle connections", s)
 	}
 }

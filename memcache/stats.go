@@ -14,6 +14,28 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
+// Stats returns the sum of the figures of the servers, and those of the connections. It opens
+// another connection to each server. It ends with ctx, after Options.Timeout, or with Close.
+func (l *List[T]) Stats(ctx context.Context) (core.Stats, error) {
+	limited, cancel := context.WithTimeout(ctx, l.opts.Timeout)
+	defer cancel()
+	defer context.AfterFunc(l.closing, cancel)()
+	stats, err := Stats(limited, l.Servers(), l.opts.Dial)
+	if ctxErr := endOf(ctx); ctxErr != nil {
+		return core.Stats{}, ctxErr
+	}
+	for _, n := range l.Nodes() {
+		s := n.Conns.Figures()
+		stats.Pool.Total += s.Total
+		stats.Pool.Idle += s.Idle
+		stats.Pool.Acquired += s.Acquired
+		stats.Pool.Waits += s.Waits
+		stats.Pool.WaitTime += s.WaitTime
+		stats.Pool.Destroyed += s.Destroyed
+	}
+	return stats, err
+}
+
 // Stats returns the sum of the figures of servers, read by the command stats of the text
 // protocol. It reads from all servers at once, each over a connection that it opens with dial
 // and closes. Its error joins a core.ErrUnavailable for each server that failed or did not

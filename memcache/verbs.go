@@ -10,21 +10,7 @@ import (
 	"github.com/cachewire/cachewire/core"
 )
 
-// A token is the state of an item. Each server counts its states by itself, so that a token
-// is valid only for its own server.
-type token struct {
-	node *node
-	key  string // encoded
-	cas  uint64
-}
-
-// fits reports whether t is the state of an item under key on n. If t is nil, it returns
-// true.
-func (t *token) fits(n *node, key string) bool { return t == nil || t.node == n && t.key == key }
-
-// errNoServers is the error of a verb if Options.Expand is set and no name could be resolved.
-var errNoServers = fmt.Errorf("%w: the names of the servers could not be resolved to any "+
-	"address", core.ErrUnavailable)
+type token = Token[*pool]
 
 // A target is the server and the key of a verb with one key.
 type target struct {
@@ -44,10 +30,10 @@ func (b *Backend) do(
 	}
 	n, trial := b.router.Pick(encoded)
 	if n == nil {
-		return errNoServers
+		return ErrNoServers
 	}
 	s := session{backend: b, ctx: ctx, node: n, trial: trial}
-	if !t.fits(n, encoded) {
+	if !t.Fits(n, encoded) {
 		s.notTried()
 		return core.ErrConflict
 	}
@@ -60,7 +46,7 @@ func (b *Backend) do(
 func (b *Backend) doAll(ctx context.Context, reads bool, f func(c Client) error) error {
 	nodes := b.router.Nodes()
 	if len(nodes) == 0 {
-		return errNoServers
+		return ErrNoServers
 	}
 	errs := make([]error, len(nodes))
 	var tasks sync.WaitGroup
@@ -138,7 +124,7 @@ func newWrite(mode core.Mode, item core.Item) (w write, err error) {
 		if w.token, _ = item.Token.(*token); w.token == nil {
 			return w, core.ErrConflict
 		}
-		w.item.CAS = w.token.cas
+		w.item.CAS = w.token.CAS
 	}
 	if mode == core.CompareAndDelete {
 		w.expiry = Past
@@ -199,22 +185,4 @@ func (b *Backend) Ping(ctx context.Context) error { return b.doAll(ctx, true, Cl
 
 // Stats returns the sum of the figures of the servers, and those of the connections. It opens
 // another connection to each server.
-func (b *Backend) Stats(ctx context.Context) (core.Stats, error) {
-	limited, cancel := context.WithTimeout(ctx, b.opts.Timeout)
-	defer cancel()
-	defer context.AfterFunc(b.closing, cancel)()
-	stats, err := Stats(limited, b.Servers(), b.opts.Dial)
-	if ctxErr := endOf(ctx); ctxErr != nil {
-		return core.Stats{}, ctxErr
-	}
-	for _, n := range b.router.Nodes() {
-		s := n.Conns.figures()
-		stats.Pool.Total += s.Total
-		stats.Pool.Idle += s.Idle
-		stats.Pool.Acquired += s.Acquired
-		stats.Pool.Waits += s.Waits
-		stats.Pool.WaitTime += s.WaitTime
-		stats.Pool.Destroyed += s.Destroyed
-	}
-	return stats, err
-}
+func (b *Backend) Stats(ctx context.Context) (core.Stats, error) { return b.router.Stats(ctx) }

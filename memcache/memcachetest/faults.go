@@ -57,10 +57,13 @@ var faults = []struct {
 
 	connections int // how many to a server it needs; 0 if any number
 }{
-	{"live idle connections are used while new ones are refused", liveConnectionsAreUsed, false, 20},
+	{"live idle connections are used while new ones are refused", liveConnectionsAreUsed, false,
+		20},
 	{"a server at its limit of connections serves those that it has", fullServerIsUsed, false, 0},
-	{"after one time-out, idle connections are tried before use", silentConnectionsAreTried, true, 0},
+	{"after one time-out, idle connections are tried before use", silentConnectionsAreTried, true,
+		0},
 	{"counters of 2^63 and more can be changed", largeCountersCanBeChanged, false, 0},
+	{"the longest time to live is that of the traits", longestTTLIsKept, false, 0},
 	{"a reply that comes twice is never taken for another", doubledRepliesAreNotTaken, false, 0},
 	{"a length in a reply is not believed", lengthIsNotBelieved, false, 0},
 	{"only the keys of a dead server fail", onlyKeysOfDeadServerFail, false, 0},
