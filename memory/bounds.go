@@ -77,7 +77,11 @@ func (bo *bounds) minCost(key string, valueSize int) int64 {
 	if valueSize > maxPlain {
 		return bo.overhead() + boxedCost(len(key), valueSize)
 	}
-	return bo.overhead() + int64(classSize(entrySize+len(key)+valueSize))
+	size := entrySize + len(key) + valueSize
+	if bo.isSet() {
+		size += extensionSize
+	}
+	return bo.overhead() + int64(classSize(size))
 }
 
 // boxedCost returns the cost of an entry whose value is not in its block.
@@ -96,18 +100,18 @@ func (bo *bounds) overhead() int64 {
 // cost returns how many bytes e counts as. A value that core.Shared stored adds what it said as
 // a core.Sizer, or nothing.
 func (bo *bounds) cost(e *entry) int64 {
-	size := entrySize + e.keyLen() + int(e.valueSize)
+	size := e.valueOffset() + e.valueSize()
 	switch e.kind() {
 	case plain:
-		if int(e.valueSize) < minNumberSize {
+		if e.valueSize() < minNumberSize {
 			if _, err := e.number(); err == nil {
-				size = entrySize + e.keyLen() + minNumberSize
+				size = e.valueOffset() + minNumberSize
 			}
 		}
 	case counter:
 		size += minNumberSize
 	case shared:
-		return bo.overhead() + boxedCost(e.keyLen(), int(e.valueSize))
+		return bo.overhead() + boxedCost(e.keyLen(), int(e.boxed().weight))
 	default:
 		return bo.overhead() + boxedCost(e.keyLen(), len(e.boxed().value))
 	}

@@ -94,7 +94,7 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 		t = newTable(1)
 		sh.setTable(t)
 	} else if !fits(sh.count+1, len(t.buckets)) {
-		t = t.resized(sh.grownSize(len(t.buckets)))
+		t = t.resized(sh.grownSize(len(t.buckets)), sh.backend.home)
 		sh.setTable(t)
 	}
 	sh.count++
@@ -102,7 +102,7 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 	if sh.backend.bounds.isSet() {
 		sh.queues.enqueue(e, hash)
 	}
-	return t.insert(e, e.hash, tagOf(hash))
+	return t.insert(e, homeOf(hash), tagOf(hash))
 }
 
 // grownSize returns the number of buckets of the table that replaces a full one of n
@@ -131,7 +131,8 @@ func (sh *shard) replace(old, e *entry, s slot, extraCost int64) {
 // remove removes e from the shard and returns its cost. It does not release the room.
 func (sh *shard) remove(e *entry) (cost int64) {
 	t := sh.table.Load()
-	t.remove(t.slotOf(e), e.hash)
+	home := sh.backend.home(e)
+	t.remove(t.slotOf(e, home), home)
 	if sh.backend.bounds.isSet() {
 		sh.queues.remove(e)
 	}
@@ -140,7 +141,7 @@ func (sh *shard) remove(e *entry) (cost int64) {
 	sh.bytes -= cost
 	// For each entry that moves into a smaller table, at least two have been removed.
 	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
-		sh.setTable(t.resized(n / 4))
+		sh.setTable(t.resized(n/4, sh.backend.home))
 		if sh.backend.bounds.isSet() {
 			sh.queues.shrink()
 		}
