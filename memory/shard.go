@@ -106,17 +106,18 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 }
 
 // grownSize returns the number of buckets of the table that replaces a full one of n
-// buckets. The sizes of shards differ, so that not all of them grow at once, and the memory
-// that they take rises evenly.
+// buckets: half as many more. The sizes of shards differ, so that not all of them grow at
+// once, and the memory that they take rises evenly.
 func (sh *shard) grownSize(n int) int {
-	if n == lastCommonSize {
-		n += n * sh.number / len(sh.backend.shards)
+	larger := n + (n+1)/2
+	if n <= lastCommonSize && larger > lastCommonSize {
+		larger += larger / 2 * sh.number / len(sh.backend.shards)
 	}
-	return 2 * n
+	return larger
 }
 
-// lastCommonSize is the last size of a table that all shards have in common.
-const lastCommonSize = 8
+// lastCommonSize is the largest size of a table that all shards have in common.
+const lastCommonSize = 64
 
 // replace puts e in the place of old, which has the same key and is at s. The cost of e is
 // that of old and extraCost.

@@ -209,5 +209,5 @@ func (t *table) all(yield func(slot, *entry) bool) {
 	}
 }
 
-// fits reports whether n entries fill at most four fifths of a table of so many buckets.
-func fits(n, buckets int) bool { return n*5 <= buckets*slots*4 }
+// fits reports whether n entries fill at most seven eighths of a table of so many buckets.
+func fits(n, buckets int) bool { return n*8 <= buckets*slots*7 }
