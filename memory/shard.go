@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -105,19 +106,20 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 	return t.insert(e, homeOf(hash), tagOf(hash))
 }
 
-// grownSize returns the number of buckets of the table that replaces a full one of n
-// buckets: half as many more. The sizes of shards differ, so that not all of them grow at
-// once, and the memory that they take rises evenly.
-func (sh *shard) grownSize(n int) int {
-	larger := n + (n+1)/2
-	if n <= lastCommonSize && larger > lastCommonSize {
-		larger += larger / 2 * sh.number / len(sh.backend.shards)
-	}
-	return larger
-}
+// growth is by how much the tables of a shard differ in size.
+const growth = 1.4
 
-// lastCommonSize is the largest size of a table that all shards have in common.
-const lastCommonSize = 64
+// grownSize returns the number of buckets of the table that replaces a full one of n
+// buckets. The sizes of each shard are a power of growth apart, and those of one shard are
+// between those of another, so that not all shards grow at once, and the memory that they
+// take rises evenly. Tables are a little larger than that, see newTable.
+func (sh *shard) grownSize(n int) int {
+	size := math.Pow(growth, float64(sh.number)/float64(len(sh.backend.shards)))
+	for size < float64(n)*(1+growth)/2 {
+		size *= growth
+	}
+	return int(math.Ceil(size))
+}
 
 // replace puts e in the place of old, which has the same key and is at s. The cost of e is
 // that of old and extraCost.
