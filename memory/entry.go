@@ -20,23 +20,38 @@ import (
 //   - Only newBlock makes blocks. A block contains no pointers, so that the garbage
 //     collector need not look inside. It is aligned to 8 bytes, as the allocator aligns
 //     all blocks of more than 16 bytes.
-//   - In a block the key begins where the entry ends. The value begins where the key ends,
-//     or for a counter at the next multiple of 8. Their sizes are those that the block was
-//     made for, and never change.
-//   - An entry of kind large or shared is the first field of a boxedEntry.
+//   - In a block an extension follows the entry, if the entry is extended. Then follows the
+//     key. The value begins where the key ends, or for a counter at the next multiple of 8.
+//     Their sizes are those that the block was made for, and never change.
+//   - An entry of kind large or shared is extended, and the first field of a boxedEntry.
 //   - A pointer to an entry keeps all of its block, or of its boxedEntry, in memory.
 type entry struct {
-	deadline  atomic.Int64 // when the item expires, as a time of Backend.now; 0 if never
-	hash      uint32       // the part of the key's hash that homeOf returns
-	place     uint32       // in its queue, with a bound; guarded by the shard's lock
-	keySize   uint32       // the length of the key; the upper 8 bits are the kind
-	valueSize uint32       // the length of the value in the block, or the Size of a shared one
-	flags     uint32       // of the item
+	deadline atomic.Int64 // when the item expires, as a time of Backend.now; 0 if never
+
+	// shape has, from the lowest bit on, the length of the value in the block, the length of
+	// the key if the entry is not extended, the kind, and whether the entry is extended.
+	shape uint32
 
 	// reads is how often the entry was read since it came into its queue, at most maxReads.
 	// Its queueBit says which queue that is.
 	reads atomic.Uint32
 }
+
+// An extension has what most entries of a Backend without a bound do not need.
+type extension struct {
+	place   uint32 // in its queue, with a bound; guarded by the shard's lock
+	keySize uint32 // the length of the key
+	flags   uint32 // of the item
+}
+
+// Parts of entry.shape.
+const (
+	valueBits   = 21 // enough for maxPlain
+	keyBits     = 8
+	maxShortKey = 1<<keyBits - 1
+	kindShift   = valueBits + keyBits
+	extendedBit = 1 << 31
+)
 
 // A kind is how an entry holds its value.
 type kind uint8
@@ -64,6 +79,8 @@ type counterToken struct {
 // A boxedEntry is an entry with a value outside the entry's own memory.
 type boxedEntry struct {
 	entry
+	extension
+	weight uint32 // the Size of a shared value
 	key    string
 	value  []byte // if the kind is large; its capacity is its length
 	shared any    // if the kind is shared
@@ -71,6 +88,7 @@ type boxedEntry struct {
 
 const (
 	entrySize      = int(unsafe.Sizeof(entry{}))
+	extensionSize  = int(unsafe.Sizeof(extension{}))
 	tallySize      = int(unsafe.Sizeof(tally{}))
 	boxedEntrySize = int(unsafe.Sizeof(boxedEntry{}))
 
@@ -83,51 +101,88 @@ const (
 	maxPlain = 1 << 20
 )
 
-// newBlock returns an entry with a copy of key, and room for a value.
-func newBlock(hash uint32, key string, k kind, valueSize int, flags uint32) *entry {
-	size := entrySize + len(key) + valueSize
+// newBlock returns an entry with a copy of key, and room for a value. If extended is true,
+// or the key or the flags need it, the entry is extended.
+func newBlock(key string, k kind, valueSize int, flags uint32, extended bool) *entry {
+	shape := uint32(k)<<kindShift | uint32(valueSize)
+	if extended = extended || flags != 0 || len(key) > maxShortKey; extended {
+		shape |= extendedBit
+	} else {
+		shape |= uint32(len(key)) << valueBits
+	}
+	at := keyOffset(shape)
+	size := at + len(key) + valueSize
 	if k == counter {
-		size = tallyOffset(len(key)) + tallySize
+		size = tallyOffset(at+len(key)) + tallySize
 	}
 	block := make([]byte, size)
-	copy(block[entrySize:], key)
+	copy(block[at:], key)
 	e := (*entry)(unsafe.Pointer(unsafe.SliceData(block)))
-	e.hash, e.keySize, e.valueSize, e.flags =
-		hash, uint32(len(key))|uint32(k)<<24, uint32(valueSize), flags
+	e.shape = shape
+	if extended {
+		e.extension().keySize, e.extension().flags = uint32(len(key)), flags
+	}
 	return e
 }
 
-// newEntry returns an entry with copies of key and value.
-func newEntry(hash uint32, key string, value []byte, flags uint32) *entry {
+// newEntry returns an entry with copies of key and value. An entry of a bounded Backend must
+// be extended.
+func newEntry(key string, value []byte, flags uint32, extended bool) *entry {
 	if len(value) > maxPlain {
-		b := newBoxedEntry(hash, key, large, flags)
+		b := newBoxedEntry(key, large, flags)
 		b.value = append([]byte(nil), value...)
 		b.value = b.value[:len(value):len(value)]
 		return &b.entry
 	}
-	e := newBlock(hash, key, plain, len(value), flags)
+	e := newBlock(key, plain, len(value), flags, extended)
 	copy(e.plainValue(), value)
 	return e
 }
 
-func newBoxedEntry(hash uint32, key string, k kind, flags uint32) *boxedEntry {
+func newBoxedEntry(key string, k kind, flags uint32) *boxedEntry {
 	b := &boxedEntry{key: strings.Clone(key)}
-	b.hash, b.keySize, b.flags = hash, uint32(len(key))|uint32(k)<<24, flags
+	b.shape = extendedBit | uint32(k)<<kindShift
+	b.extension.keySize, b.extension.flags = uint32(len(key)), flags
 	return b
 }
 
 // toCounter returns a counter with the number n to replace e. It has the key, the flags and
 // the deadline of e.
 func (e *entry) toCounter(n uint64) *entry {
-	c := newBlock(e.hash, e.key(), counter, 0, e.flags)
+	c := newBlock(e.key(), counter, 0, e.flags(), e.isExtended())
 	c.deadline.Store(e.deadline.Load())
 	c.tally().number = n
 	return c
 }
 
-func (e *entry) kind() kind { return kind(e.keySize >> 24) }
+func (e *entry) kind() kind { return kind(e.shape >> kindShift & 3) }
 
-func (e *entry) keyLen() int { return int(e.keySize & 0xffffff) }
+func (e *entry) isExtended() bool { return e.shape&extendedBit != 0 }
+
+// extension returns the extension of an extended entry.
+func (e *entry) extension() *extension {
+	return (*extension)(unsafe.Add(unsafe.Pointer(e), entrySize))
+}
+
+func (e *entry) flags() uint32 {
+	if e.isExtended() {
+		return e.extension().flags
+	}
+	return 0
+}
+
+// keyOffset returns the offset of the key in a block of this shape.
+func keyOffset(shape uint32) int { return entrySize + int(shape>>31)*extensionSize }
+
+func (e *entry) keyLen() int {
+	if e.isExtended() {
+		return int(e.extension().keySize)
+	}
+	return int(e.shape >> valueBits & maxShortKey)
+}
+
+// valueSize returns the length of the value in the block.
+func (e *entry) valueSize() int { return int(e.shape & (1<<valueBits - 1)) }
 
 // boxed returns the boxedEntry of an entry of kind large or shared.
 func (e *entry) boxed() *boxedEntry { return (*boxedEntry)(unsafe.Pointer(e)) }
@@ -136,24 +191,27 @@ func (e *entry) key() string {
 	if e.kind() >= large {
 		return e.boxed().key
 	}
-	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(e), entrySize)), e.keyLen())
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(e), keyOffset(e.shape))), e.keyLen())
 }
+
+// valueOffset returns the offset in a block of the first byte after the key.
+func (e *entry) valueOffset() int { return keyOffset(e.shape) + e.keyLen() }
 
 // plainValue returns the value of an entry of kind plain. Its capacity is its length.
 func (e *entry) plainValue() []byte {
-	if e.valueSize == 0 { // the block may end with the key
+	if e.valueSize() == 0 { // the block may end with the key
 		return []byte{}
 	}
-	value := unsafe.Add(unsafe.Pointer(e), entrySize+e.keyLen())
-	return unsafe.Slice((*byte)(value), int(e.valueSize))
+	value := unsafe.Add(unsafe.Pointer(e), e.valueOffset())
+	return unsafe.Slice((*byte)(value), e.valueSize())
 }
 
-// tallyOffset returns the offset in a block at which the tally of a counter begins.
-func tallyOffset(keyLen int) int { return entrySize + (keyLen+7)&^7 }
+// tallyOffset returns the offset in a block of the tally of a counter whose key ends there.
+func tallyOffset(keyEnd int) int { return (keyEnd + 7) &^ 7 }
 
 // tally returns the tally of an entry of kind counter.
 func (e *entry) tally() *tally {
-	return (*tally)(unsafe.Add(unsafe.Pointer(e), tallyOffset(e.keyLen())))
+	return (*tally)(unsafe.Add(unsafe.Pointer(e), tallyOffset(e.valueOffset())))
 }
 
 // item returns the value and the token of an entry that is not of kind shared. For a

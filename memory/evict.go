@@ -40,7 +40,7 @@ func (q *fifo) push(e *entry) {
 	if int(q.last-q.first) == len(q.places) || q.last == math.MaxUint32 {
 		q.resize()
 	}
-	e.place = q.last
+	e.extension().place = q.last
 	*q.at(q.last) = e
 	q.last++
 	q.count++
@@ -52,7 +52,7 @@ func (q *fifo) resize() {
 	n := uint32(0)
 	for place := q.first; place != q.last; place++ {
 		if e := *q.at(place); e != nil {
-			places[n], e.place = e, n
+			places[n], e.extension().place = e, n
 			n++
 		}
 	}
@@ -68,7 +68,7 @@ func (q *fifo) front() *entry {
 }
 
 func (q *fifo) remove(e *entry) {
-	*q.at(e.place) = nil
+	*q.at(e.extension().place) = nil
 	q.count--
 }
 
@@ -105,9 +105,10 @@ func (q *queues) remove(e *entry) { q.fifos[e.queue()].remove(e) }
 
 // replace gives e the place and the reads of old.
 func (q *queues) replace(old, e *entry) {
-	e.place = old.place
+	place := old.extension().place
+	e.extension().place = place
 	e.reads.Store(old.reads.Load())
-	*q.fifos[old.queue()].at(old.place) = e
+	*q.fifos[old.queue()].at(place) = e
 }
 
 // maxMoves is the largest number of entries that one search for a victim lets pass because

@@ -31,7 +31,7 @@ func audit(t *testing.T, b *Backend) {
 			if found, at := table.find(hash, key); found != e || at != s {
 				t.Errorf("%q is in slot %d, but find does not return it", key, s)
 			}
-			if b.shardOf(hash) != sh || e.hash != homeOf(hash) || table.slotOf(e) != s {
+			if b.shardOf(hash) != sh || table.slotOf(e, homeOf(hash)) != s {
 				t.Errorf("%q is in slot %d of shard %d, which its hash does not lead to", key, s, i)
 			}
 			due := int64(table.due[s]) - 1
@@ -43,7 +43,7 @@ func audit(t *testing.T, b *Backend) {
 			} else if due != -1 {
 				t.Errorf("%q, which never expires, is in bucket %d", key, due)
 			}
-			if b.bounds.isSet() && *sh.fifos[e.queue()].at(e.place) != e {
+			if b.bounds.isSet() && *sh.fifos[e.queue()].at(e.extension().place) != e {
 				t.Errorf("%q is not in its place in queue %d", key, e.queue())
 			}
 		}
@@ -52,7 +52,7 @@ func audit(t *testing.T, b *Backend) {
 			t.Errorf("shard %d says that it has %d entries and %d bytes; it has %d and %d",
 				i, sh.count, sh.bytes, count, cost)
 		}
-		auditTable(t, table)
+		auditTable(t, table, b.home)
 		queued := 0
 		for queue, q := range sh.fifos {
 			n := 0
@@ -89,11 +89,11 @@ func audit(t *testing.T, b *Backend) {
 
 // auditTable reports an error for each bucket whose overflow count is wrong, and for each
 // slot without an entry that has a tag or a bucket of the sweeper.
-func auditTable(t *testing.T, table *table) {
+func auditTable(t *testing.T, table *table, home func(*entry) uint32) {
 	t.Helper()
 	passed := make([]int, len(table.buckets)) // by bucket, how many entries passed it
 	for s, e := range table.all {
-		for i := table.home(e.hash); i != int(s/slots); i = table.next(i) {
+		for i := table.home(home(e)); i != int(s/slots); i = table.next(i) {
 			passed[i]++
 		}
 	}
@@ -143,7 +143,7 @@ func TestSweepDropsExpiredItemsAndKeepsTheOthers(t *testing.T) {
 	sh := &b.shards[0]
 	for i, key := range []string{"k1", "k2", "k3"} {
 		hash := b.hash(key)
-		e := newEntry(homeOf(hash), key, nil, 0)
+		e := newEntry(key, nil, 0, true)
 		b.bounds.reserve(1, b.bounds.cost(e))
 		sh.setDeadline(sh.insert(e, hash, b.bounds.cost(e)), e, int64(i+1), 0)
 	}

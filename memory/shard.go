@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -94,7 +95,7 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 		t = newTable(1)
 		sh.setTable(t)
 	} else if !fits(sh.count+1, len(t.buckets)) {
-		t = t.resized(sh.grownSize(len(t.buckets)))
+		t = t.resized(sh.grownSize(len(t.buckets)), sh.backend.home)
 		sh.setTable(t)
 	}
 	sh.count++
@@ -102,21 +103,23 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 	if sh.backend.bounds.isSet() {
 		sh.queues.enqueue(e, hash)
 	}
-	return t.insert(e, e.hash, tagOf(hash))
+	return t.insert(e, homeOf(hash), tagOf(hash))
 }
+
+// growth is by how much the tables of a shard differ in size.
+const growth = 1.4
 
 // grownSize returns the number of buckets of the table that replaces a full one of n
-// buckets. The sizes of shards differ, so that not all of them grow at once, and the memory
-// that they take rises evenly.
+// buckets. The sizes of each shard are a power of growth apart, and those of one shard are
+// between those of another, so that not all shards grow at once, and the memory that they
+// take rises evenly. Tables are a little larger than that, see newTable.
 func (sh *shard) grownSize(n int) int {
-	if n == lastCommonSize {
-		n += n * sh.number / len(sh.backend.shards)
+	size := math.Pow(growth, float64(sh.number)/float64(len(sh.backend.shards)))
+	for size < float64(n)*(1+growth)/2 {
+		size *= growth
 	}
-	return 2 * n
+	return int(math.Ceil(size))
 }
-
-// lastCommonSize is the last size of a table that all shards have in common.
-const lastCommonSize = 8
 
 // replace puts e in the place of old, which has the same key and is at s. The cost of e is
 // that of old and extraCost.
@@ -131,7 +134,8 @@ func (sh *shard) replace(old, e *entry, s slot, extraCost int64) {
 // remove removes e from the shard and returns its cost. It does not release the room.
 func (sh *shard) remove(e *entry) (cost int64) {
 	t := sh.table.Load()
-	t.remove(t.slotOf(e), e.hash)
+	home := sh.backend.home(e)
+	t.remove(t.slotOf(e, home), home)
 	if sh.backend.bounds.isSet() {
 		sh.queues.remove(e)
 	}
@@ -140,7 +144,7 @@ func (sh *shard) remove(e *entry) (cost int64) {
 	sh.bytes -= cost
 	// For each entry that moves into a smaller table, at least two have been removed.
 	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
-		sh.setTable(t.resized(n / 4))
+		sh.setTable(t.resized(n/4, sh.backend.home))
 		if sh.backend.bounds.isSet() {
 			sh.queues.shrink()
 		}

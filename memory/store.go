@@ -32,10 +32,10 @@ func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared boo
 	w := &write{mode: mode, hash: hash, key: item.Key, token: item.Token, ttl: item.TTL}
 	if mode != core.CompareAndDelete {
 		if isShared {
-			box := newBoxedEntry(homeOf(hash), item.Key, shared, item.Flags)
+			box := newBoxedEntry(item.Key, shared, item.Flags)
 			box.shared = value
 			if s, ok := value.(core.Sizer); ok {
-				box.valueSize = uint32(min(max(0, s.Size()), math.MaxInt32))
+				box.weight = uint32(min(max(0, s.Size()), math.MaxInt32))
 			}
 			w.entry = &box.entry
 		} else if err := sh.prepare(w, item); err != nil {
@@ -71,7 +71,7 @@ func (sh *shard) prepare(w *write, item *core.Item) error {
 			return err
 		}
 	}
-	w.entry = newEntry(homeOf(w.hash), item.Key, item.Value, item.Flags)
+	w.entry = newEntry(item.Key, item.Value, item.Flags, sh.backend.bounds.isSet())
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 			return false, nil
 		}
 		if shrunk := sh.table.Load(); shrunk != t && old != nil {
-			s = shrunk.slotOf(old)
+			s = shrunk.slotOf(old, homeOf(w.hash))
 		}
 	}
 	e, end := w.entry, deadlineAfter(now, w.ttl)

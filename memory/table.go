@@ -69,7 +69,7 @@ const tagShift = 56
 func tagOf(hash uint64) uint64 { return max(hash>>tagShift, 1) }
 
 // homeOf returns the part of hash that chooses the home of the key, the bucket in which a
-// search for it begins. It is kept as entry.hash.
+// search for it begins.
 func homeOf(hash uint64) uint32 { return uint32(hash >> shardBits) }
 
 // matchTags returns the high bit of each byte of tags that equals tag. It may also return
@@ -117,9 +117,9 @@ func (t *table) find(hash uint64, key string) (*entry, slot) {
 	return nil, 0
 }
 
-// slotOf returns the slot of e, which must be in the table.
-func (t *table) slotOf(e *entry) slot {
-	for i := t.home(e.hash); ; i = t.next(i) {
+// slotOf returns the slot of e, which must be in the table. The homeOf of its key is hash.
+func (t *table) slotOf(e *entry, hash uint32) slot {
+	for i := t.home(hash); ; i = t.next(i) {
 		b := &t.buckets[i]
 		for j := range b.entries {
 			if b.entries[j].Load() == e {
@@ -151,7 +151,7 @@ func (t *table) insert(e *entry, hash uint32, tag uint64) slot {
 // replace puts e in the place of another entry with its key.
 func (t *table) replace(s slot, e *entry) { t.buckets[s/slots].entries[s%slots].Store(e) }
 
-// remove removes the entry at s, whose entry.hash is hash.
+// remove removes the entry at s. The homeOf of its key is hash.
 func (t *table) remove(s slot, hash uint32) {
 	t.due[s] = 0
 	last, j := int(s/slots), int(s%slots)
@@ -165,17 +165,23 @@ func (t *table) remove(s slot, hash uint32) {
 	}
 }
 
-// resized returns a table of the given number of buckets with the entries of t.
-func (t *table) resized(buckets int) *table {
+// resized returns a table of the given number of buckets with the entries of t. homeOf
+// returns the homeOf of an entry's key.
+func (t *table) resized(buckets int, homeOf func(*entry) uint32) *table {
 	other := newTable(buckets)
 	for i := range t.buckets {
 		b := &t.buckets[i]
 		tags := b.tags.Load()
-		// The hashes are read first, so that the processor waits for all of them at once.
+		// All entries are read first, so that the processor waits for them at once.
+		for j := range b.entries {
+			if e := b.entries[j].Load(); e != nil {
+				e.reads.Load()
+			}
+		}
 		var hashes [slots]uint32
 		for j := range b.entries {
 			if e := b.entries[j].Load(); e != nil {
-				hashes[j] = e.hash
+				hashes[j] = homeOf(e)
 			}
 		}
 		for j := range b.entries {
@@ -203,5 +209,5 @@ func (t *table) all(yield func(slot, *entry) bool) {
 	}
 }
 
-// fits reports whether n entries fill at most four fifths of a table of so many buckets.
-func fits(n, buckets int) bool { return n*5 <= buckets*slots*4 }
+// fits reports whether n entries fill at most seven eighths of a table of so many buckets.
+func fits(n, buckets int) bool { return n*8 <= buckets*slots*7 }

@@ -127,20 +127,23 @@ func TestTableFindsCollidingKeys(t *testing.T) {
 		hash uint64
 	}
 	var present []hashedKey
+	homes := map[string]uint32{} // by key
+	home := func(e *entry) uint32 { return homes[e.key()] }
 	for i := range 20_000 {
 		if len(present) == 0 || len(present) < 44 && r.IntN(2) == 0 {
 			// There are three homes and four tags.
 			k := hashedKey{key(i), r.Uint64N(3)<<homeShift | r.Uint64N(4)<<tagShift}
-			table.insert(newEntry(homeOf(k.hash), k.key, nil, 0), homeOf(k.hash), tagOf(k.hash))
+			table.insert(newEntry(k.key, nil, 0, false), homeOf(k.hash), tagOf(k.hash))
+			homes[k.key] = homeOf(k.hash)
 			present = append(present, k)
 		} else {
 			at := r.IntN(len(present))
 			k := present[at]
 			e, s := table.find(k.hash, k.key)
-			if e == nil || table.slotOf(e) != s {
+			if e == nil || table.slotOf(e, homeOf(k.hash)) != s {
 				t.Fatalf("%s is not found", k.key)
 			}
-			table.remove(s, e.hash)
+			table.remove(s, homeOf(k.hash))
 			present[at] = present[len(present)-1]
 			present = present[:len(present)-1]
 		}
@@ -153,14 +156,14 @@ func TestTableFindsCollidingKeys(t *testing.T) {
 			t.Errorf("%s is not found", k.key)
 		}
 	}
-	auditTable(t, table)
-	larger := table.resized(16)
+	auditTable(t, table, home)
+	larger := table.resized(16, home)
 	for _, k := range present {
 		if e, _ := larger.find(k.hash, k.key); e == nil {
 			t.Errorf("%s is not found in a table of 16 buckets", k.key)
 		}
 	}
-	auditTable(t, larger)
+	auditTable(t, larger, home)
 }
 
 // More than 255 keys pass a bucket, whose overflow count then stays at 255. A search ends
@@ -168,9 +171,10 @@ func TestTableFindsCollidingKeys(t *testing.T) {
 func TestTableFindsKeysOfOneHome(t *testing.T) {
 	const hash = 5 << tagShift
 	table := newTable(128)
+	home := func(*entry) uint32 { return homeOf(hash) }
 	var all []slot
 	for i := range 600 {
-		e := newEntry(homeOf(hash), key(i), nil, 0)
+		e := newEntry(key(i), nil, 0, false)
 		all = append(all, table.insert(e, homeOf(hash), 5))
 	}
 	for i := range 600 {
@@ -178,12 +182,12 @@ func TestTableFindsKeysOfOneHome(t *testing.T) {
 			t.Fatalf("%s is not found", key(i))
 		}
 	}
-	auditTable(t, table)
+	auditTable(t, table, home)
 	for i := range 600 {
 		_, s := table.find(hash, key(i))
 		table.remove(s, homeOf(hash))
 	}
-	auditTable(t, table)
+	auditTable(t, table, home)
 	if n := table.buckets[0].tags.Load() >> overflowShift; n != 255 {
 		t.Errorf("the overflow count of the first bucket is %d, want 255, which never changes", n)
 	}
@@ -211,7 +215,7 @@ func TestHomesAreSpreadOverTheTable(t *testing.T) {
 	for i := range b.shards {
 		table := b.shards[i].table.Load()
 		for s, e := range table.all {
-			for i := table.home(e.hash); i != int(s/slots); i = table.next(i) {
+			for i := table.home(b.home(e)); i != int(s/slots); i = table.next(i) {
 				distance++
 			}
 		}

@@ -18,7 +18,7 @@ func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 		return core.Item{}, core.ErrMiss
 	}
 	if e.kind() == plain {
-		return core.Item{Key: key, Value: e.plainValue(), Flags: e.flags, Token: e}, nil
+		return core.Item{Key: key, Value: e.plainValue(), Flags: e.flags(), Token: e}, nil
 	}
 	return sh.getLocked(hash, key)
 }
@@ -51,7 +51,7 @@ func (sh *shard) getLocked(hash uint64, key string) (core.Item, error) {
 		return core.Item{}, errHoldsShared
 	}
 	value, token := e.item()
-	return core.Item{Key: key, Value: value, Flags: e.flags, Token: token}, nil
+	return core.Item{Key: key, Value: value, Flags: e.flags(), Token: token}, nil
 }
 
 // GetItems returns the items that are present, as core.MultiGetter says.
