@@ -100,3 +100,43 @@ func BenchmarkIncr(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkEvict stores absent keys in a full cache, so that each Set evicts an item. With
+// reads, each new item is read once.
+func BenchmarkEvict(b *testing.B) {
+	for _, items := range []int{10_000, 1_000_000} {
+		for _, reads := range []int{0, 1} {
+			b.Run(fmt.Sprintf("%d,reads=%d", items, reads), func(b *testing.B) {
+				opts := &memory.Options{MaxItems: items}
+				cache, err := core.New(must(memory.New(opts)), nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				ctx := context.Background()
+				keys := make([]string, 4*items)
+				for i := range keys {
+					keys[i] = fmt.Sprintf("key-%032d", i)
+				}
+				value := make([]byte, 100)
+				n := 0
+				set := func() {
+					key := keys[n%len(keys)]
+					n++
+					if err := cache.Set(ctx, key, value, time.Hour); err != nil {
+						b.Error(err)
+					}
+					for range reads {
+						cache.Get(ctx, key)
+					}
+				}
+				for range 2 * items {
+					set()
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					set()
+				}
+			})
+		}
+	}
+}

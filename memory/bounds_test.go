@@ -370,41 +370,6 @@ func TestIncrNeedsNoMoreRoom(t *testing.T) {
 	audit(t, b)
 }
 
-// The purpose of ghosts: a key that is stored again soon after it was evicted is in use,
-// even if it is never read while it is in the small queue.
-func TestKeyStoredAgainAfterItsEvictionEntersTheMainQueue(t *testing.T) {
-	b := must(New(&Options{MaxItems: 10}))
-	for i := range 11 {
-		set(t, b, key(i), nil, 0)
-	}
-	if has(b, key(0)) {
-		t.Fatal("the oldest item was not evicted")
-	}
-	set(t, b, key(0), nil, 0)
-	if q := entryOf(b, key(0)).queue(); q != mainQueue {
-		t.Errorf("it is in queue %d, want %d", q, mainQueue)
-	}
-	audit(t, b)
-}
-
-func TestGhostAddedAgainIsForgottenAsLateAsANewOne(t *testing.T) {
-	var g ghosts
-	const limit = 4
-	hash := func(i uint64) uint64 { return i << 56 }
-	g.add(hash(1), limit)
-	if !g.remove(hash(1), limit) || g.remove(hash(1), limit) {
-		t.Error("remove does not report a ghost exactly once")
-	}
-	for _, i := range []uint64{2, 3, 1, 4, 5, 1, 6} {
-		g.add(hash(i), limit)
-	}
-	for i, want := range []bool{1: true, 2: false, 3: false, 4: true, 5: true, 6: true, 7: false} {
-		if got := g.remove(hash(uint64(i)), limit); got != want {
-			t.Errorf("ghost %d is remembered: %v, want %v", i, got, want)
-		}
-	}
-}
-
 // The trace has a Zipf distribution, as is usual in the literature. LRU runs on the same
 // trace.
 func TestHitRatioIsAboveThatOfLRU(t *testing.T) {

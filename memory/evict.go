@@ -2,8 +2,13 @@ package memory
 
 import "math"
 
-// This file has the queues of S3-FIFO, and its ghosts, which remember the keys of evicted
-// items. There are as many ghosts as items.
+// This file has the two queues of a shard, and chooses the entry to evict. New entries go
+// through the small queue. An entry that reaches its front moves into the main queue only if
+// its key was used more often than that of the entry that the main queue would lose. In this
+// respect it is TinyLFU (Einziger and others, "TinyLFU: A Highly Efficient Cache Admission
+// Policy", 2017). As in S3-FIFO (Yang and others, "FIFO queues are all you need for cache
+// eviction", 2023), a read only marks its entry, so that it needs no lock. The size of the
+// small queue adapts as in ARC (Megiddo and others, 2003).
 
 const (
 	smallQueue = iota
@@ -11,17 +16,22 @@ const (
 )
 
 // maxReads is the largest number of reads of an entry that are remembered. The main queue
-// lets the entry pass this often. One read is enough to move from the small queue into the
-// main queue.
+// lets the entry pass this often.
 const maxReads = 3
 
 // queueBit of entry.reads is set in the main queue.
 const queueBit = 1 << 31
 
-// smallShare sets the size of the small queue: it holds one of smallShare entries. That is
-// enough, because a key that is used again only after its eviction still has a ghost. See
-// BenchmarkHitRatio.
-const smallShare = 20
+// The small queue holds between minSmall and maxSmallShare thousandths of the entries. If a
+// key comes back soon after its eviction, its queue was too small: the share then changes by
+// shareStep. Soon means that since then the queue has lost at most one of ghostShare entries
+// of the shard. See BenchmarkHitRatio.
+const (
+	minSmallShare = 10
+	maxSmallShare = 800
+	shareStep     = 10
+	ghostShare    = 20
+)
 
 // queue returns the queue that e is in.
 func (e *entry) queue() int { return int(e.reads.Load() / queueBit) }
@@ -74,23 +84,59 @@ func (q *fifo) remove(e *entry) {
 
 // queues are those of one shard. The shard's lock guards them.
 type queues struct {
-	fifos  [2]fifo
-	ghosts ghosts
+	fifos   [2]fifo
+	ghosts  ghosts
+	history history
 }
 
-// enqueue puts a new entry into its queue. That is the main queue if the key was evicted
-// from the small one not long ago.
-func (q *queues) enqueue(e *entry, hash uint64) {
-	queue := smallQueue
-	if q.ghosts.remove(hash, q.fifos[smallQueue].count+q.fifos[mainQueue].count+1) {
-		queue = mainQueue
+func (q *queues) count() int { return q.fifos[smallQueue].count + q.fifos[mainQueue].count }
+
+// smallSize returns how many entries the small queue should hold.
+func (q *queues) smallSize() int {
+	return max(1, q.count()*(minSmallShare+int(q.history.extraShare))/1000)
+}
+
+// enqueue puts a new entry into the small queue.
+func (q *queues) enqueue(e *entry) {
+	q.push(e, smallQueue, 0)
+	q.history.fit(q.count())
+	q.use(e, 1)
+	q.adapt(e)
+	// While there is room, what leaves the small queue need not compete. A few entries
+	// leave at a time.
+	for range 2 {
+		if q.fifos[smallQueue].count <= q.smallSize()+1 {
+			break
+		}
+		q.promote(q.fifos[smallQueue].front())
 	}
-	q.push(e, queue, 0)
 }
 
-// shrink frees the memory that the remaining entries do not need, and all ghosts.
+// use counts n uses of the key of e.
+func (q *queues) use(e *entry, n int) { q.history.add(e.hash, n, q.count()) }
+
+// adapt changes the size of the small queue if the key of e was evicted not long ago.
+func (q *queues) adapt(e *entry) {
+	extra := &q.history.extraShare
+	switch queue, found := q.ghosts.remove(e.hash, q.ghostLimit()); {
+	case !found:
+	case queue == smallQueue:
+		*extra = min(*extra+shareStep, maxSmallShare-minSmallShare)
+	case *extra > 0:
+		*extra -= shareStep
+	}
+}
+
+// ghostLimit returns how many evictions of a queue are remembered.
+func (q *queues) ghostLimit() int { return max(1, q.count()/ghostShare) }
+
+// bury remembers that e is evicted. It must still be in its queue.
+func (q *queues) bury(e *entry) { q.ghosts.add(e.hash, e.queue(), q.ghostLimit()) }
+
+// shrink frees the memory that the remaining entries do not need, and forgets keys.
 func (q *queues) shrink() {
-	q.ghosts = ghosts{}
+	q.ghosts, q.history = ghosts{}, history{}
+	q.history.fit(q.count())
 	for i := range q.fifos {
 		q.fifos[i].resize()
 	}
@@ -111,107 +157,64 @@ func (q *queues) replace(old, e *entry) {
 	*q.fifos[old.queue()].at(place) = e
 }
 
+// promote moves e from the small queue into the main queue.
+func (q *queues) promote(e *entry) {
+	q.foldReads(e)
+	q.fifos[smallQueue].remove(e)
+	q.push(e, mainQueue, 0)
+}
+
+// foldReads moves the reads of e, which is in the small queue, into the history.
+func (q *queues) foldReads(e *entry) {
+	if reads := e.reads.Load(); reads > 0 {
+		q.use(e, int(reads))
+		e.reads.Store(0)
+	}
+}
+
+// victim returns the entry to evict, or nil if there is none. It may promote another one in
+// its place.
+func (q *queues) victim() *entry {
+	small, main := &q.fifos[smallQueue], &q.fifos[mainQueue]
+	switch {
+	case main.count == 0 && small.count == 0:
+		return nil
+	case main.count == 0:
+		return small.front()
+	case small.count < q.smallSize():
+		return q.mainVictim()
+	}
+	candidate := small.front()
+	q.foldReads(candidate)
+	// Most keys were used once. They do not compete, which saves the search for a rival.
+	uses := q.history.uses(candidate.hash)
+	if uses <= 1 {
+		return candidate
+	}
+	rival := q.mainVictim()
+	if uses <= q.history.uses(rival.hash) {
+		return candidate
+	}
+	q.promote(candidate)
+	return rival
+}
+
 // maxMoves is the largest number of entries that one search for a victim lets pass because
 // they were read.
 const maxMoves = 64
 
-// victim returns the entry to evict, or nil if there is none. Entries before it that were
-// read since they last came to the front are moved to the end of the main queue.
-func (q *queues) victim() *entry {
+// mainVictim returns the first entry of the main queue, which must not be empty, after it has
+// moved entries that were read to the end.
+func (q *queues) mainVictim() *entry {
+	main := &q.fifos[mainQueue]
 	for moved := 0; ; moved++ {
-		small, main := q.fifos[smallQueue].count, q.fifos[mainQueue].count
-		if small+main == 0 {
-			return nil
-		}
-		from := mainQueue
-		if main == 0 || small*smallShare >= small+main {
-			from = smallQueue
-		}
-		e := q.fifos[from].front()
+		e := main.front()
 		reads := e.reads.Load() &^ queueBit
 		if reads == 0 || moved == maxMoves {
 			return e
 		}
-		q.fifos[from].remove(e)
-		if from == smallQueue {
-			reads = 0
-		} else {
-			reads--
-		}
-		q.push(e, mainQueue, reads)
+		q.use(e, 1)
+		main.remove(e)
+		q.push(e, mainQueue, reads-1)
 	}
 }
-
-// ghosts remember, by hash, which keys were evicted from the small queue. They are in sets.
-// A new ghost takes the place of the oldest one in its set.
-type ghosts struct {
-	sets [][8]ghost
-	last uint32 // the number of the newest ghost
-}
-
-type ghost struct {
-	fingerprint uint32 // of the hash; 0 if there is no ghost
-	number      uint32 // ghosts are numbered in the order in which they were added
-}
-
-// ghostsPerSet is how many ghosts there are, on average, in a set of eight.
-const ghostsPerSet = 5
-
-// add remembers hash as the newest of limit ghosts.
-func (g *ghosts) add(hash uint64, limit int) {
-	if len(g.sets)*ghostsPerSet < limit {
-		old := g.sets
-		g.sets = make([][8]ghost, limit/ghostsPerSet*5/4+1)
-		for _, set := range old {
-			for _, known := range set {
-				if known.fingerprint != 0 {
-					g.put(known)
-				}
-			}
-		}
-	}
-	g.last++
-	g.put(ghost{fingerprintOf(hash), g.last})
-}
-
-func (g *ghosts) put(added ghost) {
-	set := g.set(added.fingerprint)
-	at, oldest := 0, uint32(0)
-	for i, known := range set {
-		if known.fingerprint == added.fingerprint {
-			at = i
-			break
-		}
-		age := g.last - known.number
-		if known.fingerprint == 0 {
-			age = math.MaxUint32
-		}
-		if age >= oldest {
-			at, oldest = i, age
-		}
-	}
-	set[at] = added
-}
-
-// remove forgets hash, and reports whether it was among the limit newest ghosts.
-func (g *ghosts) remove(hash uint64, limit int) bool {
-	if len(g.sets) == 0 {
-		return false
-	}
-	fingerprint := fingerprintOf(hash)
-	set := g.set(fingerprint)
-	for i, known := range set {
-		if known.fingerprint == fingerprint {
-			set[i].fingerprint = 0
-			return uint64(g.last-known.number) < uint64(limit)
-		}
-	}
-	return false
-}
-
-func (g *ghosts) set(fingerprint uint32) *[8]ghost {
-	return &g.sets[uint64(fingerprint)*uint64(len(g.sets))>>32]
-}
-
-// fingerprintOf returns the half of hash that does not choose the shard, but never 0.
-func fingerprintOf(hash uint64) uint32 { return max(uint32(hash>>32), 1) }

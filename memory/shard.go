@@ -23,7 +23,8 @@ type shard struct {
 
 	evictions, expirations uint64
 
-	_ [32]byte // makes each shard begin on a line of the processor's cache
+	// On 64-bit systems a shard takes 256 bytes, and so begins on a line of the processor's
+	// cache.
 }
 
 // reset removes all entries. The numbers of evictions and expirations stay.
@@ -101,7 +102,7 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 	sh.count++
 	sh.bytes += cost
 	if sh.backend.bounds.isSet() {
-		sh.queues.enqueue(e, hash)
+		sh.queues.enqueue(e)
 	}
 	return t.insert(e, homeOf(hash), tagOf(hash))
 }
@@ -168,9 +169,7 @@ func (sh *shard) evict(w *write) bool {
 		sh.expirations++
 	} else {
 		sh.evictions++
-		if e.queue() == smallQueue {
-			sh.queues.ghosts.add(sh.backend.hash(e.key()), sh.count)
-		}
+		sh.queues.bury(e)
 	}
 	w.freedItems, w.freedBytes = w.freedItems+1, w.freedBytes+sh.remove(e)
 	return true

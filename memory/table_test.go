@@ -267,13 +267,13 @@ func TestSweepThatShrinksTheTableDropsAllExpiredItems(t *testing.T) {
 	}
 	set(t, b, "stays", nil, time.Hour)
 	sh := &b.shards[0]
-	places := len(sh.fifos[smallQueue].places)
+	places := len(sh.fifos[mainQueue].places)
 	_, finished := sh.sweep(0, 10_000, int64(30*time.Minute), 1<<30)
 	if !finished || sh.count != 1 {
 		t.Errorf("%d items are left, and the sweep finished: %v; want 1 and true",
 			sh.count, finished)
 	}
-	if now := len(sh.fifos[smallQueue].places); !has(b, "stays") || now >= places {
+	if now := len(sh.fifos[mainQueue].places); !has(b, "stays") || now >= places {
 		t.Errorf("the queue had %d places and has %d; want fewer, and the item that stays",
 			places, now)
 	}
