@@ -39,6 +39,7 @@ type entry struct {
 
 // An extension has what most entries of a Backend without a bound do not need.
 type extension struct {
+	hash    uint32 // the homeOf of its key's hash, with a bound; guarded by the shard's lock
 	place   uint32 // in its queue, with a bound; guarded by the shard's lock
 	keySize uint32 // the length of the key
 	flags   uint32 // of the item

@@ -96,8 +96,9 @@ func (q *queues) smallSize() int {
 	return max(1, q.count()*(minSmallShare+int(q.history.extraShare))/1000)
 }
 
-// enqueue puts a new entry into the small queue.
-func (q *queues) enqueue(e *entry) {
+// enqueue puts a new entry into the small queue. Hash is the homeOf of its key's hash.
+func (q *queues) enqueue(e *entry, hash uint32) {
+	e.extension().hash = hash
 	q.push(e, smallQueue, 0)
 	q.history.fit(q.count())
 	q.use(e, 1)
@@ -113,12 +114,12 @@ func (q *queues) enqueue(e *entry) {
 }
 
 // use counts n uses of the key of e.
-func (q *queues) use(e *entry, n int) { q.history.add(e.hash, n, q.count()) }
+func (q *queues) use(e *entry, n int) { q.history.add(e.extension().hash, n, q.count()) }
 
 // adapt changes the size of the small queue if the key of e was evicted not long ago.
 func (q *queues) adapt(e *entry) {
 	extra := &q.history.extraShare
-	switch queue, found := q.ghosts.remove(e.hash, q.ghostLimit()); {
+	switch queue, found := q.ghosts.remove(e.extension().hash, q.ghostLimit()); {
 	case !found:
 	case queue == smallQueue:
 		*extra = min(*extra+shareStep, maxSmallShare-minSmallShare)
@@ -131,7 +132,7 @@ func (q *queues) adapt(e *entry) {
 func (q *queues) ghostLimit() int { return max(1, q.count()/ghostShare) }
 
 // bury remembers that e is evicted. It must still be in its queue.
-func (q *queues) bury(e *entry) { q.ghosts.add(e.hash, e.queue(), q.ghostLimit()) }
+func (q *queues) bury(e *entry) { q.ghosts.add(e.extension().hash, e.queue(), q.ghostLimit()) }
 
 // shrink frees the memory that the remaining entries do not need, and forgets keys.
 func (q *queues) shrink() {
@@ -152,7 +153,7 @@ func (q *queues) remove(e *entry) { q.fifos[e.queue()].remove(e) }
 // replace gives e the place and the reads of old.
 func (q *queues) replace(old, e *entry) {
 	place := old.extension().place
-	e.extension().place = place
+	e.extension().hash, e.extension().place = old.extension().hash, place
 	e.reads.Store(old.reads.Load())
 	*q.fifos[old.queue()].at(place) = e
 }
@@ -187,12 +188,12 @@ func (q *queues) victim() *entry {
 	candidate := small.front()
 	q.foldReads(candidate)
 	// Most keys were used once. They do not compete, which saves the search for a rival.
-	uses := q.history.uses(candidate.hash)
+	uses := q.history.uses(candidate.extension().hash)
 	if uses <= 1 {
 		return candidate
 	}
 	rival := q.mainVictim()
-	if uses <= q.history.uses(rival.hash) {
+	if uses <= q.history.uses(rival.extension().hash) {
 		return candidate
 	}
 	q.promote(candidate)

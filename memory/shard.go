@@ -102,7 +102,7 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 	sh.count++
 	sh.bytes += cost
 	if sh.backend.bounds.isSet() {
-		sh.queues.enqueue(e)
+		sh.queues.enqueue(e, homeOf(hash))
 	}
 	return t.insert(e, homeOf(hash), tagOf(hash))
 }
