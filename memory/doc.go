@@ -18,7 +18,7 @@
 // Reads take no lock, except reads of counters and of values of more than 1 MiB, and reads
 // that remove an expired item. Most items are one block of memory, with the key, the value
 // and 16 more bytes. With a bound, or if the item has flags or a key of more than 255 bytes,
-// there are 28 more bytes. The slice that Get returns is a part of that block, and keeps the
+// there are 32 more bytes. The slice that Get returns is a part of that block, and keeps the
 // whole block in memory.
 //
 // An empty Backend takes about 70 KiB, for at least 256 shards. It takes less if a bound is

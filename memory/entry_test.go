@@ -56,7 +56,7 @@ func TestItemsOfEachShapeComeBackAsTheyWereStored(t *testing.T) {
 
 // Without a bound, an item with a short key and without flags takes 16 bytes more than its
 // key and value, and 28 otherwise.
-func TestAnEntryTakes16Or28BytesMoreThanItsKeyAndValue(t *testing.T) {
+func TestAnEntryTakes16Or32BytesMoreThanItsKeyAndValue(t *testing.T) {
 	for _, c := range []struct {
 		key      int
 		flags    uint32
@@ -64,9 +64,9 @@ func TestAnEntryTakes16Or28BytesMoreThanItsKeyAndValue(t *testing.T) {
 		want     int
 	}{
 		{maxShortKey, 0, false, 16},
-		{maxShortKey + 1, 0, false, 28},
-		{1, 1, false, 28},
-		{1, 0, true, 28},
+		{maxShortKey + 1, 0, false, 32},
+		{1, 1, false, 32},
+		{1, 0, true, 32},
 	} {
 		e := newEntry(strings.Repeat("k", c.key), []byte("v"), c.flags, c.extended)
 		if got := e.valueOffset() - c.key; got != c.want {
