@@ -157,25 +157,6 @@ func (b *Backend) shardOf(hash uint64) *shard {
 	return &b.shards[hash&uint64(len(b.shards)-1)]
 }
 
-// Stats returns the figures of the Backend. The error is always nil.
-func (b *Backend) Stats(context.Context) (core.Stats, error) {
-	var sum core.Stats
-	for i := range b.shards {
-		sh := &b.shards[i]
-		sh.mu.Lock()
-		sum.Items += uint64(sh.count)
-		sum.Bytes += uint64(sh.bytes)
-		sum.Evictions += sh.evictions
-		sum.Expirations += sh.expirations
-		sh.mu.Unlock()
-	}
-	for i := range b.reads {
-		sum.Hits += b.reads[i].hits.Load()
-		sum.Misses += b.reads[i].misses.Load()
-	}
-	return sum, nil
-}
-
 // Ping returns nil.
 func (b *Backend) Ping(context.Context) error { return nil }
 
@@ -185,6 +166,7 @@ func (b *Backend) Flush(context.Context) error {
 		sh := &b.shards[i]
 		sh.mu.Lock()
 		b.bounds.release(int64(sh.count), sh.bytes)
+		sh.removed[Flushed] += uint64(sh.count)
 		sh.reset()
 		sh.mu.Unlock()
 	}

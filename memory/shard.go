@@ -20,12 +20,13 @@ type shard struct {
 	bytes     int64      // what the entries cost
 	sweepSlot int        // the slot of the table at which a sweep continues
 
-	evictions, expirations uint64
-
-	_ [32]byte // makes each shard begin on a line of the processor's cache
+	// How many entries came and went. Together with count they make each shard begin on a line
+	// of the processor's cache.
+	inserts uint64
+	removed [reasons]uint64 // by Reason
 }
 
-// reset removes all entries. The numbers of evictions and expirations stay.
+// reset empties the shard. It counts no entry as removed.
 func (sh *shard) reset() {
 	sh.setTable(noTable)
 	sh.count = 0
@@ -53,9 +54,8 @@ func (sh *shard) get(hash uint64, key string) *entry {
 	return e
 }
 
-// read is get for a verb that counts as a hit or a miss.
-func (sh *shard) read(hash uint64, key string) *entry {
-	e := sh.get(hash, key)
+// counted counts the outcome of a read: a hit on e, or a miss if e is nil. It returns e.
+func (sh *shard) counted(e *entry) *entry {
 	reads := sh.backend.reads.ofGoroutine()
 	if e == nil {
 		reads.misses.Add(1)
@@ -98,6 +98,7 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 		sh.setTable(t)
 	}
 	sh.count++
+	sh.inserts++
 	sh.bytes += cost
 	if sh.backend.bounds.isSet() {
 		sh.queues.enqueue(e, hash)
@@ -119,7 +120,8 @@ func (sh *shard) grownSize(n int) int {
 const lastCommonSize = 8
 
 // replace puts e in the place of old, which has the same key and is at s. The cost of e is
-// that of old and extraCost.
+// that of old and extraCost. It does not count old as removed, because e may be the same item
+// in another form.
 func (sh *shard) replace(old, e *entry, s slot, extraCost int64) {
 	sh.bytes += extraCost
 	if sh.backend.bounds.isSet() {
@@ -128,8 +130,9 @@ func (sh *shard) replace(old, e *entry, s slot, extraCost int64) {
 	sh.table.Load().replace(s, e)
 }
 
-// remove removes e from the shard and returns its cost. It does not release the room.
-func (sh *shard) remove(e *entry) (cost int64) {
+// remove removes e from the shard for reason and returns its cost. It does not release the
+// room.
+func (sh *shard) remove(e *entry, reason Reason) (cost int64) {
 	t := sh.table.Load()
 	t.remove(t.slotOf(e), e.hash)
 	if sh.backend.bounds.isSet() {
@@ -138,6 +141,7 @@ func (sh *shard) remove(e *entry) (cost int64) {
 	sh.count--
 	cost = sh.backend.bounds.cost(e)
 	sh.bytes -= cost
+	sh.removed[reason]++
 	// For each entry that moves into a smaller table, at least two have been removed.
 	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
 		sh.setTable(t.resized(n / 4))
@@ -148,9 +152,9 @@ func (sh *shard) remove(e *entry) (cost int64) {
 	return cost
 }
 
-// drop removes e from the shard and releases its room.
-func (sh *shard) drop(e *entry) {
-	sh.backend.bounds.release(1, sh.remove(e))
+// drop removes e from the shard for reason and releases its room.
+func (sh *shard) drop(e *entry, reason Reason) {
+	sh.backend.bounds.release(1, sh.remove(e, reason))
 }
 
 // evict removes the entry that eviction chooses, and gives its room to w. It reports
@@ -160,15 +164,13 @@ func (sh *shard) evict(w *write) bool {
 	if e == nil {
 		return false
 	}
+	reason := Evicted
 	if e.expired(sh.backend.now()) {
-		sh.expirations++
-	} else {
-		sh.evictions++
-		if e.queue() == smallQueue {
-			sh.queues.ghosts.add(sh.backend.hash(e.key()), sh.count)
-		}
+		reason = Expired
+	} else if e.queue() == smallQueue {
+		sh.queues.ghosts.add(sh.backend.hash(e.key()), sh.count)
 	}
-	w.freedItems, w.freedBytes = w.freedItems+1, w.freedBytes+sh.remove(e)
+	w.freedItems, w.freedBytes = w.freedItems+1, w.freedBytes+sh.remove(e, reason)
 	return true
 }
 
@@ -188,7 +190,6 @@ func (sh *shard) dropExpired(e *entry, now int64) bool {
 	if !e.expired(now) {
 		return false
 	}
-	sh.drop(e)
-	sh.expirations++
+	sh.drop(e, Expired)
 	return true
 }

@@ -86,7 +86,7 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 		return true, err
 	}
 	if w.mode == core.CompareAndDelete {
-		sh.drop(old)
+		sh.drop(old, Deleted)
 		return true, nil
 	}
 	extraItems, extraCost := int64(1), w.cost
@@ -108,6 +108,8 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 		s = sh.insert(e, w.hash, w.cost)
 	} else {
 		sh.replace(old, e, s, extraCost)
+		sh.inserts++
+		sh.removed[Replaced]++
 		sh.markRead(e)
 	}
 	sh.setDeadline(s, e, end, now)

@@ -13,29 +13,29 @@ import (
 func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
-	e := sh.read(hash, key)
-	if e == nil {
+	e := sh.get(hash, key)
+	if e != nil && e.kind() != plain {
+		return sh.getLocked(hash, key)
+	}
+	if sh.counted(e) == nil {
 		return core.Item{}, core.ErrMiss
 	}
-	if e.kind() == plain {
-		return core.Item{Key: key, Value: e.plainValue(), Flags: e.flags, Token: e}, nil
-	}
-	return sh.getLocked(hash, key)
+	return core.Item{Key: key, Value: e.plainValue(), Flags: e.flags, Token: e}, nil
 }
 
 // Get returns the value under key, as core.ValueGetter says.
 func (b *Backend) Get(_ context.Context, key string) ([]byte, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
-	e := sh.read(hash, key)
-	if e == nil {
+	e := sh.get(hash, key)
+	if e != nil && e.kind() != plain {
+		item, err := sh.getLocked(hash, key)
+		return item.Value, err
+	}
+	if sh.counted(e) == nil {
 		return nil, core.ErrMiss
 	}
-	if e.kind() == plain {
-		return e.plainValue(), nil
-	}
-	item, err := sh.getLocked(hash, key)
-	return item.Value, err
+	return e.plainValue(), nil
 }
 
 // getLocked returns the item under key for GetItem, if its entry was not plain. It takes
@@ -45,7 +45,7 @@ func (sh *shard) getLocked(hash uint64, key string) (core.Item, error) {
 	defer sh.mu.Unlock()
 	e, _ := sh.findLive(hash, key, sh.backend.now())
 	switch {
-	case e == nil:
+	case sh.counted(e) == nil:
 		return core.Item{}, core.ErrMiss
 	case e.kind() == shared:
 		return core.Item{}, errHoldsShared
@@ -91,7 +91,7 @@ func (b *Backend) GetItemTTL(ctx context.Context, key string) (core.Item, error)
 		return core.Item{}, err
 	}
 	if item.TTL, err = b.TTL(ctx, key); err != nil {
-		return core.Item{}, err
+		item.TTL = 1 // it was present, and GetItem has counted a hit, but its life is over
 	}
 	return item, nil
 }
@@ -105,9 +105,10 @@ func (b *Backend) GetItemsTTL(ctx context.Context, keys []string) ([]core.Item, 
 // GetShared returns the value that StoreShared stored under key, as core.SharedStorer says.
 func (b *Backend) GetShared(_ context.Context, key string) (value, token any, err error) {
 	hash := b.hash(key)
-	e := b.shardOf(hash).read(hash, key)
+	sh := b.shardOf(hash)
+	e := sh.get(hash, key)
 	switch {
-	case e == nil:
+	case sh.counted(e) == nil:
 		return nil, nil, core.ErrMiss
 	case e.kind() != shared:
 		return nil, nil, errHoldsBytes
@@ -152,7 +153,7 @@ func (b *Backend) Delete(_ context.Context, key string) error {
 	if e == nil {
 		return core.ErrMiss
 	}
-	sh.drop(e)
+	sh.drop(e, Deleted)
 	return nil
 }
 
