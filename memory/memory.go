@@ -40,8 +40,8 @@ type Options struct {
 	Buckets int
 
 	// BucketInterval is the length of the interval of a bucket, at least 10 milliseconds.
-	// If 0, it is 15 seconds. If there are enough stores, an expired item that is not read
-	// is removed about one interval after it expires.
+	// If 0, it is 15 seconds. An expired item that is not read is removed at most one interval
+	// after it expires, and the time that a sweep takes.
 	BucketInterval time.Duration
 
 	// MaxItems is the largest number of items. If 0, there is no bound. An expired item
@@ -73,7 +73,8 @@ type Backend struct {
 	shards []shard // their number is a power of two
 	bounds bounds
 	sweeper
-	reads readCounts
+	wakeTimer wakeTimer
+	reads     readCounts
 }
 
 // A Backend implements core.Backend and these interfaces.
@@ -107,6 +108,7 @@ func New(opts *Options) (*Backend, error) {
 	b.clock.init()
 	b.sweeper.buckets = int64(cmp.Or(o.Buckets, defaultBuckets))
 	b.sweeper.interval = int64(cmp.Or(o.BucketInterval, defaultInterval))
+	b.wakeTimer.init(b)
 	for i := range b.shards {
 		b.shards[i].backend, b.shards[i].number = b, i
 		b.shards[i].reset()
@@ -173,8 +175,9 @@ func (b *Backend) Flush(context.Context) error {
 	return nil
 }
 
-// Close deletes all items and stops the clock.
+// Close deletes all items and stops the clock and the timer.
 func (b *Backend) Close() error {
 	b.clock.close()
+	b.closeTimer()
 	return b.Flush(context.Background())
 }

@@ -182,6 +182,9 @@ func (sh *shard) setDeadline(s slot, e *entry, deadline, now int64) {
 	t.due[s] = 0
 	if deadline != 0 {
 		t.due[s] = 1 + uint16(sh.backend.bucketOf(deadline, now))
+		if deadline < sh.backend.wakeTimer.from.Load() {
+			sh.backend.wakeFor(deadline)
+		}
 	}
 }
 
