@@ -41,6 +41,11 @@
 // when the first of them may have to be swept. Close stops both. A Backend that is not used any
 // more and was not closed is garbage like any other value.
 //
+// # What happened
+//
+// Options.OnRemove is called with each item that expired or was evicted, replaced, deleted or
+// flushed. Counts has the numbers of these items. Stats has those that all backends have.
+//
 // # Bounds
 //
 // If MaxItems or MaxBytes is set, a store first makes room, so that neither bound is ever

@@ -53,6 +53,19 @@ type Options struct {
 	// store returns core.ErrTooLarge. A value that was stored through core.Shared counts as
 	// a small value, unless it is a core.Sizer.
 	MaxBytes int64
+
+	// OnRemove is called with each item that was removed, and with the reason. If nil, it costs
+	// nothing. A goroutine calls it soon after the verb, once at a time, and in the order in
+	// which the items of a key were removed. Token and TTL of the item are not set.
+	//
+	// OnRemove may call all methods of the Backend but Close, which waits for it. Up to 16 MiB
+	// of removed items wait to be passed to OnRemove. If it is so slow that there is no room for
+	// another, it is not called with that one, which Counts.Lost counts. Items of one Flush wait
+	// in addition, so that all of them are passed. Close passes all items that are left as
+	// Flushed, and returns after the last call. Items that verbs store while Close runs may be
+	// lost. If OnRemove panics, the first panic is logged to slog.Default, with the stack, and
+	// the next call follows.
+	OnRemove func(item Item, reason Reason)
 }
 
 const (
@@ -74,6 +87,7 @@ type Backend struct {
 	bounds bounds
 	sweeper
 	wakeTimer wakeTimer
+	removals  removals
 	reads     readCounts
 }
 
@@ -109,6 +123,7 @@ func New(opts *Options) (*Backend, error) {
 	b.sweeper.buckets = int64(cmp.Or(o.Buckets, defaultBuckets))
 	b.sweeper.interval = int64(cmp.Or(o.BucketInterval, defaultInterval))
 	b.wakeTimer.init(b)
+	b.removals.init(o.OnRemove)
 	for i := range b.shards {
 		b.shards[i].backend, b.shards[i].number = b, i
 		b.shards[i].reset()
@@ -164,20 +179,38 @@ func (b *Backend) Ping(context.Context) error { return nil }
 
 // Flush deletes all items, one shard after the other.
 func (b *Backend) Flush(context.Context) error {
+	b.flush(b.removals.mayFlush())
+	return nil
+}
+
+// flush deletes all items. If atWill is true, there is room for all of them to wait for
+// OnRemove.
+func (b *Backend) flush(atWill bool) {
 	for i := range b.shards {
 		sh := &b.shards[i]
 		sh.mu.Lock()
 		b.bounds.release(int64(sh.count), sh.bytes)
 		sh.removed[Flushed] += uint64(sh.count)
+		if b.removals.onRemove != nil && sh.count > 0 {
+			b.removals.add(removal{
+				table:  sh.table.Load(), // nothing writes to it any more
+				items:  sh.count,
+				cost:   sh.bytes,
+				atWill: atWill,
+				reason: Flushed,
+			})
+		}
 		sh.reset()
 		sh.mu.Unlock()
 	}
-	return nil
 }
 
-// Close deletes all items and stops the clock and the timer.
+// Close deletes all items and stops the clock and the timer. It returns after the last call of
+// OnRemove.
 func (b *Backend) Close() error {
 	b.clock.close()
 	b.closeTimer()
-	return b.Flush(context.Background())
+	b.flush(true)
+	b.removals.close()
+	return nil
 }

@@ -141,7 +141,7 @@ func (sh *shard) remove(e *entry, reason Reason) (cost int64) {
 	sh.count--
 	cost = sh.backend.bounds.cost(e)
 	sh.bytes -= cost
-	sh.removed[reason]++
+	sh.countRemoved(e, reason, cost)
 	// For each entry that moves into a smaller table, at least two have been removed.
 	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
 		sh.setTable(t.resized(n / 4))
@@ -150,6 +150,14 @@ func (sh *shard) remove(e *entry, reason Reason) (cost int64) {
 		}
 	}
 	return cost
+}
+
+// countRemoved counts that e, which cost that many bytes, is not in the table any more.
+func (sh *shard) countRemoved(e *entry, reason Reason, cost int64) {
+	sh.removed[reason]++
+	if r := &sh.backend.removals; r.onRemove != nil {
+		r.add(removal{entry: e, items: 1, cost: cost, reason: reason})
+	}
 }
 
 // drop removes e from the shard for reason and releases its room.

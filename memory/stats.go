@@ -41,12 +41,15 @@ type Counts struct {
 	Inserts uint64 // items stored
 
 	Expired, Evicted, Replaced, Deleted, Flushed uint64 // items removed, by Reason
+
+	Lost uint64 // items removed with which OnRemove was not called
 }
 
 // Counts returns the counts of the Backend. It takes the lock of one shard after the other, so
 // that the equation holds even while verbs run.
 func (b *Backend) Counts() Counts {
 	c, _ := b.sum()
+	c.Lost = b.removals.lostCount()
 	return c
 }
 

@@ -109,7 +109,7 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 	} else {
 		sh.replace(old, e, s, extraCost)
 		sh.inserts++
-		sh.removed[Replaced]++
+		sh.countRemoved(old, Replaced, w.cost-extraCost)
 		sh.markRead(e)
 	}
 	sh.setDeadline(s, e, end, now)
