@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,14 +164,37 @@ func TestOnRemoveIsInTheOrderOfEachKey(t *testing.T) {
 	checkSum(t, b)
 }
 
+// A gate lets calls pass while it is open.
+type gate struct{ shut atomic.Pointer[chan struct{}] }
+
+func (g *gate) pass() { <-*g.shut.Load() }
+
+func (g *gate) close() { c := make(chan struct{}); g.shut.Store(&c) }
+
+func (g *gate) open() { close(*g.shut.Load()) }
+
 // While OnRemove blocks, verbs go on, and what waits is bounded.
 func TestSlowOnRemoveLosesItemsAndCountsThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
+		var gate gate
+		gate.close()
 		calls := uint64(0)
-		b := must(New(&Options{OnRemove: func(Item, Reason) { <-release; calls++ }}))
+		b := must(New(&Options{OnRemove: func(Item, Reason) { gate.pass(); calls++ }}))
 		const size = 100_000
 		value := make([]byte, size)
+		fill := func() {
+			for i := range 1000 {
+				set(t, b, key(i), value, 0)
+			}
+		}
+		lost := uint64(0)
+		wantLost := func(after string, more uint64) {
+			t.Helper()
+			if got := b.Counts().Lost; got != lost+more {
+				t.Errorf("after %s %d more items were lost, want %d", after, got-lost, more)
+			}
+			lost = b.Counts().Lost
+		}
 		for i := range 1000 {
 			set(t, b, key(i%10), value, 0)
 		}
@@ -180,28 +204,29 @@ func TestSlowOnRemoveLosesItemsAndCountsThem(t *testing.T) {
 			waiting*size < maxWaiting*9/10 {
 			t.Errorf("%d items of %d bytes wait, want %d bytes of them", waiting, size, maxWaiting)
 		}
+		fill()
+		lost = b.Counts().Lost
 		// The items of a Flush wait in addition, but not those of every Flush.
-		for i := range 1000 {
-			set(t, b, key(i), value, 0)
-		}
-		lost := b.Counts().Lost
 		b.Flush(t.Context())
-		if c := b.Counts(); c.Lost != lost {
-			t.Errorf("%d items of a Flush were lost", c.Lost-lost)
-		}
+		wantLost("Flush", 0)
 		set(t, b, key(1), value, 0)
 		b.Flush(t.Context())
-		if c := b.Counts(); c.Lost != lost+1 {
-			t.Errorf("%d items of a second Flush were lost, want 1", c.Lost-lost)
-		}
-		set(t, b, key(1), value, 0)
-		close(release)
+		wantLost("a second Flush", 1)
+		gate.open()
 		synctest.Wait()
-		// There is room again, but first an item that is larger than all of the room.
+		// There is room again, first for an item that is larger than all of the room.
 		set(t, b, "large", make([]byte, maxWaiting+1), 0)
 		set(t, b, "large", nil, 0)
+		fill()
+		gate.close()
+		b.Flush(t.Context())
+		wantLost("Flush of an empty queue", 0)
+		// The items of Close wait in addition, whatever else waits.
+		fill()
+		go gate.open()
 		b.Close()
-		if c := b.Counts(); calls != c.Replaced+c.Flushed-c.Lost || c.Lost != lost+1 || c.Items != 0 {
+		wantLost("Close", 0)
+		if c := b.Counts(); calls != c.Replaced+c.Flushed-c.Lost || c.Items != 0 {
 			t.Errorf("OnRemove was called %d times; %+v", calls, c)
 		}
 	})
