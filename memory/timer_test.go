@@ -115,12 +115,8 @@ func TestTimerFinishesTheSweepOfStores(t *testing.T) {
 		if b.shards[b.nextShard].sweepSlot == 0 {
 			t.Error("the store has finished its shard, want it to stop before")
 		}
-		b.wake()
-		if got := stats(b).Items; got != 10_001 {
-			t.Errorf("%d items, want 10001", got)
-		}
 		time.Sleep(time.Minute)
-		synctest.Wait()
+		b.wake() // the first part of that shard now has items that have expired, too
 		if got := stats(b).Items; got != 1 {
 			t.Errorf("%d items, want 1", got)
 		}
