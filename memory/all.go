@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"strings"
-	"time"
 )
 
 // All yields the items whose keys begin with prefix. A key is that of the Backend: it includes
@@ -71,8 +70,6 @@ func (sh *shard) current(e *entry) (Item, bool) {
 		}
 	}
 	item := e.describe()
-	if deadline := e.deadline.Load(); deadline != 0 {
-		item.TTL = time.Duration(max(deadline-sh.backend.now(), 1))
-	}
+	item.TTL = sh.backend.timeLeft(e, sh.backend.now())
 	return item, true
 }

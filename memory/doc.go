@@ -41,6 +41,12 @@
 // when the first of them may have to be swept. Close stops both. A Backend that is not used any
 // more and was not closed is garbage like any other value.
 //
+// # Idle items
+//
+// With Options.IdleTTL, or the parameter idle_ttl of the URL, an item also leaves when it was not
+// used for so long. Each use begins that time again, but does not change the item's own time to
+// live. Reads still take no lock.
+//
 // # What happened
 //
 // Options.OnRemove is called with each item that expired or was evicted, replaced, deleted or

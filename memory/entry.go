@@ -24,6 +24,9 @@ import (
 //     or for a counter at the next multiple of 8. Their sizes are those that the block was
 //     made for, and never change.
 //   - An entry of kind large or shared is the first field of a boxedEntry.
+//   - All entries of a Backend have a tail of bounds.tailWords words, or none of them has one.
+//     The tail of a block begins at the first multiple of 8 after the value. A boxedEntry with
+//     a tail is the first field of a tailedEntry.
 //   - A pointer to an entry keeps all of its block, or of its boxedEntry, in memory.
 type entry struct {
 	deadline  atomic.Int64 // when the item expires, as a time of Backend.now; 0 if never
@@ -69,6 +72,15 @@ type boxedEntry struct {
 	shared any    // if the kind is shared
 }
 
+// A tailedEntry is a boxedEntry with a tail.
+type tailedEntry struct {
+	boxedEntry
+	words [maxTailWords]atomic.Int64
+}
+
+// maxTailWords is the largest number of words in a tail.
+const maxTailWords = 1
+
 const (
 	entrySize      = int(unsafe.Sizeof(entry{}))
 	tallySize      = int(unsafe.Sizeof(tally{}))
@@ -83,12 +95,13 @@ const (
 	maxPlain = 1 << 20
 )
 
-// newBlock returns an entry with a copy of key, and room for a value.
-func newBlock(hash uint32, key string, k kind, valueSize int, flags uint32) *entry {
+// newBlock returns an entry with a copy of key, and room for a value and a tail of words.
+func newBlock(hash uint32, key string, k kind, valueSize int, flags uint32, words int) *entry {
 	size := entrySize + len(key) + valueSize
 	if k == counter {
 		size = tallyOffset(len(key)) + tallySize
 	}
+	size = withTail(size, words)
 	block := make([]byte, size)
 	copy(block[entrySize:], key)
 	e := (*entry)(unsafe.Pointer(unsafe.SliceData(block)))
@@ -97,30 +110,37 @@ func newBlock(hash uint32, key string, k kind, valueSize int, flags uint32) *ent
 	return e
 }
 
-// newEntry returns an entry with copies of key and value.
-func newEntry(hash uint32, key string, value []byte, flags uint32) *entry {
+// newEntry returns an entry with copies of key and value, and a tail of words.
+func newEntry(hash uint32, key string, value []byte, flags uint32, words int) *entry {
 	if len(value) > maxPlain {
-		b := newBoxedEntry(hash, key, large, flags)
+		b := newBoxedEntry(hash, key, large, flags, words)
 		b.value = append([]byte(nil), value...)
 		b.value = b.value[:len(value):len(value)]
 		return &b.entry
 	}
-	e := newBlock(hash, key, plain, len(value), flags)
+	e := newBlock(hash, key, plain, len(value), flags, words)
 	copy(e.plainValue(), value)
 	return e
 }
 
-func newBoxedEntry(hash uint32, key string, k kind, flags uint32) *boxedEntry {
-	b := &boxedEntry{key: strings.Clone(key)}
+func newBoxedEntry(hash uint32, key string, k kind, flags uint32, words int) *boxedEntry {
+	b := &boxedEntry{}
+	if words > 0 {
+		b = &new(tailedEntry).boxedEntry
+	}
+	b.key = strings.Clone(key)
 	b.hash, b.keySize, b.flags = hash, uint32(len(key))|uint32(k)<<24, flags
 	return b
 }
 
-// toCounter returns a counter with the number n to replace e. It has the key, the flags and
-// the deadline of e.
-func (e *entry) toCounter(n uint64) *entry {
-	c := newBlock(e.hash, e.key(), counter, 0, e.flags)
+// toCounter returns a counter with the number n to replace e. It has the key, the flags, the
+// deadline and the tail of e, which has so many words.
+func (e *entry) toCounter(n uint64, words int) *entry {
+	c := newBlock(e.hash, e.key(), counter, 0, e.flags, words)
 	c.deadline.Store(e.deadline.Load())
+	for i := range words {
+		c.tail(i).Store(e.tail(i).Load())
+	}
 	c.tally().number = n
 	return c
 }
@@ -154,6 +174,26 @@ func tallyOffset(keyLen int) int { return entrySize + (keyLen+7)&^7 }
 // tally returns the tally of an entry of kind counter.
 func (e *entry) tally() *tally {
 	return (*tally)(unsafe.Add(unsafe.Pointer(e), tallyOffset(e.keyLen())))
+}
+
+// withTail returns the size of a block of size bytes with a tail of words.
+func withTail(size, words int) int {
+	if words == 0 {
+		return size
+	}
+	return (size+7)&^7 + 8*words
+}
+
+// tail returns word i of the tail.
+func (e *entry) tail(i int) *atomic.Int64 {
+	size := entrySize + e.keyLen() + int(e.valueSize)
+	switch e.kind() {
+	case counter:
+		size = tallyOffset(e.keyLen()) + tallySize
+	case large, shared:
+		return &(*tailedEntry)(unsafe.Pointer(e)).words[i]
+	}
+	return (*atomic.Int64)(unsafe.Add(unsafe.Pointer(e), withTail(size, i+1)-8))
 }
 
 // item returns the value and the token of an entry that is not of kind shared. For a

@@ -17,7 +17,7 @@ func init() { core.Register("memory", driver{}) }
 
 type driver struct{}
 
-// Open opens memory://?buckets=60&interval=15s&max_items=10000&max_bytes=64MiB.
+// Open opens memory://?buckets=60&interval=15s&max_items=10000&max_bytes=64MiB&idle_ttl=1h.
 func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	p := core.NewParams(u)
 	p.NoHost(u)
@@ -26,6 +26,7 @@ func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 		BucketInterval: p.Duration("interval", 0, minInterval),
 		MaxItems:       p.Int("max_items", 0, 0, math.MaxInt),
 		MaxBytes:       p.Bytes("max_bytes", 0),
+		IdleTTL:        p.Duration("idle_ttl", 0, minIdle),
 	}
 	if err := p.Err(); err != nil {
 		return nil, err
@@ -54,6 +55,13 @@ type Options struct {
 	// a small value, unless it is a core.Sizer.
 	MaxBytes int64
 
+	// IdleTTL is how long an item stays that is not used, at least one second. If 0, there is
+	// no limit. Every read, store, Incr, Decr and Touch of the item begins this time again, but
+	// the item still expires at the end of its own time to live. Keys, All and TTL do not use an
+	// item, and report its own time to live. An item that is not used stays up to a 64th of
+	// IdleTTL and 10 milliseconds longer than IdleTTL. Traits.MaxTTL is IdleTTL.
+	IdleTTL time.Duration
+
 	// OnRemove is called with each item that was removed, and with the reason. If nil, it costs
 	// nothing. A goroutine calls it soon after the verb, once at a time, and in the order in
 	// which the items of a key were removed. Token and TTL of the item are not set.
@@ -73,6 +81,7 @@ const (
 	maxBuckets      = 3600
 	defaultInterval = 15 * time.Second
 	minInterval     = 10 * time.Millisecond
+	minIdle         = time.Second
 	minShards       = 256
 	shardBits       = 10 // the bits of a hash that choose its shard
 	maxShards       = 1 << shardBits
@@ -83,6 +92,7 @@ const (
 type Backend struct {
 	clock
 	seed   maphash.Seed
+	idle   int64   // Options.IdleTTL, in nanoseconds
 	shards []shard // their number is a power of two
 	bounds bounds
 	sweeper
@@ -102,6 +112,7 @@ var _ interface {
 	core.StatsReader
 	core.KeyLister
 	core.SharedStorer
+	core.TraitsReporter
 } = (*Backend)(nil)
 
 // New returns an empty Backend, for core.New. If opts is nil, New uses the zero Options. It
@@ -116,8 +127,12 @@ func New(opts *Options) (*Backend, error) {
 	}
 	b := &Backend{
 		seed:   maphash.MakeSeed(),
+		idle:   int64(o.IdleTTL),
 		shards: make([]shard, shardCount(o)),
 		bounds: bounds{maxItems: int64(o.MaxItems), maxBytes: o.MaxBytes},
+	}
+	if b.idle != 0 {
+		b.bounds.tailWords++
 	}
 	b.clock.init()
 	b.sweeper.buckets = int64(cmp.Or(o.Buckets, defaultBuckets))
@@ -147,6 +162,8 @@ func (o *Options) check() error {
 		return outOfRange("MaxItems", o.MaxItems, "1 or more, or 0 for no bound")
 	case o.MaxBytes < 0:
 		return outOfRange("MaxBytes", o.MaxBytes, "1 or more, or 0 for no bound")
+	case o.IdleTTL != 0 && o.IdleTTL < minIdle:
+		return outOfRange("IdleTTL", o.IdleTTL, fmt.Sprintf("%v or more, or 0 for no limit", minIdle))
 	}
 	return nil
 }
@@ -173,6 +190,9 @@ func (b *Backend) hash(key string) uint64 { return maphash.String(b.seed, key) }
 func (b *Backend) shardOf(hash uint64) *shard {
 	return &b.shards[hash&uint64(len(b.shards)-1)]
 }
+
+// Traits returns the facts about the Backend, as core.TraitsReporter says.
+func (b *Backend) Traits() core.Traits { return core.Traits{MaxTTL: time.Duration(b.idle)} }
 
 // Ping returns nil.
 func (b *Backend) Ping(context.Context) error { return nil }

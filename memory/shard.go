@@ -51,6 +51,9 @@ func (sh *shard) get(hash uint64, key string) *entry {
 		defer sh.mu.Unlock()
 		e, _ = sh.findLive(hash, key, sh.backend.now())
 	}
+	if sh.backend.idle != 0 && e != nil && !sh.backend.prolong(e) {
+		return nil // it has just expired
+	}
 	return e
 }
 
@@ -198,7 +201,7 @@ func (sh *shard) setDeadline(s slot, e *entry, deadline, now int64) {
 
 // dropExpired drops e if it has expired, and reports whether it did.
 func (sh *shard) dropExpired(e *entry, now int64) bool {
-	if !e.expired(now) {
+	if !e.expired(now) || sh.backend.idle != 0 && !e.tryEnd(now) {
 		return false
 	}
 	sh.drop(e, Expired)

@@ -32,7 +32,8 @@ func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared boo
 	w := &write{mode: mode, hash: hash, key: item.Key, token: item.Token, ttl: item.TTL}
 	if mode != core.CompareAndDelete {
 		if isShared {
-			box := newBoxedEntry(homeOf(hash), item.Key, shared, item.Flags)
+			box := newBoxedEntry(homeOf(hash), item.Key, shared, item.Flags,
+				b.bounds.tailWords)
 			box.shared = value
 			if s, ok := value.(core.Sizer); ok {
 				box.valueSize = uint32(min(max(0, s.Size()), math.MaxInt32))
@@ -71,7 +72,8 @@ func (sh *shard) prepare(w *write, item *core.Item) error {
 			return err
 		}
 	}
-	w.entry = newEntry(homeOf(w.hash), item.Key, item.Value, item.Flags)
+	w.entry = newEntry(homeOf(w.hash), item.Key, item.Value, item.Flags,
+		sh.backend.bounds.tailWords)
 	return nil
 }
 
@@ -102,7 +104,8 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 			s = shrunk.slotOf(old)
 		}
 	}
-	e, end := w.entry, deadlineAfter(now, w.ttl)
+	e := w.entry
+	end := sh.backend.lifeOf(e, now, w.ttl)
 	e.deadline.Store(end)
 	if old == nil {
 		s = sh.insert(e, w.hash, w.cost)

@@ -131,7 +131,7 @@ func TestTableFindsCollidingKeys(t *testing.T) {
 		if len(present) == 0 || len(present) < 44 && r.IntN(2) == 0 {
 			// There are three homes and four tags.
 			k := hashedKey{key(i), r.Uint64N(3)<<homeShift | r.Uint64N(4)<<tagShift}
-			table.insert(newEntry(homeOf(k.hash), k.key, nil, 0), homeOf(k.hash), tagOf(k.hash))
+			table.insert(newEntry(homeOf(k.hash), k.key, nil, 0, 0), homeOf(k.hash), tagOf(k.hash))
 			present = append(present, k)
 		} else {
 			at := r.IntN(len(present))
@@ -170,7 +170,7 @@ func TestTableFindsKeysOfOneHome(t *testing.T) {
 	table := newTable(128)
 	var all []slot
 	for i := range 600 {
-		e := newEntry(homeOf(hash), key(i), nil, 0)
+		e := newEntry(homeOf(hash), key(i), nil, 0, 0)
 		all = append(all, table.insert(e, homeOf(hash), 5))
 	}
 	for i := range 600 {

@@ -197,6 +197,9 @@ func (b *Backend) moveCounter(key string, delta uint64, down bool) (uint64, erro
 		return 0, core.ErrMiss
 	}
 	sh.markRead(e)
+	if b.idle != 0 {
+		b.prolong(e)
+	}
 	n, err := e.number()
 	if err != nil {
 		return 0, err
@@ -211,7 +214,7 @@ func (b *Backend) moveCounter(key string, delta uint64, down bool) (uint64, erro
 		t.number, t.version = n, t.version+1
 		return n, nil
 	}
-	c := e.toCounter(n)
+	c := e.toCounter(n, b.bounds.tailWords)
 	extraCost := b.bounds.cost(c) - b.bounds.cost(e) // never above 0
 	b.bounds.release(0, -extraCost)
 	sh.replace(e, c, s, extraCost)
@@ -230,7 +233,7 @@ func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error 
 		return core.ErrMiss
 	}
 	sh.markRead(e)
-	sh.setDeadline(s, e, deadlineAfter(now, ttl), now)
+	sh.setDeadline(s, e, b.lifeOf(e, now, ttl), now)
 	return nil
 }
 
@@ -242,25 +245,19 @@ func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	if e == nil {
 		return 0, core.ErrMiss
 	}
-	deadline := e.deadline.Load()
-	if deadline == 0 {
+	if deadline := e.deadline.Load(); deadline == 0 {
 		return 0, nil
-	}
-	if left := deadline - b.now(); left > 0 {
-		return time.Duration(left), nil
+	} else if now := b.now(); now < deadline {
+		return b.timeLeft(e, now), nil
 	}
 	// The entry has expired, but it may have been replaced before it did.
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := b.now()
-	switch e, _ := sh.findLive(hash, key, now); {
-	case e == nil:
+	if e, _ = sh.findLive(hash, key, now); e == nil {
 		return 0, core.ErrMiss
-	case e.deadline.Load() == 0:
-		return 0, nil
-	default:
-		return time.Duration(e.deadline.Load() - now), nil
 	}
+	return b.timeLeft(e, now), nil
 }
 
 // Keys yields the keys that begin with prefix, as core.KeyLister says. It takes no lock.
