@@ -50,7 +50,13 @@
 // # What happened
 //
 // Options.OnRemove is called with each item that expired or was evicted, replaced, deleted or
-// flushed. Counts has the numbers of these items. Stats has those that all backends have.
+// flushed. Counts has the numbers of these items. Stats has those that all backends have. All
+// iterates over the items.
+//
+// # Snapshots
+//
+// Save writes the items to a stream, and Load reads them, in the same program or after a restart.
+// The stream has a version and a checksum. Load stores all items or none.
 //
 // # Bounds
 //
