@@ -15,6 +15,7 @@ type bounds struct {
 	items, bytes       atomic.Int64
 	nextShard          atomic.Uint32 // the shard with which evictElsewhere begins
 	largeWrite         sync.Mutex    // held by the one write that evicts from many shards
+	layout             layout        // of the entries
 }
 
 func (bo *bounds) isSet() bool { return bo.maxItems > 0 || bo.maxBytes > 0 }
@@ -75,18 +76,27 @@ const (
 // minCost returns the least that an item with a value of valueSize bytes costs.
 func (bo *bounds) minCost(key string, valueSize int) int64 {
 	if valueSize > maxPlain {
-		return bo.overhead() + boxedCost(len(key), valueSize)
+		return bo.boxedCost(len(key), valueSize)
 	}
 	size := entrySize + len(key) + valueSize
-	if bo.isSet() {
+	if bo.layout.extended {
 		size += extensionSize
 	}
-	return bo.overhead() + int64(classSize(size))
+	return bo.blockCost(size)
+}
+
+// blockCost returns the cost of an entry that is a block of size bytes and a tail.
+func (bo *bounds) blockCost(size int) int64 {
+	return bo.overhead() + int64(classSize(withTail(size, bo.layout.words)))
 }
 
 // boxedCost returns the cost of an entry whose value is not in its block.
-func boxedCost(keySize, valueSize int) int64 {
-	return int64(classSize(boxedEntrySize) + classSize(keySize) + classSize(valueSize))
+func (bo *bounds) boxedCost(keySize, valueSize int) int64 {
+	size := boxedEntrySize
+	if bo.layout.words > 0 {
+		size += 8 * maxTailWords
+	}
+	return bo.overhead() + int64(classSize(size)+classSize(keySize)+classSize(valueSize))
 }
 
 // overhead returns the number of bytes that every item takes besides its entry.
@@ -111,11 +121,11 @@ func (bo *bounds) cost(e *entry) int64 {
 	case counter:
 		size += minNumberSize
 	case shared:
-		return bo.overhead() + boxedCost(e.keyLen(), int(e.boxed().weight))
+		return bo.boxedCost(e.keyLen(), int(e.boxed().weight))
 	default:
-		return bo.overhead() + boxedCost(e.keyLen(), len(e.boxed().value))
+		return bo.boxedCost(e.keyLen(), len(e.boxed().value))
 	}
-	return bo.overhead() + int64(classSize(size))
+	return bo.blockCost(size)
 }
 
 func (bo *bounds) tooLarge(cost int64) bool { return bo.maxBytes > 0 && cost > bo.maxBytes }

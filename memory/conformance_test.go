@@ -31,6 +31,7 @@ func TestConformance(t *testing.T) {
 			Buckets:        1,
 			BucketInterval: 10 * time.Millisecond,
 		},
+		"idle": {IdleTTL: 24 * time.Hour, OnRemove: func(memory.Item, memory.Reason) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conformance.Run(t, conformance.Config{

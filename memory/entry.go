@@ -24,6 +24,9 @@ import (
 //     key. The value begins where the key ends, or for a counter at the next multiple of 8.
 //     Their sizes are those that the block was made for, and never change.
 //   - An entry of kind large or shared is extended, and the first field of a boxedEntry.
+//   - All entries of a Backend have a tail of as many words, or none of them has one. The tail
+//     of a block begins at the first multiple of 8 after the value. A boxedEntry with a tail is
+//     the first field of a tailedEntry.
 //   - A pointer to an entry keeps all of its block, or of its boxedEntry, in memory.
 type entry struct {
 	deadline atomic.Int64 // when the item expires, as a time of Backend.now; 0 if never
@@ -87,6 +90,15 @@ type boxedEntry struct {
 	shared any    // if the kind is shared
 }
 
+// A tailedEntry is a boxedEntry with a tail.
+type tailedEntry struct {
+	boxedEntry
+	words [maxTailWords]atomic.Int64
+}
+
+// maxTailWords is the largest number of words in a tail.
+const maxTailWords = 1
+
 const (
 	entrySize      = int(unsafe.Sizeof(entry{}))
 	extensionSize  = int(unsafe.Sizeof(extension{}))
@@ -102,11 +114,18 @@ const (
 	maxPlain = 1 << 20
 )
 
-// newBlock returns an entry with a copy of key, and room for a value. If extended is true,
-// or the key or the flags need it, the entry is extended.
-func newBlock(key string, k kind, valueSize int, flags uint32, extended bool) *entry {
+// A layout is what all entries of a Backend have in common.
+type layout struct {
+	extended bool // as those of a bounded Backend must be
+	words    int  // of the tail
+}
+
+// newBlock returns an entry with a copy of key, and room for a value. If the layout, the key or
+// the flags need it, the entry is extended.
+func newBlock(key string, k kind, valueSize int, flags uint32, l layout) *entry {
 	shape := uint32(k)<<kindShift | uint32(valueSize)
-	if extended = extended || flags != 0 || len(key) > maxShortKey; extended {
+	extended := l.extended || flags != 0 || len(key) > maxShortKey
+	if extended {
 		shape |= extendedBit
 	} else {
 		shape |= uint32(len(key)) << valueBits
@@ -116,6 +135,7 @@ func newBlock(key string, k kind, valueSize int, flags uint32, extended bool) *e
 	if k == counter {
 		size = tallyOffset(at+len(key)) + tallySize
 	}
+	size = withTail(size, l.words)
 	block := make([]byte, size)
 	copy(block[at:], key)
 	e := (*entry)(unsafe.Pointer(unsafe.SliceData(block)))
@@ -126,32 +146,38 @@ func newBlock(key string, k kind, valueSize int, flags uint32, extended bool) *e
 	return e
 }
 
-// newEntry returns an entry with copies of key and value. An entry of a bounded Backend must
-// be extended.
-func newEntry(key string, value []byte, flags uint32, extended bool) *entry {
+// newEntry returns an entry with copies of key and value.
+func newEntry(key string, value []byte, flags uint32, l layout) *entry {
 	if len(value) > maxPlain {
-		b := newBoxedEntry(key, large, flags)
+		b := newBoxedEntry(key, large, flags, l)
 		b.value = append([]byte(nil), value...)
 		b.value = b.value[:len(value):len(value)]
 		return &b.entry
 	}
-	e := newBlock(key, plain, len(value), flags, extended)
+	e := newBlock(key, plain, len(value), flags, l)
 	copy(e.plainValue(), value)
 	return e
 }
 
-func newBoxedEntry(key string, k kind, flags uint32) *boxedEntry {
-	b := &boxedEntry{key: strings.Clone(key)}
+func newBoxedEntry(key string, k kind, flags uint32, l layout) *boxedEntry {
+	b := &boxedEntry{}
+	if l.words > 0 {
+		b = &new(tailedEntry).boxedEntry
+	}
+	b.key = strings.Clone(key)
 	b.shape = extendedBit | uint32(k)<<kindShift
 	b.extension.keySize, b.extension.flags = uint32(len(key)), flags
 	return b
 }
 
-// toCounter returns a counter with the number n to replace e. It has the key, the flags and
-// the deadline of e.
-func (e *entry) toCounter(n uint64) *entry {
-	c := newBlock(e.key(), counter, 0, e.flags(), e.isExtended())
+// toCounter returns a counter with the number n to replace e. It has the key, the flags, the
+// deadline and the tail of e, whose layout is l.
+func (e *entry) toCounter(n uint64, l layout) *entry {
+	c := newBlock(e.key(), counter, 0, e.flags(), l)
 	c.deadline.Store(e.deadline.Load())
+	for i := range l.words {
+		c.tail(i).Store(e.tail(i).Load())
+	}
 	c.tally().number = n
 	return c
 }
@@ -213,6 +239,26 @@ func tallyOffset(keyEnd int) int { return (keyEnd + 7) &^ 7 }
 // tally returns the tally of an entry of kind counter.
 func (e *entry) tally() *tally {
 	return (*tally)(unsafe.Add(unsafe.Pointer(e), tallyOffset(e.valueOffset())))
+}
+
+// withTail returns the size of a block of size bytes with a tail of words.
+func withTail(size, words int) int {
+	if words == 0 {
+		return size
+	}
+	return (size+7)&^7 + 8*words
+}
+
+// tail returns word i of the tail.
+func (e *entry) tail(i int) *atomic.Int64 {
+	size := e.valueOffset() + e.valueSize()
+	switch e.kind() {
+	case counter:
+		size = tallyOffset(e.valueOffset()) + tallySize
+	case large, shared:
+		return &(*tailedEntry)(unsafe.Pointer(e)).words[i]
+	}
+	return (*atomic.Int64)(unsafe.Add(unsafe.Pointer(e), withTail(size, i+1)-8))
 }
 
 // item returns the value and the token of an entry that is not of kind shared. For a

@@ -55,7 +55,7 @@ func TestItemsOfEachShapeComeBackAsTheyWereStored(t *testing.T) {
 }
 
 // Without a bound, an item with a short key and without flags takes 16 bytes more than its
-// key and value, and 28 otherwise.
+// key and value, and 32 otherwise.
 func TestAnEntryTakes16Or32BytesMoreThanItsKeyAndValue(t *testing.T) {
 	for _, c := range []struct {
 		key      int
@@ -68,7 +68,8 @@ func TestAnEntryTakes16Or32BytesMoreThanItsKeyAndValue(t *testing.T) {
 		{1, 1, false, 32},
 		{1, 0, true, 32},
 	} {
-		e := newEntry(strings.Repeat("k", c.key), []byte("v"), c.flags, c.extended)
+		e := newEntry(strings.Repeat("k", c.key), []byte("v"), c.flags,
+			layout{extended: c.extended})
 		if got := e.valueOffset() - c.key; got != c.want {
 			t.Errorf("%+v: %d bytes more", c, got)
 		}

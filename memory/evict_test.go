@@ -87,7 +87,7 @@ func TestFifoKeepsItsOrder(t *testing.T) {
 	var want []*entry
 	for range 50_000 {
 		if len(want) < 20 || r.IntN(2) == 0 && len(want) < 100 {
-			e := newEntry("k", nil, 0, true)
+			e := newEntry("k", nil, 0, layout{extended: true})
 			q.push(e)
 			want = append(want, e)
 		} else {

@@ -37,7 +37,9 @@ func audit(t *testing.T, b *Backend) {
 			due := int64(table.due[s]) - 1
 			if deadline := e.deadline.Load(); deadline != 0 {
 				tick := deadline / b.interval
-				if due != tick%b.buckets && due != b.buckets+tick/b.buckets%farRounds {
+				if b.idle != 0 {
+					// A read that prolongs a life leaves the item in its bucket.
+				} else if due != tick%b.buckets && due != b.buckets+tick/b.buckets%farRounds {
 					t.Errorf("%q is in bucket %d, but it expires at tick %d", key, due, tick)
 				}
 			} else if due != -1 {
@@ -143,7 +145,7 @@ func TestSweepDropsExpiredItemsAndKeepsTheOthers(t *testing.T) {
 	sh := &b.shards[0]
 	for i, key := range []string{"k1", "k2", "k3"} {
 		hash := b.hash(key)
-		e := newEntry(key, nil, 0, true)
+		e := newEntry(key, nil, 0, b.bounds.layout)
 		b.bounds.reserve(1, b.bounds.cost(e))
 		sh.setDeadline(sh.insert(e, hash, b.bounds.cost(e)), e, int64(i+1), 0)
 	}

@@ -17,7 +17,7 @@ func init() { core.Register("memory", driver{}) }
 
 type driver struct{}
 
-// Open opens memory://?buckets=60&interval=15s&max_items=10000&max_bytes=64MiB.
+// Open opens memory://?buckets=60&interval=15s&max_items=10000&max_bytes=64MiB&idle_ttl=1h.
 func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 	p := core.NewParams(u)
 	p.NoHost(u)
@@ -26,6 +26,7 @@ func (driver) Open(_ context.Context, u *url.URL) (core.Backend, error) {
 		BucketInterval: p.Duration("interval", 0, minInterval),
 		MaxItems:       p.Int("max_items", 0, 0, math.MaxInt),
 		MaxBytes:       p.Bytes("max_bytes", 0),
+		IdleTTL:        p.Duration("idle_ttl", 0, minIdle),
 	}
 	if err := p.Err(); err != nil {
 		return nil, err
@@ -40,8 +41,8 @@ type Options struct {
 	Buckets int
 
 	// BucketInterval is the length of the interval of a bucket, at least 10 milliseconds.
-	// If 0, it is 15 seconds. If there are enough stores, an expired item that is not read
-	// is removed about one interval after it expires.
+	// If 0, it is 15 seconds. An expired item that is not read is removed at most one interval
+	// after it expires, and the time that a sweep takes.
 	BucketInterval time.Duration
 
 	// MaxItems is the largest number of items. If 0, there is no bound. An expired item
@@ -53,6 +54,26 @@ type Options struct {
 	// store returns core.ErrTooLarge. A value that was stored through core.Shared counts as
 	// a small value, unless it is a core.Sizer.
 	MaxBytes int64
+
+	// IdleTTL is how long an item stays that is not used, at least one second. If 0, there is
+	// no limit. Every read, store, Incr, Decr and Touch of the item begins this time again, but
+	// the item still expires at the end of its own time to live. Keys, All and TTL do not use an
+	// item, and report its own time to live. An item that is not used stays up to a 64th of
+	// IdleTTL and 10 milliseconds longer than IdleTTL. Traits.MaxTTL is IdleTTL.
+	IdleTTL time.Duration
+
+	// OnRemove is called with each item that was removed, and with the reason. If nil, it costs
+	// nothing. A goroutine calls it soon after the verb, once at a time, and in the order in
+	// which the items of a key were removed. Token and TTL of the item are not set.
+	//
+	// OnRemove may call all methods of the Backend but Close, which waits for it. Up to 16 MiB
+	// of removed items wait to be passed to OnRemove. If it is so slow that there is no room for
+	// another, it is not called with that one, which Counts.Lost counts. Items of one Flush wait
+	// in addition, so that all of them are passed. Close passes all items that are left as
+	// Flushed, and returns after the last call. Items that verbs store while Close runs may be
+	// lost. If OnRemove panics, the first panic is logged to slog.Default, with the stack, and
+	// the next call follows.
+	OnRemove func(item Item, reason Reason)
 }
 
 const (
@@ -60,6 +81,7 @@ const (
 	maxBuckets      = 3600
 	defaultInterval = 15 * time.Second
 	minInterval     = 10 * time.Millisecond
+	minIdle         = time.Second
 	minShards       = 256
 	shardBits       = 10 // the bits of a hash that choose its shard
 	maxShards       = 1 << shardBits
@@ -70,10 +92,13 @@ const (
 type Backend struct {
 	clock
 	seed   maphash.Seed
+	idle   int64   // Options.IdleTTL, in nanoseconds
 	shards []shard // their number is a power of two
 	bounds bounds
 	sweeper
-	reads readCounts
+	wakeTimer wakeTimer
+	removals  removals
+	reads     readCounts
 }
 
 // A Backend implements core.Backend and these interfaces.
@@ -87,6 +112,7 @@ var _ interface {
 	core.StatsReader
 	core.KeyLister
 	core.SharedStorer
+	core.TraitsReporter
 } = (*Backend)(nil)
 
 // New returns an empty Backend, for core.New. If opts is nil, New uses the zero Options. It
@@ -101,12 +127,19 @@ func New(opts *Options) (*Backend, error) {
 	}
 	b := &Backend{
 		seed:   maphash.MakeSeed(),
+		idle:   int64(o.IdleTTL),
 		shards: make([]shard, shardCount(o)),
 		bounds: bounds{maxItems: int64(o.MaxItems), maxBytes: o.MaxBytes},
+	}
+	b.bounds.layout.extended = b.bounds.isSet()
+	if b.idle != 0 {
+		b.bounds.layout.words++
 	}
 	b.clock.init()
 	b.sweeper.buckets = int64(cmp.Or(o.Buckets, defaultBuckets))
 	b.sweeper.interval = int64(cmp.Or(o.BucketInterval, defaultInterval))
+	b.wakeTimer.init(b)
+	b.removals.init(o.OnRemove)
 	for i := range b.shards {
 		b.shards[i].backend, b.shards[i].number = b, i
 		b.shards[i].reset()
@@ -130,6 +163,8 @@ func (o *Options) check() error {
 		return outOfRange("MaxItems", o.MaxItems, "1 or more, or 0 for no bound")
 	case o.MaxBytes < 0:
 		return outOfRange("MaxBytes", o.MaxBytes, "1 or more, or 0 for no bound")
+	case o.IdleTTL != 0 && o.IdleTTL < minIdle:
+		return outOfRange("IdleTTL", o.IdleTTL, fmt.Sprintf("%v or more, or 0 for no limit", minIdle))
 	}
 	return nil
 }
@@ -160,42 +195,46 @@ func (b *Backend) shardOf(hash uint64) *shard {
 	return &b.shards[hash&uint64(len(b.shards)-1)]
 }
 
-// Stats returns the figures of the Backend. The error is always nil.
-func (b *Backend) Stats(context.Context) (core.Stats, error) {
-	var sum core.Stats
-	for i := range b.shards {
-		sh := &b.shards[i]
-		sh.mu.Lock()
-		sum.Items += uint64(sh.count)
-		sum.Bytes += uint64(sh.bytes)
-		sum.Evictions += sh.evictions
-		sum.Expirations += sh.expirations
-		sh.mu.Unlock()
-	}
-	for i := range b.reads {
-		sum.Hits += b.reads[i].hits.Load()
-		sum.Misses += b.reads[i].misses.Load()
-	}
-	return sum, nil
-}
+// Traits returns the facts about the Backend, as core.TraitsReporter says.
+func (b *Backend) Traits() core.Traits { return core.Traits{MaxTTL: time.Duration(b.idle)} }
 
 // Ping returns nil.
 func (b *Backend) Ping(context.Context) error { return nil }
 
 // Flush deletes all items, one shard after the other.
 func (b *Backend) Flush(context.Context) error {
+	b.flush(b.removals.mayFlush())
+	return nil
+}
+
+// flush deletes all items. If atWill is true, there is room for all of them to wait for
+// OnRemove.
+func (b *Backend) flush(atWill bool) {
 	for i := range b.shards {
 		sh := &b.shards[i]
 		sh.mu.Lock()
 		b.bounds.release(int64(sh.count), sh.bytes)
+		sh.removed[Flushed] += uint64(sh.count)
+		if b.removals.onRemove != nil && sh.count > 0 {
+			b.removals.add(removal{
+				table:  sh.table.Load(), // nothing writes to it any more
+				items:  sh.count,
+				cost:   sh.bytes,
+				atWill: atWill,
+				reason: Flushed,
+			})
+		}
 		sh.reset()
 		sh.mu.Unlock()
 	}
-	return nil
 }
 
-// Close deletes all items and stops the clock.
+// Close deletes all items and stops the clock and the timer. It returns after the last call of
+// OnRemove.
 func (b *Backend) Close() error {
 	b.clock.close()
-	return b.Flush(context.Background())
+	b.closeTimer()
+	b.flush(true)
+	b.removals.close()
+	return nil
 }

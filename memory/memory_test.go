@@ -48,7 +48,7 @@ func TestErrorOfAWrongURLSaysWhatIsRight(t *testing.T) {
 	)
 	for rawURL, want := range map[string]string{
 		"memory://?bucket=60": `unknown parameter "bucket"; ` +
-			"known: buckets, interval, max_bytes, max_items, prefix, default_ttl",
+			"known: buckets, idle_ttl, interval, max_bytes, max_items, prefix, default_ttl",
 		"memory://?buckets=0":               "parameter buckets: " + wantBuckets,
 		"memory://?buckets=3601":            "parameter buckets: too large; " + wantBuckets,
 		"memory://?buckets=many":            "parameter buckets: " + wantBuckets,
@@ -82,6 +82,7 @@ func TestNewRefusesOptionsOutOfRange(t *testing.T) {
 		wantBuckets  = "; want 1 to 3600, or 0 for 60"
 		wantInterval = "; want 10ms or more, or 0 for 15s"
 		wantBound    = "; want 1 or more, or 0 for no bound"
+		wantIdle     = "; want 1s or more, or 0 for no limit"
 	)
 	for want, opts := range map[string]memory.Options{
 		"Options.Buckets is -1" + wantBuckets:          {Buckets: -1},
@@ -90,8 +91,10 @@ func TestNewRefusesOptionsOutOfRange(t *testing.T) {
 		"Options.BucketInterval is 9.999999ms" + wantInterval: {
 			BucketInterval: 10*time.Millisecond - 1,
 		},
-		"Options.MaxItems is -1" + wantBound: {MaxItems: -1},
-		"Options.MaxBytes is -1" + wantBound: {MaxBytes: -1},
+		"Options.MaxItems is -1" + wantBound:  {MaxItems: -1},
+		"Options.MaxBytes is -1" + wantBound:  {MaxBytes: -1},
+		"Options.IdleTTL is 999ms" + wantIdle: {IdleTTL: 999 * time.Millisecond},
+		"Options.IdleTTL is -1ns" + wantIdle:  {IdleTTL: -1},
 	} {
 		b, err := memory.New(&opts)
 		want = "cachewire: invalid configuration: memory: " + want
@@ -110,6 +113,7 @@ func TestNewAcceptsTheLimitsOfItsOptions(t *testing.T) {
 			BucketInterval: 10 * time.Millisecond,
 			MaxItems:       math.MaxInt,
 			MaxBytes:       math.MaxInt64,
+			IdleTTL:        math.MaxInt64,
 		},
 	} {
 		cache, err := core.New(must(memory.New(opts)), nil)

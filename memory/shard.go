@@ -21,13 +21,13 @@ type shard struct {
 	bytes     int64      // what the entries cost
 	sweepSlot int        // the slot of the table at which a sweep continues
 
-	evictions, expirations uint64
-
-	// On 64-bit systems a shard takes 256 bytes, and so begins on a line of the processor's
-	// cache.
+	// How many entries came and went. Together with count they make each shard begin on a line
+	// of the processor's cache.
+	inserts uint64
+	removed [reasons]uint64 // by Reason
 }
 
-// reset removes all entries. The numbers of evictions and expirations stay.
+// reset empties the shard. It counts no entry as removed.
 func (sh *shard) reset() {
 	sh.setTable(noTable)
 	sh.count = 0
@@ -52,12 +52,14 @@ func (sh *shard) get(hash uint64, key string) *entry {
 		defer sh.mu.Unlock()
 		e, _ = sh.findLive(hash, key, sh.backend.now())
 	}
+	if sh.backend.idle != 0 && e != nil && !sh.backend.prolong(e) {
+		return nil // it has just expired
+	}
 	return e
 }
 
-// read is get for a verb that counts as a hit or a miss.
-func (sh *shard) read(hash uint64, key string) *entry {
-	e := sh.get(hash, key)
+// counted counts the outcome of a read: a hit on e, or a miss if e is nil. It returns e.
+func (sh *shard) counted(e *entry) *entry {
 	reads := sh.backend.reads.ofGoroutine()
 	if e == nil {
 		reads.misses.Add(1)
@@ -100,6 +102,7 @@ func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
 		sh.setTable(t)
 	}
 	sh.count++
+	sh.inserts++
 	sh.bytes += cost
 	if sh.backend.bounds.isSet() {
 		sh.queues.enqueue(e, homeOf(hash))
@@ -123,7 +126,8 @@ func (sh *shard) grownSize(n int) int {
 }
 
 // replace puts e in the place of old, which has the same key and is at s. The cost of e is
-// that of old and extraCost.
+// that of old and extraCost. It does not count old as removed, because e may be the same item
+// in another form.
 func (sh *shard) replace(old, e *entry, s slot, extraCost int64) {
 	sh.bytes += extraCost
 	if sh.backend.bounds.isSet() {
@@ -132,8 +136,9 @@ func (sh *shard) replace(old, e *entry, s slot, extraCost int64) {
 	sh.table.Load().replace(s, e)
 }
 
-// remove removes e from the shard and returns its cost. It does not release the room.
-func (sh *shard) remove(e *entry) (cost int64) {
+// remove removes e from the shard for reason and returns its cost. It does not release the
+// room.
+func (sh *shard) remove(e *entry, reason Reason) (cost int64) {
 	t := sh.table.Load()
 	home := sh.backend.home(e)
 	t.remove(t.slotOf(e, home), home)
@@ -143,6 +148,7 @@ func (sh *shard) remove(e *entry) (cost int64) {
 	sh.count--
 	cost = sh.backend.bounds.cost(e)
 	sh.bytes -= cost
+	sh.countRemoved(e, reason, cost)
 	// For each entry that moves into a smaller table, at least two have been removed.
 	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
 		sh.setTable(t.resized(n/4, sh.backend.home))
@@ -153,9 +159,17 @@ func (sh *shard) remove(e *entry) (cost int64) {
 	return cost
 }
 
-// drop removes e from the shard and releases its room.
-func (sh *shard) drop(e *entry) {
-	sh.backend.bounds.release(1, sh.remove(e))
+// countRemoved counts that e, which cost that many bytes, is not in the table any more.
+func (sh *shard) countRemoved(e *entry, reason Reason, cost int64) {
+	sh.removed[reason]++
+	if r := &sh.backend.removals; r.onRemove != nil {
+		r.add(removal{entry: e, items: 1, cost: cost, reason: reason})
+	}
+}
+
+// drop removes e from the shard for reason and releases its room.
+func (sh *shard) drop(e *entry, reason Reason) {
+	sh.backend.bounds.release(1, sh.remove(e, reason))
 }
 
 // evict removes the entry that eviction chooses, and gives its room to w. It reports
@@ -165,13 +179,13 @@ func (sh *shard) evict(w *write) bool {
 	if e == nil {
 		return false
 	}
+	reason := Evicted
 	if e.expired(sh.backend.now()) {
-		sh.expirations++
+		reason = Expired
 	} else {
-		sh.evictions++
 		sh.queues.bury(e)
 	}
-	w.freedItems, w.freedBytes = w.freedItems+1, w.freedBytes+sh.remove(e)
+	w.freedItems, w.freedBytes = w.freedItems+1, w.freedBytes+sh.remove(e, reason)
 	return true
 }
 
@@ -183,15 +197,17 @@ func (sh *shard) setDeadline(s slot, e *entry, deadline, now int64) {
 	t.due[s] = 0
 	if deadline != 0 {
 		t.due[s] = 1 + uint16(sh.backend.bucketOf(deadline, now))
+		if deadline < sh.backend.wakeTimer.from.Load() {
+			sh.backend.wakeFor(deadline)
+		}
 	}
 }
 
 // dropExpired drops e if it has expired, and reports whether it did.
 func (sh *shard) dropExpired(e *entry, now int64) bool {
-	if !e.expired(now) {
+	if !e.expired(now) || sh.backend.idle != 0 && !e.tryEnd(now) {
 		return false
 	}
-	sh.drop(e)
-	sh.expirations++
+	sh.drop(e, Expired)
 	return true
 }

@@ -32,7 +32,7 @@ func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared boo
 	w := &write{mode: mode, hash: hash, key: item.Key, token: item.Token, ttl: item.TTL}
 	if mode != core.CompareAndDelete {
 		if isShared {
-			box := newBoxedEntry(item.Key, shared, item.Flags)
+			box := newBoxedEntry(item.Key, shared, item.Flags, b.bounds.layout)
 			box.shared = value
 			if s, ok := value.(core.Sizer); ok {
 				box.weight = uint32(min(max(0, s.Size()), math.MaxInt32))
@@ -71,7 +71,7 @@ func (sh *shard) prepare(w *write, item *core.Item) error {
 			return err
 		}
 	}
-	w.entry = newEntry(item.Key, item.Value, item.Flags, sh.backend.bounds.isSet())
+	w.entry = newEntry(item.Key, item.Value, item.Flags, sh.backend.bounds.layout)
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 		return true, err
 	}
 	if w.mode == core.CompareAndDelete {
-		sh.drop(old)
+		sh.drop(old, Deleted)
 		return true, nil
 	}
 	extraItems, extraCost := int64(1), w.cost
@@ -102,12 +102,15 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 			s = shrunk.slotOf(old, homeOf(w.hash))
 		}
 	}
-	e, end := w.entry, deadlineAfter(now, w.ttl)
+	e := w.entry
+	end := sh.backend.lifeOf(e, now, w.ttl)
 	e.deadline.Store(end)
 	if old == nil {
 		s = sh.insert(e, w.hash, w.cost)
 	} else {
 		sh.replace(old, e, s, extraCost)
+		sh.inserts++
+		sh.countRemoved(old, Replaced, w.cost-extraCost)
 		sh.markRead(e)
 	}
 	sh.setDeadline(s, e, end, now)

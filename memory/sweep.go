@@ -24,10 +24,11 @@ type sweeper struct {
 
 	nextTick atomic.Int64 // the first tick that is not swept yet; written under mu
 
-	// mu is held by the store that sweeps. It guards the fields below.
+	// mu is held by the store or the timer that sweeps. It guards the fields below.
 	mu        sync.Mutex
 	endTick   int64 // the tick after the last that is being swept; nextTick if none is
 	nextShard int   // the shard with which to continue
+	earliest  int64 // not after the deadline of any item that was left since sweepAll began
 }
 
 // farRounds is the number of buckets in the second row. An item that expires in more rounds
@@ -35,7 +36,7 @@ type sweeper struct {
 const farRounds = 64
 
 // sweepBudget is how much work one store does for the sweeper before it leaves the rest to
-// the stores that follow. To begin with a shard counts as 1, to go through sweptSlots slots
+// others. The timer does as much while it holds the lock of a shard. To begin with a shard counts as 1, to go through sweptSlots slots
 // as 1, and to move or drop an item as sweptItem.
 const (
 	sweepBudget = 2000
@@ -64,8 +65,8 @@ func (s *sweeper) bucketOf(deadline, now int64) int32 {
 	return int32(s.buckets + mod(tick/s.buckets, farRounds))
 }
 
-// sweep continues with the ticks that are over, unless there are none or another store is
-// sweeping.
+// sweep continues for a store with the ticks that are over, unless there are none or the timer
+// or another store is sweeping.
 func (b *Backend) sweep(now int64) {
 	current := now / b.interval
 	if b.nextTick.Load() >= current || !b.sweeper.mu.TryLock() {
@@ -122,17 +123,24 @@ func (sh *shard) sweep(first, end, now int64, budget int) (work int, finished bo
 		}
 		bucket := int64(due) - 1
 		if bucket < b.buckets {
-			if mod(bucket-first, b.buckets) >= end-first || !t.at(s).expired(now) {
+			if ahead := mod(bucket-first, b.buckets); ahead >= end-first {
+				b.earliest = min(b.earliest, (first+ahead)*b.interval)
 				continue
 			}
-		} else if mod(bucket-b.buckets-firstRound, farRounds) >= rounds {
+		} else if ahead := mod(bucket-b.buckets-firstRound, farRounds); ahead >= rounds {
+			b.earliest = min(b.earliest, (firstRound+ahead)*b.buckets*b.interval)
 			continue
 		}
-		if e := t.at(s); sh.dropExpired(e, now) {
+		e := t.at(s)
+		if sh.dropExpired(e, now) {
 			work += sweptItem
-		} else if bucket := b.bucketOf(e.deadline.Load(), now); int64(bucket) < b.buckets {
-			t.due[s] = 1 + uint16(bucket)
-			work += sweptItem
+		} else {
+			deadline := e.deadline.Load()
+			b.earliest = min(b.earliest, deadline)
+			if moved := 1 + uint16(b.bucketOf(deadline, now)); moved != due {
+				t.due[s] = moved
+				work += sweptItem
+			}
 		}
 		if shrunk := sh.table.Load(); shrunk != t { // start again with the smaller table
 			t, at = shrunk, -1

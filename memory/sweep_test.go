@@ -20,6 +20,7 @@ func TestEachStoreSweepsABoundedPartOfManyItems(t *testing.T) {
 		for i := range n {
 			set(t, b, key(i), nil, time.Second)
 		}
+		b.closeTimer()
 		time.Sleep(time.Minute)
 		stores, before := 0, uint64(n)
 		for stats(b).Items > 1 {
@@ -61,6 +62,7 @@ func TestSweepKeepsUpWithFewStores(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := must(New(&c.opts))
+				b.closeTimer() // stores alone keep up
 				live := int(c.ttl / c.every)
 				for i := range 4 * live {
 					set(t, b, key(i), nil, c.ttl)
@@ -78,6 +80,7 @@ func TestSweepKeepsUpWithFewStores(t *testing.T) {
 func TestFewStoresSweepABurstOfItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(&Options{BucketInterval: minInterval}))
+		b.closeTimer()
 		for i := range 50000 {
 			set(t, b, key(i), nil, time.Hour)
 		}
@@ -133,6 +136,7 @@ func TestAWeekOfStoresLeavesNoExpiredItems(t *testing.T) {
 	floor := heap()
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(nil))
+		b.closeTimer() // stores alone keep up
 		round := b.buckets * b.interval
 		r := rand.New(rand.NewPCG(1, 2))
 		ttls := []time.Duration{
@@ -196,6 +200,7 @@ func TestURLSetsTheInterval(t *testing.T) {
 func TestTablesShrinkAfterTheirItemsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(&Options{MaxItems: 1e6}))
+		b.closeTimer()
 		b.shards = b.shards[:16]
 		const n = 16 * 4000
 		for i := range n {
@@ -223,6 +228,7 @@ func TestSweepKeepsItemsOfLaterRounds(t *testing.T) {
 		}
 		for second := range 120 {
 			time.Sleep(time.Second)
+			synctest.Wait()
 			set(t, b, "k", nil, 0)
 			// An item that expires in this second may be swept only when the second is over.
 			want := max(100-second, 0) + 1
@@ -237,6 +243,7 @@ func TestSweepKeepsItemsOfLaterRounds(t *testing.T) {
 func TestSweepCatchesUpAfterALongTimeWithoutStores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(&Options{Buckets: 10, BucketInterval: time.Second}))
+		b.closeTimer()
 		for i := range 500 {
 			set(t, b, key(i), nil, time.Duration(i+1)*time.Second)
 		}

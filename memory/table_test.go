@@ -133,7 +133,7 @@ func TestTableFindsCollidingKeys(t *testing.T) {
 		if len(present) == 0 || len(present) < 44 && r.IntN(2) == 0 {
 			// There are three homes and four tags.
 			k := hashedKey{key(i), r.Uint64N(3)<<homeShift | r.Uint64N(4)<<tagShift}
-			table.insert(newEntry(k.key, nil, 0, false), homeOf(k.hash), tagOf(k.hash))
+			table.insert(newEntry(k.key, nil, 0, layout{}), homeOf(k.hash), tagOf(k.hash))
 			homes[k.key] = homeOf(k.hash)
 			present = append(present, k)
 		} else {
@@ -174,7 +174,7 @@ func TestTableFindsKeysOfOneHome(t *testing.T) {
 	home := func(*entry) uint32 { return homeOf(hash) }
 	var all []slot
 	for i := range 600 {
-		e := newEntry(key(i), nil, 0, false)
+		e := newEntry(key(i), nil, 0, layout{})
 		all = append(all, table.insert(e, homeOf(hash), 5))
 	}
 	for i := range 600 {

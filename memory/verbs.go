@@ -13,29 +13,29 @@ import (
 func (b *Backend) GetItem(_ context.Context, key string) (core.Item, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
-	e := sh.read(hash, key)
-	if e == nil {
+	e := sh.get(hash, key)
+	if e != nil && e.kind() != plain {
+		return sh.getLocked(hash, key)
+	}
+	if sh.counted(e) == nil {
 		return core.Item{}, core.ErrMiss
 	}
-	if e.kind() == plain {
-		return core.Item{Key: key, Value: e.plainValue(), Flags: e.flags(), Token: e}, nil
-	}
-	return sh.getLocked(hash, key)
+	return core.Item{Key: key, Value: e.plainValue(), Flags: e.flags(), Token: e}, nil
 }
 
 // Get returns the value under key, as core.ValueGetter says.
 func (b *Backend) Get(_ context.Context, key string) ([]byte, error) {
 	hash := b.hash(key)
 	sh := b.shardOf(hash)
-	e := sh.read(hash, key)
-	if e == nil {
+	e := sh.get(hash, key)
+	if e != nil && e.kind() != plain {
+		item, err := sh.getLocked(hash, key)
+		return item.Value, err
+	}
+	if sh.counted(e) == nil {
 		return nil, core.ErrMiss
 	}
-	if e.kind() == plain {
-		return e.plainValue(), nil
-	}
-	item, err := sh.getLocked(hash, key)
-	return item.Value, err
+	return e.plainValue(), nil
 }
 
 // getLocked returns the item under key for GetItem, if its entry was not plain. It takes
@@ -45,7 +45,7 @@ func (sh *shard) getLocked(hash uint64, key string) (core.Item, error) {
 	defer sh.mu.Unlock()
 	e, _ := sh.findLive(hash, key, sh.backend.now())
 	switch {
-	case e == nil:
+	case sh.counted(e) == nil:
 		return core.Item{}, core.ErrMiss
 	case e.kind() == shared:
 		return core.Item{}, errHoldsShared
@@ -91,7 +91,7 @@ func (b *Backend) GetItemTTL(ctx context.Context, key string) (core.Item, error)
 		return core.Item{}, err
 	}
 	if item.TTL, err = b.TTL(ctx, key); err != nil {
-		return core.Item{}, err
+		item.TTL = 1 // it was present, and GetItem has counted a hit, but its life is over
 	}
 	return item, nil
 }
@@ -105,9 +105,10 @@ func (b *Backend) GetItemsTTL(ctx context.Context, keys []string) ([]core.Item, 
 // GetShared returns the value that StoreShared stored under key, as core.SharedStorer says.
 func (b *Backend) GetShared(_ context.Context, key string) (value, token any, err error) {
 	hash := b.hash(key)
-	e := b.shardOf(hash).read(hash, key)
+	sh := b.shardOf(hash)
+	e := sh.get(hash, key)
 	switch {
-	case e == nil:
+	case sh.counted(e) == nil:
 		return nil, nil, core.ErrMiss
 	case e.kind() != shared:
 		return nil, nil, errHoldsBytes
@@ -152,7 +153,7 @@ func (b *Backend) Delete(_ context.Context, key string) error {
 	if e == nil {
 		return core.ErrMiss
 	}
-	sh.drop(e)
+	sh.drop(e, Deleted)
 	return nil
 }
 
@@ -196,6 +197,9 @@ func (b *Backend) moveCounter(key string, delta uint64, down bool) (uint64, erro
 		return 0, core.ErrMiss
 	}
 	sh.markRead(e)
+	if b.idle != 0 {
+		b.prolong(e)
+	}
 	n, err := e.number()
 	if err != nil {
 		return 0, err
@@ -210,7 +214,7 @@ func (b *Backend) moveCounter(key string, delta uint64, down bool) (uint64, erro
 		t.number, t.version = n, t.version+1
 		return n, nil
 	}
-	c := e.toCounter(n)
+	c := e.toCounter(n, b.bounds.layout)
 	extraCost := b.bounds.cost(c) - b.bounds.cost(e) // never above 0
 	b.bounds.release(0, -extraCost)
 	sh.replace(e, c, s, extraCost)
@@ -229,7 +233,7 @@ func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error 
 		return core.ErrMiss
 	}
 	sh.markRead(e)
-	sh.setDeadline(s, e, deadlineAfter(now, ttl), now)
+	sh.setDeadline(s, e, b.lifeOf(e, now, ttl), now)
 	return nil
 }
 
@@ -241,25 +245,19 @@ func (b *Backend) TTL(_ context.Context, key string) (time.Duration, error) {
 	if e == nil {
 		return 0, core.ErrMiss
 	}
-	deadline := e.deadline.Load()
-	if deadline == 0 {
+	if deadline := e.deadline.Load(); deadline == 0 {
 		return 0, nil
-	}
-	if left := deadline - b.now(); left > 0 {
-		return time.Duration(left), nil
+	} else if now := b.now(); now < deadline {
+		return b.timeLeft(e, now), nil
 	}
 	// The entry has expired, but it may have been replaced before it did.
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := b.now()
-	switch e, _ := sh.findLive(hash, key, now); {
-	case e == nil:
+	if e, _ = sh.findLive(hash, key, now); e == nil {
 		return 0, core.ErrMiss
-	case e.deadline.Load() == 0:
-		return 0, nil
-	default:
-		return time.Duration(e.deadline.Load() - now), nil
 	}
+	return b.timeLeft(e, now), nil
 }
 
 // Keys yields the keys that begin with prefix, as core.KeyLister says. It takes no lock.
