@@ -84,12 +84,12 @@ func TestOnRemoveIsCalledWithTheItemAndTheReason(t *testing.T) {
 				store("l", large, 0, 0)
 				store("l", "small", 0, 0)
 			}, []string{"Replaced l=" + large + " <nil> 0"}},
-			{"evicts", func() { // l was used, because it was replaced
+			{"evicts", func() { // l, which came first
 				store("a", "1", 0, 0)
 				store("b", "2", 0, 0)
-			}, []string{"Evicted a=1 <nil> 0"}},
+			}, []string{"Evicted l=small <nil> 0"}},
 			{"flushes", func() { b.Flush(ctx) },
-				[]string{"Flushed b=2 <nil> 0", "Flushed l=small <nil> 0"}},
+				[]string{"Flushed a=1 <nil> 0", "Flushed b=2 <nil> 0"}},
 			{"finds an expired item", func() {
 				store("e", "1", time.Millisecond, 0)
 				time.Sleep(time.Millisecond)

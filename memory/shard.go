@@ -21,10 +21,10 @@ type shard struct {
 	bytes     int64      // what the entries cost
 	sweepSlot int        // the slot of the table at which a sweep continues
 
-	// How many entries came and went. Together with count they make each shard begin on a line
-	// of the processor's cache.
-	inserts uint64
-	removed [reasons]uint64 // by Reason
+	inserts uint64          // how many entries came
+	removed [reasons]uint64 // how many went, by Reason
+
+	_ [32]byte // makes each shard begin on a line of the processor's cache
 }
 
 // reset empties the shard. It counts no entry as removed.
