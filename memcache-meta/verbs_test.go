@@ -133,16 +133,26 @@ func TestItemsAreReadWithTheirTTLs(t *testing.T) {
 		keys = append(keys, item.Key, fmt.Sprint("absent-", i))
 	}
 	proxy.Set(&memcachetest.ProxyOptions{RoundTrip: roundTrip})
-	start := time.Now()
-	items, err := b.GetItemsTTL(t.Context(), keys)
-	if took := time.Since(start); len(items) != 250 || err != nil || took > 3*roundTrip {
-		t.Fatalf("GetItemsTTL returned %d items after %v, %v; want 250 after one round trip of %v",
-			len(items), took, err, roundTrip)
+	var items []core.Item
+	var one core.Item
+	var err error
+	for verb, read := range map[string]func(){
+		"GetItemsTTL": func() { items, err = b.GetItemsTTL(t.Context(), keys) },
+		"GetItemTTL":  func() { one, err = b.GetItemTTL(t.Context(), "7") },
+	} {
+		least := time.Hour // of three times, for a machine that is busy now and then
+		for range 3 {
+			start := time.Now()
+			read()
+			least = min(least, time.Since(start))
+			wantErr(t, err, nil)
+		}
+		if least > 2*roundTrip {
+			t.Errorf("%s took %v, want one round trip of %v", verb, least, roundTrip)
+		}
 	}
-	start = time.Now()
-	one, err := b.GetItemTTL(t.Context(), "7")
-	if took := time.Since(start); err != nil || took > 3*roundTrip {
-		t.Errorf("GetItemTTL took %v, %v; want one round trip of %v", took, err, roundTrip)
+	if len(items) != 250 {
+		t.Errorf("GetItemsTTL returned %d items, want 250", len(items))
 	}
 	proxy.Set(nil)
 	for _, item := range append(items, one) {
