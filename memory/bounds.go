@@ -56,7 +56,7 @@ func (bo *bounds) release(items, bytes int64) {
 
 const (
 	// slotCost is how much of its shard's table an item takes: 17 bytes on 64-bit systems,
-	// and 12 on 32-bit systems. That is 1.6 slots, because a table is 74 % full on average
+	// and 12 on 32-bit systems. That is 1.6 slots, because a table is 76 % full on average
 	// and the allocator rounds its size up. See TestBytesIsTheHeapInUse.
 	slotCost = 8 * (bucketSize + slots*dueSize) / (5 * slots)
 

@@ -209,5 +209,5 @@ func (t *table) all(yield func(slot, *entry) bool) {
 	}
 }
 
-// fits reports whether n entries fill at most seven eighths of a table of so many buckets.
-func fits(n, buckets int) bool { return n*8 <= buckets*slots*7 }
+// fits reports whether n entries fill at most nine tenths of a table of so many buckets.
+func fits(n, buckets int) bool { return n*10 <= buckets*slots*9 }
