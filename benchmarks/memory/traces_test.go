@@ -16,8 +16,8 @@ import (
 	"github.com/dgraph-io/ristretto/v2/sim"
 )
 
-var tracesDir = flag.String("traces", "",
-	"a folder of traces for BenchmarkTraces: .trc or .lirs of LIRS, .lis or .arc of ARC, or these with .gz")
+var tracesDir = flag.String("traces", "", "a folder of traces for BenchmarkTraces: "+
+	".trc or .lirs of LIRS, .lis or .arc of ARC, each also with .gz")
 
 // traceFiles returns the names of the files in the folder of the flag, and of the trace that
 // is a part of the module of ristretto: gli, which LIRS was tested with.
