@@ -62,8 +62,11 @@
 // # Bounds
 //
 // If MaxItems or MaxBytes is set, a store first makes room, so that neither bound is ever
-// exceeded. S3-FIFO chooses the items to evict (Yang and others, "FIFO queues are all you
-// need for cache eviction", SOSP 2023): new items enter a small queue, and move into the
-// main queue only if they are read again. A scan over many keys therefore does not evict
-// the items that are in use.
+// exceeded. New items enter a small queue, as in S3-FIFO (Yang and others, "FIFO queues are
+// all you need for cache eviction", SOSP 2023). They move into the main queue only if their
+// keys were used more often than the item that the main queue would lose, as in TinyLFU
+// (Einziger and others, 2017). Uses count whether the key is present or not, and old ones
+// count less. A scan over many keys therefore does not evict the items that are in use. The
+// small queue grows if keys come back soon after they left it, and shrinks if they come back
+// after they left the main queue.
 package memory

@@ -109,12 +109,14 @@ func (q *queues) enqueue(e *entry, hash uint32) {
 		if q.fifos[smallQueue].count <= q.smallSize()+1 {
 			break
 		}
-		q.promote(q.fifos[smallQueue].front())
+		first := q.fifos[smallQueue].front()
+		q.foldReads(first)
+		q.promote(first)
 	}
 }
 
-// use counts n uses of the key of e.
-func (q *queues) use(e *entry, n int) { q.history.add(e.extension().hash, n, q.count()) }
+// use counts n uses of the key of e, and returns the count.
+func (q *queues) use(e *entry, n int) int { return q.history.add(e.extension().hash, n, q.count()) }
 
 // adapt changes the size of the small queue if the key of e was evicted not long ago.
 func (q *queues) adapt(e *entry) {
@@ -158,19 +160,21 @@ func (q *queues) replace(old, e *entry) {
 	*q.fifos[old.queue()].at(place) = e
 }
 
-// promote moves e from the small queue into the main queue.
+// promote moves e, whose reads are in the history, from the small queue into the main queue.
 func (q *queues) promote(e *entry) {
-	q.foldReads(e)
 	q.fifos[smallQueue].remove(e)
 	q.push(e, mainQueue, 0)
 }
 
-// foldReads moves the reads of e, which is in the small queue, into the history.
-func (q *queues) foldReads(e *entry) {
-	if reads := e.reads.Load(); reads > 0 {
-		q.use(e, int(reads))
-		e.reads.Store(0)
+// foldReads moves the reads of e, which is in the small queue, into the history. It returns
+// the count of the key there.
+func (q *queues) foldReads(e *entry) int {
+	reads := e.reads.Load()
+	if reads == 0 {
+		return q.history.uses(e.extension().hash)
 	}
+	e.reads.Store(0)
+	return q.use(e, int(reads))
 }
 
 // victim returns the entry to evict, or nil if there is none. It may promote another one in
@@ -186,9 +190,8 @@ func (q *queues) victim() *entry {
 		return q.mainVictim()
 	}
 	candidate := small.front()
-	q.foldReads(candidate)
 	// Most keys were used once. They do not compete, which saves the search for a rival.
-	uses := q.history.uses(candidate.extension().hash)
+	uses := q.foldReads(candidate)
 	if uses <= 1 {
 		return candidate
 	}

@@ -61,9 +61,9 @@ func (h *history) uses(hash uint32) int {
 	return 0
 }
 
-// add adds n uses of hash in a shard with the given number of entries. fit must have been
-// called.
-func (h *history) add(hash uint32, n, entries int) {
+// add adds n uses of hash in a shard with the given number of entries, and returns the count.
+// fit must have been called.
+func (h *history) add(hash uint32, n, entries int) int {
 	set, tag := h.set(hash)
 	at, lowest, sum := 0, uint16(math.MaxUint16), n
 	for i, c := range set.counts {
@@ -75,12 +75,16 @@ func (h *history) add(hash uint32, n, entries int) {
 			at, lowest = i, c&maxUses
 		}
 	}
-	copy(set.counts[1:at+1], set.counts[:at])
-	set.counts[0] = tag | uint16(min(sum, maxUses))
+	for ; at > 0; at-- {
+		set.counts[at] = set.counts[at-1]
+	}
+	sum = min(sum, maxUses)
+	set.counts[0] = tag | uint16(sum)
 	if h.added += uint32(n); int64(h.added) >= usesPerEntry*int64(entries) {
 		h.added /= 2
 		h.halved++
 	}
+	return sum
 }
 
 // fit makes the history large enough for a shard with the given number of entries.
