@@ -64,5 +64,6 @@
 // exceeded. S3-FIFO chooses the items to evict (Yang and others, "FIFO queues are all you
 // need for cache eviction", SOSP 2023): new items enter a small queue, and move into the
 // main queue only if they are read again. A scan over many keys therefore does not evict
-// the items that are in use.
+// the items that are in use. With Options.Weight, MaxBytes bounds the sum of weights that a
+// function gives to the items.
 package memory
