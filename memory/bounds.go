@@ -16,6 +16,8 @@ type bounds struct {
 	nextShard          atomic.Uint32 // the shard with which evictElsewhere begins
 	largeWrite         sync.Mutex    // held by the one write that evicts from many shards
 	layout             layout        // of the entries
+
+	weight func(Item) int64 // Options.Weight; nil if cost is in bytes
 }
 
 func (bo *bounds) isSet() bool { return bo.maxItems > 0 || bo.maxBytes > 0 }
@@ -107,9 +109,28 @@ func (bo *bounds) overhead() int64 {
 	return int64(slotCost)
 }
 
-// cost returns how many bytes e counts as. A value that core.Shared stored adds what it said as
-// a core.Sizer, or nothing.
+// cost returns what e counts as: its weight, if there is a function for it, or its bytes.
 func (bo *bounds) cost(e *entry) int64 {
+	if bo.weight != nil {
+		return e.tail(bo.layout.words - 1).Load()
+	}
+	return bo.bytesOf(e)
+}
+
+// weigh returns the cost of e, which is new. It keeps the weight in the tail, so that the
+// function is called only once.
+func (bo *bounds) weigh(e *entry) int64 {
+	if bo.weight != nil {
+		item := e.describe()
+		item.Token = nil
+		e.tail(bo.layout.words - 1).Store(max(bo.weight(item), 0))
+	}
+	return bo.cost(e)
+}
+
+// bytesOf returns how many bytes e takes. A value that core.Shared stored adds what it said as
+// a core.Sizer, or nothing.
+func (bo *bounds) bytesOf(e *entry) int64 {
 	size := e.valueOffset() + e.valueSize()
 	switch e.kind() {
 	case plain:
@@ -130,7 +151,11 @@ func (bo *bounds) cost(e *entry) int64 {
 
 func (bo *bounds) tooLarge(cost int64) bool { return bo.maxBytes > 0 && cost > bo.maxBytes }
 
-func errTooLarge(cost, bound int64) error {
+func (bo *bounds) errTooLarge(cost int64) error {
+	if bo.weight != nil {
+		return fmt.Errorf("%w: memory: the item has the weight %d; want at most MaxBytes, %d",
+			core.ErrTooLarge, cost, bo.maxBytes)
+	}
 	return fmt.Errorf("%w: memory: the item takes %d bytes; want at most MaxBytes, %d bytes",
-		core.ErrTooLarge, cost, bound)
+		core.ErrTooLarge, cost, bo.maxBytes)
 }

@@ -68,5 +68,6 @@
 // (Einziger and others, 2017). Uses count whether the key is present or not, and old ones
 // count less. A scan over many keys therefore does not evict the items that are in use. The
 // small queue grows if keys come back soon after they left it, and shrinks if they come back
-// after they left the main queue.
+// after they left the main queue. With Options.Weight, MaxBytes bounds the sum of weights
+// that a function gives to the items.
 package memory

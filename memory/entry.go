@@ -97,7 +97,7 @@ type tailedEntry struct {
 }
 
 // maxTailWords is the largest number of words in a tail.
-const maxTailWords = 1
+const maxTailWords = 2
 
 const (
 	entrySize      = int(unsafe.Sizeof(entry{}))

@@ -3,10 +3,11 @@ package memory
 import "github.com/cachewire/cachewire/core"
 
 // An Item is an item as a Backend holds it: bytes, or a Go value that was stored through
-// core.Shared. Its Value must not be written to.
+// core.Shared. If it is a Go value, Value is nil. Otherwise Value is not nil, and must not be
+// written to.
 type Item struct {
 	core.Item
-	Shared any // the value of core.Shared; nil if the item has bytes
+	Shared any // the value of core.Shared
 }
 
 // describe returns e as an Item without TTL. If e is a counter, the caller must hold the lock of

@@ -52,8 +52,15 @@ type Options struct {
 	// MaxBytes is the largest amount of memory that all items together may take, including
 	// the overhead of each item. If 0, there is no bound. If an item alone takes more, its
 	// store returns core.ErrTooLarge. A value that was stored through core.Shared counts as
-	// a small value, unless it is a core.Sizer.
+	// a small value, unless it is a core.Sizer. If Weight is set, MaxBytes is not in bytes.
 	MaxBytes int64
+
+	// Weight returns the weight of an item. If it is set, the bound MaxBytes, which must be set
+	// as well, and Stats.Bytes are sums of weights, not of bytes. Weight is called once for each
+	// item that is about to be stored, before it is stored, and may be called by many goroutines
+	// at once. A negative weight is 0. Incr and Decr do not change the weight. TTL and Token of
+	// the item are not set.
+	Weight func(item Item) int64
 
 	// IdleTTL is how long an item stays that is not used, at least one second. If 0, there is
 	// no limit. Every read, store, Incr, Decr and Touch of the item begins this time again, but
@@ -82,6 +89,7 @@ const (
 	defaultInterval = 15 * time.Second
 	minInterval     = 10 * time.Millisecond
 	minIdle         = time.Second
+	maxWeight       = 1 << 50 // keeps products of weights and shards from overflowing
 	minShards       = 256
 	shardBits       = 10 // the bits of a hash that choose its shard
 	maxShards       = 1 << shardBits
@@ -133,7 +141,11 @@ func New(opts *Options) (*Backend, error) {
 	}
 	b.bounds.layout.extended = b.bounds.isSet()
 	if b.idle != 0 {
-		b.bounds.layout.words++
+		b.bounds.layout.words++ // entry.limit
+	}
+	if o.Weight != nil {
+		b.bounds.weight = o.Weight
+		b.bounds.layout.words++ // for bounds.cost
 	}
 	b.clock.init()
 	b.sweeper.buckets = int64(cmp.Or(o.Buckets, defaultBuckets))
@@ -163,6 +175,9 @@ func (o *Options) check() error {
 		return outOfRange("MaxItems", o.MaxItems, "1 or more, or 0 for no bound")
 	case o.MaxBytes < 0:
 		return outOfRange("MaxBytes", o.MaxBytes, "1 or more, or 0 for no bound")
+	case o.Weight != nil && (o.MaxBytes == 0 || o.MaxBytes > maxWeight):
+		return outOfRange("MaxBytes", o.MaxBytes,
+			fmt.Sprintf("1 to %d, because there is a Weight", int64(maxWeight)))
 	case o.IdleTTL != 0 && o.IdleTTL < minIdle:
 		return outOfRange("IdleTTL", o.IdleTTL, fmt.Sprintf("%v or more, or 0 for no limit", minIdle))
 	}
@@ -173,7 +188,11 @@ func (o *Options) check() error {
 // that writers seldom meet. If there is a bound, it is small enough that each shard holds
 // the number of entries that eviction needs to choose well.
 func shardCount(o Options) int {
-	const itemsPerShard, bytesPerShard = 64, 256 << 10
+	const itemsPerShard = 64
+	bytesPerShard := int64(256 << 10)
+	if o.Weight != nil {
+		bytesPerShard = 1024 // a guess: it is not known what an item weighs
+	}
 	n := minShards
 	for n < maxShards && n < 32*runtime.GOMAXPROCS(0) {
 		n *= 2
@@ -219,7 +238,7 @@ func (b *Backend) flush(atWill bool) {
 			b.removals.add(removal{
 				table:  sh.table.Load(), // nothing writes to it any more
 				items:  sh.count,
-				cost:   sh.bytes,
+				bytes:  sh.tableBytes(),
 				atWill: atWill,
 				reason: Flushed,
 			})
@@ -227,6 +246,17 @@ func (b *Backend) flush(atWill bool) {
 		sh.reset()
 		sh.mu.Unlock()
 	}
+}
+
+// tableBytes returns how many bytes the entries of the shard take.
+func (sh *shard) tableBytes() (bytes int64) {
+	if sh.backend.bounds.weight == nil {
+		return sh.bytes
+	}
+	for _, e := range sh.table.Load().all {
+		bytes += sh.backend.bounds.bytesOf(e)
+	}
+	return bytes
 }
 
 // Close deletes all items and stops the clock and the timer. It returns after the last call of

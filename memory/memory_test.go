@@ -82,6 +82,7 @@ func TestNewRefusesOptionsOutOfRange(t *testing.T) {
 		wantBuckets  = "; want 1 to 3600, or 0 for 60"
 		wantInterval = "; want 10ms or more, or 0 for 15s"
 		wantBound    = "; want 1 or more, or 0 for no bound"
+		wantWeight   = "; want 1 to 1125899906842624, because there is a Weight"
 		wantIdle     = "; want 1s or more, or 0 for no limit"
 	)
 	for want, opts := range map[string]memory.Options{
@@ -94,7 +95,14 @@ func TestNewRefusesOptionsOutOfRange(t *testing.T) {
 		"Options.MaxItems is -1" + wantBound:  {MaxItems: -1},
 		"Options.MaxBytes is -1" + wantBound:  {MaxBytes: -1},
 		"Options.IdleTTL is 999ms" + wantIdle: {IdleTTL: 999 * time.Millisecond},
-		"Options.IdleTTL is -1ns" + wantIdle:  {IdleTTL: -1},
+		"Options.MaxBytes is 0" + wantWeight: {
+			Weight: func(memory.Item) int64 { return 1 },
+		},
+		"Options.MaxBytes is 1125899906842625" + wantWeight: {
+			Weight:   func(memory.Item) int64 { return 1 },
+			MaxBytes: 1<<50 + 1,
+		},
+		"Options.IdleTTL is -1ns" + wantIdle: {IdleTTL: -1},
 	} {
 		b, err := memory.New(&opts)
 		want = "cachewire: invalid configuration: memory: " + want

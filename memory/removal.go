@@ -15,7 +15,7 @@ type removals struct {
 
 	mu       sync.Mutex // guards the fields below; taken while the lock of a shard is held
 	queue    []removal
-	bytes    int64  // what the items cost that wait, without those that a Flush may add at will
+	bytes    int64  // of the items that wait, without those that a Flush may add at will
 	flushed  int    // how many tables wait that a Flush has added at will
 	lost     uint64 // items for which there was no room
 	running  bool   // whether the goroutine runs
@@ -33,7 +33,7 @@ type removal struct {
 	entry  *entry // nil if table is set
 	table  *table
 	items  int // how many
-	cost   int64
+	bytes  int64
 	atWill bool // counted in removals.flushed, not in removals.bytes
 	reason Reason
 }
@@ -57,11 +57,11 @@ func (r *removals) add(rm removal) {
 		return
 	case rm.atWill:
 		r.flushed++
-	case r.bytes > 0 && rm.cost > maxWaiting-r.bytes:
+	case r.bytes > 0 && rm.bytes > maxWaiting-r.bytes:
 		r.lost += uint64(rm.items)
 		return
 	default:
-		r.bytes += rm.cost
+		r.bytes += rm.bytes
 	}
 	r.queue = append(r.queue, rm)
 	if !r.running {
@@ -125,7 +125,7 @@ func (r *removals) deliver(rm removal) {
 		if rm.atWill {
 			r.flushed--
 		} else {
-			r.bytes -= rm.cost
+			r.bytes -= rm.bytes
 		}
 	}()
 	if rm.table == nil {

@@ -159,11 +159,14 @@ func (sh *shard) remove(e *entry, reason Reason) (cost int64) {
 	return cost
 }
 
-// countRemoved counts that e, which cost that many bytes, is not in the table any more.
+// countRemoved counts that e, which had this cost, is not in the table any more.
 func (sh *shard) countRemoved(e *entry, reason Reason, cost int64) {
 	sh.removed[reason]++
 	if r := &sh.backend.removals; r.onRemove != nil {
-		r.add(removal{entry: e, items: 1, cost: cost, reason: reason})
+		if sh.backend.bounds.weight != nil {
+			cost = sh.backend.bounds.bytesOf(e)
+		}
+		r.add(removal{entry: e, items: 1, bytes: cost, reason: reason})
 	}
 }
 

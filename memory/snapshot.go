@@ -166,26 +166,29 @@ func (s *snapshotReader) readAll(b *Backend) ([]loadedEntry, error) {
 			ErrSnapshot, start[version], magic[version])
 	}
 	var loaded []loadedEntry
-	var bytes int64
+	var bytes, maxValue int64
+	if b.bounds.weight == nil {
+		maxValue = b.bounds.maxBytes
+	}
 	now := time.Now().UnixNano()
 	for n := uint64(0); ; n++ {
 		if n%256 == 0 && s.ctx.Err() != nil {
 			return nil, s.ctx.Err()
 		}
-		date, flags, more, err := s.readItem(b.bounds.maxBytes)
+		date, flags, more, err := s.readItem(maxValue)
 		if err != nil {
 			return nil, err
 		}
 		if !more {
 			return loaded, s.readEnd(n)
 		}
-		if date != 0 && date <= now || b.bounds.tooLarge(int64(len(s.value))) ||
+		if date != 0 && date <= now || maxValue > 0 && int64(len(s.value)) > maxValue ||
 			b.bounds.maxItems > 0 && int64(len(loaded)) >= b.bounds.maxItems {
 			continue
 		}
 		key := string(s.key)
 		e := newEntry(key, s.value, flags, b.bounds.layout)
-		cost := b.bounds.cost(e)
+		cost := b.bounds.weigh(e)
 		if b.bounds.tooLarge(bytes + cost) {
 			continue
 		}

@@ -174,6 +174,7 @@ func TestLoadRefusesWhatSaveNeverWrites(t *testing.T) {
 		"negative date":        "\x01k\xff" + date[1:] + "\x00\x01v\x00\x01",
 		"number overflows":     "\x01k" + date + "\x00" + strings.Repeat("\xff", 10) + "\x01",
 		"value of 2^63-1":      "\x01k" + date + "\x00" + strings.Repeat("\xff", 8) + "\x7f",
+		"number wraps around":  "\x00" + strings.Repeat("\x80", 9) + "\x02",
 		"number without end":   strings.Repeat("\x80", 100),
 		"no number of records": "",
 	} {

@@ -41,8 +41,8 @@ func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared boo
 		} else if err := sh.prepare(w, item); err != nil {
 			return err
 		}
-		if w.cost = b.bounds.cost(w.entry); b.bounds.tooLarge(w.cost) {
-			return errTooLarge(w.cost, b.bounds.maxBytes)
+		if w.cost = b.bounds.weigh(w.entry); b.bounds.tooLarge(w.cost) {
+			return b.bounds.errTooLarge(w.cost)
 		}
 	}
 	done, err := sh.tryWrite(w)
@@ -54,9 +54,9 @@ func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared boo
 
 // prepare makes the entry of w, or returns the error of a write that cannot succeed.
 func (sh *shard) prepare(w *write, item *core.Item) error {
-	if bounds := &sh.backend.bounds; bounds.maxBytes > 0 {
+	if bounds := &sh.backend.bounds; bounds.maxBytes > 0 && bounds.weight == nil {
 		if c := bounds.minCost(item.Key, len(item.Value)); bounds.tooLarge(c) {
-			return errTooLarge(c, bounds.maxBytes)
+			return bounds.errTooLarge(c)
 		}
 	}
 	// If an application uses a key as a lock, most of its Adds fail. Checking the condition
