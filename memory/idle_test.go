@@ -184,14 +184,14 @@ func TestReadsAndSweepsAgreeOnTheLifeOfAnItem(t *testing.T) {
 	const keys = 50
 	b := must(New(&Options{IdleTTL: minIdle, BucketInterval: minInterval}))
 	defer b.Close()
-	b.idle = int64(20 * time.Millisecond) // shorter than Options allow
+	b.idle = int64(200 * time.Millisecond) // shorter than Options allow
 	ctx := t.Context()
 	began := time.Now()
 	var workers sync.WaitGroup
 	for w := range 4 {
 		workers.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(w), 5))
-			for time.Since(began) < 500*time.Millisecond {
+			for time.Since(began) < 2*time.Second {
 				k := key(r.IntN(keys))
 				b.Store(ctx, core.Add, core.Item{Key: k, Value: []byte("1")})
 				start := time.Now()
@@ -199,10 +199,11 @@ func TestReadsAndSweepsAgreeOnTheLifeOfAnItem(t *testing.T) {
 					continue
 				}
 				if r.IntN(4) == 0 {
-					time.Sleep(time.Duration(r.IntN(25)) * time.Millisecond)
+					time.Sleep(time.Duration(r.IntN(250)) * time.Millisecond)
 				}
 				_, err := b.Get(ctx, k)
-				if took := time.Since(start); err != nil && took < 20*time.Millisecond {
+				// On a busy machine the coarse clock is late, and the idle time shorter.
+				if took := time.Since(start); err != nil && took < 100*time.Millisecond {
 					t.Errorf("an item is gone %v after a read", took)
 				}
 				b.Incr(ctx, k, 1)
