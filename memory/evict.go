@@ -22,7 +22,7 @@ const maxReads = 3
 // queueBit of entry.reads is set in the main queue.
 const queueBit = 1 << 31
 
-// The small queue holds between minSmall and maxSmallShare thousandths of the entries. If a
+// The small queue holds between minSmallShare and maxSmallShare thousandths of the entries. If a
 // key comes back soon after its eviction, its queue was too small: the share then changes by
 // shareStep. Soon means that since then the queue has lost at most one of ghostShare entries
 // of the shard. See BenchmarkHitRatio.
@@ -139,7 +139,7 @@ func (q *queues) bury(e *entry) { q.ghosts.add(e.extension().hash, e.queue(), q.
 // shrink frees the memory that the remaining entries do not need, and forgets keys.
 func (q *queues) shrink() {
 	q.ghosts, q.history = ghosts{}, history{}
-	q.history.fit(q.count())
+	q.history.fit(max(1, q.count())) // an entry may be out of its queue for a moment
 	for i := range q.fifos {
 		q.fifos[i].resize()
 	}
