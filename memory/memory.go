@@ -70,8 +70,8 @@ type Options struct {
 	IdleTTL time.Duration
 
 	// OnRemove is called with each item that was removed, and with the reason. If nil, it costs
-	// nothing. A goroutine calls it soon after the verb, once at a time, and in the order in
-	// which the items of a key were removed. Token and TTL of the item are not set.
+	// nothing. A goroutine calls it soon after the verb, one call at a time, and in the order in
+	// which the items of a key were removed. Incr, Decr and Touch remove nothing. Token and TTL of the item are not set.
 	//
 	// OnRemove may call all methods of the Backend but Close, which waits for it. Up to 16 MiB
 	// of removed items wait to be passed to OnRemove. If it is so slow that there is no room for
