@@ -70,16 +70,16 @@ type Options struct {
 	IdleTTL time.Duration
 
 	// OnRemove is called with each item that was removed, and with the reason. If nil, it costs
-	// nothing. A goroutine calls it soon after the verb, once at a time, and in the order in
-	// which the items of a key were removed. Token and TTL of the item are not set.
+	// nothing. A goroutine calls it soon after the verb, one call at a time, and in the order in
+	// which the items of a key were removed. Incr, Decr and Touch remove nothing. Token and TTL
+	// of the item are not set.
 	//
 	// OnRemove may call all methods of the Backend but Close, which waits for it. Up to 16 MiB
-	// of removed items wait to be passed to OnRemove. If it is so slow that there is no room for
-	// another, it is not called with that one, which Counts.Lost counts. Items of one Flush wait
-	// in addition, so that all of them are passed. Close passes all items that are left as
-	// Flushed, and returns after the last call. Items that verbs store while Close runs may be
-	// lost. If OnRemove panics, the first panic is logged to slog.Default, with the stack, and
-	// the next call follows.
+	// of removed items wait to be passed to OnRemove. If there is no room for another, it is
+	// not called with that one, which Counts.Lost counts. The items of one Flush wait in
+	// addition. Close passes all items that are left, as Flushed, and returns after the last
+	// call. Items that verbs store while Close runs may be lost. If OnRemove panics, the first
+	// panic is logged to slog.Default, with the stack, and the next call follows.
 	OnRemove func(item Item, reason Reason)
 }
 

@@ -117,7 +117,9 @@ func TestLoadRespectsTheBounds(t *testing.T) {
 	set(t, b, "large", make([]byte, 2<<20), 0)
 	set(t, b, "huge", make([]byte, 20<<20), 0)
 	snapshot := save(t, b)
-	for _, opts := range []Options{{MaxItems: 1000}, {MaxBytes: 1 << 20}, {MaxBytes: 200}, {MaxBytes: 1}} {
+	for _, opts := range []Options{
+		{MaxItems: 1000}, {MaxBytes: 1 << 20}, {MaxBytes: 200}, {MaxBytes: 1},
+	} {
 		got, n := load(t, &opts, snapshot)
 		if s := stats(got); int(s.Items) != n || s.Evictions != 0 ||
 			opts.MaxItems > 0 && n != opts.MaxItems || opts.MaxBytes >= 1<<20 && n < 4000 {

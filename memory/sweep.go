@@ -36,8 +36,8 @@ type sweeper struct {
 const farRounds = 64
 
 // sweepBudget is how much work one store does for the sweeper before it leaves the rest to
-// others. The timer does as much while it holds the lock of a shard. To begin with a shard counts as 1, to go through sweptSlots slots
-// as 1, and to move or drop an item as sweptItem.
+// others. The timer does as much while it holds the lock of a shard. To begin with a shard
+// counts as 1, to go through sweptSlots slots as 1, and to move or drop an item as sweptItem.
 const (
 	sweepBudget = 2000
 	sweptItem   = 8

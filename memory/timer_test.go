@@ -68,7 +68,10 @@ func TestExpiredItemsLeaveWithoutReadsAndStores(t *testing.T) {
 // At no time is an item in memory that expired more than an interval ago, whatever its time to
 // live, and whether it is touched, and whether stores sweep as well.
 func TestNoItemOutlivesItsLifeByMoreThanAnInterval(t *testing.T) {
-	for name, pause := range map[string]time.Duration{"busy": 10 * time.Millisecond, "idle": time.Hour} {
+	for name, pause := range map[string]time.Duration{
+		"busy": 10 * time.Millisecond,
+		"idle": time.Hour,
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := must(New(&Options{Buckets: 3, BucketInterval: time.Second}))
