@@ -230,6 +230,7 @@ func TestLargeShardIsSweptInParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(nil))
 		b.shards = b.shards[:1]
+		b.closeTimer()
 		sh := &b.shards[0]
 		const n = 300_000
 		for i := range n {
@@ -262,6 +263,7 @@ func TestLargeShardIsSweptInParts(t *testing.T) {
 func TestSweepThatShrinksTheTableDropsAllExpiredItems(t *testing.T) {
 	b := must(New(&Options{MaxItems: 1 << 20}))
 	b.shards = b.shards[:1]
+	b.closeTimer()
 	for i := range 20_000 {
 		set(t, b, key(i), nil, time.Minute)
 	}
@@ -286,6 +288,7 @@ func TestSweepFinishesWithEveryBudget(t *testing.T) {
 	for budget := range n {
 		b := must(New(nil))
 		b.shards = b.shards[:1]
+		b.closeTimer()
 		for i := range n {
 			set(t, b, key(i), nil, time.Minute)
 		}
@@ -307,6 +310,7 @@ func TestSweepMissesNothingIfTheTableShrinks(t *testing.T) {
 	const n = 4000
 	b := must(New(nil))
 	b.shards = b.shards[:1]
+	b.closeTimer()
 	for i := range n {
 		set(t, b, key(i), nil, time.Duration(1-min(i%32, 1))*time.Minute) // one in 32 expires
 	}
@@ -336,6 +340,7 @@ func TestSweepMissesNothingIfTheTableShrinks(t *testing.T) {
 func TestStoreWithAnOlderTimeDoesNotSweep(t *testing.T) {
 	b := must(New(&Options{Buckets: 4, BucketInterval: time.Second}))
 	b.shards = b.shards[:1]
+	b.closeTimer()
 	for i := range 3 * sweepBudget / sweptItem {
 		set(t, b, key(i), nil, 1500*time.Millisecond)
 	}
