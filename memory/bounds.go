@@ -84,11 +84,6 @@ func (bo *bounds) minCost(key string, valueSize int) int64 {
 	if bo.layout.extended {
 		size += extensionSize
 	}
-	return bo.blockCost(size)
-}
-
-// blockCost returns the cost of an entry that is a block of size bytes and a tail.
-func (bo *bounds) blockCost(size int) int64 {
 	return bo.overhead() + int64(classSize(withTail(size, bo.layout.words)))
 }
 
@@ -110,27 +105,22 @@ func (bo *bounds) overhead() int64 {
 }
 
 // cost returns what e counts as: its weight, if there is a function for it, or its bytes.
-func (bo *bounds) cost(e *entry) int64 {
-	if bo.weight != nil {
+func (bo *bounds) cost(e *entry) int64 { return bo.measure(e, bo.weight != nil) }
+
+// weigh calls bounds.weight, which must be set, for e, which is new. It keeps the weight in the
+// tail, so that the function is called only once.
+func (bo *bounds) weigh(e *entry) {
+	item := e.describe()
+	item.Token = nil
+	e.tail(bo.layout.words - 1).Store(max(bo.weight(item), 0))
+}
+
+// measure returns the weight of e, or how many bytes it takes. A value that core.Shared stored
+// adds the bytes that it said as a core.Sizer, or none.
+func (bo *bounds) measure(e *entry, weight bool) int64 {
+	if weight {
 		return e.tail(bo.layout.words - 1).Load()
 	}
-	return bo.bytesOf(e)
-}
-
-// weigh returns the cost of e, which is new. It keeps the weight in the tail, so that the
-// function is called only once.
-func (bo *bounds) weigh(e *entry) int64 {
-	if bo.weight != nil {
-		item := e.describe()
-		item.Token = nil
-		e.tail(bo.layout.words - 1).Store(max(bo.weight(item), 0))
-	}
-	return bo.cost(e)
-}
-
-// bytesOf returns how many bytes e takes. A value that core.Shared stored adds what it said as
-// a core.Sizer, or nothing.
-func (bo *bounds) bytesOf(e *entry) int64 {
 	size := e.valueOffset() + e.valueSize()
 	switch e.kind() {
 	case plain:
@@ -146,7 +136,7 @@ func (bo *bounds) bytesOf(e *entry) int64 {
 	default:
 		return bo.boxedCost(e.keyLen(), len(e.boxed().value))
 	}
-	return bo.blockCost(size)
+	return bo.overhead() + int64(classSize(withTail(size, bo.layout.words)))
 }
 
 func (bo *bounds) tooLarge(cost int64) bool { return bo.maxBytes > 0 && cost > bo.maxBytes }

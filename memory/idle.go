@@ -22,13 +22,9 @@ const ended = math.MinInt64 / 2
 // expires.
 func (e *entry) limit() *atomic.Int64 { return e.tail(0) }
 
-// lifeOf returns the deadline of e if it is stored or touched now with ttl. In a Backend with an
-// IdleTTL, it also sets the limit of e.
-func (b *Backend) lifeOf(e *entry, now int64, ttl time.Duration) int64 {
-	end := deadlineAfter(now, ttl)
-	if b.idle == 0 {
-		return end
-	}
+// setLimit sets the limit of e, which is stored or touched now, to end, or to no limit if end is
+// 0. It returns the deadline.
+func (b *Backend) setLimit(e *entry, now, end int64) int64 {
 	if end == 0 {
 		end = math.MaxInt64
 	}

@@ -254,7 +254,7 @@ func (sh *shard) tableBytes() (bytes int64) {
 		return sh.bytes
 	}
 	for _, e := range sh.table.Load().all {
-		bytes += sh.backend.bounds.bytesOf(e)
+		bytes += sh.backend.bounds.measure(e, false)
 	}
 	return bytes
 }

@@ -148,7 +148,7 @@ func (sh *shard) remove(e *entry, reason Reason) (cost int64) {
 	sh.count--
 	cost = sh.backend.bounds.cost(e)
 	sh.bytes -= cost
-	sh.countRemoved(e, reason, cost)
+	sh.countRemoved(e, reason)
 	// For each entry that moves into a smaller table, at least two have been removed.
 	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
 		sh.setTable(t.resized(n/4, sh.backend.home))
@@ -159,15 +159,18 @@ func (sh *shard) remove(e *entry, reason Reason) (cost int64) {
 	return cost
 }
 
-// countRemoved counts that e, which had this cost, is not in the table any more.
-func (sh *shard) countRemoved(e *entry, reason Reason, cost int64) {
+// countRemoved counts that e is not in the table any more.
+func (sh *shard) countRemoved(e *entry, reason Reason) {
 	sh.removed[reason]++
-	if r := &sh.backend.removals; r.onRemove != nil {
-		if sh.backend.bounds.weight != nil {
-			cost = sh.backend.bounds.bytesOf(e)
-		}
-		r.add(removal{entry: e, items: 1, bytes: cost, reason: reason})
+	if sh.backend.removals.onRemove != nil {
+		sh.passToOnRemove(e, reason)
 	}
+}
+
+// passToOnRemove makes OnRemove be called with e, which is not in the table any more.
+func (sh *shard) passToOnRemove(e *entry, reason Reason) {
+	bytes := sh.backend.bounds.measure(e, false)
+	sh.backend.removals.add(removal{entry: e, items: 1, bytes: bytes, reason: reason})
 }
 
 // drop removes e from the shard for reason and releases its room.

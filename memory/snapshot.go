@@ -188,7 +188,10 @@ func (s *snapshotReader) readAll(b *Backend) ([]loadedEntry, error) {
 		}
 		key := string(s.key)
 		e := newEntry(key, s.value, flags, b.bounds.layout)
-		cost := b.bounds.weigh(e)
+		if b.bounds.weight != nil {
+			b.bounds.weigh(e)
+		}
+		cost := b.bounds.cost(e)
 		if b.bounds.tooLarge(bytes + cost) {
 			continue
 		}

@@ -41,7 +41,10 @@ func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared boo
 		} else if err := sh.prepare(w, item); err != nil {
 			return err
 		}
-		if w.cost = b.bounds.weigh(w.entry); b.bounds.tooLarge(w.cost) {
+		if b.bounds.weight != nil {
+			b.bounds.weigh(w.entry)
+		}
+		if w.cost = b.bounds.cost(w.entry); b.bounds.tooLarge(w.cost) {
 			return b.bounds.errTooLarge(w.cost)
 		}
 	}
@@ -102,15 +105,17 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 			s = shrunk.slotOf(old, homeOf(w.hash))
 		}
 	}
-	e := w.entry
-	end := sh.backend.lifeOf(e, now, w.ttl)
+	e, end := w.entry, deadlineAfter(now, w.ttl)
+	if sh.backend.idle != 0 {
+		end = sh.backend.setLimit(e, now, end)
+	}
 	e.deadline.Store(end)
 	if old == nil {
 		s = sh.insert(e, w.hash, w.cost)
 	} else {
 		sh.replace(old, e, s, extraCost)
 		sh.inserts++
-		sh.countRemoved(old, Replaced, w.cost-extraCost)
+		sh.countRemoved(old, Replaced)
 		sh.markRead(e)
 	}
 	sh.setDeadline(s, e, end, now)

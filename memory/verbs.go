@@ -233,7 +233,11 @@ func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error 
 		return core.ErrMiss
 	}
 	sh.markRead(e)
-	sh.setDeadline(s, e, b.lifeOf(e, now, ttl), now)
+	end := deadlineAfter(now, ttl)
+	if b.idle != 0 {
+		end = b.setLimit(e, now, end)
+	}
+	sh.setDeadline(s, e, end, now)
 	return nil
 }
 
