@@ -21,7 +21,7 @@
 // there are 32 more bytes. The slice that Get returns is a part of that block, and keeps the
 // whole block in memory.
 //
-// An empty Backend takes about 70 KiB, for at least 256 shards. It takes less if a bound is
+// An empty Backend takes about 80 KiB, for at least 256 shards. It takes less if a bound is
 // small, and more if there are more than eight processors.
 //
 // # Expired items

@@ -207,7 +207,12 @@ func shardCount(o Options) int {
 func (b *Backend) hash(key string) uint64 { return maphash.String(b.seed, key) }
 
 // home returns the part of the hash of e's key that chooses its bucket.
-func (b *Backend) home(e *entry) uint32 { return homeOf(b.hash(e.key())) }
+func (b *Backend) home(e *entry) uint32 {
+	if b.bounds.isSet() {
+		return e.extension().hash
+	}
+	return homeOf(b.hash(e.key()))
+}
 
 // shardOf returns the shard of the key with this hash.
 func (b *Backend) shardOf(hash uint64) *shard {
