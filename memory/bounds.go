@@ -104,9 +104,6 @@ func (bo *bounds) overhead() int64 {
 	return int64(slotCost)
 }
 
-// cost returns what e counts as: its weight, if there is a function for it, or its bytes.
-func (bo *bounds) cost(e *entry) int64 { return bo.measure(e, bo.weight != nil) }
-
 // weigh calls bounds.weight, which must be set, for e, which is new. It keeps the weight in the
 // tail, so that the function is called only once.
 func (bo *bounds) weigh(e *entry) {
@@ -115,10 +112,10 @@ func (bo *bounds) weigh(e *entry) {
 	e.tail(bo.layout.words - 1).Store(max(bo.weight(item), 0))
 }
 
-// measure returns the weight of e, or how many bytes it takes. A value that core.Shared stored
-// adds the bytes that it said as a core.Sizer, or none.
-func (bo *bounds) measure(e *entry, weight bool) int64 {
-	if weight {
+// cost returns what e counts as: its weight, if there is a function for it, or the bytes that it
+// takes. A value that core.Shared stored adds what it said as a core.Sizer, or nothing.
+func (bo *bounds) cost(e *entry) int64 {
+	if bo.weight != nil {
 		return e.tail(bo.layout.words - 1).Load()
 	}
 	size := e.valueOffset() + e.valueSize()

@@ -240,28 +240,16 @@ func (b *Backend) flush(atWill bool) {
 		b.bounds.release(int64(sh.count), sh.bytes)
 		sh.removed[Flushed] += uint64(sh.count)
 		if b.removals.onRemove != nil && sh.count > 0 {
-			b.removals.add(removal{
-				table:  sh.table.Load(), // nothing writes to it any more
-				items:  sh.count,
-				bytes:  sh.tableBytes(),
-				atWill: atWill,
-				reason: Flushed,
-			})
+			table := sh.table.Load() // nothing writes to it any more
+			rm := removal{table: table, items: sh.count, atWill: atWill, reason: Flushed}
+			if !atWill {
+				rm.bytes = table.size()
+			}
+			b.removals.add(rm)
 		}
 		sh.reset()
 		sh.mu.Unlock()
 	}
-}
-
-// tableBytes returns how many bytes the entries of the shard take.
-func (sh *shard) tableBytes() (bytes int64) {
-	if sh.backend.bounds.weight == nil {
-		return sh.bytes
-	}
-	for _, e := range sh.table.Load().all {
-		bytes += sh.backend.bounds.measure(e, false)
-	}
-	return bytes
 }
 
 // Close deletes all items and stops the clock and the timer. It returns after the last call of

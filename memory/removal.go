@@ -70,6 +70,26 @@ func (r *removals) add(rm removal) {
 	}
 }
 
+// size returns about how many bytes e keeps in memory.
+func (e *entry) size() int64 {
+	size := boxedEntrySize + e.keyLen() + e.valueSize()
+	switch e.kind() {
+	case large:
+		size += len(e.boxed().value)
+	case shared:
+		size += int(e.boxed().weight)
+	}
+	return int64(size)
+}
+
+// size returns about how many bytes the entries keep in memory.
+func (t *table) size() (bytes int64) {
+	for _, e := range t.all {
+		bytes += e.size()
+	}
+	return bytes
+}
+
 // mayFlush reports whether a Flush may add all of its tables, however large they are. That keeps
 // the memory in bounds if it is allowed to one Flush at a time.
 func (r *removals) mayFlush() bool {

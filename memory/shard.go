@@ -169,8 +169,7 @@ func (sh *shard) countRemoved(e *entry, reason Reason) {
 
 // passToOnRemove makes OnRemove be called with e, which is not in the table any more.
 func (sh *shard) passToOnRemove(e *entry, reason Reason) {
-	bytes := sh.backend.bounds.measure(e, false)
-	sh.backend.removals.add(removal{entry: e, items: 1, bytes: bytes, reason: reason})
+	sh.backend.removals.add(removal{entry: e, items: 1, bytes: e.size(), reason: reason})
 }
 
 // drop removes e from the shard for reason and releases its room.

@@ -121,7 +121,7 @@ func TestWeightDoesNotCountForTheQueueOfOnRemove(t *testing.T) {
 		Weight:   func(Item) int64 { return 0 },
 		OnRemove: func(Item, Reason) { gate.pass() },
 	}))
-	value := make([]byte, 1<<20)
+	value := make([]byte, maxPlain+1)
 	for range 40 {
 		set(t, b, "k", value, 0)
 	}
