@@ -68,7 +68,7 @@ const (
 	// queueCost is the memory that eviction uses for each item of a bounded Backend: its
 	// place in a queue and its share of the history and of the ghosts. On average a queue has
 	// a quarter more places than items.
-	queueCost = pointerSize*5/4 + 17
+	queueCost = pointerSize*5/4 + 15
 
 	// minNumberSize is the smallest size for which a value counts if it is a number,
 	// because the item may become a counter, which needs this many bytes.
