@@ -38,7 +38,7 @@ long: servers ## test the packages that have long tests, and run these in full
 
 .PHONY: race
 race: servers ## run every test with the race detector (needs a C compiler)
-	go test -race work
+	go test -race -timeout 20m work
 
 .PHONY: cross
 cross: servers ## vet for other systems and processors, and run tests as 32-bit programs

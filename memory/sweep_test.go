@@ -78,6 +78,7 @@ func TestSweepKeepsUpWithFewStores(t *testing.T) {
 }
 
 func TestFewStoresSweepABurstOfItems(t *testing.T) {
+	skipWithRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(&Options{BucketInterval: minInterval}))
 		b.closeTimer()
@@ -129,6 +130,7 @@ func TestLongLivedItemsAreInTheSecondRow(t *testing.T) {
 // expiry. Expired items are gone within a round of buckets. At the end the heap is as small
 // as before.
 func TestAWeekOfStoresLeavesNoExpiredItems(t *testing.T) {
+	skipWithRace(t)
 	days := 2
 	if longEnabled {
 		days = 7

@@ -225,8 +225,17 @@ func TestHomesAreSpreadOverTheTable(t *testing.T) {
 	}
 }
 
+// skipWithRace skips a test of one goroutine that takes long with the race detector.
+func skipWithRace(t *testing.T) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("one goroutine has no races")
+	}
+}
+
 // One store goes through only a part of a large shard, and the following stores continue.
 func TestLargeShardIsSweptInParts(t *testing.T) {
+	skipWithRace(t)
 	synctest.Test(t, func(t *testing.T) {
 		b := must(New(nil))
 		b.shards = b.shards[:1]
@@ -284,6 +293,7 @@ func TestSweepThatShrinksTheTableDropsAllExpiredItems(t *testing.T) {
 
 // Sweeps continue after each budget until no expired item is left, whatever the budget is.
 func TestSweepFinishesWithEveryBudget(t *testing.T) {
+	skipWithRace(t)
 	const n = 600
 	for budget := range n {
 		b := must(New(nil))
