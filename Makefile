@@ -34,7 +34,7 @@ test: servers ## run every test of every module
 
 .PHONY: long
 long: servers ## test the packages that have long tests, and run these in full
-	go test -tags long $(long)
+	go test -timeout 20m -tags long $(long)
 
 .PHONY: race
 race: servers ## run every test with the race detector (needs a C compiler)
