@@ -64,7 +64,7 @@ fuzz: servers ## fuzz every Fuzz function of every module, each for FUZZTIME=5s
 
 .PHONY: bench
 bench: servers ## run the benchmarks, BENCH=. each for BENCHTIME=1s
-	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem work
+	go test -timeout 30m -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem work
 
 .PHONY: mod-check
 mod-check: servers ## check that the go.mod files are consistent and that each module passes alone
