@@ -28,7 +28,7 @@ func TestReconnectsAreDamped(t *testing.T) {
 					}
 				}
 			})
-			// The longest pause is 32 ms, of which a half is random.
+			// The longest pause is 32 ms. Half of it is random.
 			if n := server.Dialled(); n < 5 || n > 100 {
 				t.Errorf("in a second, 16 goroutines opened %d connections, want fewer than 100", n)
 			}
