@@ -108,7 +108,7 @@ func TestAllYieldsItemsAsTheyAreWhenItYieldsThem(t *testing.T) {
 	}
 	delete(yielded, "even more")
 	if len(yielded) > 251 {
-		t.Errorf("All yields %d items; 250 of them were deleted", len(yielded))
+		t.Errorf("All yields %d items, want at most 251, since 250 were deleted", len(yielded))
 	}
 }
 
