@@ -2,8 +2,8 @@ package conformance
 
 import (
 	"context"
-	"runtime"
 	"slices"
+	"time"
 
 	"github.com/cachewire/cachewire/core"
 )
@@ -49,9 +49,6 @@ var nullMutants = []mutation{
 	{"it starts counters", "null-count", func(m *mutant) { m.incrFrom = m.reference.IncrFrom }},
 }
 
-// letOthersRun lets other goroutines run between two steps of a fault.
-func letOthersRun() {
-	for range 20 {
-		runtime.Gosched()
-	}
-}
+// letOthersRun lets other goroutines run between two steps of a fault. It must be called in a
+// bubble of testing/synctest, in which the time stands still until each of them waits.
+func letOthersRun() { time.Sleep(5 * time.Millisecond) }
