@@ -43,7 +43,7 @@ func (b *Backend) All(ctx context.Context, prefix string) iter.Seq2[Item, error]
 // the old one still has all keys that are present during the whole call.
 func (sh *shard) entries(prefix string) []*entry {
 	var entries []*entry
-	sh.table.Load().all(func(_ slot, e *entry) bool {
+	sh.table.Load().all(func(e *entry) bool {
 		if strings.HasPrefix(e.key(), prefix) {
 			entries = append(entries, e)
 		}

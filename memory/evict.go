@@ -19,6 +19,9 @@ const (
 // lets the entry pass this often.
 const maxReads = 3
 
+// minShrunk is the smallest number of places in queues that are worth shrinking.
+const minShrunk = 512
+
 // queueBit of entry.reads is set in the main queue.
 const queueBit = 1 << 31
 
@@ -48,12 +51,26 @@ func (q *fifo) at(place uint32) **entry { return &q.places[place%uint32(len(q.pl
 // push adds e at the end.
 func (q *fifo) push(e *entry) {
 	if int(q.last-q.first) == len(q.places) || q.last == math.MaxUint32 {
-		q.resize()
+		q.makeRoom()
 	}
 	e.extension().place = q.last
 	*q.at(q.last) = e
 	q.last++
 	q.count++
+}
+
+// makeRoom makes room for half as many more.
+func (q *fifo) makeRoom() {
+	if q.count < len(q.places)/4*3 || q.last == math.MaxUint32 {
+		q.resize()
+		return
+	}
+	// There are few gaps. They stay, because to close them needs a look at every entry.
+	larger := fifo{make([]*entry, len(q.places)+len(q.places)/2+8), q.first, q.last, q.count}
+	for place := q.first; place != q.last; place++ {
+		*larger.at(place) = *q.at(place)
+	}
+	*q = larger
 }
 
 // resize closes the gaps, makes room for half as many more, and numbers the places from 0.
@@ -136,8 +153,16 @@ func (q *queues) ghostLimit() int { return max(1, q.count()/ghostShare) }
 // bury remembers that e is evicted. It must still be in its queue.
 func (q *queues) bury(e *entry) { q.ghosts.add(e.extension().hash, e.queue(), q.ghostLimit()) }
 
-// shrink frees the memory that the remaining entries do not need, and forgets keys.
+// shrink frees the memory that the remaining entries do not need, and forgets keys, if the queues
+// are almost empty.
 func (q *queues) shrink() {
+	places := 0
+	for i := range q.fifos {
+		places += len(q.fifos[i].places)
+	}
+	if places < minShrunk || 8*q.count() > places {
+		return
+	}
 	q.ghosts, q.history = ghosts{}, history{}
 	q.history.fit(max(1, q.count())) // an entry may be out of its queue for a moment
 	for i := range q.fifos {

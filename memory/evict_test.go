@@ -119,7 +119,7 @@ func TestStoreMovesABoundedNumberOfEntries(t *testing.T) {
 	}
 	set(t, b, key(n), nil, 0)
 	moved := 0
-	b.shards[0].table.Load().all(func(_ slot, e *entry) bool {
+	b.shards[0].table.Load().all(func(e *entry) bool {
 		if e.queue() == mainQueue && e.reads.Load()&^queueBit == maxReads-1 {
 			moved++
 		}

@@ -23,18 +23,21 @@ func audit(t *testing.T, b *Backend) {
 		table := sh.table.Load()
 		count := 0
 		var cost int64
-		for s, e := range table.all {
+		for e := range table.all {
 			key := e.key()
 			hash := b.hash(key)
 			count++
 			cost += b.bounds.cost(e)
-			if found, at := table.find(hash, key); found != e || at != s {
-				t.Errorf("%q is in slot %d, but find does not return it", key, s)
+			found, s := table.find(hash, key)
+			if found != e || b.shardOf(hash) != sh {
+				t.Errorf("%q is in shard %d, but find does not return it", key, i)
+				continue
 			}
-			if b.shardOf(hash) != sh || table.slotOf(e, homeOf(hash)) != s {
-				t.Errorf("%q is in slot %d of shard %d, which its hash does not lead to", key, s, i)
+			part := table.part(homeOf(hash))
+			if at := part.slotOf(e, homeOf(hash)); at != s {
+				t.Errorf("%q is in slot %d of its part, slotOf returns %d", key, s, at)
 			}
-			due := int64(table.due[s]) - 1
+			due := int64(part.due[s]) - 1
 			if deadline := e.deadline.Load(); deadline != 0 {
 				tick := deadline / b.interval
 				if b.idle != 0 {
@@ -54,7 +57,10 @@ func audit(t *testing.T, b *Backend) {
 			t.Errorf("shard %d says that it has %d entries and %d bytes; it has %d and %d",
 				i, sh.count, sh.bytes, count, cost)
 		}
-		auditTable(t, table, b.home)
+		auditParts(t, table)
+		for part := range table.undivided {
+			auditTable(t, part, b.home)
+		}
 		queued := 0
 		for queue, q := range sh.fifos {
 			n := 0
@@ -89,15 +95,57 @@ func audit(t *testing.T, b *Backend) {
 	}
 }
 
+// bucketCount returns how many buckets the table of sh has.
+func bucketCount(sh *shard) (n int) {
+	for part := range sh.table.Load().undivided {
+		n += len(part.buckets)
+	}
+	return n
+}
+
+// auditParts reports an error for each part of table that is not where its depth says, or that is
+// too large or too small, and if the table has more depth than a part.
+func auditParts(t *testing.T, table *table) {
+	t.Helper()
+	if table.parts == nil {
+		return
+	}
+	if len(table.parts) != 1<<table.depth || table.buckets != nil {
+		t.Errorf("a table of depth %d has %d parts and %d buckets",
+			table.depth, len(table.parts), len(table.buckets))
+	}
+	deepest := uint8(0)
+	for i, part := range table.parts {
+		deepest = max(deepest, part.depth)
+		first := i &^ (table.span(part.depth) - 1)
+		if part.depth == 0 || part != table.parts[first] || part.parts != nil {
+			t.Errorf("part %d has depth %d, and is not part %d", i, part.depth, first)
+		}
+		buddy := table.parts[first^table.span(part.depth)]
+		if buddy == part || part.depth == buddy.depth && part.count+buddy.count == 0 {
+			t.Errorf("part %d and its other half have no entries", i)
+		}
+	}
+	if deepest != table.depth {
+		t.Errorf("a table of depth %d has parts of depth %d at most", table.depth, deepest)
+	}
+}
+
 // auditTable reports an error for each bucket whose overflow count is wrong, and for each
 // slot without an entry that has a tag or a bucket of the sweeper.
 func auditTable(t *testing.T, table *table, home func(*entry) uint32) {
 	t.Helper()
 	passed := make([]int, len(table.buckets)) // by bucket, how many entries passed it
-	for s, e := range table.all {
-		for i := table.home(home(e)); i != int(s/slots); i = table.next(i) {
+	count := 0
+	for e := range table.all {
+		count++
+		at := int(table.slotOf(e, home(e)) / slots)
+		for i := table.home(home(e)); i != at; i = table.next(i) {
 			passed[i]++
 		}
+	}
+	if count != table.count {
+		t.Errorf("a table with %d entries counts %d", count, table.count)
 	}
 	for i := range table.buckets {
 		b := &table.buckets[i]
@@ -147,7 +195,7 @@ func TestSweepDropsExpiredItemsAndKeepsTheOthers(t *testing.T) {
 		hash := b.hash(key)
 		e := newEntry(key, nil, 0, b.bounds.layout)
 		b.bounds.reserve(1, b.bounds.cost(e))
-		sh.setDeadline(sh.insert(e, hash, b.bounds.cost(e)), e, int64(i+1), 0)
+		sh.setDeadline(hash, sh.insert(e, hash, b.bounds.cost(e)), e, int64(i+1), 0)
 	}
 	for _, c := range []struct {
 		now, budget int64

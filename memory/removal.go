@@ -84,7 +84,7 @@ func (e *entry) size() int64 {
 
 // size returns about how many bytes the entries keep in memory.
 func (t *table) size() (bytes int64) {
-	for _, e := range t.all {
+	for e := range t.all {
 		bytes += e.size()
 	}
 	return bytes
@@ -153,7 +153,7 @@ func (r *removals) deliver(rm removal) {
 		r.call(rm.entry, rm.reason)
 		return
 	}
-	for _, e := range rm.table.all {
+	for e := range rm.table.all {
 		left--
 		r.call(e, rm.reason)
 	}

@@ -19,26 +19,26 @@ type shard struct {
 	count     int        // of the entries
 	queues               // empty without a bound
 	bytes     int64      // what the entries cost
-	sweepSlot int        // the slot of the table at which a sweep continues
+	sweepHome uint32     // a homeOf: a sweep continues in the part of the table for it
+	sweepSlot int        // the slot of that part at which it continues
 
 	inserts uint64          // how many entries came
 	removed [reasons]uint64 // how many went, by Reason
 
-	_ [32]byte // makes each shard begin on a line of the processor's cache
+	_ [24]byte // makes each shard begin on a line of the processor's cache
 }
 
 // reset empties the shard. It counts no entry as removed.
 func (sh *shard) reset() {
-	sh.setTable(noTable)
+	sh.table.Store(noTable)
+	sh.restartSweep()
 	sh.count = 0
 	sh.queues = queues{}
 	sh.bytes = 0
 }
 
-func (sh *shard) setTable(t *table) {
-	sh.table.Store(t)
-	sh.sweepSlot = 0
-}
+// part returns the part of the table for a key whose homeOf is hash.
+func (sh *shard) part(hash uint32) *table { return sh.table.Load().part(hash) }
 
 // get returns the entry under key, or nil. It takes the lock only to remove an expired
 // entry.
@@ -70,8 +70,8 @@ func (sh *shard) counted(e *entry) *entry {
 	return e
 }
 
-// findLive is get for a caller that holds the lock. It also returns the slot of the entry,
-// which is right until the table changes.
+// findLive is get for a caller that holds the lock. It also returns the slot of the entry
+// in its part of the table, which is right until the table changes.
 func (sh *shard) findLive(hash uint64, key string, now int64) (*entry, slot) {
 	e, s := sh.table.Load().find(hash, key)
 	if e == nil || sh.dropExpired(e, now) {
@@ -93,13 +93,12 @@ func (sh *shard) markRead(e *entry) {
 
 // insert adds e to the shard. Room for its cost has been reserved.
 func (sh *shard) insert(e *entry, hash uint64, cost int64) slot {
-	t := sh.table.Load()
+	t := sh.part(homeOf(hash))
 	if t == noTable {
-		t = newTable(1)
-		sh.setTable(t)
-	} else if !fits(sh.count+1, len(t.buckets)) {
-		t = t.resized(sh.grownSize(len(t.buckets)), sh.backend.home)
-		sh.setTable(t)
+		t = newTable(1, 0)
+		sh.table.Store(t)
+	} else if !fits(t.count+1, len(t.buckets)) {
+		t = sh.grow(t, homeOf(hash))
 	}
 	sh.count++
 	sh.inserts++
@@ -125,36 +124,31 @@ func (sh *shard) grownSize(n int) int {
 	return int(math.Ceil(size))
 }
 
-// replace puts e in the place of old, which has the same key and is at s. The cost of e is
+// replace puts e in the place of old, which has the same key and hash and is at s. The cost of e is
 // that of old and extraCost. It does not count old as removed, because e may be the same item
 // in another form.
-func (sh *shard) replace(old, e *entry, s slot, extraCost int64) {
+func (sh *shard) replace(old, e *entry, hash uint64, s slot, extraCost int64) {
 	sh.bytes += extraCost
 	if sh.backend.bounds.isSet() {
 		sh.queues.replace(old, e)
 	}
-	sh.table.Load().replace(s, e)
+	sh.part(homeOf(hash)).replace(s, e)
 }
 
 // remove removes e from the shard for reason and returns its cost. It does not release the
 // room.
 func (sh *shard) remove(e *entry, reason Reason) (cost int64) {
-	t := sh.table.Load()
 	home := sh.backend.home(e)
+	t := sh.part(home)
 	t.remove(t.slotOf(e, home), home)
-	if sh.backend.bounds.isSet() {
-		sh.queues.remove(e)
-	}
 	sh.count--
 	cost = sh.backend.bounds.cost(e)
 	sh.bytes -= cost
 	sh.countRemoved(e, reason)
-	// For each entry that moves into a smaller table, at least two have been removed.
-	if n := len(t.buckets); n > 64 && fits(8*sh.count, n) {
-		sh.setTable(t.resized(n/4, sh.backend.home))
-		if sh.backend.bounds.isSet() {
-			sh.queues.shrink()
-		}
+	sh.shrink(t, home)
+	if sh.backend.bounds.isSet() {
+		sh.queues.remove(e)
+		sh.queues.shrink()
 	}
 	return cost
 }
@@ -194,11 +188,11 @@ func (sh *shard) evict(w *write) bool {
 	return true
 }
 
-// setDeadline sets when e, which is at s, expires, and puts it into the right bucket of the
+// setDeadline sets when e, whose key has this hash and which is at s, expires, and puts it into the right bucket of the
 // sweeper.
-func (sh *shard) setDeadline(s slot, e *entry, deadline, now int64) {
+func (sh *shard) setDeadline(hash uint64, s slot, e *entry, deadline, now int64) {
 	e.deadline.Store(deadline)
-	t := sh.table.Load()
+	t := sh.part(homeOf(hash))
 	t.due[s] = 0
 	if deadline != 0 {
 		t.due[s] = 1 + uint16(sh.backend.bucketOf(deadline, now))

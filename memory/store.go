@@ -97,11 +97,11 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 		extraItems, extraCost = 0, w.cost-sh.backend.bounds.cost(old)
 	}
 	if sh.backend.bounds.isSet() {
-		t := sh.table.Load()
+		t := sh.part(homeOf(w.hash))
 		if !sh.makeRoom(old, w, extraItems, extraCost) {
 			return false, nil
 		}
-		if shrunk := sh.table.Load(); shrunk != t && old != nil {
+		if shrunk := sh.part(homeOf(w.hash)); shrunk != t && old != nil {
 			s = shrunk.slotOf(old, homeOf(w.hash))
 		}
 	}
@@ -113,12 +113,12 @@ func (sh *shard) tryWrite(w *write) (done bool, err error) {
 	if old == nil {
 		s = sh.insert(e, w.hash, w.cost)
 	} else {
-		sh.replace(old, e, s, extraCost)
+		sh.replace(old, e, w.hash, s, extraCost)
 		sh.inserts++
 		sh.countRemoved(old, Replaced)
 		sh.markRead(e)
 	}
-	sh.setDeadline(s, e, end, now)
+	sh.setDeadline(w.hash, s, e, end, now)
 	return true, nil
 }
 

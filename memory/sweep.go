@@ -102,53 +102,97 @@ func (b *Backend) sweep(now int64) {
 func (sh *shard) sweep(first, end, now int64, budget int) (work int, finished bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	b := sh.backend
-	t := sh.table.Load()
+	ticks := sh.backend.newSweptTicks(first, end)
 	work = 1
-	// A bucket also has the items of ticks or rounds that are a whole turn later.
-	firstRound := (first + b.buckets - 1) / b.buckets
-	rounds := (end-1)/b.buckets - firstRound + 1
-	start := sh.sweepSlot
-	for at := start; at < len(t.due); at++ {
-		s, due := slot(at), t.due[at]
-		if at%sweptSlots == sweptSlots-1 {
-			work++
-		}
-		if work >= budget && at != start {
-			sh.sweepSlot = at
-			return work, false
-		}
-		if due == 0 {
-			continue
-		}
-		bucket := int64(due) - 1
-		if bucket < b.buckets {
-			if ahead := mod(bucket-first, b.buckets); ahead >= end-first {
-				b.earliest = min(b.earliest, (first+ahead)*b.interval)
+	for began := sh.sweepSlot; ; began = -1 {
+		t := sh.part(sh.sweepHome)
+		for sh.sweepSlot < len(t.due) {
+			if sh.sweepSlot%sweptSlots == sweptSlots-1 {
+				work++
+			}
+			if work >= budget && sh.sweepSlot != began {
+				return work, false
+			}
+			s := slot(sh.sweepSlot)
+			sh.sweepSlot++
+			if due := t.due[s]; due == 0 || !ticks.have(int64(due)-1) {
 				continue
 			}
-		} else if ahead := mod(bucket-b.buckets-firstRound, farRounds); ahead >= rounds {
-			b.earliest = min(b.earliest, (firstRound+ahead)*b.buckets*b.interval)
-			continue
-		}
-		e := t.at(s)
-		if sh.dropExpired(e, now) {
-			work += sweptItem
-		} else {
-			deadline := e.deadline.Load()
-			b.earliest = min(b.earliest, deadline)
-			if moved := 1 + uint16(b.bucketOf(deadline, now)); moved != due {
-				t.due[s] = moved
+			if sh.sweepItem(t, s, now) {
 				work += sweptItem
 			}
+			if smaller := sh.part(sh.sweepHome); smaller != t { // start again with the smaller one
+				t, sh.sweepSlot = smaller, 0
+			}
 		}
-		if shrunk := sh.table.Load(); shrunk != t { // start again with the smaller table
-			t, at = shrunk, -1
+		sh.sweepSlot = 0
+		// The next part begins where the first bits of the homeOf are the next number.
+		sh.sweepHome = (sh.sweepHome>>(32-t.depth) + 1) << (32 - t.depth)
+		if sh.sweepHome == 0 {
+			return work, true
 		}
 	}
-	sh.sweepSlot = 0
-	return work, true
 }
+
+// sweepItem drops the item in slot s of t if it has expired, or else puts it into its bucket. It
+// reports whether it did one of these.
+func (sh *shard) sweepItem(t *table, s slot, now int64) bool {
+	b, e := sh.backend, t.at(s)
+	if sh.dropExpired(e, now) {
+		return true
+	}
+	deadline := e.deadline.Load()
+	b.earliest = min(b.earliest, deadline)
+	due := t.due[s]
+	t.due[s] = 1 + uint16(b.bucketOf(deadline, now))
+	return t.due[s] != due
+}
+
+// sweptTicks are the ticks that a sweep sweeps, and the rounds that began in them.
+type sweptTicks struct {
+	sweeper *sweeper
+	rows    [2]sweptRow
+}
+
+// A sweptRow says which buckets of a row are swept: those of some ticks, or of some rounds.
+type sweptRow struct {
+	first, n int64 // the first tick or round, and how many of them there are
+	bucket   int64 // that of the first
+	buckets  int64 // of the row
+	duration int64 // of a tick or round, in nanoseconds
+}
+
+// newSweptTicks returns the ticks from first up to, but not including, end.
+func (s *sweeper) newSweptTicks(first, end int64) sweptTicks {
+	round := (first + s.buckets - 1) / s.buckets
+	rounds := (end-1)/s.buckets - round + 1
+	return sweptTicks{s, [...]sweptRow{
+		{first, end - first, mod(first, s.buckets), s.buckets, s.interval},
+		{round, rounds, s.buckets + mod(round, farRounds), farRounds, s.interval * s.buckets},
+	}}
+}
+
+// have reports whether bucket has items of these ticks and rounds. It may also have those of ticks
+// or rounds that are a whole turn later. If it has only later ones, sweeper.earliest takes account
+// of them.
+func (st *sweptTicks) have(bucket int64) bool {
+	row := &st.rows[0]
+	if bucket >= st.sweeper.buckets {
+		row = &st.rows[1]
+	}
+	ahead := bucket - row.bucket
+	if ahead < 0 {
+		ahead += row.buckets
+	}
+	if ahead < row.n {
+		return true
+	}
+	st.sweeper.earliest = min(st.sweeper.earliest, (row.first+ahead)*row.duration)
+	return false
+}
+
+// restartSweep makes the next sweep of the shard begin at its first slot.
+func (sh *shard) restartSweep() { sh.sweepHome, sh.sweepSlot = 0, 0 }
 
 // mod returns n modulo m, which is never negative.
 func mod(n, m int64) int64 { return (n%m + m) % m }

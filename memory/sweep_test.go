@@ -156,7 +156,7 @@ func TestAWeekOfStoresLeavesNoExpiredItems(t *testing.T) {
 			}
 			largest = max(largest, stats(b).Items)
 			for i := range b.shards {
-				for _, e := range b.shards[i].table.Load().all {
+				for e := range b.shards[i].table.Load().all {
 					if e.expired(b.now() - round) {
 						t.Fatalf("after %d minutes %q is held, which expired more than a round ago",
 							minute, e.key())
@@ -214,7 +214,7 @@ func TestTablesShrinkAfterTheirItemsExpire(t *testing.T) {
 		}
 		for i := range b.shards {
 			sh := &b.shards[i]
-			if n := len(sh.table.Load().buckets); n > 64 {
+			if n := bucketCount(sh); n > 64 {
 				t.Fatalf("shard %d has %d items in a table of %d buckets", i, sh.count, n)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 // Storing an entry in its slot publishes it, so a writer first stores the tag and the
 // overflow counts that lead to the entry. When it removes an entry, it clears the slot
 // before these. Entries never move within a table, so that a reader never misses one. To
-// grow, a table is replaced by a larger one.
+// grow, a table is replaced by a larger one, and a large table is divided, see parts.go.
 //
 // An entry is in the first bucket with room, starting from the home of its key. Each bucket
 // counts the entries that passed it because it was full. A search ends at a bucket that no
@@ -18,9 +18,18 @@ import (
 type table struct {
 	buckets []bucket
 
+	parts []*table // of a divided table, which has nothing else but the depth
+	depth uint8    // how many of the first bits of a homeOf choose the part
+
+	_ [64 - 6*pointerSize - 1]byte // keeps what readers read apart from what writers change
+
+	count int // of the entries; the shard's lock guards it
+
 	// due has for each slot the bucket of the sweeper that its entry is in, plus 1, or 0 if
 	// it is in none. The shard's lock guards it.
 	due []uint16
+
+	_ [64 - 4*pointerSize]byte
 }
 
 // slots is the number of entries for which a bucket has room. It makes a bucket as large as
@@ -46,9 +55,9 @@ const (
 // noTable is the table of an empty shard. It is never written to.
 var noTable = &table{buckets: make([]bucket, 1)}
 
-// newTable returns an empty table of the given number of buckets, or of a few more if the
-// allocator would waste the room for them otherwise.
-func newTable(buckets int) *table {
+// newTable returns an empty table of the given depth and number of buckets, or of a few buckets
+// more if the allocator would waste the room for them otherwise.
+func newTable(buckets int, depth uint8) *table {
 	const (
 		// header is the size of the header that the allocator adds to a block with
 		// pointers. Blocks of up to maxHeaderless bytes have none.
@@ -58,7 +67,9 @@ func newTable(buckets int) *table {
 	if size := buckets * bucketSize; size > maxHeaderless {
 		buckets = (classSize(size+header) - header) / bucketSize
 	}
-	return &table{buckets: make([]bucket, buckets), due: make([]uint16, buckets*slots)}
+	return &table{
+		buckets: make([]bucket, buckets), due: make([]uint16, buckets*slots), depth: depth,
+	}
 }
 
 // tagShift is the shift of the part of a hash that is the tag. This part chooses neither
@@ -80,12 +91,12 @@ func matchTags(tags, tag uint64) uint64 {
 	return (x - lowBits) &^ x & highBits
 }
 
-// A slot is a place in a table.
+// A slot is a place in a table that is not divided.
 type slot int
 
 // home returns the bucket in which the search begins for a key whose homeOf is hash.
 func (t *table) home(hash uint32) int {
-	return int(uint64(hash) * uint64(len(t.buckets)) >> 32)
+	return int(uint64(hash<<(t.depth%32)) * uint64(len(t.buckets)) >> 32)
 }
 
 // next returns the bucket after bucket i. The first one follows the last.
@@ -96,9 +107,10 @@ func (t *table) next(i int) int {
 	return 0
 }
 
-// find returns the entry under key and its slot, or nil.
+// find returns the entry under key and its slot in its part of the table, or nil.
 func (t *table) find(hash uint64, key string) (*entry, slot) {
 	tag := tagOf(hash)
+	t = t.part(homeOf(hash))
 	i := t.home(homeOf(hash))
 	for range t.buckets {
 		b := &t.buckets[i]
@@ -140,6 +152,7 @@ func (t *table) insert(e *entry, hash uint32, tag uint64) slot {
 			j := bits.TrailingZeros64(free) / 8
 			b.tags.Store(tags | tag<<(8*j))
 			b.entries[j].Store(e)
+			t.count++
 			return slot(i*slots + j)
 		}
 		if tags>>overflowShift != 255 {
@@ -153,6 +166,7 @@ func (t *table) replace(s slot, e *entry) { t.buckets[s/slots].entries[s%slots].
 
 // remove removes the entry at s. The homeOf of its key is hash.
 func (t *table) remove(s slot, hash uint32) {
+	t.count--
 	t.due[s] = 0
 	last, j := int(s/slots), int(s%slots)
 	b := &t.buckets[last]
@@ -165,10 +179,9 @@ func (t *table) remove(s slot, hash uint32) {
 	}
 }
 
-// resized returns a table of the given number of buckets with the entries of t. homeOf
-// returns the homeOf of an entry's key.
-func (t *table) resized(buckets int, homeOf func(*entry) uint32) *table {
-	other := newTable(buckets)
+// copyTo inserts the entries of t, which is not divided, into other tables. homeOf returns the
+// homeOf of an entry's key, and to the table for it.
+func (t *table) copyTo(homeOf func(*entry) uint32, to func(hash uint32) *table) {
 	for i := range t.buckets {
 		b := &t.buckets[i]
 		tags := b.tags.Load()
@@ -186,28 +199,10 @@ func (t *table) resized(buckets int, homeOf func(*entry) uint32) *table {
 		}
 		for j := range b.entries {
 			if e := b.entries[j].Load(); e != nil {
+				other := to(hashes[j])
 				s := other.insert(e, hashes[j], tags>>(8*j)&0xff)
 				other.due[s] = t.due[i*slots+j]
 			}
 		}
 	}
-	return other
 }
-
-// all yields the entries of the table and their slots.
-func (t *table) all(yield func(slot, *entry) bool) {
-	for i := range t.buckets {
-		b := &t.buckets[i]
-		if b.tags.Load()&tagBits == 0 {
-			continue
-		}
-		for j := range b.entries {
-			if e := b.entries[j].Load(); e != nil && !yield(slot(i*slots+j), e) {
-				return
-			}
-		}
-	}
-}
-
-// fits reports whether n entries fill at most nine tenths of a table of so many buckets.
-func fits(n, buckets int) bool { return n*10 <= buckets*slots*9 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 	"runtime"
@@ -33,7 +34,7 @@ func TestReadersNeverMissAPresentKey(t *testing.T) {
 		set(t, b, key(i), value(i, 0), time.Hour)
 	}
 	var stop atomic.Bool
-	var buckets atomic.Int64 // in the largest table of the first shard
+	var buckets atomic.Int64 // of the first shard when it has most
 	var readers, writers sync.WaitGroup
 	for range 2 {
 		readers.Go(func() {
@@ -80,7 +81,7 @@ func TestReadersNeverMissAPresentKey(t *testing.T) {
 						set(t, b, key(i), value(i, n), time.Hour)
 					}
 				}
-				buckets.Store(int64(len(b.shards[0].table.Load().buckets)))
+				buckets.Store(int64(bucketCount(&b.shards[0])))
 				for n := range others { // tables shrink
 					b.Delete(context.Background(), key(kept+w*others+n))
 				}
@@ -91,7 +92,7 @@ func TestReadersNeverMissAPresentKey(t *testing.T) {
 	stop.Store(true)
 	readers.Wait()
 	audit(t, b)
-	if n := len(b.shards[0].table.Load().buckets); int64(n) >= buckets.Load() {
+	if n := bucketCount(&b.shards[0]); int64(n) >= buckets.Load() {
 		t.Errorf("a table had %d buckets and now has %d, so the test proves little",
 			buckets.Load(), n)
 	}
@@ -106,7 +107,7 @@ func TestShardsGrowAtDifferentTimes(t *testing.T) {
 	}
 	sizes := map[int]bool{}
 	for i := range b.shards {
-		sizes[len(b.shards[i].table.Load().buckets)] = true
+		sizes[bucketCount(&b.shards[i])] = true
 	}
 	if len(sizes) < 4 {
 		t.Errorf("%d tables have only %d sizes, want 4 or more", len(b.shards), len(sizes))
@@ -120,7 +121,7 @@ func TestShardsGrowAtDifferentTimes(t *testing.T) {
 // key still ends.
 func TestTableFindsCollidingKeys(t *testing.T) {
 	const homeShift = shardBits + 32 - 3 // of the home in a table of 8 buckets
-	table := newTable(8)
+	table := newTable(8, 0)
 	r := rand.New(rand.NewPCG(3, 4))
 	type hashedKey struct {
 		key  string
@@ -170,7 +171,7 @@ func TestTableFindsCollidingKeys(t *testing.T) {
 // after one turn, even if all buckets have an overflow count.
 func TestTableFindsKeysOfOneHome(t *testing.T) {
 	const hash = 5 << tagShift
-	table := newTable(128)
+	table := newTable(128, 0)
 	home := func(*entry) uint32 { return homeOf(hash) }
 	var all []slot
 	for i := range 600 {
@@ -213,10 +214,12 @@ func TestHomesAreSpreadOverTheTable(t *testing.T) {
 	}
 	distance := 0
 	for i := range b.shards {
-		table := b.shards[i].table.Load()
-		for s, e := range table.all {
-			for i := table.home(b.home(e)); i != int(s/slots); i = table.next(i) {
-				distance++
+		for table := range b.shards[i].table.Load().undivided {
+			for e := range table.all {
+				at := int(table.slotOf(e, b.home(e)) / slots)
+				for i := table.home(b.home(e)); i != at; i = table.next(i) {
+					distance++
+				}
 			}
 		}
 	}
@@ -251,9 +254,10 @@ func TestLargeShardIsSweptInParts(t *testing.T) {
 			if dropped := last - sh.count; dropped > sweepBudget/sweptItem {
 				t.Fatalf("one store dropped %d items", dropped)
 			}
-			at, slots := sh.sweepSlot, len(sh.table.Load().due)
-			if stores == 1 && (at == 0 || at > slots/5) {
-				t.Errorf("one store swept %d of %d slots, want a fifth at most", at, slots)
+			home, at := sh.sweepHome, sh.sweepSlot
+			if stores == 1 && (home == 0 && at == 0 || home > math.MaxUint32/5) {
+				t.Errorf("one store swept all homes below %#x, and %d slots; "+
+					"want some, and a fifth of the homes at most", home, at)
 			}
 			if last = sh.count; stores > n/2 {
 				t.Fatalf("after %d stores %d items are left", stores, last)
@@ -330,15 +334,18 @@ func TestSweepMissesNothingIfTheTableShrinks(t *testing.T) {
 		return finished
 	}
 	sweep()
-	before := sh.table.Load()
-	for i := 0; sh.table.Load() == before; i++ {
+	before := sh.part(sh.sweepHome)
+	if sh.sweepSlot == 0 {
+		t.Fatal("the sweep has not stopped in the middle of a part")
+	}
+	for i := 0; sh.part(sh.sweepHome) == before; i++ {
 		if i%32 != 0 {
 			b.Delete(context.Background(), key(i))
 		}
 	}
 	for !sweep() {
 	}
-	for _, e := range sh.table.Load().all {
+	for e := range sh.table.Load().all {
 		if e.deadline.Load() != 0 {
 			t.Fatalf("%s, which has expired, is among the %d items that are left",
 				e.key(), sh.count)

@@ -95,7 +95,10 @@ func (b *Backend) sweepAll(now int64) (earliest int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.earliest = atRest
-	b.shards[s.nextShard].restartSweep()
+	sh := &b.shards[s.nextShard]
+	sh.mu.Lock()
+	sh.restartSweep()
+	sh.mu.Unlock()
 	s.nextShard, s.endTick = 0, max(s.endTick, now/s.interval)
 	for ; s.nextShard < len(b.shards); s.nextShard++ {
 		for finished := false; !finished; {
@@ -108,13 +111,6 @@ func (b *Backend) sweepAll(now int64) (earliest int64) {
 	s.nextShard = 0
 	s.nextTick.Store(s.endTick)
 	return s.earliest
-}
-
-// restartSweep makes the next sweep of the shard begin at its first slot.
-func (sh *shard) restartSweep() {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sh.sweepSlot = 0
 }
 
 func (w *wakeTimer) isClosed() bool {

@@ -89,7 +89,7 @@ func TestNoItemOutlivesItsLifeByMoreThanAnInterval(t *testing.T) {
 					}
 					synctest.Wait()
 					for i := range b.shards {
-						for _, e := range b.shards[i].table.Load().all {
+						for e := range b.shards[i].table.Load().all {
 							if now := b.now(); e.expired(now - b.interval - 1) {
 								t.Fatalf("%q expired %v ago", e.key(),
 									time.Duration(now-e.deadline.Load()))

@@ -217,7 +217,7 @@ func (b *Backend) moveCounter(key string, delta uint64, down bool) (uint64, erro
 	c := e.toCounter(n, b.bounds.layout)
 	extraCost := b.bounds.cost(c) - b.bounds.cost(e) // never above 0
 	b.bounds.release(0, -extraCost)
-	sh.replace(e, c, s, extraCost)
+	sh.replace(e, c, hash, s, extraCost)
 	return n, nil
 }
 
@@ -237,7 +237,7 @@ func (b *Backend) Touch(_ context.Context, key string, ttl time.Duration) error 
 	if b.idle != 0 {
 		end = b.setLimit(e, now, end)
 	}
-	sh.setDeadline(s, e, end, now)
+	sh.setDeadline(hash, s, e, end, now)
 	return nil
 }
 
@@ -291,7 +291,7 @@ func (b *Backend) Keys(ctx context.Context, prefix string) iter.Seq2[string, err
 func (sh *shard) keys(prefix string) []string {
 	now := sh.backend.now()
 	var keys []string
-	sh.table.Load().all(func(_ slot, e *entry) bool {
+	sh.table.Load().all(func(e *entry) bool {
 		if key := e.key(); strings.HasPrefix(key, prefix) && !e.expired(now) {
 			keys = append(keys, strings.Clone(key)) // the clone does not keep the block in memory
 		}
