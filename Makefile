@@ -33,7 +33,7 @@ test: servers ## run every test of every module
 	go test work
 
 .PHONY: long
-long: servers ## test the packages that have long tests, and run these in full
+long: servers ## test the packages that have long tests, and run these in full: 15 minutes
 	go test -timeout 20m -tags long $(long)
 
 .PHONY: race
@@ -64,7 +64,7 @@ fuzz: servers ## fuzz every Fuzz function of every module, each for FUZZTIME=5s
 
 .PHONY: bench
 bench: servers ## run the benchmarks, BENCH=. each for BENCHTIME=1s
-	go test -timeout 30m -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem work
+	go test -timeout 30m $(BENCHFLAGS) -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem work
 
 .PHONY: mod-check
 mod-check: servers ## check that the go.mod files are consistent and that each module passes alone
@@ -83,13 +83,14 @@ servers: ## install memcached, redis-server and their Python clients for the tes
 	@scripts/servers.sh
 
 # The quick targets come first. mod-check builds the same test programs as test, as long as the
-# versions are the same, so that its results come from Go's test cache. Only long runs the long
-# tests whole. FUZZTIME is a count and not a time, because before Go 1.27 the end of the time may be
-# reported as a failure (golang.org/issue/75804).
+# versions are the same, so that its results come from Go's test cache. FUZZTIME is a count and not a
+# time, because before Go 1.27 the end of the time may be reported as a failure
+# (golang.org/issue/75804).
 .PHONY: check
 check: BENCHTIME := 1x
+check: BENCHFLAGS := -short
 check: FUZZTIME := 1000x
-check: lint licenses test mod-check rehearse long race cross bench fuzz demo ## run all of the above as CI does: each benchmark once, each Fuzz function 1000 times
+check: lint licenses test mod-check rehearse race cross bench fuzz demo ## run all of the above but long: each benchmark once and short, each Fuzz function 1000 times
 	@echo check: all passed
 
 $(staticcheck): package = honnef.co/go/tools/cmd/staticcheck

@@ -36,7 +36,7 @@ func collectionSeconds() float64 {
 // BenchmarkHeap reports how many bytes of the heap an entry takes, and how much longer the
 // processors work for a full collection because of the entries.
 func BenchmarkHeap(b *testing.B) {
-	n := *entries
+	n := entryCount()
 	for _, r := range rivals {
 		b.Run(r.name, func(b *testing.B) {
 			keys := makeKeys(n) // a cache gets a copy of each, which counts if it keeps it
@@ -63,7 +63,7 @@ func BenchmarkHeap(b *testing.B) {
 // live objects. B-spans/entry also has the room that the allocator holds between them, which
 // later stores use again.
 func BenchmarkChurn(b *testing.B) {
-	n := *entries
+	n := entryCount()
 	for _, r := range rivals {
 		b.Run(r.name, func(b *testing.B) {
 			keys := makeKeys(n)

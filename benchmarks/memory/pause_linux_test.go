@@ -27,7 +27,7 @@ func threadTime(b *testing.B) time.Duration {
 // work that a cache does in its own goroutines. Rivals that accept the expected number of
 // entries get it.
 func BenchmarkPause(b *testing.B) {
-	n := *entries
+	n := entryCount()
 	keys := makeKeys(n)
 	var value [100]byte
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))

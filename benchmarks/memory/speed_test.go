@@ -22,6 +22,14 @@ import (
 
 var entries = flag.Int("entries", 100_000, "the number of entries in each cache")
 
+// entryCount returns how many entries each cache has.
+func entryCount() int {
+	if testing.Short() {
+		return *entries / 10
+	}
+	return *entries
+}
+
 // makeKeys returns n keys of 8 to 64 bytes, 36 on average.
 func makeKeys(n int) []string {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -100,7 +108,7 @@ func TestRivalsReturnTheBytesThatWereStored(t *testing.T) {
 // another at the same mix, because the speed of a machine changes from minute to minute.
 // With -benchmem, the allocations are those of a whole trace.
 func BenchmarkSpeed(b *testing.B) {
-	n := *entries
+	n := entryCount()
 	keys := makeKeys(n)
 	lookups := make([]string, n) // copies, as an application seldom reads with the stored string
 	for i := range keys {
