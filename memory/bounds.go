@@ -70,6 +70,9 @@ const (
 	// a quarter more places than items.
 	queueCost = pointerSize*5/4 + 15
 
+	// maxShared is the most that a shared value counts as. No machine has as much memory.
+	maxShared = 1 << 48
+
 	// minNumberSize is the smallest size for which a value counts if it is a number,
 	// because the item may become a counter, which needs this many bytes.
 	minNumberSize = tallySize + 7
@@ -78,22 +81,22 @@ const (
 // minCost returns the least that an item with a value of valueSize bytes costs.
 func (bo *bounds) minCost(key string, valueSize int) int64 {
 	if valueSize > maxPlain {
-		return bo.boxedCost(len(key), valueSize)
+		return bo.boxedCost(len(key), int64(valueSize))
 	}
 	size := entrySize + len(key) + valueSize
 	if bo.layout.extended {
 		size += extensionSize
 	}
-	return bo.overhead() + int64(classSize(withTail(size, bo.layout.words)))
+	return bo.overhead() + classSize(int64(withTail(size, bo.layout.words)))
 }
 
 // boxedCost returns the cost of an entry whose value is not in its block.
-func (bo *bounds) boxedCost(keySize, valueSize int) int64 {
+func (bo *bounds) boxedCost(keySize int, valueSize int64) int64 {
 	size := boxedEntrySize
 	if bo.layout.words > 0 {
 		size += 8 * maxTailWords
 	}
-	return bo.overhead() + int64(classSize(size)+classSize(keySize)+classSize(valueSize))
+	return bo.overhead() + classSize(int64(size)) + classSize(int64(keySize)) + classSize(valueSize)
 }
 
 // overhead returns the number of bytes that every item takes besides its entry.
@@ -129,11 +132,11 @@ func (bo *bounds) cost(e *entry) int64 {
 	case counter:
 		size += minNumberSize
 	case shared:
-		return bo.boxedCost(e.keyLen(), int(e.boxed().weight))
+		return bo.boxedCost(e.keyLen(), e.boxed().weight)
 	default:
-		return bo.boxedCost(e.keyLen(), len(e.boxed().value))
+		return bo.boxedCost(e.keyLen(), int64(len(e.boxed().value)))
 	}
-	return bo.overhead() + int64(classSize(withTail(size, bo.layout.words)))
+	return bo.overhead() + classSize(int64(withTail(size, bo.layout.words)))
 }
 
 func (bo *bounds) tooLarge(cost int64) bool { return bo.maxBytes > 0 && cost > bo.maxBytes }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -60,6 +61,29 @@ func TestAnItemOfExactlyMaxBytesIsStored(t *testing.T) {
 type sized int
 
 func (s sized) Size() int { return int(s) }
+
+// No size is so large that it counts as less.
+func TestLargestSharedValueIsTooLarge(t *testing.T) {
+	waits := make(chan struct{})
+	defer close(waits)
+	b := must(New(&Options{MaxBytes: math.MaxInt32 - 1, OnRemove: func(Item, Reason) { <-waits }}))
+	for _, size := range []int{math.MaxInt, math.MaxInt - 100, math.MaxInt32, math.MaxInt32 - 1} {
+		err := b.StoreShared(t.Context(), core.Set, core.Item{Key: "k"}, sized(size))
+		if !errors.Is(err, core.ErrTooLarge) {
+			t.Errorf("a value of %d bytes: error is %v, want %v", size, err, core.ErrTooLarge)
+		}
+	}
+	unbounded := must(New(&Options{OnRemove: func(Item, Reason) { <-waits }}))
+	for range 4 {
+		err := unbounded.StoreShared(t.Context(), core.Set, core.Item{Key: "k"}, sized(math.MaxInt))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := unbounded.Counts(); c.Lost == 0 {
+		t.Error("several values of the largest size wait for OnRemove, and none is lost")
+	}
+}
 
 func TestASharedValueCountsAsWhatItSays(t *testing.T) {
 	bytesOf := func(value any) uint64 {

@@ -46,7 +46,8 @@
 //
 // With Options.IdleTTL, or the parameter idle_ttl of the URL, an item also leaves when it was not
 // used for so long. Each use begins that time again, but does not change the item's own time to
-// live. Reads still take no lock.
+// live. Reads still take no lock. If the timers of the process are late, an item may leave as much
+// earlier.
 //
 // # What happened
 //

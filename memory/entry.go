@@ -84,7 +84,7 @@ type counterToken struct {
 type boxedEntry struct {
 	entry
 	extension
-	weight uint32 // the Size of a shared value
+	weight int64 // the Size of a shared value
 	key    string
 	value  []byte // if the kind is large; its capacity is its length
 	shared any    // if the kind is shared
@@ -324,20 +324,20 @@ func (r *readCounts) ofGoroutine() *readCount {
 }
 
 // classSize returns how many bytes the allocator uses for an object of n bytes.
-func classSize(n int) int {
+func classSize(n int64) int64 {
 	if n <= maxSmall {
-		return int(smallClasses[(n+7)/8])
+		return int64(smallClasses[(n+7)/8])
 	}
 	return largeClassSize(n)
 }
 
-func largeClassSize(n int) int {
+func largeClassSize(n int64) int64 {
 	if n > maxClass {
 		const page = 8 << 10
 		return (n + page - 1) &^ (page - 1)
 	}
-	i, _ := slices.BinarySearch(classes, n)
-	return classes[i]
+	i, _ := slices.BinarySearch(classes, int(n))
+	return int64(classes[i])
 }
 
 const (

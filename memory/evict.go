@@ -110,7 +110,8 @@ func (q *queues) count() int { return q.fifos[smallQueue].count + q.fifos[mainQu
 
 // smallSize returns how many entries the small queue should hold.
 func (q *queues) smallSize() int {
-	return max(1, q.count()*(minSmallShare+int(q.history.extraShare))/1000)
+	share := minSmallShare + int64(q.history.extraShare)
+	return max(1, int(int64(q.count())*share/1000))
 }
 
 // enqueue puts a new entry into the small queue. Hash is the homeOf of its key's hash.

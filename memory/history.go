@@ -100,8 +100,9 @@ func (h *history) fit(entries int) {
 	// used again, and so are the first to be forgotten.
 	sets := make([]historySet, n)
 	for i, set := range h.sets {
-		for times := n / len(h.sets); times > 0; times-- {
-			sets[(i+1)*n/len(h.sets)-times] = set
+		copies := n / len(h.sets)
+		for j := range copies {
+			sets[i*copies+j] = set
 		}
 	}
 	h.sets = sets

@@ -49,7 +49,7 @@ func (b *Backend) timeLeft(e *entry, now int64) time.Duration {
 //
 // To write seldom to an entry that is read often, prolong sets the deadline a 64th later than
 // necessary, and does nothing as long as the deadline is late enough. The coarse time may be a
-// tick behind.
+// tick behind, or more if the timers of the program are late.
 func (b *Backend) prolong(e *entry) bool {
 	idleEnd := deadlineAfter(b.approxNow()+int64(clockTick), time.Duration(b.idle))
 	for {

@@ -315,7 +315,7 @@ func FuzzBackend(f *testing.F) {
 
 func TestClassSizeIsWhatTheAllocatorUses(t *testing.T) {
 	for n := 1; n < 100_000; n += 1 + n/50 {
-		if got, want := classSize(n), cap(slices.Grow([]byte(nil), n)); got != want {
+		if got, want := classSize(int64(n)), int64(cap(slices.Grow([]byte(nil), n))); got != want {
 			t.Errorf("classSize(%d) = %d, want %d", n, got, want)
 		}
 	}

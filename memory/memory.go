@@ -58,8 +58,8 @@ type Options struct {
 	// Weight returns the weight of an item. If it is set, the bound MaxBytes, which must be set
 	// as well, and Stats.Bytes are sums of weights, not of bytes. Weight is called once for each
 	// item that is about to be stored, before it is stored, and may be called by many goroutines
-	// at once. A negative weight is 0. Incr and Decr do not change the weight. TTL and Token of
-	// the item are not set.
+	// at once. A negative weight is 0. An item of weight 0 may be evicted while room is made for
+	// another one. Incr and Decr do not change the weight. TTL and Token of the item are not set.
 	Weight func(item Item) int64
 
 	// IdleTTL is how long an item stays that is not used, at least one second. If 0, there is

@@ -4,8 +4,8 @@ package memory
 // however many entries there are. A table that would have more than maxPart buckets is
 // divided, as in extendible hashing (Fagin and others, "Extendible Hashing: A Fast Access Method
 // for Dynamic Files", 1979): it has a list of parts, which are tables of their own. The first
-// bits of a key's homeOf choose the part. A part that is full grows, or is split in two; two
-// parts that are almost empty are joined.
+// bits of a key's homeOf choose the part. A part that is full grows, or is split in two; one that
+// is almost empty shrinks, or is joined with the other half if that has room for both.
 //
 // A reader that has loaded the table of a shard sees a list of parts that does not change. A part
 // that is not in use any more still has all entries that it had last.

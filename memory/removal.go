@@ -72,14 +72,14 @@ func (r *removals) add(rm removal) {
 
 // size returns about how many bytes e keeps in memory.
 func (e *entry) size() int64 {
-	size := boxedEntrySize + e.keyLen() + e.valueSize()
+	size := int64(boxedEntrySize + e.keyLen() + e.valueSize())
 	switch e.kind() {
 	case large:
-		size += len(e.boxed().value)
+		size += int64(len(e.boxed().value))
 	case shared:
-		size += int(e.boxed().weight)
+		size += e.boxed().weight
 	}
-	return int64(size)
+	return size
 }
 
 // size returns about how many bytes the entries keep in memory.

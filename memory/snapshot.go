@@ -192,7 +192,7 @@ func (s *snapshotReader) readAll(b *Backend) ([]loadedEntry, error) {
 			b.bounds.weigh(e)
 		}
 		cost := b.bounds.cost(e)
-		if b.bounds.tooLarge(bytes + cost) {
+		if b.bounds.tooLarge(cost) || b.bounds.tooLarge(bytes+cost) {
 			continue
 		}
 		bytes += cost

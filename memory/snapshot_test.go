@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -270,7 +271,7 @@ func TestSaveAndLoadReturnErrorsOfOthers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	r := io.MultiReader(strings.NewReader(magic+"\x01k\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
-		bytes.NewReader(binary.AppendUvarint(nil, 1<<62)), zeros{})
+		bytes.NewReader(binary.AppendUvarint(nil, math.MaxInt)), zeros{})
 	bounded := must(New(&Options{MaxBytes: 1 << 20}))
 	if _, err := bounded.Load(ctx, r); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Load without end: error is %v", err)

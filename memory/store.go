@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"math"
 	"runtime"
 	"time"
 
@@ -35,7 +34,7 @@ func (b *Backend) store(mode core.Mode, item *core.Item, value any, isShared boo
 			box := newBoxedEntry(item.Key, shared, item.Flags, b.bounds.layout)
 			box.shared = value
 			if s, ok := value.(core.Sizer); ok {
-				box.weight = uint32(min(max(0, s.Size()), math.MaxInt32))
+				box.weight = min(max(0, int64(s.Size())), maxShared)
 			}
 			w.entry = &box.entry
 		} else if err := sh.prepare(w, item); err != nil {

@@ -39,9 +39,9 @@ const farRounds = 64
 // others. The timer does as much while it holds the lock of a shard. To begin with a shard
 // counts as 1, to go through sweptSlots slots as 1, and to move or drop an item as sweptItem.
 const (
-	sweepBudget = 2000
+	sweepBudget = 1000
 	sweptItem   = 8
-	sweptSlots  = 64
+	sweptSlots  = 32
 )
 
 // deadlineAfter returns the time at which an item expires if it is stored now for ttl.

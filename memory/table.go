@@ -65,7 +65,7 @@ func newTable(buckets int, depth uint8) *table {
 		maxHeaderless = pointerSize * 8 * pointerSize
 	)
 	if size := buckets * bucketSize; size > maxHeaderless {
-		buckets = (classSize(size+header) - header) / bucketSize
+		buckets = (int(classSize(int64(size+header))) - header) / bucketSize
 	}
 	return &table{
 		buckets: make([]bucket, buckets), due: make([]uint16, buckets*slots), depth: depth,

@@ -19,6 +19,7 @@ type wakeTimer struct {
 	mu     sync.Mutex // guards the fields below; held for no longer than setting a timer
 	timer  *time.Timer
 	after  int64 // the timer does not fire before this time
+	awake  bool  // wake runs, and sets the timer at its end
 	closed bool
 }
 
@@ -62,7 +63,7 @@ func (b *Backend) setTimer() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	from := w.from.Load()
-	if from == atRest || w.closed {
+	if from == atRest || w.awake || w.closed {
 		return
 	}
 	now := b.now()
@@ -74,26 +75,45 @@ func (b *Backend) setTimer() {
 // expires.
 func (b *Backend) wake() {
 	w := &b.wakeTimer
-	began := b.now()
-	// From here on, stores set the timer for the items that this sweep may not see.
+	if !w.begin() {
+		return
+	}
+	// From here on, stores lower from for the items that this sweep may not see.
 	w.from.Store(atRest)
-	earliest := b.sweepAll(began)
-	w.mu.Lock()
-	now := b.now()
-	w.after = now + wakeShare*(now-began)
-	w.mu.Unlock()
+	earliest, took := b.sweepAll()
+	w.end(b.now() + wakeShare*took)
 	if earliest != atRest {
 		b.wakeFor(earliest)
 	}
-	b.setTimer() // a store may have set it too early
+	b.setTimer()
 }
 
-// sweepAll sweeps all intervals that are over at now. It returns a time that is not after the
-// deadline of any item that it has left, or atRest if none of them expires.
-func (b *Backend) sweepAll(now int64) (earliest int64) {
+// begin reports whether wake may run: no other one does.
+func (w *wakeTimer) begin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.awake {
+		return false
+	}
+	w.awake = true
+	return true
+}
+
+// end says that wake has swept. The timer does not fire before the time after.
+func (w *wakeTimer) end(after int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.awake, w.after = false, after
+}
+
+// sweepAll sweeps all intervals that are over. It returns a time that is not after the deadline of
+// any item that it has left, or atRest if none of them expires, and how long it has swept.
+func (b *Backend) sweepAll() (earliest, took int64) {
 	s := &b.sweeper
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := b.now() // not before the time of the last store that swept
+	defer func() { took = b.now() - now }()
 	s.earliest = atRest
 	sh := &b.shards[s.nextShard]
 	sh.mu.Lock()
@@ -103,14 +123,14 @@ func (b *Backend) sweepAll(now int64) (earliest int64) {
 	for ; s.nextShard < len(b.shards); s.nextShard++ {
 		for finished := false; !finished; {
 			if b.wakeTimer.isClosed() {
-				return atRest
+				return atRest, 0
 			}
 			_, finished = b.shards[s.nextShard].sweep(s.nextTick.Load(), s.endTick, now, sweepBudget)
 		}
 	}
 	s.nextShard = 0
 	s.nextTick.Store(s.endTick)
-	return s.earliest
+	return s.earliest, 0
 }
 
 func (w *wakeTimer) isClosed() bool {

@@ -186,3 +186,47 @@ func TestBackendThatIsDroppedWithoutCloseIsCollected(t *testing.T) {
 		}
 	}
 }
+
+// Stores and the timer sweep at the same time, and each may find that the other has a newer time.
+func TestStoresAndTheTimerSweepTogether(t *testing.T) {
+	b := must(New(&Options{Buckets: 3600, BucketInterval: minInterval}))
+	defer b.Close()
+	var workers sync.WaitGroup
+	end := time.Now().Add(2 * time.Second)
+	for w := range 4 {
+		workers.Go(func() {
+			r := rand.New(rand.NewPCG(5, uint64(w)))
+			for time.Now().Before(end) {
+				ttl := time.Duration(1 + r.Int64N(int64(300*time.Millisecond)))
+				set(t, b, key(r.IntN(1<<20)), nil, ttl)
+			}
+		})
+	}
+	workers.Wait()
+	for deadline := time.Now().Add(10 * time.Second); stats(b).Items > 0; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d expired items are still in memory", stats(b).Items)
+		}
+	}
+}
+
+// While the timer sweeps, or waits for a store that sweeps, it is not set again.
+func TestTimerSweepsOnceAtATime(t *testing.T) {
+	b := must(New(&Options{BucketInterval: minInterval}))
+	defer b.Close()
+	before := runtime.NumGoroutine()
+	b.sweeper.mu.Lock()
+	for end := time.Now().Add(20 * minInterval); time.Now().Before(end); runtime.Gosched() {
+		set(t, b, "k", nil, time.Millisecond)
+	}
+	waiting := runtime.NumGoroutine() - before
+	b.sweeper.mu.Unlock()
+	if waiting > 2 {
+		t.Errorf("%d goroutines wait to sweep", waiting)
+	}
+	for deadline := time.Now().Add(10 * time.Second); stats(b).Items > 0; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("the expired item is still in memory")
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -138,4 +139,38 @@ func TestWeightDoesNotCountForTheQueueOfOnRemove(t *testing.T) {
 	}
 	gate.open()
 	b.Close()
+}
+
+// Items without weight are not counted against the bound, so that they may all be in one shard.
+func TestManyItemsWithoutWeight(t *testing.T) {
+	b := must(New(&Options{MaxBytes: 1000, Weight: func(Item) int64 { return 0 }}))
+	const n = 60_000
+	for i := range n {
+		set(t, b, key(i), nil, 0)
+	}
+	if s := stats(b); s.Items != n || s.Bytes != 0 {
+		t.Errorf("%+v, want %d items without weight", s, n)
+	}
+}
+
+// An item is too heavy, whatever was loaded before it, and however heavy it is.
+func TestLoadLeavesOutWhatIsTooHeavy(t *testing.T) {
+	weigh := func(heavy int64) func(Item) int64 {
+		return func(item Item) int64 {
+			if item.Key == "heavy" {
+				return heavy
+			}
+			return 1
+		}
+	}
+	b := must(New(&Options{MaxBytes: 100, Weight: weigh(1)}))
+	for i := range 50 {
+		set(t, b, key(i), nil, 0)
+	}
+	set(t, b, "heavy", nil, 0)
+	loaded, n := load(t, &Options{MaxBytes: 100, Weight: weigh(math.MaxInt64)}, save(t, b))
+	if s := stats(loaded); n != 50 || s.Bytes != 50 || has(loaded, "heavy") {
+		t.Errorf("Load returned %d, then %+v; want the 50 items that are not too heavy", n, s)
+	}
+	audit(t, loaded)
 }
