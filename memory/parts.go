@@ -12,7 +12,7 @@ package memory
 
 // maxPart bounds the number of buckets of a table that is not divided, but for the few that
 // newTable adds.
-const maxPart = 128
+const maxPart = 64
 
 // maxDepth bounds the depth of a table. No number of entries that fits into memory comes near it.
 const maxDepth = 20
@@ -108,24 +108,16 @@ func (t *table) resized(buckets int, homeOf func(*entry) uint32) *table {
 
 // split returns two tables with the entries of t, which is not divided. Each has the given number
 // of buckets, or more if it needs them.
-func (t *table) split(buckets int, homeOf func(*entry) uint32) (first, second *table) {
-	depth := t.depth + 1
-	inSecond := func(hash uint32) bool { return hash>>(32-depth)&1 == 1 }
-	n := 0
-	for e := range t.all {
-		if inSecond(homeOf(e)) {
-			n++
-		}
-	}
-	first = newTable(max(buckets, bucketsFor(t.count-n+1)), depth)
-	second = newTable(max(buckets, bucketsFor(n+1)), depth)
+func (t *table) split(buckets int, homeOf func(*entry) uint32) (halves [2]*table) {
+	halves = [2]*table{newTable(buckets, t.depth+1), newTable(buckets, t.depth+1)}
 	t.copyTo(homeOf, func(hash uint32) *table {
-		if inSecond(hash) {
-			return second
+		half := &halves[hash>>(31-t.depth)&1]
+		if n := len((*half).buckets); !fits((*half).count+2, n) {
+			*half = (*half).resized(n+n/4+1, homeOf)
 		}
-		return first
+		return *half
 	})
-	return first, second
+	return halves
 }
 
 // join returns a table with the entries of t and of other, which differ in the last bit of their
@@ -149,8 +141,8 @@ func (sh *shard) grow(t *table, hash uint32) *table {
 	if size := sh.grownSize(len(t.buckets)); size <= maxPart || t.depth == maxDepth {
 		sh.setParts(hash, t.resized(size, sh.backend.home))
 	} else {
-		first, second := t.split(size/2, sh.backend.home)
-		sh.setParts(hash&^(1<<(31-t.depth)), first, second)
+		halves := t.split(size/2, sh.backend.home)
+		sh.setParts(hash&^(1<<(31-t.depth)), halves[:]...)
 	}
 	return sh.part(hash)
 }

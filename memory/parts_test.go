@@ -54,7 +54,7 @@ func TestTablesAreDividedAndJoined(t *testing.T) {
 				if most > maxPart*5/4 {
 					t.Errorf("with %d items there is a part of %d buckets", goal, most)
 				}
-				if divided := len(table.parts) > 1; divided != (goal >= 2000) {
+				if divided := len(table.parts) > 1; divided && goal == 0 || !divided && goal >= 1000 {
 					t.Errorf("with %d items the table has %d parts", goal, len(table.parts))
 				}
 				var listed []string
@@ -79,26 +79,33 @@ func TestTablesAreDividedAndJoined(t *testing.T) {
 
 // Keys that all have the same home cannot be divided, but they are stored and found.
 func TestKeysOfOneHomeAreNotDivided(t *testing.T) {
-	b, sh := oneShard(&Options{MaxItems: 1 << 20})
-	const n, hash = 8000, 12345 << 32
-	for i := range n {
-		sh.insert(newEntry(key(i), nil, 0, b.bounds.layout), hash, 0)
-	}
-	table := sh.table.Load()
-	if table.depth != maxDepth {
-		t.Errorf("the depth is %d, want %d", table.depth, maxDepth)
-	}
-	for i := range n {
-		if e, _ := table.find(hash, key(i)); e == nil {
-			t.Fatalf("%s is not found", key(i))
+	for _, depth := range []uint8{0, maxDepth} {
+		b, sh := oneShard(&Options{MaxItems: 1 << 20})
+		const n, hash = 2500, 12345 << 32
+		sh.table.Store(newTable(1, 0))
+		for part := sh.table.Load(); part.depth < depth; part = sh.part(homeOf(hash)) {
+			halves := part.split(1, b.home)
+			sh.setParts(homeOf(hash)&^(1<<(31-part.depth)), halves[:]...)
 		}
-	}
-	for i := range n {
-		e, _ := sh.table.Load().find(hash, key(i))
-		sh.remove(e, Deleted)
-	}
-	if table := sh.table.Load(); table.parts != nil || table.count != 0 {
-		t.Errorf("the empty table has depth %d and counts %d entries", table.depth, table.count)
+		for i := range n {
+			sh.insert(newEntry(key(i), nil, 0, b.bounds.layout), hash, 0)
+		}
+		table := sh.table.Load()
+		if table.depth < depth || table.depth > maxDepth {
+			t.Errorf("the depth is %d, want %d to %d", table.depth, depth, maxDepth)
+		}
+		for i := range n {
+			if e, _ := table.find(hash, key(i)); e == nil {
+				t.Fatalf("%s is not found", key(i))
+			}
+		}
+		for i := range n {
+			e, _ := sh.table.Load().find(hash, key(i))
+			sh.remove(e, Deleted)
+		}
+		if left := sh.table.Load(); left.parts != nil || left.count != 0 {
+			t.Errorf("the empty table has depth %d and counts %d entries", left.depth, left.count)
+		}
 	}
 }
 
