@@ -34,7 +34,7 @@ ready() {
 		! git rev-parse -q --verify "refs/tags/$dir/$version" >/dev/null ||
 			fail "the tag $dir/$version exists: write a new version to VERSION"
 	done
-	make check # includes modules.sh check and the rehearsal
+	make check long # includes modules.sh check and the rehearsal
 }
 
 # snapshot makes a bare repository of the working tree, including what is not committed, with
