@@ -46,6 +46,11 @@
 // memcached sometimes refuses to count in a number of 2^63 or more. The driver then changes
 // the number by compare-and-swap, over another connection. That needs memcached 1.6 or later.
 //
+// A memcached with several threads can return the value that a counter had before an Incr
+// together with the token that it has after the Incr: its function do_add_delta also gives
+// the new token to the old item, which a read may still hold. So, very rarely, a
+// compare-and-swap undoes an Incr that runs at the same time.
+//
 // # Failures
 //
 // If a server cannot be reached or sends an invalid reply, verbs return core.ErrUnavailable,

@@ -115,7 +115,7 @@ func BenchmarkPure(b *testing.B) {
 // nearAndFar compares the rivals that newRivals returns, first at the address of a server,
 // then at the address of a proxy in front of it.
 func nearAndFar(b *testing.B, newRivals func(addr string, cancellable context.Context) []rival) {
-	server := memcachetest.Start(b, &memcachetest.Options{Args: []string{"-c", "8192"}})
+	server := memcachetest.Start(b, &memcachetest.Options{Args: []string{"-c", "8192", "-t", "4"}})
 	server.Do("set count 2 0 1\r\n0")
 	for _, far := range []bool{false, true} {
 		addr, distance := server.Addr(), "loopback"

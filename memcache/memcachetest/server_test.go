@@ -166,7 +166,7 @@ func TestManyServersHaveDistinctAddresses(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range groups {
 		wg.Go(func() {
-			groups[i] = memcachetest.StartN(t, 3, &memcachetest.Options{Args: []string{"-t", "1"}})
+			groups[i] = memcachetest.StartN(t, 3, nil)
 		})
 	}
 	wg.Wait()
