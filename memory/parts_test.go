@@ -18,6 +18,7 @@ func oneShard(opts *Options) (*Backend, *shard) {
 // A shard grows, shrinks and grows again, in parts that never get large, so that no verb moves
 // many entries. In the end it is as small as one that never had more items.
 func TestTablesAreDividedAndJoined(t *testing.T) {
+	skipWithRace(t)
 	for name, opts := range map[string]*Options{"no bound": nil, "bound": {MaxItems: 1 << 20}} {
 		t.Run(name, func(t *testing.T) {
 			b, sh := oneShard(opts)
@@ -79,6 +80,7 @@ func TestTablesAreDividedAndJoined(t *testing.T) {
 
 // Keys that all have the same home cannot be divided, but they are stored and found.
 func TestKeysOfOneHomeAreNotDivided(t *testing.T) {
+	skipWithRace(t)
 	for _, depth := range []uint8{0, maxDepth} {
 		b, sh := oneShard(&Options{MaxItems: 1 << 20})
 		const n, hash = 2500, 12345 << 32
