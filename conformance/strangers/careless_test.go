@@ -95,28 +95,28 @@ func (b *carelessBackend) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-func (b *carelessBackend) add(key string, delta int) (uint64, error) {
+func (b *carelessBackend) add(key string, delta int64) (uint64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it, ok := b.items[strings.TrimSpace(key)]
 	if !ok {
 		return 0, core.ErrMiss
 	}
-	n, err := strconv.Atoi(string(it.value))
+	n, err := strconv.ParseInt(string(it.value), 10, 64)
 	if err != nil {
 		return 0, core.ErrNotNumber
 	}
 	n += delta
-	b.items[strings.TrimSpace(key)] = &carelessItem{value: []byte(strconv.Itoa(n))}
+	b.items[strings.TrimSpace(key)] = &carelessItem{value: []byte(strconv.FormatInt(n, 10))}
 	return uint64(n), nil
 }
 
 func (b *carelessBackend) Incr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return b.add(key, int(delta))
+	return b.add(key, int64(delta))
 }
 
 func (b *carelessBackend) Decr(_ context.Context, key string, delta uint64) (uint64, error) {
-	return b.add(key, -int(delta))
+	return b.add(key, -int64(delta))
 }
 
 func (b *carelessBackend) Touch(_ context.Context, key string, ttl time.Duration) error {
