@@ -188,8 +188,8 @@ func (sh *shard) evict(w *write) bool {
 	return true
 }
 
-// setDeadline sets when e, whose key has this hash and which is at s, expires, and puts it into the right bucket of the
-// sweeper.
+// setDeadline sets when e, whose key has this hash and which is at s, expires, and puts it into the
+// right bucket of the sweeper.
 func (sh *shard) setDeadline(hash uint64, s slot, e *entry, deadline, now int64) {
 	e.deadline.Store(deadline)
 	t := sh.part(homeOf(hash))

@@ -121,9 +121,7 @@ func (sh *shard) sweep(first, end, now int64, budget int) (work int, finished bo
 			if sh.sweepItem(t, s, now) {
 				work += sweptItem
 			}
-			if smaller := sh.part(sh.sweepHome); smaller != t { // start again with the smaller one
-				t, sh.sweepSlot = smaller, 0
-			}
+			t = sh.part(sh.sweepHome) // if it is a smaller one now, setParts has set sweepSlot to 0
 		}
 		sh.sweepSlot = 0
 		// The next part begins where the first bits of the homeOf are the next number.

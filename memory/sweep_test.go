@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -390,6 +391,38 @@ func TestVerbsAllocateAtMostTheBlock(t *testing.T) {
 	} {
 		if got := testing.AllocsPerRun(100, c.verb); got > c.want {
 			t.Errorf("%s: %v allocations, want %v", name, got, c.want)
+		}
+	}
+}
+
+// A sweep looks at the buckets of the ticks and rounds that are over, and at no others. It knows
+// when the others are next.
+func TestSweptTicksHaveTheirBuckets(t *testing.T) {
+	const interval = 10
+	for _, buckets := range []int64{1, 3, 60} {
+		s := &sweeper{buckets: buckets, interval: interval}
+		for first := range 2 * buckets {
+			for _, n := range []int64{1, 2, buckets, 3*buckets + 1} {
+				next := map[int64]int64{} // by bucket, the first tick from first on
+				for tick := first + (farRounds+2)*buckets; tick >= first; tick-- {
+					next[tick%buckets] = tick
+					if tick%buckets == 0 {
+						next[buckets+tick/buckets%farRounds] = tick
+					}
+				}
+				ticks := s.newSweptTicks(first, first+n)
+				for bucket, tick := range next {
+					s.earliest = math.MaxInt64
+					swept, earliest := tick < first+n, tick*interval
+					if swept {
+						earliest = math.MaxInt64
+					}
+					if got := ticks.have(bucket); got != swept || s.earliest != earliest {
+						t.Fatalf("%d buckets, ticks from %d to %d: bucket %d is swept: %v, next at %d; "+
+							"want %v, %d", buckets, first, first+n, bucket, got, s.earliest, swept, earliest)
+					}
+				}
+			}
 		}
 	}
 }

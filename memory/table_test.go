@@ -208,7 +208,17 @@ func TestHomesAreSpreadOverTheTable(t *testing.T) {
 	if len(b.shards) != maxShards {
 		t.Fatalf("%d shards, want %d", len(b.shards), maxShards)
 	}
-	const n = 200_000
+	wantHomesSpread(t, b, 200_000)
+}
+
+func TestHomesAreSpreadOverEachPart(t *testing.T) {
+	b, _ := oneShard(nil)
+	wantHomesSpread(t, b, 20_000)
+}
+
+// wantHomesSpread stores n keys, and fails if they are far from their homes.
+func wantHomesSpread(t *testing.T, b *Backend, n int) {
+	t.Helper()
 	for i := range n {
 		set(t, b, key(i), nil, 0)
 	}

@@ -151,6 +151,12 @@ func TestTimerLeavesProcessorTimeToOthers(t *testing.T) {
 		if got := stats(b).Items; got != 0 {
 			t.Error("the timer did not fire")
 		}
+		set(t, b, "k", nil, time.Second)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if after := b.wakeTimer.after; after <= b.now()-int64(time.Minute) || stats(b).Items != 0 {
+			t.Error("the timer fired again and has not noted when it may fire next")
+		}
 	})
 }
 

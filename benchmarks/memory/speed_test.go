@@ -22,7 +22,7 @@ import (
 
 var entries = flag.Int("entries", 100_000, "the number of entries in each cache")
 
-// entryCount returns how many entries each cache has.
+// entryCount returns how many entries each cache has: a tenth with -short.
 func entryCount() int {
 	if testing.Short() {
 		return *entries / 10
